@@ -1,0 +1,34 @@
+"""The one exception that users see: what is wrong and what to do now, never a traceback."""
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_BAD_DATA = 3
+EXIT_INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A problem that the user can solve.
+
+    `problem` says what was wrong, where (file, row, column) and what was expected; `hint` says what to
+    do now. Both are printed as one line each, and the script ends with `exit_code`.
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, problem: str, hint: str):
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+
+class UsageError(UserError):
+    """The command line asks for something that cannot be done."""
+
+    exit_code = EXIT_USAGE
+
+
+class DataError(UserError):
+    """The input data is unusable as it is."""
+
+    exit_code = EXIT_BAD_DATA

@@ -1,0 +1,69 @@
+"""Writing files so that nothing is ever half-written: a temporary neighbour, then a move into place."""
+
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from utils.errors import UserError
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError now, before long work, where `path` could not be written at the end of it.
+
+    Creates the parent folder, as writing would.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "wb"):
+    """Open a temporary file beside `path` and move it to `path` when the block ends without an error.
+
+    The old file stays whole until then. `mode` is "wb" or "w" (UTF-8). OSError becomes UserError.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encoding = None if "b" in mode else "utf-8"
+        with tempfile.NamedTemporaryFile(
+            mode, dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False, encoding=encoding
+        ) as file:
+            temporary = Path(file.name)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or str(error)
+    return UserError(
+        f"cannot write {path}: {reason}", "free some space or choose another output path; what was there is untouched"
+    )
