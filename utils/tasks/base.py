@@ -1,0 +1,54 @@
+"""What a task is: how raw rows become examples, and the defaults that travel with them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utils.cleaning import Cleaning
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training text: the loss counts on `completion` alone, and one `group` never stands on two sides of a split."""
+
+    prompt: str
+    completion: str
+    group: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of data and the recipe that suits it.
+
+    `to_rows(frame, text_column)` takes the raw cells (all text, missing ones None or NaN) and returns, in the
+    same order, a frame with the columns text, group, language (None where unknown), is_reply and is_retweet.
+    `to_example(text, group)` builds the example from a cleaned text. `template` is how a user's prompt is
+    written for the model, with {prompt} for what the user gave. Lengths count words (`count_words`).
+    """
+
+    name: str
+    kind: str  # "generate" or "classify"
+    summary: str
+    text_columns: tuple[str, ...]  # the names that the text goes by, best first, in lower case
+    template: str
+    cleaning: Cleaning
+    split: tuple[float, float, float]  # shares of train, validation and test
+    min_tokens: int
+    max_tokens: int
+    to_rows: Callable[["pandas.DataFrame", str], "pandas.DataFrame"]
+    to_example: Callable[[str, str], Example]
+
+
+def apply_template(template: str, prompt: str) -> str:
+    """The prompt as the model sees it. Braces in the prompt are text."""
+    return template.replace("{prompt}", prompt)
+
+
+def first_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
+    """The first of `wanted` (lower case) among `columns`, whatever their case and blanks."""
+    by_name = {column.strip().casefold(): column for column in reversed(columns)}
+    return next((by_name[name] for name in wanted if name in by_name), None)

@@ -1,0 +1,93 @@
+"""Tweets: short texts that a model learns to write. Replies and retweets are told apart by what the file says."""
+
+from typing import TYPE_CHECKING
+
+from utils.cleaning import Cleaning
+from utils.tasks.base import Example, Task, first_column
+
+if TYPE_CHECKING:
+    import pandas
+
+# snscrape, the X API (v1.1 and v2 flattened) and common CSV exports.
+REPLY_COLUMNS = (
+    "inreplytotweetid",
+    "in_reply_to_tweet_id",
+    "in_reply_to_status_id",
+    "in_reply_to_status_id_str",
+    "in_reply_to_id",
+)
+RETWEET_MARKS = ("isretweet", "is_retweet")
+RETWEETED_COLUMNS = ("retweetedtweet", "retweeted_status", "retweeted_status_id")
+TYPE_COLUMNS = ("type", "tweet_type")
+TYPES = {"normal", "original", "tweet", "reply", "replied_to", "retweet", "retweeted", "quote", "quoted", "quoting"}
+LANGUAGE_COLUMNS = ("lang", "language")
+THREAD_COLUMNS = ("conversationid", "conversation_id", "thread_id")
+NOTHING = {"", "nan", "none", "null", "<na>"}
+TRUE = {"t", "true", "1", "1.0", "yes", "y"}
+
+
+def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
+    """Text, group (the thread), language, is_reply and is_retweet of every raw row.
+
+    A reply is what the reply column or the type column says; only in a file without either is it a text that
+    starts with @. A retweet is what a column says, or a text that starts with "RT @".
+    """
+    import pandas
+
+    texts = frame[text_column].fillna("").astype(str)
+
+    def cells(wanted):
+        column = first_column(list(frame.columns), wanted)
+        return None if column is None else frame[column].fillna("").astype(str).str.strip()
+
+    kinds = cells(TYPE_COLUMNS)
+    if kinds is not None:
+        kinds = kinds.str.lower()
+        if not set(kinds.unique()) - {""} <= TYPES:
+            kinds = None
+
+    reply_ids = cells(REPLY_COLUMNS)
+    if reply_ids is not None:
+        is_reply = ~reply_ids.str.lower().isin(NOTHING)
+    elif kinds is not None:
+        is_reply = kinds.isin({"reply", "replied_to"})
+    else:
+        is_reply = texts.str.lstrip().str.startswith("@")
+
+    is_retweet = texts.str.match(r"\s*RT @")
+    if kinds is not None:
+        is_retweet |= kinds.isin({"retweet", "retweeted"})
+    if (marks := cells(RETWEET_MARKS)) is not None:
+        is_retweet |= marks.str.lower().isin(TRUE)
+    if (originals := cells(RETWEETED_COLUMNS)) is not None:
+        is_retweet |= ~originals.str.lower().isin(NOTHING)
+
+    own_group = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
+    threads = cells(THREAD_COLUMNS)
+    languages = cells(LANGUAGE_COLUMNS)
+    return pandas.DataFrame(
+        {
+            "text": texts,
+            "group": own_group if threads is None else threads.where(~threads.str.lower().isin(NOTHING), own_group),
+            "language": None if languages is None else languages.str.lower(),
+            "is_reply": is_reply,
+            "is_retweet": is_retweet,
+        }
+    )
+
+
+TWEETS = Task(
+    name="tweets",
+    kind="generate",
+    summary="short texts to imitate",
+    # "2" is the text of the notebook's scrape, whose columns are 0, 1, 2, 3 = date, id, text, user.
+    text_columns=("text", "full_text", "rawcontent", "content", "tweet", "tweet_text", "body", "message", "2"),
+    template="{prompt}",
+    cleaning=Cleaning(),
+    split=(0.8, 0.1, 0.1),
+    # The JeudiConfession recipe kept tweets of more than 5 and at most 30 blank-separated words.
+    min_tokens=6,
+    max_tokens=30,
+    to_rows=to_rows,
+    to_example=lambda text, group: Example(prompt="", completion=text, group=group),
+)
