@@ -1,0 +1,220 @@
+import copy
+import json
+
+import pytest
+import yaml
+
+from utils.reporting import format_table, model_card, with_interval
+
+RUN = {
+    "task": "tweets",
+    "base_model": "smollm2",
+    "base_model_reason": "named at preprocessing",
+    "template": "{prompt}",
+    "cleaning": {"urls": True, "hashtags": "unhash"},
+    "arguments": {
+        "data_path": "/home/ada/secret project/processed.pkl",
+        "output_path": "/home/ada/models/my tweets.pt",
+        "config": "C:\\Users\\ada\\run.yaml",
+        "model": None,
+        "learning_rate": 0.0005,
+        "report_to": ["wandb"],
+    },
+    "data": {
+        "sources": [
+            {"path": "/home/ada/secret project/tweets.csv", "sha256": "ab" * 32, "rows": 4200},
+            {"path": "C:\\Users\\ada\\a|b.csv", "sha256": "cd" * 32, "rows": 7},
+        ],
+        "rows": {"train": 3000, "validation": 375, "test": 376},
+    },
+    "trainable_parameters": 14_160_000,
+    "total_parameters": 134_515_008,
+    "seed": 42,
+    "device": "cpu",
+    "precision": "bf16",
+    "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
+    "results": {
+        "validation_bits_per_byte_before": 1.75001,
+        "validation_bits_per_byte_after": 1.5,
+        "epochs": 3.0,
+        "steps": 564,
+        "train_seconds": 1234.5,
+    },
+}
+
+
+def measured(perplexity, bits, accuracy):
+    def interval(value, width):
+        return {"value": value, "low": value - width, "high": value + width}
+
+    return {
+        "perplexity": interval(perplexity, 1.0),
+        "bits_per_byte": interval(bits, 0.01),
+        "token_accuracy": interval(accuracy, 0.02),
+        "texts": 376,
+        "tokens": 10_528,
+    }
+
+
+EVALUATION = {
+    "base": measured(80.0, 1.76, 0.25),
+    "tuned": measured(40.5, 1.51, 0.31),
+    "novelty": {"texts": 200, "exact_copies": 0.015, "copied_8": 0.1, "longest_copied_words": 17},
+}
+
+
+def changed(**changes):
+    return {**copy.deepcopy(RUN), **changes}
+
+
+def front_matter(card):
+    start, text, _ = card.split("---\n", 2)
+    assert start == ""
+    return yaml.safe_load(text)
+
+
+def json_block(card):
+    return json.loads(card.split("```json\n")[1].split("\n```")[0])
+
+
+# --- tables ---
+
+
+def test_a_table_aligns_figures_right_and_words_left():
+    rows = [["perplexity", "80.12", "−39.6 [−41, −38]", "yes"], ["bits per byte", "1.8", "–", "no"]]
+    assert format_table(["", "base", "difference", "better"], rows) == (
+        "                base        difference  better\n"
+        "─────────────  ─────  ────────────────  ──────\n"
+        "perplexity     80.12  −39.6 [−41, −38]  yes\n"
+        "bits per byte    1.8                 –  no"
+    )
+
+
+def test_a_table_without_rows_is_its_header():
+    assert format_table(["a", "bc"], []) == "a  bc\n─  ──"
+
+
+def test_a_short_row_is_refused():
+    with pytest.raises(ValueError, match="zip"):
+        format_table(["a", "b"], [["1"]])
+
+
+def test_an_interval_is_written_with_its_pattern():
+    assert with_interval({"value": 1.25, "low": 1.2, "high": 1.3049}, "{:.2f}") == "1.25 [1.20, 1.30]"
+
+
+# --- model card ---
+
+
+def test_the_front_matter_is_what_the_hub_reads():
+    assert front_matter(model_card(RUN)) == {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "tags": ["fine-tuned", "tweets"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("base_model", "hub_id"),
+    [
+        ("gpt2", "gpt2"),
+        ("owner/name", "owner/name"),
+        ("tiny", None),
+        ("/home/ada/model.gguf", None),
+        ("/home/ada/a folder of another machine", None),
+        ("~/model", None),
+        ("models/earlier.pt", None),
+    ],
+)
+def test_only_a_base_model_of_the_hub_is_named_in_the_front_matter(base_model, hub_id):
+    assert front_matter(model_card(changed(base_model=base_model))).get("base_model") == hub_id
+
+
+def test_a_base_model_folder_goes_by_its_name(tmp_path):
+    folder = tmp_path / "earlier-model"
+    folder.mkdir()
+    card = model_card(changed(base_model=str(folder)))
+    assert "base_model" not in front_matter(card)
+    assert "The base model is earlier-model (named" in card
+    assert str(tmp_path) not in card
+
+
+def test_the_card_tells_what_was_done():
+    card = model_card(RUN)
+    for told in (
+        "# my tweets\n",
+        "14,160,000 of its 134,515,008 parameters (11%) were trained",
+        "python generate.py --model_path 'my tweets.pt' --prompt",
+        "1.7500 before training → 1.5000 after (-0.2500)",
+        f"| tweets.csv | 4,200 | {'ab' * 32} |",
+        f"| a\\|b.csv | 7 | {'cd' * 32} |",
+        "train 3,000, validation 375, test 376",
+        "564 steps (3 epochs) in 1,234 s on cpu in bf16, seed 42",
+        "torch 2.13.0, transformers 5.23.0",
+        "The test split has not been measured",
+        "makes things up",
+        "How much it copies has not been measured",
+    ):
+        assert told in card
+    assert json_block(card) == {
+        "template": "{prompt}",
+        "cleaning": {"urls": True, "hashtags": "unhash"},
+        "arguments": {
+            "data_path": "processed.pkl",
+            "output_path": "my tweets.pt",
+            "config": "run.yaml",
+            "model": None,
+            "learning_rate": 0.0005,
+            "report_to": ["wandb"],
+        },
+    }
+
+
+def test_no_folder_of_this_machine_is_named():
+    card = model_card(RUN, EVALUATION)
+    for private in ("ada", "/home", "Users", "secret"):
+        assert private not in card
+
+
+def test_a_relative_output_path_stays_as_typed():
+    card = model_card(changed(arguments={"output_path": "models/fine_tuned_model.pt"}))
+    assert "--model_path models/fine_tuned_model.pt " in card
+    assert "# fine_tuned_model\n" in card
+
+
+def test_an_evaluation_is_reported():
+    card = model_card(RUN, EVALUATION)
+    for told in (
+        "Test split: 376 texts, 10,528 tokens",
+        "|  | Base model | This model |",
+        "| Perplexity | 80.00 [79.00, 81.00] | 40.50 [39.50, 41.50] |",
+        "| Bits per byte | 1.7600 [1.7500, 1.7700] | 1.5100 [1.5000, 1.5200] |",
+        "| Token accuracy | 25.0% [23.0%, 27.0%] | 31.0% [29.0%, 33.0%] |",
+        "Of 200 generated texts, 1.5% equal a training text and 10.0% share 8 or more consecutive words with one; "
+        "the longest copied run has 17 words",
+    ):
+        assert told in card
+    assert "not been measured" not in card
+
+
+def test_an_evaluation_of_the_tuned_model_alone_is_reported():
+    card = model_card(RUN, {"tuned": EVALUATION["tuned"]})
+    assert "|  | This model |\n| --- | --- |\n| Perplexity | 40.50 [39.50, 41.50] |" in card
+    assert "How much it copies has not been measured" in card
+
+
+def test_optional_facts_may_be_missing():
+    results = {**RUN["results"], "validation_bits_per_byte_before": None, "validation_bits_per_byte_after": None}
+    run = changed(results=results)
+    del run["base_model_reason"]
+    card = model_card(run)
+    assert "There was no validation split" in card
+    assert "The base model is HuggingFaceTB/SmolLM2-135M-Instruct; " in card
+
+
+def test_a_run_without_its_facts_is_a_bug():
+    run = changed()
+    del run["trainable_parameters"]
+    with pytest.raises(KeyError, match="trainable_parameters"):
+        model_card(run)

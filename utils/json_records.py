@@ -1,0 +1,151 @@
+"""JSON and JSON Lines (clean UTF-8 bytes) → columns of text, with every number as the file spells it."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+from utils.errors import DataError
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+EXPECTED = 'expected is a list of objects, [{"text": "…"}, …], or one object per line'
+
+
+class _Number(float):
+    """A float that prints as it was spelled: 1e5 stays "1e5", not "100000.0"."""
+
+    __slots__ = ("spelling",)
+
+    def __new__(cls, spelling: str):
+        number = super().__new__(cls, spelling)
+        number.spelling = spelling
+        return number
+
+    def __str__(self):
+        return self.spelling
+
+
+# Not strict: a raw tab inside a string is common and harmless.
+_DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=False)
+
+
+def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
+    """Columns of a list of objects, an object of lists, an object with one list inside, or JSON Lines.
+
+    null and a key that an object lacks are None. Raises DataError with line and column for invalid JSON.
+    """
+    try:
+        value = _DECODER.decode(text.decode())
+    except json.JSONDecodeError as error:
+        lines_follow = error.msg == "Extra data" and error.doc[error.pos] == "{"
+        if not lines_follow:
+            raise _invalid(f"{name}, line {error.lineno}", error) from error
+    except (ValueError, RecursionError) as error:
+        raise _invalid(name, error) from error
+    else:
+        return _columns(_objects(value, name))
+    return _columns(_objects_of_lines(text, name))
+
+
+def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
+    """Columns of a file with one JSON object per line; blank lines don't count. Raises DataError as `read_json`."""
+    if text.lstrip()[:1] == b"[":
+        return read_json(text, name)
+    return _columns(_objects_of_lines(text, name))
+
+
+def as_text(value) -> str | None:
+    """A value of JSON or Parquet as text: true, false and nested values as JSON has them, null and NaN as None.
+
+    Half a surrogate pair, which is no character and cannot be written as UTF-8, becomes U+FFFD.
+    """
+    if isinstance(value, str):
+        text = value
+    elif value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    elif isinstance(value, bool):
+        return "true" if value else "false"
+    elif isinstance(value, dict | list):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    elif isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    else:
+        return str(value)
+    if text.isascii() or not LONE_SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
+
+
+def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
+    number, start = 0, 0
+    while start < len(text):
+        end = text.find(b"\n", start) % (len(text) + 1)  # -1, no further line end, becomes the end of the text
+        line, start, number = text[start:end], end + 1, number + 1
+        if not line.strip():
+            continue
+        try:
+            value = _DECODER.decode(line.decode())
+        except (ValueError, RecursionError) as error:
+            raise _invalid_line(name, number, error, last=not text[start:].strip()) from error
+        if not isinstance(value, dict):
+            raise DataError(f"{name}, line {number}: {_kind(value)} instead of an object", EXPECTED)
+        yield value
+
+
+def _objects(value, name: str) -> Iterable[dict]:
+    """The objects that a whole JSON file holds, one per row."""
+    if isinstance(value, dict):
+        lists = [inside for inside in value.values() if isinstance(inside, list)]
+        if lists and len(lists) == len(value) and not all(isinstance(cell, dict) for cell in lists[0]):
+            if len({len(column) for column in lists}) > 1:
+                raise DataError(f"{name}: an object of lists of different lengths", EXPECTED)
+            return (dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True))
+        if len(lists) == 1:
+            value = lists[0]
+        elif not any(isinstance(inside, dict | list) for inside in value.values()):
+            value = [value]
+    if not isinstance(value, list):
+        raise DataError(f"{name}: {_kind(value)} with no list of objects in it", EXPECTED)
+    for number, row in enumerate(value, 1):
+        if not isinstance(row, dict):
+            raise DataError(f"{name}: element {number} of the list is {_kind(row)} instead of an object", EXPECTED)
+    return value
+
+
+def _columns(objects: Iterable[dict]) -> dict[str, list[str | None]]:
+    columns: dict[str, list[str | None]] = {}
+    for number, row in enumerate(objects):
+        for key, value in row.items():
+            if key not in columns:
+                columns[key] = [None] * number
+            columns[key].append(as_text(value))
+        if len(row) < len(columns):
+            for key in columns.keys() - row.keys():
+                columns[key].append(None)
+    return columns
+
+
+def _kind(value) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _invalid(where: str, error: Exception) -> DataError:
+    hint = "correct the file there"
+    if isinstance(error, json.JSONDecodeError):
+        if error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()):
+            hint = "the file looks cut off; download or export it again"
+        return DataError(f"{where}, column {error.colno}: invalid JSON, {error.msg}", hint)
+    return DataError(
+        f"{where}: invalid JSON, {'too deeply nested' if isinstance(error, RecursionError) else error}", hint
+    )
+
+
+def _invalid_line(name: str, number: int, error: Exception, last: bool) -> DataError:
+    problem = _invalid(f"{name}, line {number}", error).problem
+    if last and number > 1:
+        return DataError(
+            f"{problem}; it is the last line, all before are whole",
+            f"the file looks cut off: delete line {number} to go on without it, or download the file again",
+        )
+    return DataError(problem, "correct or delete that line; each line must be one whole object")
