@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import io
 import logging
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ def _check_folder(folder: Path) -> None:
     missing += [] if {"tokenizer.json", "tokenizer.model", "vocab.json"} & set(present) else ["tokenizer.json"]
     if missing:
         raise UserError(
-            f"{folder} is not a whole model folder: {', '.join(missing)} missing; it holds {', '.join(present[:12]) or 'nothing'}",
+            f"{folder} is not a whole model: {', '.join(missing)} missing; it holds {', '.join(present) or 'nothing'}",
             "name a folder that save_pretrained or fine_tune.py wrote",
         )
 
@@ -165,7 +164,7 @@ def _converted(gguf: Path) -> Path:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
     try:
         _convert(gguf, temporary)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
     except OSError as error:
         if not folder.is_dir():  # else another process was first
             raise UserError(

@@ -47,6 +47,25 @@ def check_output(path: Path, overwrite: bool) -> None:
         )
 
 
+def save_and_verify(
+    path: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", run: dict, history: list[dict]
+) -> None:
+    """Save the model with its log and model card, load it again, and insist on the same logits."""
+    import torch
+
+    from utils.reporting import model_card
+
+    log = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
+    save(path, Trained(model, tokenizer, run), log, model_card(run, None))
+    probe = torch.arange(0, model.config.get_text_config().vocab_size, 997)[:64][None]
+    with torch.inference_mode():
+        expected, found = model(probe).logits, load(str(path)).model(probe).logits
+    if not torch.allclose(expected, found, atol=1e-5):
+        raise RuntimeError(
+            f"{path} does not give the logits of the model that was saved: off by {(expected - found).abs().max()}"
+        )
+
+
 def save(path: Path, trained: Trained, log: str, card: str) -> None:
     """Write the model as a folder, or as one file where `path` ends in .pt; whole, or not at all.
 

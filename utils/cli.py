@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         summary, _, examples = docstring.partition("\n")
         super().__init__(
             description=summary,
-            epilog=examples.strip(),
+            epilog="examples:\n" + examples.strip("\n"),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -33,20 +33,21 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:
         typed = [self._with_underscores(token) for token in (sys.argv[1:] if args is None else args)]
+        for token in typed:
+            flag = token.partition("=")[0]
+            if flag.startswith("--") and flag != "--" and flag not in self._option_string_actions:
+                self._refuse(flag)
         return super().parse_args(self._from_config(typed) + typed)
 
-    def error(self, message: str) -> NoReturn:
-        hint = f"python {self.prog} --help lists the flags"
-        unknown = message.removeprefix("unrecognized arguments: ").split()[0]
-        if message.startswith("unrecognized arguments") and unknown.startswith("-"):
-            unknown = unknown.partition("=")[0]
-            message = f"unknown flag {unknown}"
-            spelt = "--" + unknown.lstrip("-").replace("-", "_")
-            nearest = difflib.get_close_matches(spelt, self._option_string_actions, n=1)
-            if nearest:
-                hint = f"did you mean {nearest[0]}? {hint}"
-        print_error(message, hint)
+    def error(self, message: str, hint: str = "") -> NoReturn:
+        print_error(message, f"{hint}python {self.prog} --help lists the flags")
         sys.exit(EXIT_USAGE)
+
+    def _refuse(self, flag: str) -> NoReturn:
+        nearest = difflib.get_close_matches(
+            flag.replace("-", "_").replace("__", "--", 1), self._option_string_actions, n=1
+        )
+        self.error(f"unknown flag {flag}", f"did you mean {nearest[0]}? " if nearest else "")
 
     def _with_underscores(self, token: str) -> str:
         name, equals, value = token.partition("=")

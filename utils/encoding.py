@@ -3,16 +3,19 @@
 import array
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from utils.errors import UserError
+from utils.errors import DataError, UserError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from utils.tasks.base import Example
+    from utils.store import Processed
+
+log = logging.getLogger(__name__)
 
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
 
@@ -50,23 +53,55 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> lis
     )["input_ids"]
 
 
-def encode(tokenizer: "PreTrainedTokenizerBase", examples: Sequence["Example"]) -> tuple[list[array.array], list[int]]:
-    """(ids, loss_start) of each example: start, prompt, completion, end; prompt and completion encoded apart."""
+def encode(
+    tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], completions: Sequence[str]
+) -> tuple[list[array.array], list[int]]:
+    """(ids, loss_start) of each text: start, prompt, completion, end; prompt and completion encoded apart."""
     start, end = start_and_end(tokenizer)
-    completions = token_ids(tokenizer, [example.completion for example in examples])
-    prompts = [[]] * len(examples)
-    if any(example.prompt for example in examples):
-        prompts = token_ids(tokenizer, [example.prompt for example in examples])
-    ids, loss_start = [], []
-    for prompt, completion in zip(prompts, completions, strict=True):
-        ids.append(array.array("I", [start, *prompt, *completion, end]))
-        loss_start.append(1 + len(prompt))
-    return ids, loss_start
+    encoded_prompts = token_ids(tokenizer, prompts) if any(prompts) else [[]] * len(prompts)
+    encoded = zip(encoded_prompts, token_ids(tokenizer, completions), strict=True)
+    ids = [array.array("I", [start, *prompt, *completion, end]) for prompt, completion in encoded]
+    return ids, [1 + len(prompt) for prompt in encoded_prompts]
 
 
-def truncated(ids: Sequence[int], loss_start: int, max_length: int) -> Sequence[int] | None:
-    """The first `max_length` ids, or None where not one supervised token would be left."""
-    return ids[:max_length] if loss_start < min(len(ids), max_length) else None
+def training_rows(
+    data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
+) -> dict[str, list[dict]]:
+    """Rows {"input_ids", "loss_start", "bytes"} of the named splits, cut to `max_length` tokens.
+
+    The stored ids serve where they are this tokenizer's; otherwise the texts are encoded again. `bytes` is the
+    UTF-8 length of what the loss counts on. A row without a supervised token is a DataError.
+    """
+    stored = fingerprint(tokenizer) == data.tokenizer["fingerprint"]
+    if not stored:
+        log.info(
+            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
+        )
+    rows, cut = {}, 0
+    for name in splits:
+        split = data.splits[name]
+        pairs = (split.ids, split.loss_start) if stored else encode(tokenizer, split.prompt, split.completion)
+        rows[name] = []
+        for number, (ids, loss_start) in enumerate(zip(*pairs, strict=True)):
+            if loss_start >= min(len(ids), max_length):
+                raise DataError(
+                    f"row {number} of {name} has no supervised token: its prompt alone has {loss_start} tokens, the limit is {max_length}",
+                    "raise --max_length, or drop the row",
+                )
+            size = len(split.completion[number].encode())
+            if len(ids) > max_length:
+                cut += 1
+                ids = ids[:max_length]
+                size = len(tokenizer.decode(ids[loss_start:]).encode())
+            rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size})
+    if cut:
+        log.info("%d texts were cut to %d tokens", cut, max_length)
+    return rows
+
+
+def context_length(model: "PreTrainedModel") -> int:
+    """The most tokens that the model takes at once."""
+    return model.config.get_text_config().max_position_embeddings
 
 
 def collate(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:

@@ -1,5 +1,6 @@
 """Which parameters train: the last blocks, the final norm, and the head only when it is untied first."""
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ from utils.errors import UserError
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,8 @@ def freeze(model: "PreTrainedModel", unfreeze_last: int | None, train_head: bool
         return
     parts = find_parts(model)
     if unfreeze_last > len(parts.blocks):
-        raise UserError(
-            f"--unfreeze_last {unfreeze_last}, but {type(model).__name__} has {len(parts.blocks)} blocks",
-            f"choose a number from 0 to {len(parts.blocks)}, or all",
-        )
+        log.info("%s has %d blocks: all of them train", type(model).__name__, len(parts.blocks))
+        unfreeze_last = len(parts.blocks)
     model.requires_grad_(False)
     for block in parts.blocks[len(parts.blocks) - unfreeze_last :]:
         block.requires_grad_(True)
@@ -78,17 +80,20 @@ def untie_head(model: "PreTrainedModel") -> None:
     model.config.tie_word_embeddings = False
 
 
-def keep_frozen_in_eval_mode(model: "PreTrainedModel") -> None:
-    """Put every module without a trainable parameter in eval mode: what is frozen runs without dropout."""
+def train_mode(model: "torch.nn.Module") -> None:
+    """Train mode for what trains, eval mode for the rest: what is frozen runs without dropout.
 
-    def visit(module) -> bool:
-        trains = any([visit(child) for child in module.children()])
-        trains = trains or any(parameter.requires_grad for parameter in module.parameters(recurse=False))
-        if not trains and any(True for _ in module.parameters()):
-            module.eval()
-        return trains
-
-    visit(model)
+    A dropout between frozen parts (GPT-2's, behind its embeddings) belongs to them.
+    """
+    model.eval()
+    waiting = [model]
+    while waiting:
+        module = waiting.pop()
+        trains = [parameter.requires_grad for parameter in module.parameters()]
+        if trains and all(trains):
+            module.train()
+        elif any(trains):
+            waiting += module.children()
 
 
 def describe(model: "PreTrainedModel") -> str:

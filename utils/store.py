@@ -4,8 +4,8 @@ import array
 import io
 import pickle
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from utils.errors import DataError
@@ -34,6 +34,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.completion)
+
+    def take(self, rows: Iterable[int]) -> "Split":
+        """The given rows, in the given order."""
+        rows = list(rows)
+        return Split(**{field.name: [getattr(self, field.name)[row] for row in rows] for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def load(path: Path) -> Processed:
         raise DataError(f"{path} does not exist", hint) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", hint) from error
-    except _CodeRefused as error:
+    except _CodeRefusedError as error:
         raise DataError(f"{path} would run code when loaded ({error}); it was refused", hint) from error
     except (
         pickle.UnpicklingError,
@@ -102,7 +107,7 @@ def load(path: Path) -> Processed:
         raise DataError(f"{path} is damaged: {error!r} in its fields", hint) from error
 
 
-class _CodeRefused(Exception):
+class _CodeRefusedError(Exception):
     """The pickle names a class or function."""
 
 
@@ -110,10 +115,10 @@ class _Refusing(pickle.Unpickler):
     """An unpickler of builtin values: whatever else a pickle asks for is refused before it is imported."""
 
     def find_class(self, module, name):
-        raise _CodeRefused(f"{module}.{name}")
+        raise _CodeRefusedError(f"{module}.{name}")
 
     def persistent_load(self, pid):
-        raise _CodeRefused(f"persistent id {pid!r}")
+        raise _CodeRefusedError(f"persistent id {pid!r}")
 
 
 def _packed(split: Split) -> dict:

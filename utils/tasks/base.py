@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from utils.cleaning import Cleaning
+from utils.errors import DataError
+from utils.reading import find_column
 
 if TYPE_CHECKING:
     import pandas
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Example:
-    """One training text: the loss counts on `completion` alone, and one `group` never stands on two sides of a split."""
+    """One training text. The loss counts on `completion` alone; one `group` never stands on two sides of a split."""
 
     prompt: str
     completion: str
@@ -48,7 +50,14 @@ def apply_template(template: str, prompt: str) -> str:
     return template.replace("{prompt}", prompt)
 
 
-def first_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """The first of `wanted` (lower case) among `columns`, whatever their case and blanks."""
-    by_name = {column.strip().casefold(): column for column in reversed(columns)}
-    return next((by_name[name] for name in wanted if name in by_name), None)
+def choose_text_column(task: Task, columns: Sequence[str], wanted: str | None) -> str:
+    """The column that holds the text: the one asked for, the one the task knows, or the only one there is."""
+    if wanted is not None:
+        column = find_column(columns, [wanted])
+        problem = f"there is no column {wanted!r}"
+    else:
+        column = find_column(columns, task.text_columns) or (columns[0] if len(columns) == 1 else None)
+        problem = f"no column looks like the text of {task.name}"
+    if column is None:
+        raise DataError(f"{problem}; the columns are: {', '.join(map(repr, columns))}", "name it with --text_column")
+    return column

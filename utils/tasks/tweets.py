@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from utils.cleaning import Cleaning
-from utils.tasks.base import Example, Task, first_column
+from utils.reading import find_column
+from utils.tasks.base import Example, Task
 
 if TYPE_CHECKING:
     import pandas
@@ -37,7 +38,7 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     texts = frame[text_column].fillna("").astype(str)
 
     def cells(wanted):
-        column = first_column(list(frame.columns), wanted)
+        column = find_column(list(frame.columns), wanted)
         return None if column is None else frame[column].fillna("").astype(str).str.strip()
 
     kinds = cells(TYPE_COLUMNS)

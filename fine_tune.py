@@ -1,0 +1,177 @@
+"""Fine-tune a base model on a processed pickle.
+
+python fine_tune.py --data data/processed.pkl --epochs 10 --batch_size 16
+python fine_tune.py --data data/processed.pkl --model tiny --max_steps 20 --output_path models/tiny
+"""
+
+import importlib.util
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from utils import store
+from utils.cli import (
+    MODEL_HELP,
+    Parser,
+    non_negative_float,
+    non_negative_int,
+    positive_float,
+    positive_int,
+    run,
+    set_up_logging,
+)
+from utils.errors import EXIT_DONE, UsageError, UserError
+
+log = logging.getLogger("utils.fine_tune")
+
+
+def build_parser() -> Parser:
+    """The command line of fine_tune.py."""
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("--data_path", "--data", type=Path, required=True, metavar="PKL", help="what preprocess.py wrote")
+    add(
+        "--output_path",
+        type=Path,
+        default=Path("models/fine_tuned_model.pt"),
+        help="a folder, or one file.pt (default: %(default)s)",
+    )
+    add("--overwrite", action="store_true", help="replace a model that is already there")
+    add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
+    add("--epochs", "--num_train_epochs", type=positive_float, default=3.0, help="default: %(default)s")
+    add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
+    add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=16, help="default: %(default)s")
+    add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
+    add("--learning_rate", "--lr", type=positive_float, default=5e-4, help="default: %(default)s")
+    add("--weight_decay", type=non_negative_float, default=0.01, help="default: %(default)s")
+    add(
+        "--warmup_steps",
+        type=non_negative_float,
+        default=0.06,
+        help="steps, or a share of all where below 1 (default: %(default)s)",
+    )
+    add("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
+    add("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
+    add(
+        "--unfreeze_last",
+        type=blocks,
+        default=4,
+        metavar="N",
+        help="train the last N blocks, or all (default: %(default)s)",
+    )
+    add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
+    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    add(
+        "--early_stopping_patience",
+        type=non_negative_int,
+        default=3,
+        help="evaluations without progress; 0: never stop (default: %(default)s)",
+    )
+    add("--save_steps", type=positive_int, help="evaluate and save every so many steps (default: every epoch)")
+    add("--save_total_limit", type=positive_int, default=2, help="training states kept (default: %(default)s)")
+    add("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
+    add("--report_to", nargs="+", choices=("wandb", "tensorboard"), default=[], help="also log there")
+    add("--resume", action="store_true", help="continue an interrupted run")
+    add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
+    return parser
+
+
+def blocks(text: str) -> int | None:
+    """An argument type: a number of blocks, or None for all."""
+    return None if text == "all" else non_negative_int(text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train, save, load again, compare."""
+    args = build_parser().parse_args(argv)
+    set_up_logging()
+    state_folder = args.output_path.with_name(args.output_path.name + ".training")
+    check_reporters(args.report_to)
+    check_state(state_folder, args.resume, args.overwrite)
+    data = store.load(args.data_path)
+    check_task(args.data_path, data.recipe)
+
+    from utils import checkpoint, devices, encoding, freezing, recipe, training
+
+    checkpoint.check_output(args.output_path, args.overwrite)
+    device = devices.choose_device(args.device)
+    precision = devices.choose_precision(args.precision, device)
+    training.set_seed(args.seed)
+    name = args.model or data.recipe["base_model"]
+    log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
+    base = checkpoint.load(name)
+    freezing.freeze(base.model, args.unfreeze_last, args.train_head)
+    log.info(freezing.describe(base.model))
+    max_length = min(args.max_length or sys.maxsize, encoding.context_length(base.model))
+    rows = encoding.training_rows(data, base.tokenizer, max_length, ("train", "validation"))
+    try:
+        outcome = training.train(
+            base, rows["train"], rows["validation"], settings_from(args, precision, device), state_folder, args.resume
+        )
+    except KeyboardInterrupt:
+        log.info("to go on from the last saved state, run the same command with --resume")
+        raise
+    run_record = recipe.run_record(
+        data, args.data_path, name, vars(args), freezing.count(base.model), outcome, precision, device
+    )
+    checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
+    shutil.rmtree(state_folder, ignore_errors=True)
+    print(args.output_path)
+    return EXIT_DONE
+
+
+def settings_from(args, precision: str, device: str):
+    """The training settings that the flags ask for."""
+    from utils.training import Settings
+
+    return Settings(
+        num_train_epochs=args.epochs,
+        max_steps=args.max_steps or -1,
+        per_device_train_batch_size=args.batch_size,
+        gradient_accumulation_steps=args.gradient_accumulation_steps,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        warmup_steps=args.warmup_steps,
+        max_grad_norm=args.max_grad_norm,
+        early_stopping_patience=args.early_stopping_patience,
+        save_steps=args.save_steps or 0,
+        save_total_limit=args.save_total_limit,
+        logging_steps=args.logging_steps,
+        precision=precision,
+        device=device,
+        seed=args.seed,
+        report_to=args.report_to,
+        run_name=args.output_path.stem,
+    )
+
+
+def check_reporters(names: list[str]) -> None:
+    """Refuse a --report_to whose package is not installed, before any work."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(f"--report_to {name}, but {name} is not installed", f"install it: pip install {name}")
+
+
+def check_state(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Settle what happens to the state that an interrupted run left; --overwrite drops it."""
+    exists = folder.is_dir() and any(folder.glob("checkpoint-*"))
+    if resume and not exists:
+        raise UsageError(f"--resume, but there is no saved state in {folder}", "leave --resume away to start anew")
+    if exists and not resume:
+        if not overwrite:
+            raise UserError(
+                f"an interrupted run left its state in {folder}", "add --resume to go on, or --overwrite to start anew"
+            )
+        shutil.rmtree(folder)
+
+
+def check_task(path: Path, data_recipe: dict) -> None:
+    """Refuse data that is not for generation."""
+    if data_recipe["kind"] != "generate":
+        raise UserError(f"{path} was made for the task {data_recipe['task']}", "fine_tune.py trains generation tasks")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,37 @@
+"""The audit of a preprocessing run: what was read, dropped, kept and changed."""
+
+from collections.abc import Sequence
+
+
+def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> dict:
+    """Tokens a text (with start and end) as median, 95th percentile and maximum, and the share of unknown ones."""
+    import numpy
+
+    lengths = numpy.array([len(text) for text in ids])
+    unknown = 0 if unknown_id is None else sum(list(text[1:-1]).count(unknown_id) for text in ids)
+    return {
+        "median": int(numpy.median(lengths)),
+        "p95": int(numpy.percentile(lengths, 95)),
+        "max": int(lengths.max()),
+        "total": int(lengths.sum()),
+        "unknown_share": unknown / max(1, int((lengths - 2).sum())),
+    }
+
+
+def report(audit: dict) -> str:
+    """The audit as text for a terminal."""
+    tokens = audit["tokens"]
+    kept = audit["kept"]
+    lines = [f"rows read      {audit['rows_read']:>9,}"]
+    lines += [f"  dropped      {number:>9,}  {reason}" for reason, number in audit["dropped"].items()]
+    lines += [
+        f"rows kept      {sum(kept.values()):>9,}  " + ", ".join(f"{side} {number:,}" for side, number in kept.items())
+    ]
+    lines += [f"  changed      {number:>9,}  {kind}" for kind, number in audit["cleaned"].items()]
+    lines += [
+        f"tokens a text  {tokens['median']:>9,}  median; 95th percentile {tokens['p95']:,}, maximum {tokens['max']:,}",
+        f"unknown tokens {tokens['unknown_share']:>9.2%}",
+    ]
+    for sample in audit["samples"]:
+        lines += ["before: " + " ".join(sample["before"].split()), "after:  " + sample["after"]]
+    return "\n".join(lines)

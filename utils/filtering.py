@@ -1,0 +1,139 @@
+"""From raw rows to the texts worth training on, with a count of what each step took."""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utils.cleaning import Cleaning, clean_all
+from utils.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas
+
+# Scripts that are written without blanks: each character counts as a word.
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
+
+HINTS = {
+    "reply": "--keep_replies keeps them",
+    "retweet": "--keep_retweets keeps them",
+    "other language": "leave --lang away to keep them",
+    "too short": "lower --min_tokens",
+    "too long": "raise --max_tokens",
+    "excluded word": "exclude fewer words",
+    "no text": "is --text_column the right one?",
+    "nothing left after cleaning": "clean less, e.g. --hashtags keep",
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which rows to keep. Lengths count blank-separated words, and characters in scripts without blanks."""
+
+    keep_replies: bool
+    keep_retweets: bool
+    language: str | None
+    min_tokens: int
+    max_tokens: int
+    exclude: tuple[str, ...]
+    sample: float | None  # a share of the rows that are left
+    max_rows: int | None
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """The rows that are left, in the order of the file, and what happened to the others."""
+
+    texts: list[str]
+    groups: list[str]
+    dropped: dict[str, int]  # reason → rows
+    cleaned: dict[str, int]  # kind of noise → texts that had it
+    samples: list[dict[str, str]]  # three texts before and after
+
+
+def count_words(text: str) -> int:
+    """Blank-separated words; in scripts without blanks, characters."""
+    return len(WORD.findall(text))
+
+
+def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, seed: int) -> Filtered:
+    """Filter, clean, filter again, drop duplicates, sample. `rows` is what Task.to_rows returns."""
+    from utils.splitting import exact_duplicates, near_duplicates
+
+    dropped: dict[str, int] = {}
+
+    def drop(reason: str, kept: "pandas.DataFrame", unwanted: Sequence[bool]) -> "pandas.DataFrame":
+        left = kept[[not mark for mark in unwanted]]
+        if len(left) < len(kept):
+            dropped[reason] = len(kept) - len(left)
+        return left
+
+    read = len(rows)
+    rows = drop("no text", rows, rows["text"].str.strip() == "")
+    if not filters.keep_retweets:
+        rows = drop("retweet", rows, rows["is_retweet"])
+    if not filters.keep_replies:
+        rows = drop("reply", rows, rows["is_reply"])
+    if filters.language is not None:
+        _check_language(rows, filters.language)
+        rows = drop("other language", rows, rows["language"] != filters.language.lower())
+
+    texts, cleaned = clean_all(rows["text"].tolist(), cleaning)
+    rows = rows.assign(before=rows["text"], text=texts)
+    rows = drop("nothing left after cleaning", rows, rows["text"] == "")
+    lengths = rows["text"].map(count_words)
+    rows = drop("too short", rows, lengths < filters.min_tokens)
+    rows = drop("too long", rows, rows["text"].map(count_words) > filters.max_tokens)
+    if filters.exclude:
+        pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, filters.exclude)) + r")(?!\w)", re.IGNORECASE)
+        rows = drop("excluded word", rows, rows["text"].map(lambda text: bool(pattern.search(text))))
+    rows = drop("exact duplicate", rows, exact_duplicates(rows["text"].tolist()))
+    rows = drop("near duplicate", rows, near_duplicates(rows["text"].tolist()))
+    if rows.empty:
+        raise DataError(f"no row is left of {read}: " + describe(dropped), _largest_hint(dropped))
+    rows = drop("not sampled", rows, _not_chosen(len(rows), filters, seed))
+    return Filtered(rows["text"].tolist(), rows["group"].tolist(), dropped, cleaned, _samples(rows))
+
+
+def warnings(read: int, dropped: dict[str, int]) -> list[str]:
+    """A line for every filter that took more than half of what was read, with the flag that changes it."""
+    return [
+        f"{number:,} of {read:,} rows were dropped as {reason}: {HINTS[reason]}"
+        for reason, number in dropped.items()
+        if reason in HINTS and number > read / 2
+    ]
+
+
+def _check_language(rows: "pandas.DataFrame", wanted: str) -> None:
+    known = sorted(set(rows["language"].dropna()) - {""})
+    if wanted.lower() not in known:
+        there = f"the languages there are {', '.join(known[:20])}" if known else "the data has no language column"
+        raise DataError(f"no row is in the language {wanted!r}: {there}", "choose one of them, or leave --lang away")
+
+
+def _not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
+    wanted = rows if filters.sample is None else max(1, round(filters.sample * rows))
+    wanted = min(wanted, filters.max_rows or wanted)
+    chosen = set(random.Random(seed).sample(range(rows), wanted))
+    return [number not in chosen for number in range(rows)]
+
+
+def _samples(rows: "pandas.DataFrame") -> list[dict[str, str]]:
+    changed = rows[rows["before"] != rows["text"]]
+    shown = changed if len(changed) >= 3 else rows
+    step = max(1, len(shown) // 3)
+    return [
+        {"before": before, "after": after}
+        for before, after in zip(shown["before"][::step], shown["text"][::step], strict=True)
+    ][:3]
+
+
+def describe(dropped: dict[str, int]) -> str:
+    """What was dropped, as part of a line."""
+    return ", ".join(f"{number} {reason}" for reason, number in dropped.items())
+
+
+def _largest_hint(dropped: dict[str, int]) -> str:
+    return HINTS.get(max(dropped, key=dropped.get, default=""), "choose other filters")

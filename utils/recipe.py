@@ -1,0 +1,54 @@
+"""The recipe that travels with a model: run.json."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.files import sha256_of
+
+if TYPE_CHECKING:
+    from utils.store import Processed
+    from utils.training import Outcome
+
+LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "datasets")
+
+
+def run_record(
+    data: "Processed",
+    data_path: Path,
+    base_model: str,
+    arguments: dict,
+    parameters: tuple[int, int],
+    outcome: "Outcome",
+    precision: str,
+    device: str,
+) -> dict:
+    """run.json: what the model is for, what it was made of, how, and how well it did. Plain JSON values."""
+    trainable, total = parameters
+    return {
+        "task": data.recipe["task"],
+        "kind": data.recipe["kind"],
+        "template": data.recipe["template"],
+        "labels": data.recipe["labels"],
+        "cleaning": data.recipe["cleaning"],
+        "base_model": base_model,
+        "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
+        "data": {
+            "sha256": sha256_of(data_path),
+            "sources": data.sources,
+            "rows": {name: len(split) for name, split in data.splits.items()},
+        },
+        "trainable_parameters": trainable,
+        "total_parameters": total,
+        "seed": arguments["seed"],
+        "device": device,
+        "precision": precision,
+        "versions": {name: version(name) for name in LIBRARIES},
+        "results": {
+            "validation_bits_per_byte_before": outcome.bits_per_byte_before,
+            "validation_bits_per_byte_after": outcome.bits_per_byte_after,
+            "epochs": outcome.epochs,
+            "steps": outcome.steps,
+            "train_seconds": round(outcome.seconds, 1),
+        },
+    }

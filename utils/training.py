@@ -1,0 +1,291 @@
+"""Fine-tuning through Hugging Face's Trainer: precision, honest validation, logs, interruption and the best model."""
+
+import contextlib
+import logging
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.pytorch_utils import Conv1D
+
+from utils.checkpoint import Trained
+from utils.encoding import collate, start_and_end
+from utils.errors import UserError
+from utils.freezing import train_mode
+from utils.generation import Sampling, generate_texts
+from utils.scoring import score
+
+__all__ = ["Outcome", "Settings", "set_seed", "train"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a training run; the names are TrainingArguments' own where it has them."""
+
+    num_train_epochs: float
+    max_steps: int  # -1: as many as the epochs take
+    per_device_train_batch_size: int
+    gradient_accumulation_steps: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: float  # below 1: a share of all steps
+    max_grad_norm: float
+    early_stopping_patience: int  # evaluations without improvement; 0: never stop early
+    save_steps: int  # 0: evaluate and save after every epoch
+    save_total_limit: int
+    logging_steps: int
+    precision: str  # fp32, bf16 or fp16
+    device: str  # cpu or cuda
+    seed: int
+    report_to: list[str]
+    run_name: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did. The bits per byte are of the validation split, before and after; None without one."""
+
+    steps: int
+    epochs: float
+    seconds: float
+    bits_per_byte_before: float | None
+    bits_per_byte_after: float | None
+    history: list[dict]
+
+
+def train(
+    base: Trained,
+    train_rows: list[dict],
+    validation_rows: list[dict],
+    settings: Settings,
+    state_folder: Path,
+    resume: bool,
+) -> Outcome:
+    """Train the model in place and leave the best of its evaluations in it.
+
+    Rows are those of `encoding.training_rows`. Ctrl-C saves the state into `state_folder` and raises
+    KeyboardInterrupt.
+    """
+    interruption = _Interruption()
+    trainer = _Trainer(
+        model=base.model,
+        args=_arguments(settings, state_folder, bool(validation_rows)),
+        data_collator=partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
+        train_dataset=train_rows,
+        eval_dataset=validation_rows or None,
+        callbacks=[interruption, _Samples(base), _FiniteLoss()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_Progress())
+    if validation_rows and settings.early_stopping_patience:
+        trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
+    started = time.perf_counter()
+    with interruption.listening(), frozen_weights_in_bfloat16(base.model, settings.precision == "bf16"):
+        trainer.train(resume_from_checkpoint=resume or None)
+    seconds = time.perf_counter() - started
+    if interruption.happened:
+        raise KeyboardInterrupt
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    base.model.to("cpu").eval()
+    history = trainer.state.log_history
+    evaluations = [entry["eval_bits_per_byte"] for entry in history if "eval_bits_per_byte" in entry]
+    return Outcome(
+        steps=trainer.state.global_step,
+        epochs=round(trainer.state.epoch, 3),
+        seconds=seconds,
+        bits_per_byte_before=evaluations[0] if evaluations else None,
+        bits_per_byte_after=min(evaluations) if evaluations else None,
+        history=history,
+    )
+
+
+@contextlib.contextmanager
+def frozen_weights_in_bfloat16(model: PreTrainedModel, enabled: bool) -> Iterator[None]:
+    """Hold the matrices of frozen layers in bfloat16 while training, and give back the originals afterwards.
+
+    Autocast would cast them anew at every step, to the same values: a quarter of a step's time on a CPU.
+    """
+    originals = {}
+    if enabled:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear | Conv1D) and module is not model.get_output_embeddings():
+                for parameter in module.parameters(recurse=False):
+                    if not parameter.requires_grad:
+                        originals[parameter] = parameter.data
+                        parameter.data = parameter.data.to(torch.bfloat16)
+    try:
+        yield
+    finally:
+        for parameter, original in originals.items():
+            parameter.data = original.to(parameter.device)
+
+
+def _arguments(settings: Settings, state_folder: Path, has_validation: bool) -> TrainingArguments:
+    when = "steps" if settings.save_steps else "epoch"
+    return TrainingArguments(
+        output_dir=str(state_folder),
+        num_train_epochs=settings.num_train_epochs,
+        max_steps=settings.max_steps,
+        per_device_train_batch_size=settings.per_device_train_batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim="adamw_torch_fused",
+        train_sampling_strategy="group_by_length",
+        bf16=settings.precision == "bf16",
+        fp16=settings.precision == "fp16",
+        use_cpu=settings.device == "cpu",
+        eval_strategy=when if has_validation else "no",
+        eval_steps=settings.save_steps or None,
+        eval_on_start=has_validation,
+        save_strategy=when,
+        save_steps=settings.save_steps or 500,
+        save_total_limit=settings.save_total_limit,
+        load_best_model_at_end=has_validation,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=settings.logging_steps,
+        logging_nan_inf_filter=False,
+        include_num_input_tokens_seen="non_padding",
+        remove_unused_columns=False,
+        dataloader_pin_memory=settings.device != "cpu",
+        disable_tqdm=True,
+        report_to=settings.report_to or "none",
+        run_name=settings.run_name,
+        seed=settings.seed,
+    )
+
+
+class _Trainer(Trainer):
+    """Trainer with frozen parts in eval mode, and a validation loss that is a total and not a mean of means."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        if model.training:
+            train_mode(self.model)
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        scores = score(self.model, rows, progress="validation")
+        nats, tokens = math.fsum(scores.nats), sum(scores.tokens)
+        metrics = {
+            f"{metric_key_prefix}_loss": nats / tokens,
+            f"{metric_key_prefix}_bits_per_byte": nats / math.log(2) / sum(row["bytes"] for row in rows),
+            f"{metric_key_prefix}_token_accuracy": sum(scores.right) / tokens,
+        }
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class _Progress(TrainerCallback):
+    """A bar on a terminal (loss, tokens/s, time left), a line per logging step on a log."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit=" steps", desc="training", disable=None)
+        self.since = (time.perf_counter(), state.num_input_tokens_seen)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "eval_loss" in logs:
+            self._write(
+                f"step {state.global_step}: validation {logs['eval_bits_per_byte']:.4f} bits per byte, "
+                f"loss {logs['eval_loss']:.4f}, token accuracy {logs['eval_token_accuracy']:.3f}"
+            )
+            self.since = (time.perf_counter(), state.num_input_tokens_seen)
+        elif "loss" in logs:
+            now = (time.perf_counter(), state.num_input_tokens_seen)
+            speed = (now[1] - self.since[1]) / (now[0] - self.since[0])
+            self.since = now
+            if self.bar.disable:
+                self._write(
+                    f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f} "
+                    f"learning rate {logs['learning_rate']:.2e} {speed:,.0f} tokens/s"
+                )
+            else:
+                self.bar.set_postfix(loss=f"{logs['loss']:.3f}", speed=f"{speed:,.0f} tokens/s")
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.bar.close()
+
+    def _write(self, line):
+        self.bar.write(line, file=sys.stderr)
+
+
+class _Samples(TrainerCallback):
+    """Logs two texts of the model at every evaluation."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        sampling = Sampling(num_return_sequences=2, seed=args.seed)
+        samples = generate_texts(self.base.model, self.base.tokenizer, [""], sampling)[0]
+        for sample in samples:
+            tqdm.write(f"  sample: {' '.join(sample.text.split())}", file=sys.stderr)
+        state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
+
+
+class _FiniteLoss(TrainerCallback):
+    """Ends a run whose loss is no number any more."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise UserError(
+                f"the loss became {logs['loss']} at step {state.global_step}",
+                "lower --learning_rate, or use --precision fp32 or bf16",
+            )
+
+
+class _Interruption(TrainerCallback):
+    """Turns the first Ctrl-C into a saved state and an end; a second one interrupts at once."""
+
+    def __init__(self):
+        self.happened = False
+
+    @contextlib.contextmanager
+    def listening(self):
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _note(self, *_):
+        if self.happened:
+            raise KeyboardInterrupt
+        self.happened = True
+        log.info("interrupted: saving after this step (Ctrl-C again stops at once)")
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.happened:
+            control.should_save = True
+            control.should_evaluate = False
+            control.should_training_stop = True
