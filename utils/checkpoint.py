@@ -108,6 +108,13 @@ def load(name: str) -> Trained:
     return Trained(load_causal_lm(base), load_tokenizer(base), run)
 
 
+def base_model_of(name: str, run: dict) -> str:
+    """The name of the model that `name` was fine-tuned from."""
+    if "base_model" not in run:
+        raise UserError(f"{name} does not say what it was fine-tuned from", "leave out --compare_base")
+    return run["base_model"]
+
+
 def _load_file(path: Path) -> Trained:
     import pickle
 

