@@ -1,11 +1,7 @@
 """Fine-tuning through Hugging Face's Trainer: precision, honest validation, logs, interruption and the best model."""
 
 import contextlib
-import logging
 import math
-import signal
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,29 +9,23 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 from transformers.pytorch_utils import Conv1D
 
+from utils.callbacks import FiniteLoss, Interruption, Progress, Samples
 from utils.checkpoint import Trained
 from utils.encoding import collate, start_and_end
-from utils.errors import UserError
 from utils.freezing import train_mode
-from utils.generation import generate_texts
-from utils.sampling import Sampling
 from utils.scoring import score
 
 __all__ = ["Outcome", "Settings", "set_seed", "train"]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,17 +76,17 @@ def train(
     Rows are those of `encoding.training_rows`. Ctrl-C saves the state into `state_folder` and raises
     KeyboardInterrupt.
     """
-    interruption = _Interruption()
+    interruption = Interruption()
     trainer = _Trainer(
         model=base.model,
         args=_arguments(settings, state_folder, bool(validation_rows)),
         data_collator=partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
         train_dataset=train_rows,
         eval_dataset=validation_rows or None,
-        callbacks=[interruption, _Samples(base), _FiniteLoss()],
+        callbacks=[interruption, Samples(base), FiniteLoss()],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Progress())
+    trainer.add_callback(Progress())
     if validation_rows and settings.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
     started = time.perf_counter()
@@ -199,94 +189,3 @@ class _Trainer(Trainer):
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-
-class _Progress(TrainerCallback):
-    """A bar on a terminal (loss, tokens/s, time left), a line per logging step on a log."""
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit=" steps", desc="training", disable=None)
-        self.since = (time.perf_counter(), state.num_input_tokens_seen)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if "eval_loss" in logs:
-            self._write(
-                f"step {state.global_step}: validation {logs['eval_bits_per_byte']:.4f} bits per byte, "
-                f"loss {logs['eval_loss']:.4f}, token accuracy {logs['eval_token_accuracy']:.3f}"
-            )
-            self.since = (time.perf_counter(), state.num_input_tokens_seen)
-        elif "loss" in logs:
-            now = (time.perf_counter(), state.num_input_tokens_seen)
-            speed = (now[1] - self.since[1]) / (now[0] - self.since[0])
-            self.since = now
-            if self.bar.disable:
-                self._write(
-                    f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f} "
-                    f"learning rate {logs['learning_rate']:.2e} {speed:,.0f} tokens/s"
-                )
-            else:
-                self.bar.set_postfix(loss=f"{logs['loss']:.3f}", speed=f"{speed:,.0f} tokens/s")
-
-    def on_train_end(self, args, state, control, **kwargs):
-        self.bar.close()
-
-    def _write(self, line):
-        self.bar.write(line, file=sys.stderr)
-
-
-class _Samples(TrainerCallback):
-    """Logs two texts of the model at every evaluation."""
-
-    def __init__(self, base):
-        self.base = base
-
-    def on_evaluate(self, args, state, control, **kwargs):
-        sampling = Sampling(num_return_sequences=2, seed=args.seed)
-        samples = generate_texts(self.base.model, self.base.tokenizer, [""], sampling)[0]
-        for sample in samples:
-            tqdm.write(f"  sample: {' '.join(sample.text.split())}", file=sys.stderr)
-        state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
-
-
-class _FiniteLoss(TrainerCallback):
-    """Ends a run whose loss is no number any more."""
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise UserError(
-                f"the loss became {logs['loss']} at step {state.global_step}",
-                "lower --learning_rate, or use --precision fp32 or bf16",
-            )
-
-
-class _Interruption(TrainerCallback):
-    """Turns the first Ctrl-C into a saved state and an end; a second one interrupts at once."""
-
-    def __init__(self):
-        self.happened = False
-
-    @contextlib.contextmanager
-    def listening(self):
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, self._note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def _note(self, *_):
-        if self.happened:
-            raise KeyboardInterrupt
-        self.happened = True
-        log.info("interrupted: saving after this step (Ctrl-C again stops at once)")
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if self.happened:
-            control.should_save = True
-            control.should_evaluate = False
-            control.should_training_stop = True

@@ -1,0 +1,112 @@
+"""What happens during a training run besides training: progress, samples, a clean end."""
+
+import contextlib
+import logging
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from tqdm import tqdm
+from transformers import TrainerCallback
+
+from utils.checkpoint import Trained
+from utils.errors import UserError
+from utils.generation import generate_texts
+from utils.sampling import Sampling
+
+log = logging.getLogger(__name__)
+
+
+class Progress(TrainerCallback):
+    """A bar on a terminal (loss, tokens/s, time left), a line per logging step on a log."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit=" steps", desc="training", disable=None)
+        self.since = (time.perf_counter(), state.num_input_tokens_seen)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "eval_loss" in logs:
+            self._write(
+                f"step {state.global_step}: validation {logs['eval_bits_per_byte']:.4f} bits per byte, "
+                f"loss {logs['eval_loss']:.4f}, token accuracy {logs['eval_token_accuracy']:.3f}"
+            )
+            self.since = (time.perf_counter(), state.num_input_tokens_seen)
+        elif "loss" in logs:
+            now = (time.perf_counter(), state.num_input_tokens_seen)
+            speed = (now[1] - self.since[1]) / (now[0] - self.since[0])
+            self.since = now
+            if self.bar.disable:
+                self._write(
+                    f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f} "
+                    f"learning rate {logs['learning_rate']:.2e} {speed:,.0f} tokens/s"
+                )
+            else:
+                self.bar.set_postfix(loss=f"{logs['loss']:.3f}", speed=f"{speed:,.0f} tokens/s")
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.bar.close()
+
+    def _write(self, line):
+        self.bar.write(line, file=sys.stderr)
+
+
+class Samples(TrainerCallback):
+    """Logs two texts of the model at every evaluation."""
+
+    def __init__(self, base: Trained):
+        self.base = base
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        sampling = Sampling(num_return_sequences=2, seed=args.seed)
+        samples = generate_texts(self.base.model, self.base.tokenizer, [""], sampling)[0]
+        for sample in samples:
+            tqdm.write(f"  sample: {' '.join(sample.text.split())}", file=sys.stderr)
+        state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
+
+
+class FiniteLoss(TrainerCallback):
+    """Ends a run whose loss is no number any more."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise UserError(
+                f"the loss became {logs['loss']} at step {state.global_step}",
+                "lower --learning_rate, or use --precision fp32 or bf16",
+            )
+
+
+class Interruption(TrainerCallback):
+    """Turns the first Ctrl-C into a saved state and an end; a second one interrupts at once."""
+
+    def __init__(self):
+        self.happened = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen while the block runs; only the main thread of a process may."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _note(self, *_):
+        if self.happened:
+            raise KeyboardInterrupt
+        self.happened = True
+        log.info("interrupted: saving after this step (Ctrl-C again stops at once)")
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.happened:
+            control.should_save = True
+            control.should_evaluate = False
+            control.should_training_stop = True
