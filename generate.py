@@ -25,7 +25,7 @@ from utils.cli import (
     share,
 )
 from utils.decoding import to_utf8
-from utils.errors import EXIT_DONE, DataError, UsageError, UserError
+from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
 from utils.generation import Generated, generate_texts
 from utils.sampling import Sampling
@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     trained = checkpoint.load(args.model_path)
     models = {"tuned" if trained.run else "base": trained}
     if args.compare_base:
-        models = {"base": checkpoint.load(base_model_of(args.model_path, trained.run)), "tuned": trained}
+        models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
     prompts = cleaned(prompts, trained.run.get("cleaning"))
     templated = [apply_template(trained.run.get("template", "{prompt}"), prompt) for prompt in prompts]
     texts = {
@@ -146,13 +146,6 @@ def prompt_of_json(line: str, where: str) -> str:
 def is_unicode(text: str) -> bool:
     """Whether the text has no half of a surrogate pair: undecodable arguments and JSON escapes may leave one."""
     return text.encode(errors="replace").decode() == text
-
-
-def base_model_of(model_path: str, recipe: dict) -> str:
-    """The name of the model that was fine-tuned."""
-    if "base_model" not in recipe:
-        raise UserError(f"{model_path} does not say what it was fine-tuned from", "leave out --compare_base")
-    return recipe["base_model"]
 
 
 def cleaned(prompts: list[str], settings: dict | None) -> list[str]:

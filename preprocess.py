@@ -71,6 +71,9 @@ def main(argv: list[str] | None = None) -> int:
     frame, sources = reading.read_frame(args.data_path, header=not args.no_header)
     text_column = choose_text_column(task, list(frame.columns), args.text_column)
     log.info("read %s rows; the text is in column %r", f"{len(frame):,}", text_column)
+    base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
+    log.info("base model %s: %s", base_name, reason)
+    base = base_models.resolve(base_name)
     given = {name: getattr(args, name) for name in CHOICES if getattr(args, name) is not None}
     cleaning = Cleaning(**{**asdict(task.cleaning), **given})
     filters = filtering.Filters(
@@ -92,9 +95,7 @@ def main(argv: list[str] | None = None) -> int:
             "bring more rows, or filter less: " + filtering.describe(filtered.dropped),
         )
 
-    name, reason = (args.model, "--model") if args.model else base_models.default_model()
-    log.info("base model %s: %s", name, reason)
-    tokenizer = base_models.load_tokenizer(base_models.resolve(name))
+    tokenizer = base_models.load_tokenizer(base)
     prompts = [example.prompt for example in examples]
     completions = [example.completion for example in examples]
     ids, loss_start = encoding.encode(tokenizer, prompts, completions)
@@ -123,12 +124,12 @@ def main(argv: list[str] | None = None) -> int:
             "template": task.template,
             "cleaning": asdict(cleaning),
             "filters": asdict(filters),
-            "base_model": name,
+            "base_model": base_name,
             "seed": args.seed,
         },
         audit=audit,
         sources=[asdict(source) for source in sources],
-        tokenizer={"name": name, "fingerprint": encoding.fingerprint(tokenizer)},
+        tokenizer={"name": base_name, "fingerprint": encoding.fingerprint(tokenizer)},
         splits=splits,
     )
     store.save(args.output_path, processed)

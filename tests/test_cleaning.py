@@ -258,6 +258,7 @@ def test_every_alphabet_survives():
         "क्‍ष ශ්‍රී ന്‍",  # Hindi, Sinhala, Malayalam, zero-width joiners
         "葛\U000e0100飾区",  # a variant of an ideograph
         "e\u0301 か\u3099 ﷽ №5 25℃ ① Ⓐ ⠓⠑",
+        "بسم الله\u06dd\u0661",  # the end of a verse is a format character that is seen
         "日本語、「引用」。한국어 ไทย العربية עברית",
     ],
 )
@@ -274,7 +275,8 @@ def test_what_people_write_survives(text):
         ("a\u200bb\u3164\u2800c", "a b c"),
         ("caf\ufffd \ufffc\ue000\U000f0000\u0378x", "caf x"),
         ("■ ┌─┐ ✓ ⌘ 🂡 x", "x"),
-        ("a\ufe0f b\u200dc \u200cd 中\ufe0f", "a bc d 中"),
+        ("a\ufe0f b\ufe00\U000e0100 中\ufe0f", "a b 中"),
+        ("b\u200dc \u200cd ک،\u200cخ", "bc d ک،خ"),
     ],
 )
 def test_special_characters(text, cleaned):

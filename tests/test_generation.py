@@ -35,7 +35,7 @@ def random_model(request):
         if request.param == "gpt2":
             return GPT2LMHeadModel(GPT2Config(n_positions=128, n_embd=32, n_layer=2, n_head=2, **shape)).eval()
         blocks = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64}
-        return LlamaForCausalLM(LlamaConfig(max_position_embeddings=128, pad_token_id=256, **blocks, **shape)).eval()
+        return LlamaForCausalLM(LlamaConfig(max_position_embeddings=128, **blocks, **shape)).eval()
 
 
 def bigram_model(tokenizer, following):

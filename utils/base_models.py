@@ -64,7 +64,9 @@ def resolve(name: str) -> BaseModel:
         return BaseModel(name, str(path), local_only=True)
     if path.is_absolute() or (path.parent != Path() and path.parent.is_dir()):
         raise UserError(f"there is no model at {name}", WAYS_ON)
-    return BaseModel(name, name, local_only=_is_cached(name))
+    if not (cached := _is_cached(name)):
+        _ask_hub(name)
+    return BaseModel(name, name, local_only=cached)
 
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
@@ -73,7 +75,7 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
         return _tiny_tokenizer()
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(base.location, local_files_only=base.local_only)
+    return _from_pretrained(AutoTokenizer, base)
 
 
 def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
@@ -85,14 +87,24 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base.location, dtype=torch.float32, local_files_only=base.local_only
-        )
+        model = _from_pretrained(AutoModelForCausalLM, base, dtype=torch.float32)
     except ValueError as error:
+        reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{base.name} is not a causal language model: {error}", "choose a GPT-2 or Llama-like model"
+            f"{base.name} is no causal language model: {reason}", "choose a GPT-2 or Llama-like model"
         ) from error
     return model.eval()
+
+
+def _from_pretrained(loader, base: BaseModel, **options):
+    """Load from the cache alone where that is enough: it is faster, and works without a network."""
+    try:
+        return loader.from_pretrained(base.location, local_files_only=base.local_only, **options)
+    except OSError:
+        if not base.local_only or Path(base.location).exists():
+            raise
+        _ask_hub(base.name)  # a part of the model is in the cache, another is not
+        return loader.from_pretrained(base.location, **options)
 
 
 def _check_folder(folder: Path) -> None:
@@ -109,15 +121,9 @@ def _check_folder(folder: Path) -> None:
 
 
 def _is_cached(name: str) -> bool:
-    """Whether a Hub id can be loaded from the local cache alone; asks the Hub where it cannot."""
+    """Whether a Hub id is in the local cache."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         hf_hub_download(name, "config.json", local_files_only=True)
@@ -125,17 +131,20 @@ def _is_cached(name: str) -> bool:
     except HFValidationError as error:
         raise UserError(f"there is no folder {name}, and it is no Hub id either", WAYS_ON) from error
     except LocalEntryNotFoundError:
-        pass
-    try:
-        hf_hub_download(name, "config.json", etag_timeout=HUB_TIMEOUT_SECONDS)
         return False
-    except GatedRepoError as error:
-        raise UserError(
-            f"{name} is gated on the Hub", f"accept its terms there and log in with `hf auth login`, or {WAYS_ON}"
-        ) from error
+
+
+def _ask_hub(name: str) -> None:
+    """Raise UserError, within seconds, where the Hub cannot be asked for a model: a download retries for long."""
+    import httpx2  # the client that huggingface_hub brings
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    try:
+        HfApi().model_info(name, timeout=HUB_TIMEOUT_SECONDS)
     except RepositoryNotFoundError as error:
         raise UserError(f"the Hub has no model {name}", f"check the spelling, or {WAYS_ON}") from error
-    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
+    except (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
         raise UserError(f"{name} is not in the local cache and the Hub does not answer", WAYS_ON) from error
 
 

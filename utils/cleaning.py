@@ -232,7 +232,7 @@ def remove_urls(text: str) -> str:
 # such addresses are written with count. A second @ starts the server's name of a Mastodon account.
 _NAME = r"A-Za-z0-9_À-ɏ"
 _MENTION = re.compile(
-    rf"[@＠](?<![{_NAME}@＠].)[@＠]*[{_NAME}]+(?:@[{_NAME}.-]*[{_NAME}])?{_NOT_KEYCAP}",
+    rf"[@＠](?<![{_NAME}@＠].)[@＠]*[{_NAME}]+(?:[@＠]+[{_NAME}.-]*[{_NAME}])*{_NOT_KEYCAP}",
 )
 _DOT_BEFORE_MENTION = re.compile(rf"(?<![\w.])\.(?=[@＠][{_NAME}])")
 

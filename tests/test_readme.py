@@ -1,0 +1,44 @@
+"""Every command of the README runs as it stands there, in its order, on the sample data and the tiny model."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ("preprocess", "fine_tune", "generate", "evaluate_model")
+
+
+def commands() -> list[str]:
+    """The lines of the README's bash blocks, continued lines joined, comments dropped."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)).replace("\\\n", " ")
+    return [line.partition(" #")[0].strip() for line in blocks.split("\n") if line.strip()]
+
+
+def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, capfd):
+    shutil.copytree(ROOT / "data" / "samples", tmp_path / "data" / "samples")
+    monkeypatch.chdir(tmp_path)
+    run = []
+    for command in commands():
+        program, *words = shlex.split(command)
+        if program in ("make", "git", "cd"):
+            continue  # `make` is what runs this test, and make demo runs in continuous integration
+        if program == "python":
+            name = Path(words[0]).stem
+            # The base model travels in the pickle, so naming it here is enough.
+            added = ["--model", "tiny"] if name == "preprocess" else []
+            assert importlib.import_module(name).main([*words[1:], *added]) == 0, capfd.readouterr().err
+            run.append(name)
+        else:
+            subprocess.run(command, shell=True, check=True)
+    assert set(run) == set(SCRIPTS)
+
+
+def test_the_make_targets_of_the_readme_exist():
+    targets = {words[1] for words in map(shlex.split, commands()) if words[0] == "make"}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {"demo", "test"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
