@@ -27,7 +27,7 @@ def report(audit: dict) -> str:
     lines += [
         f"rows kept      {sum(kept.values()):>9,}  " + ", ".join(f"{side} {number:,}" for side, number in kept.items())
     ]
-    lines += [f"  changed      {number:>9,}  {kind}" for kind, number in audit["cleaned"].items()]
+    lines += [f"  changed      {number:>9,}  {kind}" for kind, number in audit["cleaned"].items() if number]
     lines += [
         f"tokens a text  {tokens['median']:>9,}  median; 95th percentile {tokens['p95']:,}, maximum {tokens['max']:,}",
         f"unknown tokens {tokens['unknown_share']:>9.2%}",

@@ -63,7 +63,7 @@ def resolve(name: str) -> BaseModel:
         _check_folder(path)
         return BaseModel(name, str(path), local_only=True)
     if path.is_absolute() or (path.parent != Path() and path.parent.is_dir()):
-        raise UserError(f"there is no model at {name}", WAYS_ON)
+        raise UserError(f"there is no model at {name}", f"train one with fine_tune.py, or {WAYS_ON}")
     if not (cached := _is_cached(name)):
         _ask_hub(name)
     return BaseModel(name, name, local_only=cached)
@@ -98,10 +98,15 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
 
 def _from_pretrained(loader, base: BaseModel, **options):
     """Load from the cache alone where that is enough: it is faster, and works without a network."""
+    from safetensors import SafetensorError
+
     try:
         return loader.from_pretrained(base.location, local_files_only=base.local_only, **options)
-    except OSError:
-        if not base.local_only or Path(base.location).exists():
+    except (OSError, SafetensorError) as error:
+        if Path(base.location).exists():
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"{base.name} is damaged: {reason}", "copy it again, or train it again") from error
+        if not base.local_only:
             raise
         _ask_hub(base.name)  # a part of the model is in the cache, another is not
         return loader.from_pretrained(base.location, **options)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.base_models import load_causal_lm, load_tokenizer, resolve
+from utils.encoding import context_length
 from utils.errors import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -33,11 +34,12 @@ class Trained:
 
 
 def check_output(path: Path, overwrite: bool) -> None:
-    """Raise UserError where `path` holds something that must not be replaced."""
-    if not path.exists() and not path.is_symlink():
-        return
-    ours = (path / RUN_FILE).is_file() if path.is_dir() else path.suffix == ".pt"
-    if not ours and not (path.is_dir() and not any(path.iterdir())):
+    """Raise UserError where `path` holds something that must not be replaced, or could not be written."""
+    path = path.resolve()
+    is_file = path.suffix == ".pt"
+    ours = path.is_file() if is_file else (path / RUN_FILE).is_file()
+    free = not path.exists() or (not is_file and path.is_dir() and not any(path.iterdir()))
+    if not ours and not free:
         raise UserError(
             f"{path} exists and is not a model of ours", "choose another --output_path; it was left as it is"
         )
@@ -45,6 +47,7 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise UserError(
             f"{path} already holds a trained model", "add --overwrite to replace it, or choose another --output_path"
         )
+    check_writable(path.with_name(f".{path.name}"))
 
 
 def save_and_verify(
@@ -57,7 +60,8 @@ def save_and_verify(
 
     log = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
     save(path, Trained(model, tokenizer, run), log, model_card(run, None))
-    probe = torch.arange(0, model.config.get_text_config().vocab_size, 997)[:64][None]
+    length = min(64, context_length(model))
+    probe = torch.arange(length)[None] * 997 % model.config.get_text_config().vocab_size
     with torch.inference_mode():
         expected, found = model(probe).logits, load(str(path)).model(probe).logits
     if not torch.allclose(expected, found, atol=1e-5):
@@ -72,6 +76,7 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
     The folder is a Hugging Face model folder that any tool opens, with run.json, log.jsonl and README.md.
     The file holds the same: the weights as tensors, everything else as text.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -104,8 +109,15 @@ def load(name: str) -> Trained:
         return _load_file(Path(name))
     base = resolve(name)
     run_file = Path(base.location) / RUN_FILE
-    run = json.loads(run_file.read_text(encoding="utf-8")) if run_file.is_file() else {}
+    run = _read_run(run_file) if base.location and run_file.is_file() else {}
     return Trained(load_causal_lm(base), load_tokenizer(base), run)
+
+
+def _read_run(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}", "restore it, or train the model again") from error
 
 
 def base_model_of(name: str, run: dict) -> str:
@@ -116,13 +128,14 @@ def base_model_of(name: str, run: dict) -> str:
 
 
 def _load_file(path: Path) -> Trained:
+    if not path.is_file():
+        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
+
     import pickle
 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    if not path.is_file():
-        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
     try:
         packed = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:

@@ -86,7 +86,9 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[], int]) -> int:
     """Call a script's main and turn what users cause into one error line, one hint line and an exit code."""
     try:
-        return main()
+        code = main()
+        sys.stdout.flush()  # here, where a reader that has gone is handled, and not at exit
+        return code
     except UserError as error:
         print_error(error.problem, error.hint)
         return error.exit_code
@@ -107,6 +109,7 @@ def print_error(problem: str, hint: str) -> None:
 
 def set_up_logging() -> None:
     """Send this project's log lines to stderr, and keep the libraries to their errors."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a text has
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -169,8 +172,15 @@ def _as_words(path: Path, flag: str, action: argparse.Action, value: object) -> 
         if not isinstance(value, bool):
             raise UsageError(f"{path}: {flag[2:]} is {value!r}, expected true or false", f"write `{flag[2:]}: true`")
         return [flag] if value else []
-    values = [str(item) for item in (value if isinstance(value, list) else [value])]
-    if action.nargs in ("+", "*"):
+    if value is None:  # "key:" with nothing behind it leaves the default
+        return []
+    several = action.nargs in ("+", "*")
+    values = value if isinstance(value, list) and (several or _repeats(action)) else [value]
+    for item in values:
+        if not isinstance(item, str | int | float) or isinstance(item, bool):  # YAML reads an unquoted no as false
+            raise UsageError(f"{path}: {flag[2:]} is {item!r}, expected a text or a number", "put quotes around a text")
+    values = [str(item) for item in values]
+    if several:
         return [flag, *values]
     return [f"{flag}={item}" for item in values]
 

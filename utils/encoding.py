@@ -4,6 +4,7 @@ import array
 import hashlib
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def training_rows(
         for number, (ids, loss_start) in enumerate(zip(*pairs, strict=True)):
             if loss_start >= min(len(ids), max_length):
                 raise DataError(
-                    f"row {number} of {name} has no supervised token: its prompt alone has {loss_start} tokens, the limit is {max_length}",
+                    f"row {number} of {name} has no supervised token: its prompt fills the {max_length}",
                     "raise --max_length, or drop the row",
                 )
             size = len(split.completion[number].encode())
@@ -100,8 +101,8 @@ def training_rows(
 
 
 def context_length(model: "PreTrainedModel") -> int:
-    """The most tokens that the model takes at once."""
-    return model.config.get_text_config().max_position_embeddings
+    """The most tokens that the model takes at once; one without position embeddings (BLOOM, Mamba) takes any number."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
 
 
 def collate(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
