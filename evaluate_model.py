@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     data = store.load(args.data_path)
 
     from utils import checkpoint, devices, judging
+    from utils.reporting import model_card
 
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
@@ -66,6 +67,9 @@ def main(argv: list[str] | None = None) -> int:
     text = json.dumps(evaluation, indent=2, ensure_ascii=False)
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")
+    if trained.run and Path(args.model_path).is_dir():
+        with atomic_write(Path(args.model_path) / checkpoint.CARD_FILE, "w") as file:
+            file.write(model_card(trained.run, evaluation))
     print(text if args.json else judging.report(evaluation, list(models), SHOWN))
     if not args.json:
         print(f"\nwritten: {output_path}")

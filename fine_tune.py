@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     """Train, save, load again, compare."""
     args = build_parser().parse_args(argv)
     set_up_logging()
-    state_folder = args.output_path.with_name(args.output_path.name + ".training")
+    state_folder = args.output_path.parent / f"{args.output_path.name}.training"
     check_reporters(args.report_to)
     check_state(state_folder, args.resume, args.overwrite)
     data = store.load(args.data_path)
@@ -106,13 +106,20 @@ def main(argv: list[str] | None = None) -> int:
     log.info(freezing.describe(base.model))
     max_length = min(args.max_length or sys.maxsize, encoding.context_length(base.model))
     rows = encoding.training_rows(data, base.tokenizer, max_length, ("train", "validation"))
+    if not args.resume:
+        shutil.rmtree(state_folder, ignore_errors=True)
     try:
         outcome = training.train(
             base, rows["train"], rows["validation"], settings_from(args, precision, device), state_folder, args.resume
         )
-    except KeyboardInterrupt:
-        log.info("to go on from the last saved state, run the same command with --resume")
+    except (KeyboardInterrupt, UserError):
+        if any(state_folder.glob("checkpoint-*")):
+            log.info("to go on from the last saved state, run the same command with --resume")
+        else:
+            shutil.rmtree(state_folder, ignore_errors=True)
         raise
+    if outcome.bits_per_byte_before is not None and outcome.bits_per_byte_after >= outcome.bits_per_byte_before:
+        log.warning("warning: on the validation split no evaluation was better than the base model's")
     run_record = recipe.run_record(
         data, args.data_path, name, vars(args), freezing.count(base.model), outcome, precision, device
     )
@@ -143,6 +150,7 @@ def settings_from(args, precision: str, device: str):
         device=device,
         seed=args.seed,
         report_to=args.report_to,
+        tensorboard_folder=args.output_path.parent / f"{args.output_path.name.removesuffix('.pt')}.tensorboard",
         run_name=args.output_path.stem,
     )
 
@@ -155,16 +163,16 @@ def check_reporters(names: list[str]) -> None:
 
 
 def check_state(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Settle what happens to the state that an interrupted run left; --overwrite drops it."""
-    exists = folder.is_dir() and any(folder.glob("checkpoint-*"))
-    if resume and not exists:
+    """Refuse to lose the state that an interrupted run left, and to go on from none."""
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    if not all(entry.match("checkpoint-*") for entry in found):
+        raise UserError(f"{folder} is needed for the training state, and holds other files", "move them elsewhere")
+    if resume and not found:
         raise UsageError(f"--resume, but there is no saved state in {folder}", "leave --resume away to start anew")
-    if exists and not resume:
-        if not overwrite:
-            raise UserError(
-                f"an interrupted run left its state in {folder}", "add --resume to go on, or --overwrite to start anew"
-            )
-        shutil.rmtree(folder)
+    if found and not resume and not overwrite:
+        raise UserError(
+            f"an interrupted run left its state in {folder}", "add --resume to go on, or --overwrite to start anew"
+        )
 
 
 def check_task(path: Path, data_recipe: dict) -> None:

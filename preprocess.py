@@ -91,8 +91,8 @@ def main(argv: list[str] | None = None) -> int:
     sides = splitting.split_by_group(filtered.groups, task.split, args.seed)
     if any(len(side) == 0 for side in sides):
         raise DataError(
-            f"{len(examples)} rows are left, too few to have some in each of {', '.join(store.SPLITS)}",
-            "bring more rows, or filter less: " + filtering.describe(filtered.dropped),
+            f"{len(examples)} rows in {len(set(filtered.groups))} groups are left, too few for three sides of a split",
+            f"bring more rows, or filter less (dropped: {filtering.describe(filtered.dropped) or 'nothing'})",
         )
 
     tokenizer = base_models.load_tokenizer(base)

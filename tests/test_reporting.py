@@ -59,7 +59,7 @@ def measured(perplexity, bits, accuracy):
 EVALUATION = {
     "base": measured(80.0, 1.76, 0.25),
     "tuned": measured(40.5, 1.51, 0.31),
-    "novelty": {"texts": 200, "exact_copies": 0.015, "copied_8": 0.1, "longest_copied_words": 17},
+    "copying": {"tuned": {"texts": 200, "exact_copies": 0.015, "copied_8": 0.1, "longest_copied_words": 17}},
 }
 
 

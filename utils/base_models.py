@@ -6,8 +6,9 @@ import importlib.util
 import io
 import logging
 import shutil
+import struct
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,12 +88,17 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 
     try:
-        model = _from_pretrained(AutoModelForCausalLM, base, dtype=torch.float32)
+        model, report = _from_pretrained(AutoModelForCausalLM, base, dtype=torch.float32, output_loading_info=True)
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
             f"{base.name} is no causal language model: {reason}", "choose a GPT-2 or Llama-like model"
         ) from error
+    if missing := report["missing_keys"]:  # transformers would put random numbers there
+        raise UserError(
+            f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}",
+            "choose a causal language model; an encoder such as BERT has no head that writes",
+        )
     return model.eval()
 
 
@@ -103,13 +109,14 @@ def _from_pretrained(loader, base: BaseModel, **options):
     try:
         return loader.from_pretrained(base.location, local_files_only=base.local_only, **options)
     except (OSError, SafetensorError) as error:
-        if Path(base.location).exists():
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"{base.name} is damaged: {reason}", "copy it again, or train it again") from error
-        if not base.local_only:
-            raise
-        _ask_hub(base.name)  # a part of the model is in the cache, another is not
-        return loader.from_pretrained(base.location, **options)
+        here = Path(base.location).exists()
+        if base.local_only and not here:
+            _ask_hub(base.name)  # a part of the model is in the cache, another is not
+            return _from_pretrained(loader, replace(base, local_only=False), **options)
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{base.name} cannot be loaded: {reason}", "copy it again, or train it again" if here else WAYS_ON
+        ) from error
 
 
 def _check_folder(folder: Path) -> None:
@@ -179,7 +186,7 @@ def _converted(gguf: Path) -> Path:
     try:
         _convert(gguf, temporary)
         temporary.replace(folder)
-    except OSError as error:
+    except (OSError, ValueError, LookupError, struct.error) as error:  # what the parser meets in a damaged file
         if not folder.is_dir():  # else another process was first
             raise UserError(
                 f"cannot convert {gguf}: {error}", "is it a whole GGUF file, and is there space in HF_HOME?"

@@ -74,11 +74,12 @@ class FiniteLoss(TrainerCallback):
     """Ends a run whose loss is no number any more."""
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise UserError(
-                f"the loss became {logs['loss']} at step {state.global_step}",
-                "lower --learning_rate, or use --precision fp32 or bf16",
-            )
+        for name in ("loss", "eval_loss", "train_loss"):
+            if not math.isfinite(logs.get(name, 0.0)):
+                raise UserError(
+                    f"the loss became {logs[name]} at step {state.global_step} or before",
+                    "lower --learning_rate, or use --precision fp32 or bf16",
+                )
 
 
 class Interruption(TrainerCallback):
@@ -108,5 +109,8 @@ class Interruption(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         if self.happened:
             control.should_save = True
-            control.should_evaluate = False
             control.should_training_stop = True
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        if self.happened and state.epoch % 1:  # called in the middle of an epoch too, where no evaluation is due
+            control.should_evaluate = control.should_save = False

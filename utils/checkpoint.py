@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,6 @@ class Trained:
 
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise UserError where `path` holds something that must not be replaced, or could not be written."""
-    path = path.resolve()
     is_file = path.suffix == ".pt"
     ours = path.is_file() if is_file else (path / RUN_FILE).is_file()
     free = not path.exists() or (not is_file and path.is_dir() and not any(path.iterdir()))
@@ -47,7 +47,8 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise UserError(
             f"{path} already holds a trained model", "add --overwrite to replace it, or choose another --output_path"
         )
-    check_writable(path.with_name(f".{path.name}"))
+    target = path.resolve()
+    check_writable(target.with_name(f".{target.name}") if target.is_dir() else path)
 
 
 def save_and_verify(
@@ -76,9 +77,11 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
     The folder is a Hugging Face model folder that any tool opens, with run.json, log.jsonl and README.md.
     The file holds the same: the weights as tensors, everything else as text.
     """
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    from safetensors import SafetensorError
+
+    path = path.resolve()  # what a link points to is replaced, not the link
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}", "choose another --output_path") from error
@@ -92,9 +95,10 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
             _pack(folder, path)
         else:
             _replace_folder(folder, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(
-            f"cannot write {path}: {error.strerror or error}", "free some space or choose another --output_path"
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
+            "free some space or choose another --output_path",
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -130,6 +134,10 @@ def base_model_of(name: str, run: dict) -> str:
 def _load_file(path: Path) -> Trained:
     if not path.is_file():
         raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
+    if not zipfile.is_zipfile(path):  # torch.save writes zip archives; what else torch.load takes is no concern here
+        raise UserError(
+            f"{path} is not a model that fine_tune.py wrote, or it is cut short", TRAIN_FIRST.format(path=path)
+        )
 
     import pickle
 
@@ -150,10 +158,15 @@ def _load_file(path: Path) -> Trained:
         folder = Path(name)
         for file_name, text in packed["files"].items():
             (folder / Path(file_name).name).write_text(text, encoding="utf-8")
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), dtype=torch.float32)
-        missing, unexpected = model.load_state_dict(packed["weights"], strict=False)
-        if unexpected or set(missing) - set(model.all_tied_weights_keys):
-            raise UserError(f"{path} lacks weights: {[*missing, *unexpected]}", TRAIN_FIRST.format(path=path))
+        config = AutoConfig.from_pretrained(folder)
+        with torch.device("meta"):
+            model_class = type(AutoModelForCausalLM.from_config(config))
+        # Not load_state_dict: some models (GPT-NeoX) name their weights otherwise on disk than in memory.
+        model, report = model_class.from_pretrained(
+            None, config=config, state_dict=packed["weights"], dtype=torch.float32, output_loading_info=True
+        )
+        if missing := report["missing_keys"]:
+            raise UserError(f"{path} lacks weights: {', '.join(sorted(missing))}", TRAIN_FIRST.format(path=path))
         if (folder / "generation_config.json").is_file():
             model.generation_config = GenerationConfig.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -173,7 +186,12 @@ def _pack(folder: Path, path: Path) -> None:
         if not any(file.match(pattern) for pattern in WEIGHT_FILES)
     }
     with atomic_write(path) as target:
-        torch.save({"format": FORMAT, "version": VERSION, "files": files, "weights": weights}, target)
+        try:
+            torch.save({"format": FORMAT, "version": VERSION, "files": files, "weights": weights}, target)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch's own complaint hides why it could not write
+                raise error.__context__ from error
+            raise
 
 
 def _replace_folder(new: Path, path: Path) -> None:

@@ -172,16 +172,15 @@ def _as_words(path: Path, flag: str, action: argparse.Action, value: object) -> 
         if not isinstance(value, bool):
             raise UsageError(f"{path}: {flag[2:]} is {value!r}, expected true or false", f"write `{flag[2:]}: true`")
         return [flag] if value else []
-    if value is None:  # "key:" with nothing behind it leaves the default
-        return []
-    several = action.nargs in ("+", "*")
-    values = value if isinstance(value, list) and (several or _repeats(action)) else [value]
+    one_flag_for_all = action.nargs in ("+", "*")
+    takes_several = one_flag_for_all or isinstance(action, argparse._AppendAction)
+    values = value if isinstance(value, list) and takes_several else [value]
+    values = [item for item in values if item is not None]  # "key:" with nothing behind it leaves the default
     for item in values:
         if not isinstance(item, str | int | float) or isinstance(item, bool):  # YAML reads an unquoted no as false
             raise UsageError(f"{path}: {flag[2:]} is {item!r}, expected a text or a number", "put quotes around a text")
-    values = [str(item) for item in values]
-    if several:
-        return [flag, *values]
+    if one_flag_for_all and values:
+        return [flag, *map(str, values)]
     return [f"{flag}={item}" for item in values]
 
 

@@ -14,11 +14,11 @@ def check_writable(path: Path) -> None:
 
     Creates the parent folder, as writing would.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
     try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.NamedTemporaryFile(dir=path.parent, **_beside(path)):
             pass
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -35,7 +35,7 @@ def atomic_write(path: Path, mode: str = "wb"):
         path.parent.mkdir(parents=True, exist_ok=True)
         encoding = None if "b" in mode else "utf-8"
         with tempfile.NamedTemporaryFile(
-            mode, dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False, encoding=encoding
+            mode, dir=path.parent, **_beside(path), delete=False, encoding=encoding
         ) as file:
             temporary = Path(file.name)
             yield file
@@ -54,6 +54,10 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path) -> dict[str, str]:
+    return {"prefix": f".{path.name}.", "suffix": ".part"}
 
 
 def _umask() -> int:

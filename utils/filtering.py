@@ -65,7 +65,7 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
     dropped: dict[str, int] = {}
 
     def drop(reason: str, kept: "pandas.DataFrame", unwanted: Sequence[bool]) -> "pandas.DataFrame":
-        left = kept[[not mark for mark in unwanted]]
+        left = kept.loc[[not mark for mark in unwanted]]
         if len(left) < len(kept):
             dropped[reason] = len(kept) - len(left)
         return left
@@ -77,7 +77,8 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
     if not filters.keep_replies:
         rows = drop("reply", rows, rows["is_reply"])
     if filters.language is not None:
-        _check_language(rows, filters.language)
+        if not rows.empty:
+            _check_language(rows, filters.language)
         rows = drop("other language", rows, rows["language"] != filters.language.lower())
 
     texts, cleaned = clean_all(rows["text"].tolist(), cleaning)

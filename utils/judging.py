@@ -58,7 +58,6 @@ def judge(
     if "base" in models:
         sizes = [len(text.encode()) for text in data.splits["test"].completion]
         evaluation["bits_per_byte_difference"] = paired_difference(nats["tuned"], nats["base"], sizes)
-    evaluation["novelty"] = evaluation["copying"]["tuned"]
     return evaluation
 
 

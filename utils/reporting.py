@@ -47,7 +47,7 @@ def model_card(run: dict, evaluation: dict | None = None) -> str:
 
     `run` is what run.json holds; only "base_model_reason" may be missing, and the validation figures may be None
     (there was no validation split). `evaluation` holds the likelihood metric's results on the test split under
-    "tuned" and, if the base model was measured too, under "base", and may hold the novelty metric's under "novelty".
+    "tuned" and, if the base model was measured too, under "base", and the novelty metric's under "copying", "tuned".
     """
     sections = [
         _front_matter(run),
@@ -134,10 +134,10 @@ def _recipe(run: dict) -> str:
 
 
 def _limits(evaluation: dict | None) -> str:
-    novelty = (evaluation or {}).get("novelty")
-    if novelty is None:
+    if evaluation is None:
         copies = "How much it copies has not been measured: run `evaluate_model.py` before you publish what it writes."
     else:
+        novelty = evaluation["copying"]["tuned"]
         copies = (
             f"Of {novelty['texts']:,} generated texts, {novelty['exact_copies']:.1%} equal a training text and "
             f"{novelty['copied_8']:.1%} share 8 or more consecutive words with one; the longest copied run has "

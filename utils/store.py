@@ -70,12 +70,12 @@ def save(path: Path, processed: Processed) -> None:
 def load(path: Path) -> Processed:
     """Read a processed pickle; DataError for anything that is not one, without running what it says."""
     hint = f"make it with: python preprocess.py --data_path YOUR_DATA.csv --output_path {path}"
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, expected a processed .pkl", hint)
     try:
         payload = _Refusing(io.BytesIO(path.read_bytes())).load()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", hint) from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder, expected a processed .pkl", hint) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", hint) from error
     except _CodeRefusedError as error:
@@ -88,6 +88,8 @@ def load(path: Path) -> Processed:
         KeyError,
         TypeError,
         AttributeError,
+        BufferError,
+        OverflowError,
         MemoryError,
     ) as error:
         raise DataError(f"{path} is not a processed pickle, or it is cut short ({error})", hint) from error

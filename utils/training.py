@@ -1,6 +1,7 @@
 """Fine-tuning through Hugging Face's Trainer: precision, honest validation, logs, interruption and the best model."""
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
+from transformers.integrations import TensorBoardCallback
 from transformers.pytorch_utils import Conv1D
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from utils.callbacks import FiniteLoss, Interruption, Progress, Samples
 from utils.checkpoint import Trained
@@ -26,6 +29,8 @@ from utils.freezing import train_mode
 from utils.scoring import score
 
 __all__ = ["Outcome", "Settings", "set_seed", "train"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Settings:
     device: str  # cpu or cuda
     seed: int
     report_to: list[str]
+    tensorboard_folder: Path  # unless TENSORBOARD_LOGGING_DIR names another
     run_name: str
 
 
@@ -79,7 +85,7 @@ def train(
     interruption = Interruption()
     trainer = _Trainer(
         model=base.model,
-        args=_arguments(settings, state_folder, bool(validation_rows)),
+        args=_arguments(settings, state_folder, bool(validation_rows), resume),
         data_collator=partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
         train_dataset=train_rows,
         eval_dataset=validation_rows or None,
@@ -87,6 +93,8 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
+    if "tensorboard" in settings.report_to:
+        trainer.add_callback(_tensorboard(settings.tensorboard_folder))
     if validation_rows and settings.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
     started = time.perf_counter()
@@ -104,7 +112,7 @@ def train(
         epochs=round(trainer.state.epoch, 3),
         seconds=seconds,
         bits_per_byte_before=evaluations[0] if evaluations else None,
-        bits_per_byte_after=min(evaluations) if evaluations else None,
+        bits_per_byte_after=min(evaluations[1:], default=None),
         history=history,
     )
 
@@ -130,7 +138,15 @@ def frozen_weights_in_bfloat16(model: PreTrainedModel, enabled: bool) -> Iterato
             parameter.data = original.to(parameter.device)
 
 
-def _arguments(settings: Settings, state_folder: Path, has_validation: bool) -> TrainingArguments:
+def _tensorboard(folder: Path) -> TensorBoardCallback:
+    """Transformers' own callback, which left alone writes into the state folder: that goes when the run ends."""
+    callback = TensorBoardCallback()
+    callback.logging_dir = callback.logging_dir or str(folder / time.strftime("%Y%m%d-%H%M%S"))
+    log.info("for TensorBoard: tensorboard --logdir %s", callback.logging_dir)
+    return callback
+
+
+def _arguments(settings: Settings, state_folder: Path, has_validation: bool, resume: bool) -> TrainingArguments:
     when = "steps" if settings.save_steps else "epoch"
     return TrainingArguments(
         output_dir=str(state_folder),
@@ -144,17 +160,17 @@ def _arguments(settings: Settings, state_folder: Path, has_validation: bool) -> 
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         optim="adamw_torch_fused",
-        train_sampling_strategy="group_by_length",
         bf16=settings.precision == "bf16",
         fp16=settings.precision == "fp16",
         use_cpu=settings.device == "cpu",
         eval_strategy=when if has_validation else "no",
         eval_steps=settings.save_steps or None,
-        eval_on_start=has_validation,
+        eval_on_start=has_validation and not resume,
         save_strategy=when,
         save_steps=settings.save_steps or 500,
         save_total_limit=settings.save_total_limit,
         load_best_model_at_end=has_validation,
+        restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         logging_steps=settings.logging_steps,
@@ -163,14 +179,30 @@ def _arguments(settings: Settings, state_folder: Path, has_validation: bool) -> 
         remove_unused_columns=False,
         dataloader_pin_memory=settings.device != "cpu",
         disable_tqdm=True,
-        report_to=settings.report_to or "none",
+        report_to=[name for name in settings.report_to if name != "tensorboard"] or "none",
         run_name=settings.run_name,
         seed=settings.seed,
     )
 
 
+class _ByLength(LengthGroupedSampler):
+    """Its order belongs to the seed and the epoch, so that a resumed epoch goes on in the order in which it began."""
+
+    def __init__(self, rows: list[dict], batch_size: int, seed: int):
+        super().__init__(batch_size, rows)
+        self.seed = seed
+
+    def set_epoch(self, epoch: int) -> None:
+        """What the data loader calls before each epoch."""
+        self.generator = torch.Generator().manual_seed(self.seed + epoch)
+
+
 class _Trainer(Trainer):
     """Trainer with frozen parts in eval mode, and a validation loss that is a total and not a mean of means."""
+
+    def _get_train_sampler(self, train_dataset=None):
+        args = self.args
+        return _ByLength(self.train_dataset, args.train_batch_size * args.gradient_accumulation_steps, args.seed)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model.training:

