@@ -199,9 +199,12 @@ def test_an_evaluation_is_reported():
 
 
 def test_an_evaluation_of_the_tuned_model_alone_is_reported():
-    card = model_card(RUN, {"tuned": EVALUATION["tuned"]})
+    card = model_card(RUN, {name: EVALUATION[name] for name in ("tuned", "copying")})
     assert "|  | This model |\n| --- | --- |\n| Perplexity | 40.50 [39.50, 41.50] |" in card
-    assert "How much it copies has not been measured" in card
+
+
+def test_without_an_evaluation_the_card_says_that_nothing_was_measured():
+    assert "How much it copies has not been measured" in model_card(RUN)
 
 
 def test_optional_facts_may_be_missing():
