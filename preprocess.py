@@ -7,7 +7,7 @@ python preprocess.py --data_path data/samples/tweets_fr.jsonl --lang fr --hashta
 import json
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from utils import store
@@ -16,7 +16,7 @@ from utils.cli import MODEL_HELP, Parser, non_negative_int, positive_int, run, s
 from utils.errors import EXIT_DONE, DataError
 from utils.files import check_writable
 from utils.tasks import TASKS
-from utils.tasks.base import choose_text_column
+from utils.tasks.base import Task, choose_text_column
 
 log = logging.getLogger("utils.preprocess")
 
@@ -65,8 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     check_writable(args.output_path)
     task = TASKS[args.task]
 
-    from utils import base_models, encoding, filtering, reading, splitting
-    from utils.audit import report, token_statistics
+    from utils import audit, base_models, encoding, filtering, reading, splitting
 
     frame, sources = reading.read_frame(args.data_path, header=not args.no_header)
     text_column = choose_text_column(task, list(frame.columns), args.text_column)
@@ -74,9 +73,51 @@ def main(argv: list[str] | None = None) -> int:
     base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
     log.info("base model %s: %s", base_name, reason)
     base = base_models.resolve(base_name)
+    cleaning, filters = cleaning_from(args, task), filters_from(args, task)
+    filtered = filtering.filter_rows(task.to_rows(frame, text_column), cleaning, filters, args.seed)
+    sides = splitting.split_by_group(filtered.groups, task.split, args.seed)
+    if any(len(side) == 0 for side in sides):
+        raise DataError(
+            f"{len(filtered.texts)} rows in {len(set(filtered.groups))} groups are left, too few for three splits",
+            f"bring more rows, or filter less (dropped: {filtering.describe(filtered.dropped) or 'nothing'})",
+        )
+    tokenizer = base_models.load_tokenizer(base)
+    examples = [task.to_example(*pair) for pair in zip(filtered.texts, filtered.groups, strict=True)]
+    encoded = encoding.encode_examples(tokenizer, examples)
+    splits = {name: encoded.take(rows) for name, rows in zip(store.SPLITS, sides, strict=True)}
+    found = audit.audit(len(frame), filtered, splits, tokenizer.unk_token_id)
+    recipe = {
+        "task": task.name,
+        "kind": task.kind,
+        "labels": None,
+        "template": task.template,
+        "cleaning": asdict(cleaning),
+        "filters": asdict(filters),
+        "base_model": base_name,
+        "seed": args.seed,
+    }
+    fingerprint = {"name": base_name, "fingerprint": encoding.fingerprint(tokenizer)}
+    processed = store.Processed(recipe, found, [asdict(source) for source in sources], fingerprint, splits)
+    store.save(args.output_path, processed)
+    print(audit.report(found), file=sys.stderr)
+    for warning in filtering.warnings(len(frame), filtered.dropped):
+        log.warning("warning: %s", warning)
+    result = {**found, "output_path": str(args.output_path)}
+    print(json.dumps(result, ensure_ascii=False) if args.json else args.output_path)
+    return EXIT_DONE
+
+
+def cleaning_from(args, task: Task) -> Cleaning:
+    """The task's cleaning, with what the flags change."""
     given = {name: getattr(args, name) for name in CHOICES if getattr(args, name) is not None}
-    cleaning = Cleaning(**{**asdict(task.cleaning), **given})
-    filters = filtering.Filters(
+    return replace(task.cleaning, **given)
+
+
+def filters_from(args, task: Task):
+    """The filters that the flags ask for, with the task's lengths."""
+    from utils.filtering import Filters
+
+    return Filters(
         keep_replies=args.keep_replies,
         keep_retweets=args.keep_retweets,
         language=args.lang,
@@ -86,62 +127,6 @@ def main(argv: list[str] | None = None) -> int:
         sample=args.sample,
         max_rows=args.max_rows,
     )
-    filtered = filtering.filter_rows(task.to_rows(frame, text_column), cleaning, filters, args.seed)
-    examples = [task.to_example(*pair) for pair in zip(filtered.texts, filtered.groups, strict=True)]
-    sides = splitting.split_by_group(filtered.groups, task.split, args.seed)
-    if any(len(side) == 0 for side in sides):
-        raise DataError(
-            f"{len(examples)} rows in {len(set(filtered.groups))} groups are left, too few for three sides of a split",
-            f"bring more rows, or filter less (dropped: {filtering.describe(filtered.dropped) or 'nothing'})",
-        )
-
-    tokenizer = base_models.load_tokenizer(base)
-    prompts = [example.prompt for example in examples]
-    completions = [example.completion for example in examples]
-    ids, loss_start = encoding.encode(tokenizer, prompts, completions)
-    whole = store.Split(
-        prompt=prompts,
-        completion=completions,
-        label=[example.label for example in examples],
-        group=[example.group for example in examples],
-        ids=ids,
-        loss_start=loss_start,
-    )
-    splits = {name: whole.take(rows) for name, rows in zip(store.SPLITS, sides, strict=True)}
-    audit = {
-        "rows_read": len(frame),
-        "dropped": filtered.dropped,
-        "kept": {side: len(split) for side, split in splits.items()},
-        "cleaned": filtered.cleaned,
-        "tokens": token_statistics(ids, tokenizer.unk_token_id),
-        "samples": filtered.samples,
-    }
-    processed = store.Processed(
-        recipe={
-            "task": task.name,
-            "kind": task.kind,
-            "labels": None,
-            "template": task.template,
-            "cleaning": asdict(cleaning),
-            "filters": asdict(filters),
-            "base_model": base_name,
-            "seed": args.seed,
-        },
-        audit=audit,
-        sources=[asdict(source) for source in sources],
-        tokenizer={"name": base_name, "fingerprint": encoding.fingerprint(tokenizer)},
-        splits=splits,
-    )
-    store.save(args.output_path, processed)
-    print(report(audit), file=sys.stderr)
-    for warning in filtering.warnings(len(frame), filtered.dropped):
-        log.warning("warning: %s", warning)
-    print(
-        json.dumps({**audit, "output_path": str(args.output_path)}, ensure_ascii=False)
-        if args.json
-        else args.output_path
-    )
-    return EXIT_DONE
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ def test_the_same_tweet_again_is_a_near_duplicate(variant):
     assert near_duplicates([variant, TWEET]).tolist() == [False, True]
 
 
+def test_links_do_not_count():
+    texts = ["Live now: https://t.co/AbCdEf1234 https://t.co/Ab3dEf9876", "Live now: https://t.co/zYxWvU5678"]
+    assert near_duplicates(texts).tolist() == [False, True]
+
+
 def test_different_tweets_are_not():
     texts = [
         "Thank you. So true!",

@@ -1,6 +1,23 @@
 """The audit of a preprocessing run: what was read, dropped, kept and changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from utils.filtering import Filtered
+    from utils.store import Split
+
+
+def audit(rows_read: int, filtered: "Filtered", splits: Mapping[str, "Split"], unknown_id: int | None) -> dict:
+    """All that preprocessing has to say, as plain JSON values."""
+    return {
+        "rows_read": rows_read,
+        "dropped": filtered.dropped,
+        "kept": {name: len(split) for name, split in splits.items()},
+        "cleaned": filtered.cleaned,
+        "tokens": token_statistics([ids for split in splits.values() for ids in split.ids], unknown_id),
+        "samples": filtered.samples,
+    }
 
 
 def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> dict:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UserError
+from utils.store import Split
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from utils.store import Processed
+    from utils.tasks.base import Example
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,21 @@ def encode(
     encoded = zip(encoded_prompts, token_ids(tokenizer, completions), strict=True)
     ids = [array.array("I", [start, *prompt, *completion, end]) for prompt, completion in encoded]
     return ids, [1 + len(prompt) for prompt in encoded_prompts]
+
+
+def encode_examples(tokenizer: "PreTrainedTokenizerBase", examples: Sequence["Example"]) -> Split:
+    """Examples column by column, with their ids."""
+    prompts = [example.prompt for example in examples]
+    completions = [example.completion for example in examples]
+    ids, loss_start = encode(tokenizer, prompts, completions)
+    return Split(
+        prompt=prompts,
+        completion=completions,
+        label=[example.label for example in examples],
+        group=[example.group for example in examples],
+        ids=ids,
+        loss_start=loss_start,
+    )
 
 
 def training_rows(

@@ -57,8 +57,8 @@ def split_by_group(groups: Sequence[str], shares: Sequence[float], seed: int) ->
 
     Groups come in an order drawn with `seed`, and each goes to the split that lacks the most rows, so that a split
     misses its share by less than the largest group. Groups too large for the smallest split come first, to land where
-    there is room. Every split with a share gets at least one group, the larger shares first where there are fewer
-    groups than splits (of two rows under .8/.1/.1 one trains, one validates and none tests).
+    there is room. Every split with a share gets at least one group, whatever its share, the larger shares first where
+    there are fewer groups than splits (of two rows under .8/.1/.1 one trains, one validates and none tests).
     """
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
