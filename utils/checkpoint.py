@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from utils.base_models import load_causal_lm, load_tokenizer, resolve
 from utils.encoding import context_length
 from utils.errors import UserError
-from utils.files import atomic_write, check_writable
+from utils.files import atomic_write, check_writable, usual_mode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -91,6 +91,8 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
         (folder / RUN_FILE).write_text(json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / LOG_FILE).write_text(log, encoding="utf-8")
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
+        for file in folder.iterdir():
+            file.chmod(usual_mode())  # safetensors lets nobody else read what it wrote
         if path.suffix == ".pt":
             _pack(folder, path)
         else:

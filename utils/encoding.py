@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TEXTS_AT_ONCE = 10_000
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
 
 
@@ -40,7 +41,7 @@ def start_and_end(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
 
 def fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:
     """SHA-256 of all that decides the ids of a text: vocabulary, merges, normalisation, start and end."""
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state = json.loads(_core(tokenizer).to_str())
     state.pop("padding", None)
     state.pop("truncation", None)
     state["start_and_end"] = start_and_end(tokenizer)
@@ -48,12 +49,30 @@ def fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
-    """The ids of each text alone, without special tokens; one batched call. Special tokens' names are text."""
-    if not texts:
-        return []
-    return tokenizer(
-        list(texts), add_special_tokens=False, return_attention_mask=False, split_special_tokens=True, verbose=False
-    )["input_ids"]
+    """The ids of each text alone, without special tokens, whose names are text here.
+
+    Asks the tokenizer's Rust core itself: transformers' own call costs half as much again in Python, and keeps
+    masks and offsets of all texts at once.
+    """
+    core = _core(tokenizer)
+    core.no_padding()
+    core.no_truncation()
+    before, core.encode_special_tokens = core.encode_special_tokens, True
+    ids = []
+    for first in range(0, len(texts), TEXTS_AT_ONCE):
+        encodings = core.encode_batch_fast(list(texts[first : first + TEXTS_AT_ONCE]), add_special_tokens=False)
+        ids += [encoding.ids for encoding in encodings]
+    core.encode_special_tokens = before
+    return ids
+
+
+def _core(tokenizer: "PreTrainedTokenizerBase"):
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"the tokenizer of {tokenizer.name_or_path} has no fast version (tokenizer.json)",
+            "choose another base model",
+        )
+    return tokenizer.backend_tokenizer
 
 
 def encode(

@@ -41,7 +41,7 @@ def atomic_write(path: Path, mode: str = "wb"):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(usual_mode())
         temporary.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -60,10 +60,11 @@ def _beside(path: Path) -> dict[str, str]:
     return {"prefix": f".{path.name}.", "suffix": ".part"}
 
 
-def _umask() -> int:
+def usual_mode() -> int:
+    """The mode of a new file that the umask leaves."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

@@ -84,9 +84,9 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
     texts, cleaned = clean_all(rows["text"].tolist(), cleaning)
     rows = rows.assign(before=rows["text"], text=texts)
     rows = drop("nothing left after cleaning", rows, rows["text"] == "")
-    lengths = rows["text"].map(count_words)
-    rows = drop("too short", rows, lengths < filters.min_tokens)
-    rows = drop("too long", rows, rows["text"].map(count_words) > filters.max_tokens)
+    rows = rows.assign(words=rows["text"].map(count_words))
+    rows = drop("too short", rows, rows["words"] < filters.min_tokens)
+    rows = drop("too long", rows, rows["words"] > filters.max_tokens)
     if filters.exclude:
         pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, filters.exclude)) + r")(?!\w)", re.IGNORECASE)
         rows = drop("excluded word", rows, rows["text"].map(lambda text: bool(pattern.search(text))))
