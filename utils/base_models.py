@@ -1,7 +1,6 @@
 """A name to a base model and its tokenizer: a Hub id, a folder, a .gguf file, the packaged model, `tiny`."""
 
 import contextlib
-import hashlib
 import importlib.util
 import io
 import logging
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.files import sha256_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -175,14 +175,17 @@ def _converted(gguf: Path) -> Path:
     """
     from huggingface_hub.constants import HF_HOME
 
-    stat = gguf.stat()
-    key = hashlib.sha256(f"{gguf.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:16]
-    folder = Path(HF_HOME) / "converted_gguf" / f"{gguf.stem}-{key}"
+    folder = Path(HF_HOME) / "converted_gguf" / f"{gguf.stem}-{sha256_of(gguf)[:16]}"
     if folder.is_dir():
         return folder
     log.info("converting %s once for faster loading, into %s", gguf.name, folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
+    except OSError as error:
+        raise UserError(
+            f"cannot write into {folder.parent}: {error.strerror}", "set HF_HOME to a folder that can be written"
+        ) from error
     try:
         _convert(gguf, temporary)
         temporary.replace(folder)

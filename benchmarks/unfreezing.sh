@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Validation bits per byte by what is trained: the table in docs/results.md. `make demo` makes the pickle.
+#   benchmarks/unfreezing.sh data/processed/demo.pkl
+set -euo pipefail
+data=$1
+for blocks in 1 2 4 8 all; do
+    for head in "" --train_head; do
+        rate=5e-4
+        if [[ $blocks == all || -n $head ]]; then rate=2e-4; fi
+        python fine_tune.py --data "$data" --epochs 2 --unfreeze_last $blocks $head --learning_rate $rate \
+            --output_path models/unfreezing --overwrite >&2
+        python - "$blocks" "${head:+yes}" $rate <<'PYTHON'
+import json, sys
+run = json.load(open("models/unfreezing/run.json"))
+results = run["results"]
+print("|", *sys.argv[1:], f"{run['trainable_parameters']:,}", f"{results['train_seconds']:.0f}",
+      f"{results['validation_bits_per_byte_after']:.4f}", "|", sep=" | ")
+PYTHON
+    done
+done
