@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from utils import store
+from utils import store, training_state
 from utils.cli import (
     MODEL_HELP,
     Parser,
@@ -22,6 +22,7 @@ from utils.cli import (
     set_up_logging,
 )
 from utils.errors import EXIT_DONE, UsageError, UserError
+from utils.files import sha256_of
 
 log = logging.getLogger("utils.fine_tune")
 
@@ -43,7 +44,7 @@ def build_parser() -> Parser:
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
     add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=16, help="default: %(default)s")
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
-    add("--learning_rate", "--lr", type=positive_float, default=5e-4, help="default: %(default)s")
+    add("--learning_rate", "--lr", type=positive_float, default=1e-4, help="default: %(default)s; 5e-4 for few blocks")
     add("--weight_decay", type=non_negative_float, default=0.01, help="default: %(default)s")
     add(
         "--warmup_steps",
@@ -56,9 +57,9 @@ def build_parser() -> Parser:
     add(
         "--unfreeze_last",
         type=blocks,
-        default=4,
+        default="all",
         metavar="N",
-        help="train the last N blocks, or all (default: %(default)s)",
+        help="train the last N blocks and the final norm, or all (default: %(default)s)",
     )
     add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
     add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
@@ -87,9 +88,9 @@ def main(argv: list[str] | None = None) -> int:
     """Train, save, load again, compare."""
     args = build_parser().parse_args(argv)
     set_up_logging()
-    state_folder = args.output_path.parent / f"{args.output_path.name}.training"
+    state_folder = training_state.folder_beside(args.output_path)
     check_reporters(args.report_to)
-    check_state(state_folder, args.resume, args.overwrite)
+    training_state.check(state_folder, args.resume, args.overwrite)
     data = store.load(args.data_path)
     check_task(args.data_path, data.recipe)
 
@@ -106,25 +107,22 @@ def main(argv: list[str] | None = None) -> int:
     log.info(freezing.describe(base.model))
     max_length = min(args.max_length or sys.maxsize, encoding.context_length(base.model))
     rows = encoding.training_rows(data, base.tokenizer, max_length, ("train", "validation"))
-    if not args.resume:
-        shutil.rmtree(state_folder, ignore_errors=True)
+    training_state.begin(state_folder, vars(args), sha256_of(args.data_path), args.resume)
     try:
         outcome = training.train(
             base, rows["train"], rows["validation"], settings_from(args, precision, device), state_folder, args.resume
         )
+        run_record = recipe.run_record(
+            data, args.data_path, name, vars(args), freezing.count(base.model), outcome, precision, device
+        )
+        checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
     except (KeyboardInterrupt, UserError):
-        if any(state_folder.glob("checkpoint-*")):
+        if training_state.keep_whole_states(state_folder):
             log.info("to go on from the last saved state, run the same command with --resume")
-        else:
-            shutil.rmtree(state_folder, ignore_errors=True)
         raise
     if outcome.bits_per_byte_before is not None and outcome.bits_per_byte_after >= outcome.bits_per_byte_before:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
-    run_record = recipe.run_record(
-        data, args.data_path, name, vars(args), freezing.count(base.model), outcome, precision, device
-    )
-    checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
-    shutil.rmtree(state_folder, ignore_errors=True)
+    shutil.rmtree(state_folder)
     print(args.output_path)
     return EXIT_DONE
 
@@ -160,19 +158,6 @@ def check_reporters(names: list[str]) -> None:
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise UsageError(f"--report_to {name}, but {name} is not installed", f"install it: pip install {name}")
-
-
-def check_state(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse to lose the state that an interrupted run left, and to go on from none."""
-    found = list(folder.iterdir()) if folder.is_dir() else []
-    if not all(entry.match("checkpoint-*") for entry in found):
-        raise UserError(f"{folder} is needed for the training state, and holds other files", "move them elsewhere")
-    if resume and not found:
-        raise UsageError(f"--resume, but there is no saved state in {folder}", "leave --resume away to start anew")
-    if found and not resume and not overwrite:
-        raise UserError(
-            f"an interrupted run left its state in {folder}", "add --resume to go on, or --overwrite to start anew"
-        )
 
 
 def check_task(path: Path, data_recipe: dict) -> None:

@@ -75,8 +75,9 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
     """Write the model as a folder, or as one file where `path` ends in .pt; whole, or not at all.
 
     The folder is a Hugging Face model folder that any tool opens, with run.json, log.jsonl and README.md.
-    The file holds the same: the weights as tensors, everything else as text.
+    The file holds the same: the weights as tensors, everything else as text. A model of ours is replaced.
     """
+    check_output(path, overwrite=True)  # once more: a long training ago, the place was free
     from safetensors import SafetensorError
 
     path = path.resolve()  # what a link points to is replaced, not the link

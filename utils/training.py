@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -25,6 +26,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from utils.callbacks import FiniteLoss, Interruption, Progress, Samples
 from utils.checkpoint import Trained
 from utils.encoding import collate, start_and_end
+from utils.errors import UserError
 from utils.freezing import train_mode
 from utils.scoring import score
 
@@ -99,7 +101,16 @@ def train(
         trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
     started = time.perf_counter()
     with interruption.listening(), frozen_weights_in_bfloat16(base.model, settings.precision == "bf16"):
-        trainer.train(resume_from_checkpoint=resume or None)
+        try:
+            trainer.train(resume_from_checkpoint=resume or None)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's writer
+                raise
+            reason = str(error).partition("\n")[0]
+            raise UserError(
+                f"the training state in {state_folder} cannot be written or read: {reason}",
+                "free some space or choose another --output_path; --overwrite starts anew",
+            ) from error
     seconds = time.perf_counter() - started
     if interruption.happened:
         raise KeyboardInterrupt

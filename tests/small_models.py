@@ -1,0 +1,111 @@
+"""What the training tests share: random models that train in a moment, data by hand, and what users get to see."""
+
+import contextlib
+from dataclasses import asdict
+
+import torch
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+)
+
+from utils import store
+from utils.base_models import load_tokenizer, resolve
+from utils.cleaning import Cleaning
+from utils.encoding import encode, fingerprint
+
+END = 256  # end-of-text of `tiny`, whose vocabulary these models share: a token a byte
+BLOCKS = 3
+SHAPE = {"vocab_size": END + 1, "bos_token_id": END, "eos_token_id": END, "pad_token_id": END}
+WIDTH = {"hidden_size": 16, "num_hidden_layers": BLOCKS, "num_attention_heads": 2}
+
+
+def _gpt2(options: dict):
+    return GPT2LMHeadModel(GPT2Config(**{**SHAPE, "n_embd": 16, "n_layer": BLOCKS, "n_head": 2, **options}))
+
+
+def _llama(options: dict):
+    return LlamaForCausalLM(LlamaConfig(**{**SHAPE, **WIDTH, "intermediate_size": 32, **options}))
+
+
+def _opt(options: dict):
+    return OPTForCausalLM(OPTConfig(**{**SHAPE, **WIDTH, "ffn_dim": 32, "word_embed_proj_dim": 16, **options}))
+
+
+def _gpt_neox(options: dict):
+    return GPTNeoXForCausalLM(GPTNeoXConfig(**{**SHAPE, **WIDTH, "intermediate_size": 32, **options}))
+
+
+MAKERS = {"gpt2": _gpt2, "llama": _llama, "opt": _opt, "gpt_neox": _gpt_neox}
+
+
+def random_model(kind: str, seed: int = 0, **options) -> torch.nn.Module:
+    """A causal language model of three blocks in eval mode; the options go into its configuration.
+
+    The weights are ten times as large as usual, so that every one of them shows in the logits.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MAKERS[kind]({"initializer_range": 0.2, "max_position_embeddings": 128, **options}).eval()
+
+
+def tiny_tokenizer():
+    """The tokenizer of the built-in model: a token a byte."""
+    return load_tokenizer(resolve("tiny"))
+
+
+def processed_data(**texts: list[str]) -> store.Processed:
+    """What preprocess.py would hand on: the texts of each split, encoded for `tiny`."""
+    tokenizer = tiny_tokenizer()
+    splits = {}
+    for name in store.SPLITS:
+        completions = texts.get(name, [])
+        prompts = [""] * len(completions)
+        ids, loss_start = encode(tokenizer, prompts, completions)
+        splits[name] = store.Split(prompts, completions, [None] * len(ids), completions, ids, loss_start)
+    return store.Processed(
+        recipe={
+            "task": "tweets",
+            "kind": "generate",
+            "labels": None,
+            "template": "{prompt}",
+            "cleaning": asdict(Cleaning()),
+            "base_model": "tiny",
+            "seed": 42,
+        },
+        audit={},
+        sources=[{"path": "texts.csv", "sha256": "0" * 64, "rows": 9, "encoding": "utf-8"}],
+        tokenizer={"name": "tiny", "fingerprint": fingerprint(tokenizer)},
+        splits=splits,
+    )
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of every parameter, by its name."""
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    """The names of the parameters that are not the same to the last bit."""
+    assert before.keys() == after.keys()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def refused(capsys, run, exit_code: int, *words: str) -> str:
+    """Assert that `run()` ends as a user's mistake ends: its exit code, one error line with these words, one hint
+    line and nothing on stdout. Return the hint."""
+    with contextlib.suppress(SystemExit):  # argparse's; its code is checked by the caller's `run`
+        assert run() == exit_code
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert out == ""
+    assert "Traceback" not in err
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"], err
+    assert all(word in lines[0] for word in words), lines[0]
+    return lines[1]

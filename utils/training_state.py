@@ -1,0 +1,61 @@
+"""The training state beside the output: what an interrupted run goes on from, and nothing else does."""
+
+import json
+import shutil
+from pathlib import Path
+
+from utils.errors import UsageError, UserError
+
+ARGUMENTS_FILE = "arguments.json"
+STATES = "checkpoint-*"
+LAST_WRITTEN = "trainer_state.json"  # a state without it was not written to its end
+FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
+
+
+def folder_beside(output_path: Path) -> Path:
+    """Where the state of the run that writes `output_path` lies."""
+    return output_path.parent / f"{output_path.name}.training"
+
+
+def check(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse to lose the state that an interrupted run left, to go on from none, and to touch a folder not ours."""
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    if not all(entry.match(STATES) or entry.name == ARGUMENTS_FILE for entry in found):
+        raise UserError(f"{folder} is needed for the training state, and holds other files", "move them elsewhere")
+    states = any(entry.match(STATES) for entry in found)
+    if resume and not states:
+        raise UsageError(f"--resume, but there is no saved state in {folder}", "leave --resume away to start anew")
+    if states and not resume and not overwrite:
+        raise UserError(
+            f"an interrupted run left its state in {folder}", "add --resume to go on, or --overwrite to start anew"
+        )
+
+
+def begin(folder: Path, arguments: dict, data_sha256: str, resume: bool) -> None:
+    """Empty the folder for a new run; or make sure that the run that goes on is the one that was interrupted."""
+    decisive = {name: value for name, value in arguments.items() if name not in FREE_TO_CHANGE}
+    decisive["data"] = data_sha256
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / ARGUMENTS_FILE).write_text(json.dumps(decisive), encoding="utf-8")
+        return
+    before = json.loads((folder / ARGUMENTS_FILE).read_text(encoding="utf-8"))
+    differing = [name for name, value in decisive.items() if before.get(name) != value]
+    if differing:
+        was, now = ({name: values.get(name) for name in differing} for values in (before, decisive))
+        raise UsageError(
+            f"--resume, but this is not the run that was interrupted: it had {was}, and now it is {now}",
+            "give the same flags and data, or --overwrite to start anew",
+        )
+
+
+def keep_whole_states(folder: Path) -> bool:
+    """Drop what was not written to its end, and the folder if nothing is left; whether something is."""
+    states = list(folder.glob(STATES))
+    whole = [state for state in states if (state / LAST_WRITTEN).is_file()]
+    for state in set(states) - set(whole):
+        shutil.rmtree(state)
+    if not whole:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bool(whole)
