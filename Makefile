@@ -13,13 +13,13 @@ MODEL := models/demo
 
 demo: $(VENV)/users $(RAW)
 	python preprocess.py --data_path $(RAW) --no_header --text_column 2 --output_path $(PICKLE)
-	python fine_tune.py --data $(PICKLE) --epochs 2 --output_path $(MODEL) --overwrite
+	python fine_tune.py --data $(PICKLE) --epochs 1 --output_path $(MODEL) --overwrite
 	python generate.py --model_path $(MODEL) --prompt "I just" --num_return_sequences 3
 	python evaluate_model.py --model_path $(MODEL) --data $(PICKLE) --compare_base
 	@echo "written: $(PICKLE) (data), $(MODEL) (model), $(MODEL)/evaluation.json (figures)"
 
 test: $(VENV)/developers
-	HF_HUB_OFFLINE=1 python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 python -m pytest --numprocesses 2
 
 lint: $(VENV)/developers
 	ruff check .

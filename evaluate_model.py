@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
     trained = checkpoint.load(args.model_path)
-    check_fits(args.model_path, trained.run, args.data_path, data.recipe)
+    check_fits(args.model_path, trained.run, args.data_path, data)
     models = {"tuned": trained}
     if args.compare_base:
         models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), **models}
@@ -83,12 +83,14 @@ def default_output(model_path: Path) -> Path:
     return model_path / "evaluation.json" if model_path.is_dir() else Path("evaluation.json")
 
 
-def check_fits(model_path: str, recipe: dict, data_path: Path, data_recipe: dict) -> None:
-    """Refuse data of another kind; warn where the test split may have been trained on."""
-    if data_recipe["kind"] != "generate":
+def check_fits(model_path: str, recipe: dict, data_path: Path, data: store.Processed) -> None:
+    """Refuse data of another kind, or without test texts; warn where these may have been trained on."""
+    if data.recipe["kind"] != "generate":
         raise DataError(
-            f"{data_path} was made for the task {data_recipe['task']}", "evaluate generation models on generation data"
+            f"{data_path} was made for the task {data.recipe['task']}", "evaluate generation models on generation data"
         )
+    if len(data.splits["test"]) == 0:
+        raise DataError(f"{data_path} has no test texts", "preprocess more rows")
     if recipe and recipe["kind"] != "generate":
         raise UserError(f"{model_path} is no model that writes texts", "evaluate it on data of its own task")
     if recipe and recipe["data"]["sha256"] != sha256_of(data_path):

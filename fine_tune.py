@@ -21,7 +21,7 @@ from utils.cli import (
     run,
     set_up_logging,
 )
-from utils.errors import EXIT_DONE, UsageError, UserError
+from utils.errors import EXIT_DONE, DataError, UsageError, UserError
 from utils.files import sha256_of
 
 log = logging.getLogger("utils.fine_tune")
@@ -40,7 +40,7 @@ def build_parser() -> Parser:
     )
     add("--overwrite", action="store_true", help="replace a model that is already there")
     add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
-    add("--epochs", "--num_train_epochs", type=positive_float, default=3.0, help="default: %(default)s")
+    add("--epochs", "--num_train_epochs", type=positive_float, default=2.0, help="default: %(default)s")
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
     add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=16, help="default: %(default)s")
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     check_reporters(args.report_to)
     training_state.check(state_folder, args.resume, args.overwrite)
     data = store.load(args.data_path)
-    check_task(args.data_path, data.recipe)
+    check_data(args.data_path, data)
 
     from utils import checkpoint, devices, encoding, freezing, recipe, training
 
@@ -160,10 +160,12 @@ def check_reporters(names: list[str]) -> None:
             raise UsageError(f"--report_to {name}, but {name} is not installed", f"install it: pip install {name}")
 
 
-def check_task(path: Path, data_recipe: dict) -> None:
-    """Refuse data that is not for generation."""
-    if data_recipe["kind"] != "generate":
-        raise UserError(f"{path} was made for the task {data_recipe['task']}", "fine_tune.py trains generation tasks")
+def check_data(path: Path, data: store.Processed) -> None:
+    """Refuse data that is not for generation, or has nothing to train on."""
+    if data.recipe["kind"] != "generate":
+        raise DataError(f"{path} was made for the task {data.recipe['task']}", "fine_tune.py trains generation tasks")
+    if len(data.splits["train"]) == 0:
+        raise DataError(f"{path} has no training texts", "preprocess more rows")
 
 
 if __name__ == "__main__":

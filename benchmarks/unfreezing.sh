@@ -6,8 +6,9 @@ data=$1
 for blocks in 1 2 4 8 all; do
     for head in "" --train_head; do
         rate=5e-4
-        if [[ $blocks == all || -n $head ]]; then rate=2e-4; fi
-        python fine_tune.py --data "$data" --epochs 2 --unfreeze_last $blocks $head --learning_rate $rate \
+        if [[ -n $head ]]; then rate=2e-4; fi
+        if [[ $blocks == all ]]; then rate=1e-4; fi
+        python fine_tune.py --data "$data" --epochs 1 --unfreeze_last $blocks $head --learning_rate $rate \
             --output_path models/unfreezing --overwrite >&2
         python - "$blocks" "${head:+yes}" $rate <<'PYTHON'
 import json, sys

@@ -96,9 +96,7 @@ def test_no_gradient_is_computed_below_the_first_trainable_block():
     freeze(model, 1, train_head=True)
     inputs = {}
     for number, block in enumerate(model.transformer.h):
-        block.register_forward_pre_hook(
-            lambda _, args, number=number: inputs.update({number: args[0].requires_grad})
-        )
+        block.register_forward_pre_hook(lambda _, args, number=number: inputs.update({number: args[0].requires_grad}))
     model(TEXT)
     assert inputs == {0: False, 1: False, 2: False}
 

@@ -56,7 +56,7 @@ def judge(
         "written": written,
     }
     if "base" in models:
-        sizes = [len(text.encode()) for text in data.splits["test"].completion]
+        sizes = [row["bytes"] for row in rows]  # both have the same tokenizer and context, so the same texts are cut
         evaluation["bits_per_byte_difference"] = paired_difference(nats["tuned"], nats["base"], sizes)
     return evaluation
 

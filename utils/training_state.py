@@ -19,7 +19,7 @@ def folder_beside(output_path: Path) -> Path:
 
 def check(folder: Path, resume: bool, overwrite: bool) -> None:
     """Refuse to lose the state that an interrupted run left, to go on from none, and to touch a folder not ours."""
-    found = list(folder.iterdir()) if folder.is_dir() else []
+    found = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
     if not all(entry.match(STATES) or entry.name == ARGUMENTS_FILE for entry in found):
         raise UserError(f"{folder} is needed for the training state, and holds other files", "move them elsewhere")
     states = any(entry.match(STATES) for entry in found)
