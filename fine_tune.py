@@ -99,7 +99,6 @@ def main(argv: list[str] | None = None) -> int:
     checkpoint.check_output(args.output_path, args.overwrite)
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
-    training.set_seed(args.seed)
     name = args.model or data.recipe["base_model"]
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
     base = checkpoint.load(name)

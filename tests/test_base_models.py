@@ -415,7 +415,9 @@ def test_offline_with_a_part_in_the_cache(hub, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     base = resolve("someone/small")
     assert fingerprint(load_tokenizer(base)) == fingerprint(tiny_tokenizer())
-    assert_names_the_ways_on(failure(load_causal_lm, base))
+    error = failure(load_causal_lm, base)
+    assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
+    assert_names_the_ways_on(error)
 
 
 @pytest.mark.parametrize("name", ["what is this?", "a/b/c/d", "--"])

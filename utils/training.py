@@ -17,7 +17,6 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainingArguments,
-    set_seed,
 )
 from transformers.integrations import TensorBoardCallback
 from transformers.pytorch_utils import Conv1D
@@ -29,8 +28,6 @@ from utils.encoding import collate, start_and_end
 from utils.errors import UserError
 from utils.freezing import train_mode
 from utils.scoring import score
-
-__all__ = ["Outcome", "Settings", "set_seed", "train"]
 
 log = logging.getLogger(__name__)
 
