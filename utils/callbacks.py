@@ -1,8 +1,8 @@
 """What happens during a training run besides training: progress, samples, a clean end."""
 
 import contextlib
-import logging
 import math
+import os
 import signal
 import sys
 import threading
@@ -16,8 +16,6 @@ from utils.checkpoint import Trained
 from utils.errors import UserError
 from utils.generation import generate_texts
 from utils.sampling import Sampling
-
-log = logging.getLogger(__name__)
 
 
 class Progress(TrainerCallback):
@@ -104,7 +102,8 @@ class Interruption(TrainerCallback):
         if self.happened:
             raise KeyboardInterrupt
         self.happened = True
-        log.info("interrupted: saving after this step (Ctrl-C again stops at once)")
+        # Not through logging: the signal may come while a line is being written, and streams are not reentrant.
+        os.write(2, b"interrupted: saving after this step (Ctrl-C again stops at once)\n")
 
     def on_step_end(self, args, state, control, **kwargs):
         if self.happened:

@@ -1,0 +1,48 @@
+"""`--model tiny`: a random GPT-2 of two blocks over bytes, made on the spot, to try a pipeline in seconds."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def tiny_tokenizer() -> "PreTrainedTokenizerBase":
+    """A token a byte, and end-of-text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {character: number for number, character in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    end = "<|endoftext|>"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=end,
+        eos_token=end,
+        pad_token=end,
+        name_or_path="tiny",
+        model_max_length=1024,
+    )
+
+
+def tiny_model() -> "PreTrainedModel":
+    """A random GPT-2 of two blocks, the same at every call."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    end = 256
+    config = GPT2Config(
+        vocab_size=end + 1,
+        n_positions=1024,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return GPT2LMHeadModel(config).eval()
