@@ -79,7 +79,7 @@ def test_a_model_is_written_and_its_path_is_all_that_is_printed(call, output, pr
     code, out, err = call(*FAST, "--output_path", output)
     assert (code, out) == (0, output + "\n"), err
     assert "base model tiny (from preprocessing), fp32 on cpu" in err
-    assert "trainable parameters:\n  transformer.h.0 " in err
+    assert "trainable parameters:\n  transformer.h.0–1 " in err
     if output.endswith(".pt"):
         assert there() == {"models", output}
         files = torch.load(output, weights_only=True)["files"]

@@ -178,3 +178,16 @@ def test_the_table_adds_up():
         "  transformer.ln_f                       32",
         "  total                               3,312 of 16,032 (20.7 %)",
     ]
+
+
+def test_the_table_takes_the_blocks_together():
+    model = random_model("gpt2")
+    freeze(model, None, train_head=False)
+    assert describe(model).splitlines() == [
+        "trainable parameters:",
+        "  transformer.wte                     4,112",
+        "  transformer.wpe                     2,048",
+        "  transformer.h.0–2                   9,840",
+        "  transformer.ln_f                       32",
+        "  total                              16,032 of 16,032 (100.0 %)",
+    ]

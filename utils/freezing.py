@@ -1,6 +1,7 @@
 """Which parameters train: the last blocks, the final norm, and the head only when it is untied first."""
 
 import logging
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,14 +98,15 @@ def train_mode(model: "torch.nn.Module") -> None:
 
 
 def describe(model: "PreTrainedModel") -> str:
-    """Which parameters train and how many: a line a group, and the total."""
-    trainable, total, groups = 0, 0, {}
+    """Which parameters train and how many: a line a part, the blocks together, and the total."""
+    sizes, blocks = Counter(), defaultdict(set)
     for name, parameter in model.named_parameters():
-        total += parameter.numel()
         if parameter.requires_grad:
-            trainable += parameter.numel()
-            groups[_group(name)] = groups.get(_group(name), 0) + parameter.numel()
-    lines = [f"  {name:<28}{count:>13,}" for name, count in groups.items()]
+            part, block = _part(name)
+            sizes[part] += parameter.numel()
+            blocks[part] |= {block} - {None}
+    lines = [f"  {part + _range(blocks[part]):<28}{size:>13,}" for part, size in sizes.items()]
+    trainable, total = count(model)
     share = 100 * trainable / total
     return "\n".join(["trainable parameters:", *lines, f"  {'total':<28}{trainable:>13,} of {total:,} ({share:.1f} %)"])
 
@@ -115,8 +117,16 @@ def count(model: "PreTrainedModel") -> tuple[int, int]:
     return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
 
 
-def _group(parameter_name: str) -> str:
-    """`model.layers.29.mlp.up_proj.weight` → `model.layers.29`; a part outside the blocks → its own name."""
+def _part(parameter_name: str) -> tuple[str, int | None]:
+    """`model.layers.29.mlp.up_proj.weight` → (`model.layers`, 29); outside the blocks → (the module's name, None)."""
     words = parameter_name.split(".")
-    numbers = [position for position, word in enumerate(words) if word.isdigit()]
-    return ".".join(words[: numbers[0] + 1]) if numbers else ".".join(words[:-1])
+    number = next((position for position, word in enumerate(words) if word.isdigit()), None)
+    if number is None:
+        return ".".join(words[:-1]), None
+    return ".".join(words[:number]), int(words[number])
+
+
+def _range(blocks: set[int]) -> str:
+    if not blocks:
+        return ""
+    return f".{min(blocks)}" if len(blocks) == 1 else f".{min(blocks)}–{max(blocks)}"
