@@ -67,7 +67,7 @@ def build_parser() -> Parser:
     add(
         "--early_stopping_patience",
         type=non_negative_int,
-        default=3,
+        default=2,
         help="evaluations without progress; 0: never stop (default: %(default)s)",
     )
     add("--save_steps", type=positive_int, help="evaluate and save every so many steps (default: every epoch)")
