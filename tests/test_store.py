@@ -173,7 +173,7 @@ def test_a_file_cut_short_anywhere_is_refused(refused, saved):
 def test_another_format_version_is_refused(refused, saved, version):
     error = refused(pickle.dumps({**pickle.loads(saved), "version": version}))
     assert f"has format version {version}, expected 1" in error.problem
-    assert error.hint.startswith("make it with: python preprocess.py ")
+    assert error.hint.startswith("make one with: python preprocess.py ")
 
 
 @pytest.mark.parametrize("content", [{}, {"format": "other"}, [1, 2], "text", None, 1.5])
@@ -261,4 +261,4 @@ def test_a_path_that_is_no_file_is_refused(tmp_path):
         with pytest.raises(DataError, match=said) as caught:
             load(tmp_path / name)
         assert caught.value.exit_code == 3
-        assert caught.value.hint.startswith("make it with: python preprocess.py ")
+        assert caught.value.hint.startswith("make one with: python preprocess.py ")

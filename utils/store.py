@@ -69,7 +69,7 @@ def save(path: Path, processed: Processed) -> None:
 
 def load(path: Path) -> Processed:
     """Read a processed pickle; DataError for anything that is not one, without running what it says."""
-    hint = f"make it with: python preprocess.py --data_path YOUR_DATA.csv --output_path {path}"
+    hint = "make one with: python preprocess.py --data_path YOUR_DATA.csv --output_path data/processed.pkl"
     try:
         payload = _Refusing(io.BytesIO(path.read_bytes())).load()
     except FileNotFoundError as error:
