@@ -3,6 +3,8 @@
 #   benchmarks/unfreezing.sh data/processed/demo.pkl
 set -euo pipefail
 data=$1
+echo "| blocks | head | rate | parameters trained | seconds | bits per byte |"
+echo "|---|---|---|---|---|---|"
 for blocks in 1 2 4 8 all; do
     for head in "" --train_head; do
         rate=5e-4
@@ -14,8 +16,8 @@ for blocks in 1 2 4 8 all; do
 import json, sys
 run = json.load(open("models/unfreezing/run.json"))
 results = run["results"]
-print("|", *sys.argv[1:], f"{run['trainable_parameters']:,}", f"{results['train_seconds']:.0f}",
-      f"{results['validation_bits_per_byte_after']:.4f}", "|", sep=" | ")
+cells = [*sys.argv[1:], f"{run['trainable_parameters']:,}", f"{results['train_seconds']:.0f}"]
+print("|", " | ".join([*cells, f"{results['validation_bits_per_byte_after']:.4f}"]), "|")
 PYTHON
     done
 done
