@@ -50,7 +50,8 @@ def main(argv: list[str] | None = None) -> int:
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
     trained = checkpoint.load(args.model_path)
-    check_fits(args.model_path, trained.run, args.data_path, data)
+    data_sha256 = sha256_of(args.data_path)
+    check_fits(args.model_path, trained.run, args.data_path, data, data_sha256)
     models = {"tuned": trained}
     if args.compare_base:
         models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), **models}
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         "model_path": args.model_path,
         "base_model": trained.run.get("base_model"),
         "data_path": str(args.data_path),
-        "data_sha256": sha256_of(args.data_path),
+        "data_sha256": data_sha256,
         "split": "test",
         "precision": precision,
         "seed": args.seed,
@@ -83,7 +84,7 @@ def default_output(model_path: Path) -> Path:
     return model_path / "evaluation.json" if model_path.is_dir() else Path("evaluation.json")
 
 
-def check_fits(model_path: str, recipe: dict, data_path: Path, data: store.Processed) -> None:
+def check_fits(model_path: str, recipe: dict, data_path: Path, data: store.Processed, data_sha256: str) -> None:
     """Refuse data of another kind, or without test texts; warn where these may have been trained on."""
     if data.recipe["kind"] != "generate":
         raise DataError(
@@ -93,7 +94,7 @@ def check_fits(model_path: str, recipe: dict, data_path: Path, data: store.Proce
         raise DataError(f"{data_path} has no test texts", "preprocess more rows")
     if recipe and recipe["kind"] != "generate":
         raise UserError(f"{model_path} is no model that writes texts", "evaluate it on data of its own task")
-    if recipe and recipe["data"]["sha256"] != sha256_of(data_path):
+    if recipe and recipe["data"]["sha256"] != data_sha256:
         log.warning(
             "warning: %s was trained on another processed pickle than %s, so it may have seen these test texts",
             model_path, data_path,

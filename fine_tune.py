@@ -93,6 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     training_state.check(state_folder, args.resume, args.overwrite)
     data = store.load(args.data_path)
     check_data(args.data_path, data)
+    data_sha256 = sha256_of(args.data_path)
 
     from utils import checkpoint, devices, encoding, freezing, recipe, training
 
@@ -106,13 +107,13 @@ def main(argv: list[str] | None = None) -> int:
     log.info(freezing.describe(base.model))
     max_length = min(args.max_length or sys.maxsize, encoding.context_length(base.model))
     rows = encoding.training_rows(data, base.tokenizer, max_length, ("train", "validation"))
-    training_state.begin(state_folder, vars(args), sha256_of(args.data_path), args.resume)
+    training_state.begin(state_folder, vars(args), data_sha256, args.resume)
     try:
         outcome = training.train(
             base, rows["train"], rows["validation"], settings_from(args, precision, device), state_folder, args.resume
         )
         run_record = recipe.run_record(
-            data, args.data_path, name, vars(args), freezing.count(base.model), outcome, precision, device
+            data, data_sha256, name, vars(args), freezing.count(base.model), outcome, precision, device
         )
         checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
     except (KeyboardInterrupt, UserError):

@@ -23,6 +23,16 @@ from utils.encoding import encode, fingerprint
 END = 256  # end-of-text of `tiny`, whose vocabulary these models share: a token a byte
 BLOCKS = 3
 SHAPE = {"vocab_size": END + 1, "bos_token_id": END, "eos_token_id": END, "pad_token_id": END}
+MODEL_FILES = {
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "run.json",
+    "log.jsonl",
+    "README.md",
+}
 WIDTH = {"hidden_size": 16, "num_hidden_layers": BLOCKS, "num_attention_heads": 2}
 
 

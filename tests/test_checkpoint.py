@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_models import END, changed, random_model, tiny_tokenizer, weights_of
+from small_models import END, MODEL_FILES, changed, random_model, tiny_tokenizer, weights_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from utils import checkpoint
@@ -21,16 +21,6 @@ TEXT = torch.tensor([[END, *b"a text", END]])
 RUN = {"task": "tweets", "base_model": "tiny", "template": "{prompt}", "note": "déjà vu 😀"}
 LOG = '{"loss": 1.5, "step": 1}\n'
 CARD = "# A model, déjà vu\n"
-FILES = {
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "run.json",
-    "log.jsonl",
-    "README.md",
-}
 both_forms = pytest.mark.parametrize("name", ["model", "model.pt"])
 
 
@@ -88,7 +78,7 @@ def test_a_model_in_another_format_is_loaded_in_float32(name, tmp_path):
 def test_a_folder_holds_these_files_and_any_tool_opens_it(tmp_path):
     saved = trained()
     checkpoint.save(tmp_path / "model", saved, LOG, CARD)
-    assert {path.name for path in (tmp_path / "model").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert json.loads((tmp_path / "model" / "run.json").read_text("utf-8")) == RUN
     assert (tmp_path / "model" / "log.jsonl").read_text("utf-8") == LOG
@@ -104,7 +94,7 @@ def test_a_file_holds_the_same_and_is_read_without_running_code(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
     packed = torch.load(tmp_path / "model.pt", weights_only=True)
     assert packed.keys() == {"format", "version", "files", "weights"}
-    assert packed["files"].keys() == FILES - {"model.safetensors"}
+    assert packed["files"].keys() == MODEL_FILES - {"model.safetensors"}
     assert json.loads(packed["files"]["run.json"]) == RUN
     assert packed["files"]["README.md"] == CARD
     expected = weights_of(saved.model)  # the tied head is not there a second time
@@ -258,7 +248,7 @@ def test_an_empty_folder_is_free(tmp_path):
     (tmp_path / "model").mkdir()
     checkpoint.check_output(tmp_path / "model", overwrite=False)
     checkpoint.save(tmp_path / "model", trained(), LOG, CARD)
-    assert {path.name for path in (tmp_path / "model").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
 
 
 @both_forms

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_models import (
+    MODEL_FILES,
     assert_one_error,
     changed,
     processed_data,
@@ -34,16 +35,6 @@ ROOT = Path(fine_tune.__file__).parent
 # What matters here is said here, whatever the defaults.
 SETTINGS = ["--precision", "fp32", "--device", "cpu", "--lr", 5e-4, "--unfreeze_last", 4]
 FAST = [*SETTINGS, "--max_steps", 2]
-MODEL_FILES = {
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "run.json",
-    "log.jsonl",
-    "README.md",
-}
 
 
 @pytest.fixture

@@ -77,9 +77,9 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
     The folder is a Hugging Face model folder that any tool opens, with run.json, log.jsonl and README.md.
     The file holds the same: the weights as tensors, everything else as text. A model of ours is replaced.
     """
-    check_output(path, overwrite=True)  # once more: a long training ago, the place was free
     from safetensors import SafetensorError
 
+    check_output(path, overwrite=True)  # once more: a long training ago, the place was free
     path = path.resolve()  # what a link points to is replaced, not the link
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

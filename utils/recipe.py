@@ -4,8 +4,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.files import sha256_of
-
 if TYPE_CHECKING:
     from utils.store import Processed
     from utils.training import Outcome
@@ -15,7 +13,7 @@ LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "datasets")
 
 def run_record(
     data: "Processed",
-    data_path: Path,
+    data_sha256: str,
     base_model: str,
     arguments: dict,
     parameters: tuple[int, int],
@@ -34,7 +32,7 @@ def run_record(
         "base_model": base_model,
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
         "data": {
-            "sha256": sha256_of(data_path),
+            "sha256": data_sha256,
             "sources": data.sources,
             "rows": {name: len(split) for name, split in data.splits.items()},
         },
