@@ -2,6 +2,7 @@
 
 python preprocess.py --data_path data/tweets.csv --output_path data/processed.pkl
 python preprocess.py --data_path data/samples/tweets_fr.jsonl --lang fr --hashtags unhash --model tiny
+python preprocess.py --scrape mastodon-hashtag caturday@INSTANCE --limit 1000 --data_path data/raw/cats.jsonl
 """
 
 import json
@@ -12,11 +13,13 @@ from pathlib import Path
 
 from utils import store
 from utils.cleaning import CHOICES, Cleaning
-from utils.cli import MODEL_HELP, Parser, non_negative_int, positive_int, run, set_up_logging, share
-from utils.errors import EXIT_DONE, DataError
+from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, run, set_up_logging, share
+from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import check_writable
 from utils.tasks import TASKS
 from utils.tasks.base import Task, choose_text_column
+
+COLLECTING = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
 log = logging.getLogger("utils.preprocess")
 
@@ -31,7 +34,8 @@ def build_parser() -> Parser:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders",
+        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders; an X archive; a Mastodon outbox.json; "
+        "hf://USER/NAME for a data set of the Hub; with --scrape, the .jsonl file to collect into",
     )
     add("--output_path", type=Path, default=Path("data/processed.pkl"), help="default: %(default)s")
     add(
@@ -40,14 +44,29 @@ def build_parser() -> Parser:
         default="tweets",
         help="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()),
     )
+    add("--hub_split", default="train", help="the split of a data set of the Hub (default: %(default)s)")
+    add(
+        "--scrape",
+        nargs=2,
+        metavar=("SOURCE", "TARGET"),
+        help="collect posts first: mastodon-hashtag TAG@INSTANCE, mastodon-user NAME@INSTANCE, telegram-channel NAME, "
+        "twitter-search WORDS, … (an unknown SOURCE lists all)",
+    )
+    add("--scrape_only", action="store_true", help="collect, and leave it at that")
+    add("--limit", type=positive_int, help="posts to collect in all (default: 10000)")
+    add("--since", type=day, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) on")
+    add("--until", type=day, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
+    add("--retries", type=non_negative_int, help="times in a row to ask a site again (default: 5)")
     add("--text_column", help="the column that holds the text (default: recognised by its name)")
     add("--no_header", action="store_true", help="the first line is data; the columns are called 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 where installed, else gpt2)")
     for name, choices in CHOICES.items():
         add(f"--{name}", choices=choices, help=f"default: {getattr(Cleaning(), name)}")
     add("--keep_replies", action="store_true", help="keep replies to other posts")
-    add("--keep_retweets", action="store_true", help="keep retweets")
-    add("--lang", help="keep one language, by the file's language column")
+    add("--keep_retweets", action="store_true", help="keep retweets and boosts")
+    add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")
+    add("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
+    add("--lang", help="collect and keep one language, by what the site or the file says")
     add("--min_tokens", type=non_negative_int, help="shortest text kept, in words (default: the task's)")
     add("--max_tokens", type=positive_int, help="longest text kept, in words (default: the task's)")
     add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
@@ -62,12 +81,18 @@ def main(argv: list[str] | None = None) -> int:
     """Read, filter, encode, split, save; the audit goes to stderr."""
     args = build_parser().parse_args(argv)
     set_up_logging()
-    check_writable(args.output_path)
+    if not args.scrape_only:
+        check_writable(args.output_path)
     task = TASKS[args.task]
+    if any(getattr(args, name) not in (None, False) for name in COLLECTING):
+        collected = collect(args)
+        if args.scrape_only:
+            print(json.dumps(collected) if args.json else collected["data_path"])
+            return EXIT_DONE
 
     from utils import audit, base_models, encoding, filtering, reading, splitting
 
-    frame, sources = reading.read_frame(args.data_path, header=not args.no_header)
+    frame, sources = reading.read_frame(args.data_path, header=not args.no_header, hub_split=args.hub_split)
     text_column = choose_text_column(task, list(frame.columns), args.text_column)
     log.info("read %s rows; the text is in column %r", f"{len(frame):,}", text_column)
     base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
@@ -83,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     tokenizer = base_models.load_tokenizer(base)
     examples = [task.to_example(*pair) for pair in zip(filtered.texts, filtered.groups, strict=True)]
-    encoded = encoding.encode_examples(tokenizer, examples)
+    encoded = replace(encoding.encode_examples(tokenizer, examples), facts=filtered.facts)
     splits = {name: encoded.take(rows) for name, rows in zip(store.SPLITS, sides, strict=True)}
     found = audit.audit(len(frame), filtered, splits, tokenizer.unk_token_id)
     recipe = {
@@ -107,6 +132,26 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
+def collect(args) -> dict:
+    """Collect into the one data path: its name and the number of posts in it."""
+    from utils import collecting
+
+    if args.scrape is None:
+        given = next(name for name in COLLECTING if getattr(args, name) not in (None, False))
+        raise UsageError(f"--{given} is for collecting", "say from where: --scrape SOURCE TARGET")
+    if len(args.data_path) != 1 or Path(args.data_path[0]).suffix != ".jsonl":
+        raise UsageError(
+            f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect into",
+            "write: --data_path data/raw/NAME.jsonl",
+        )
+    source, target = args.scrape
+    query = collecting.checked(collecting.Query(source, target, args.since, args.until, args.lang))
+    path = Path(args.data_path[0])
+    retries = 5 if args.retries is None else args.retries
+    posts = collecting.collect(query, path, limit=args.limit or 10_000, retries=retries)
+    return {"data_path": str(path), "posts": posts}
+
+
 def cleaning_from(args, task: Task) -> Cleaning:
     """The task's cleaning, with what the flags change."""
     given = {name: getattr(args, name) for name in CHOICES if getattr(args, name) is not None}
@@ -120,6 +165,8 @@ def filters_from(args, task: Task):
     return Filters(
         keep_replies=args.keep_replies,
         keep_retweets=args.keep_retweets,
+        keep_content_warnings=args.keep_content_warnings,
+        keep_users=args.keep_users,
         language=args.lang,
         min_tokens=task.min_tokens if args.min_tokens is None else args.min_tokens,
         max_tokens=args.max_tokens or task.max_tokens,

@@ -17,7 +17,6 @@ from transformers import (
 from utils import store
 from utils.base_models import load_tokenizer, resolve
 from utils.cleaning import Cleaning
-from utils.cli import run
 from utils.encoding import encode, fingerprint
 
 END = 256  # end-of-text of `tiny`, whose vocabulary these models share: a token a byte
@@ -105,21 +104,3 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
     """The names of the parameters that are not the same to the last bit."""
     assert before.keys() == after.keys()
     return {name for name in before if not torch.equal(before[name], after[name])}
-
-
-def run_script(main, *words: object) -> int:
-    """The exit code that the shell would see."""
-    try:
-        return run(lambda: main([str(word) for word in words]))
-    except SystemExit as end:  # what argparse finds wrong
-        return end.code
-
-
-def assert_one_error(err: str, *words: str) -> str:
-    """Assert that stderr ends as every user's mistake ends: one error line with these words, one hint line and no
-    traceback. Return the hint."""
-    lines = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
-    assert "Traceback" not in err
-    assert [line.partition(":")[0] for line in lines] == ["error", "hint"], err
-    assert all(word in lines[0] for word in words), lines[0]
-    return lines[1]

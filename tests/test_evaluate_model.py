@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_models import assert_one_error, processed_data, random_model, run_script, tiny_tokenizer
+from running import assert_one_error, run_script
+from small_models import processed_data, random_model, tiny_tokenizer
 
 import evaluate_model
 import fine_tune

@@ -13,6 +13,8 @@ from utils.filtering import HINTS, Filters, count_words, describe, filter_rows, 
 ALL = Filters(
     keep_replies=True,
     keep_retweets=True,
+    keep_content_warnings=True,
+    keep_users=False,
     language=None,
     min_tokens=0,
     max_tokens=1000,
@@ -33,6 +35,11 @@ def rows(*texts, **columns):
         "language": None,
         "is_reply": False,
         "is_retweet": False,
+        "is_private": False,
+        "content_warning": "",
+        "id": None,
+        "date": None,
+        "user": None,
     }
     return pd.DataFrame({**plain, **columns})
 

@@ -15,15 +15,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_models import (
-    MODEL_FILES,
-    assert_one_error,
-    changed,
-    processed_data,
-    random_model,
-    run_script,
-    weights_of,
-)
+from running import assert_one_error, run_script
+from small_models import MODEL_FILES, changed, processed_data, random_model, weights_of
 
 import fine_tune
 from utils import checkpoint, store, training_state
@@ -313,7 +306,7 @@ def test_data_of_another_version(call, processed, tmp_path):
     payload = pickle.loads(processed.read_bytes())
     path = tmp_path / "newer.pkl"
     path.write_bytes(pickle.dumps({**payload, "version": 99}, protocol=4))
-    refused(call(*FAST, data=path), 3, str(path), "version 99, expected 1")
+    refused(call(*FAST, data=path), 3, str(path), "version 99, expected 2")
 
 
 def test_data_for_another_kind_of_model(call, tmp_path):

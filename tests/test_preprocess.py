@@ -11,10 +11,14 @@ import random
 import resource
 import subprocess
 import sys
+import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from loopback import Loopback
+from mastodon_site import mastodon_site, status
 
 import preprocess
 from utils import base_models, encoding, store
@@ -22,6 +26,7 @@ from utils.cli import run
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "data" / "samples"
+MAY = datetime(2023, 5, 1, tzinfo=UTC)
 WORDS = (
     "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt raven "
     "sugar tulip umbra velvet walnut xenon yarrow zebra apple brick cloud dream eagle flute grape honey ideal"
@@ -155,6 +160,12 @@ def test_the_sample_tweets(processed):
     path = SAMPLES / "tweets.csv"
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert data.sources == [{"path": str(path), "sha256": sha256, "rows": 61, "encoding": "utf-8"}]
+    facts = data.splits["train"].facts
+    assert facts.keys() == {"id", "date", "language", "is_reply", "is_retweet"}
+    assert {len(values) for values in facts.values()} == {46}
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))}
+    for number, text in zip(facts["id"], data.splits["train"].completion, strict=True):
+        assert set(text.split()) & set(rows[number]["text"].split())
     recipe = data.recipe
     assert [recipe[name] for name in ("task", "kind", "labels", "template", "base_model", "seed")] == [
         "tweets",
@@ -228,6 +239,8 @@ def test_the_flags_reach_what_they_name(made, written):
     assert data.recipe["filters"] == {
         "keep_replies": True,
         "keep_retweets": True,
+        "keep_content_warnings": False,
+        "keep_users": False,
         "language": "en",
         "min_tokens": 9,
         "max_tokens": 11,
@@ -327,6 +340,128 @@ def test_copies_go_and_threads_stay_together(made, written):
     groups = [set(split.group) for split in data.splits.values()]
     assert sum(map(len, groups)) == len(set.union(*groups))
     assert [len(split) for split in data.splits.values()] == pytest.approx([72, 9, 9], abs=3)
+
+
+# Whose posts ----------------------------------------------------------------------------------------------------------
+
+
+def post(number, **changes):
+    row = {"id": str(2**60 + number), "date": f"2023-05-0{number % 9 + 1}", "lang": "en", "user": "somebody_there"}
+    return {**row, "text": f"{sentence(number)} @other_person", **changes}
+
+
+def all_of(processed, name):
+    return [value for split in processed.splits.values() for value in split.facts[name]]
+
+
+def test_the_pickle_knows_what_a_post_is_and_not_who_wrote_it(made, written, output):
+    path = written("posts.jsonl", [post(number) for number in range(20)])
+    data = made("--data", path, "--keep_replies")
+    assert sorted(all_of(data, "id")) == [str(2**60 + number) for number in range(20)]
+    assert sorted(all_of(data, "date"))[0] == "2023-05-01"
+    assert set(all_of(data, "language")) == {"en"}
+    assert set(all_of(data, "is_reply")) == set(all_of(data, "is_retweet")) == {False}
+    content = output.read_bytes()
+    assert b"somebody_there" not in content
+    assert b"other_person" not in content
+    assert {sample["before"].split()[-1] for sample in data.audit["samples"]} == {"@user"}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "somebody_there",
+        {"_type": "snscrape.modules.twitter.User", "username": "somebody_there", "id": 4},
+        {"screen_name": "somebody_there", "name": "Some Body"},
+    ],
+)
+def test_user_names_are_kept_where_they_are_asked_for(made, written, user):
+    path = written("posts.jsonl", [post(number, user=user) for number in range(20)])
+    data = made("--data", path, "--keep_users", "--mentions", "placeholder")
+    assert set(all_of(data, "user")) == {"somebody_there"}
+    assert {text.split()[-1] for text in texts(data)} == {"@user"}  # a mention's placeholder is no author's name
+    assert {sample["before"].split()[-1] for sample in data.audit["samples"]} == {"@other_person"}
+
+
+def test_a_table_that_says_nothing_of_a_row(made, written):
+    data = made("--data", written("texts.csv", [{"text": sentence(number)} for number in range(20)]))
+    assert [set(all_of(data, name)) for name in ("id", "date", "language")] == [{None}] * 3
+
+
+def toots():
+    statuses = [status(MAY + timedelta(hours=n), f"{sentence(n)} #chat @bea", language="en") for n in range(20)]
+    extra = [
+        {"text": f"Reply {sentence(21)} #chat", "reply_to": statuses[0]},
+        {"text": f"Warned {sentence(22)} #chat", "warning": "food & drink"},
+        {"text": f"Followers {sentence(23)} #chat", "visibility": "private"},
+        {"text": f"Between us {sentence(24)} #chat", "visibility": "direct"},
+        {"text": f"Unlisted {sentence(25)} #chat", "visibility": "unlisted"},
+        {"text": "", "account": "bea", "reblog": statuses[1]},
+    ]
+    return statuses + [status(MAY + timedelta(days=9, hours=n), **options) for n, options in enumerate(extra)]
+
+
+def test_mastodons_posts(made, written):
+    path = written("toots.json", json.dumps(toots()))
+    data = made("--data", path, "--max_tokens", 40)
+    dropped = {"retweet": 1, "reply": 1, "content warning": 1, "not public": 2}
+    assert {reason: data.audit["dropped"].get(reason) for reason in dropped} == dropped
+    assert f"{sentence(0)} #chat" in texts(data)
+    assert f"Unlisted {sentence(25)} #chat" in texts(data)
+
+    data = made("--data", path, "--max_tokens", 40, "--keep_content_warnings", "--keep_replies", "--keep_retweets")
+    assert data.audit["dropped"] == {"not public": 2, "exact duplicate": 1}
+    assert f"food & drink Warned {sentence(22)} #chat" in texts(data)
+    assert sum(all_of(data, "is_reply")) == 1
+
+
+def test_scrape_collects_and_goes_on(call, output, tmp_path):
+    raw = tmp_path / "raw" / "toots.jsonl"
+    with Loopback(mastodon_site(toots())) as server:
+        words = ("--scrape", "mastodon-hashtag", f"chat@{server.url}", "--data_path", raw)
+        code, out, err = call(*words, "--limit", 22, "--json")
+    assert code == 0, err
+    assert json.loads(out)["rows_read"] == 22
+    assert len(raw.read_text().splitlines()) == 22
+    assert "collected 22/22, reached 2023-05-01" in err
+    data = store.load(output)
+    assert set(all_of(data, "id")) < {toot["id"] for toot in toots()}
+    assert all(name not in output.read_bytes() for name in (b"bea", b"ana@", b'"ana"'))
+
+
+def test_an_x_archive(made, tmp_path):
+    tweets = [{"tweet": {"id_str": str(n), "full_text": f"{sentence(n)} &amp; more", "lang": "en"}} for n in range(20)]
+    tweets[3]["tweet"] |= {"in_reply_to_status_id_str": "7", "full_text": f"@other {sentence(3)}"}
+    tweets[4]["tweet"] |= {"in_reply_to_user_id_str": "7", "full_text": f"@other {sentence(4)}"}
+    tweets[5]["tweet"] |= {"full_text": f"@other {sentence(5)}"}
+    tweets[6]["tweet"] |= {"full_text": f"RT @other: {sentence(6)}"}
+    archive = tmp_path / "twitter-2023.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("data/tweets.js", "window.YTD.tweets.part0 = " + json.dumps(tweets, indent=1))
+        file.writestr("data/direct-messages.js", "window.YTD.direct_messages.part0 = [ no JSON")
+    data = made("--data", archive)
+    assert data.audit["rows_read"] == 20
+    assert data.audit["dropped"] == {"retweet": 1, "reply": 2}
+    assert f"{sentence(0)} & more" in texts(data)
+    assert sentence(5) in texts(data)
+    assert data.sources[0]["path"] == f"{archive}: data/tweets.js"
+
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path / "unpacked")
+    assert texts(made("--data", tmp_path / "unpacked")) == texts(data)
+    assert texts(made("--data", tmp_path / "unpacked" / "data" / "tweets.js")) == texts(data)
+
+
+def test_a_data_set_of_the_hub(made, refused, tmp_path):
+    folder = tmp_path / "poems"
+    folder.mkdir()
+    for split, numbers in {"train": range(20), "test": range(20, 35)}.items():
+        rows = [json.dumps({"text": sentence(number)}) + "\n" for number in numbers]
+        (folder / f"{split}.jsonl").write_text("".join(rows))
+    assert texts(made("--data", f"hf://{folder}")) == sorted(map(sentence, range(20)))
+    data = made("--data", f"hf://{folder}", "--hub_split", "test")
+    assert texts(data) == sorted(map(sentence, range(20, 35)))
+    assert data.sources[0]["path"] == f"hf://{folder} (test)"
 
 
 # Bad input ------------------------------------------------------------------------------------------------------------

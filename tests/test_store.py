@@ -24,6 +24,7 @@ def split(*texts):
         group=[f"row {number}" for number in range(len(texts))],
         ids=[array.array("I", [256, *text.encode(), 256]) for text in texts],
         loss_start=[1 for _ in texts],
+        facts={"id": [str(2**60 + number) for number in range(len(texts))], "is_reply": [True for _ in texts]},
     )
 
 
@@ -85,7 +86,7 @@ def test_any_python_can_read_it(saved):
 
     payload = pickle.loads(saved)
     assert type(payload) is dict
-    assert (payload["format"], payload["version"]) == ("small-text-fine-tuning/processed", 1)
+    assert (payload["format"], payload["version"]) == ("small-text-fine-tuning/processed", 2)
     assert list(payload["splits"]) == list(SPLITS) == ["train", "validation", "test"]
     ids = [256, *b"four", 256]
     assert payload["splits"]["validation"] == {
@@ -96,6 +97,7 @@ def test_any_python_can_read_it(saved):
         "loss_start": [2],
         "ids": struct.pack(f"<{len(ids)}I", *ids),
         "lengths": [6],
+        "facts": {"id": [str(2**60)], "is_reply": [True]},
     }
 
 
@@ -103,6 +105,7 @@ def test_take_keeps_the_rows_asked_for_in_order():
     taken = PROCESSED.splits["train"].take([2, 0])
     assert taken.completion == ["三", "one"]
     assert taken.group == ["row 2", "row 0"]
+    assert taken.facts == {"id": [str(2**60 + 2), str(2**60)], "is_reply": [True, True]}
     assert [list(ids[1:-1]) for ids in taken.ids] == [list("三".encode()), list(b"one")]
     assert len(taken) == 2
 
@@ -169,10 +172,10 @@ def test_a_file_cut_short_anywhere_is_refused(refused, saved):
         assert "cut short" in refused(saved[:length]).problem, length
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_another_format_version_is_refused(refused, saved, version):
     error = refused(pickle.dumps({**pickle.loads(saved), "version": version}))
-    assert f"has format version {version}, expected 1" in error.problem
+    assert f"has format version {version}, expected 2" in error.problem
     assert error.hint.startswith("make one with: python preprocess.py ")
 
 
@@ -204,6 +207,9 @@ def with_value(key, value):
         lambda payload: payload["splits"]["train"].update(ids="text"),
         lambda payload: payload["splits"]["train"]["lengths"].append(1),
         lambda payload: payload["splits"]["train"].update(lengths=4),
+        lambda payload: payload["splits"]["train"].pop("facts"),
+        lambda payload: payload["splits"]["train"].update(facts=None),
+        lambda payload: payload["splits"]["train"]["facts"]["id"].pop(),
     ],
 )
 def test_damaged_fields_are_refused(refused, saved, damage):

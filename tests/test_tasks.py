@@ -37,7 +37,10 @@ def test_a_task_is_whole(task):
 def test_a_task_turns_rows_into_examples(task):
     frame = pd.DataFrame({task.text_columns[0]: ["one two", None, "", float("nan")]})
     rows = task.to_rows(frame, task.text_columns[0])
-    assert list(rows.columns) == ["text", "group", "language", "is_reply", "is_retweet"]
+    assert list(rows.columns) == [
+        *("text", "group", "language", "is_reply", "is_retweet"),
+        *("is_private", "content_warning", "id", "date", "user"),
+    ]
     assert rows["text"].tolist() == ["one two", "", "", ""]
     example = task.to_example("one two", "a group")
     assert (example.completion, example.group) == ("one two", "a group")

@@ -44,7 +44,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mojibake": ("repair", "keep"),
     "html": ("unescape", "keep"),
     "urls": ("remove", "keep"),
-    "mentions": ("remove", "keep"),
+    "mentions": ("remove", "placeholder", "keep"),
     "emoji": ("remove", "keep"),
     "hashtags": ("keep", "unhash", "remove"),
     "retweet_prefix": ("remove", "keep"),
@@ -102,8 +102,8 @@ def _steps(cleaning: Cleaning) -> tuple[tuple[str, Step], ...]:
         steps["retweet_prefix"] = remove_retweet_prefix
     if cleaning.urls == "remove":
         steps["urls"] = remove_urls
-    if cleaning.mentions == "remove":
-        steps["mentions"] = remove_mentions
+    if cleaning.mentions != "keep":
+        steps["mentions"] = remove_mentions if cleaning.mentions == "remove" else replace_mentions
     if cleaning.hashtags != "keep":
         steps["hashtags"] = unhash if cleaning.hashtags == "unhash" else remove_hashtags
     if cleaning.urls == "keep":  # "https://server/@user#top" is no mention and no hashtag
@@ -244,6 +244,11 @@ def remove_mentions(text: str) -> str:
     if ".@" in text:
         text = _DOT_BEFORE_MENTION.sub(" ", text)
     return _MENTION.sub(" ", text)
+
+
+def replace_mentions(text: str) -> str:
+    """Write @user for whoever is mentioned."""
+    return _MENTION.sub("@user", text) if "@" in text or "＠" in text else text
 
 
 @cache

@@ -1,6 +1,7 @@
 """What the scripts' command lines share: the parser, the common flags, the streams and the exit codes."""
 
 import argparse
+import datetime
 import difflib
 import logging
 import os
@@ -141,6 +142,14 @@ def non_negative_float(text: str) -> float:
 def share(text: str) -> float:
     """An argument type: a number above 0 and at most 1."""
     return _number(text, float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+
+
+def day(text: str) -> datetime.date:
+    """An argument type: a day, YYYY-MM-DD."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day, expected YYYY-MM-DD") from None
 
 
 def _number(text, kind, accepts, expected):

@@ -1,12 +1,13 @@
 """From raw rows to the texts worth training on, with a count of what each step took."""
 
+import json
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.cleaning import Cleaning, clean_all
+from utils.cleaning import Cleaning, clean_all, replace_mentions
 from utils.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
 
+FACTS = ("id", "date", "language", "is_reply", "is_retweet")
+
 HINTS = {
     "reply": "--keep_replies keeps them",
     "retweet": "--keep_retweets keeps them",
+    "content warning": "--keep_content_warnings keeps them, the warning in front",
+    "not public": "posts for followers and direct messages are never used",
     "other language": "leave --lang away to keep them",
     "too short": "lower --min_tokens",
     "too long": "raise --max_tokens",
@@ -34,6 +39,8 @@ class Filters:
 
     keep_replies: bool
     keep_retweets: bool
+    keep_content_warnings: bool
+    keep_users: bool
     language: str | None
     min_tokens: int
     max_tokens: int
@@ -48,9 +55,10 @@ class Filtered:
 
     texts: list[str]
     groups: list[str]
+    facts: dict[str, list]  # what is known of each row: id, date, language, reply, retweet; the user only where wanted
     dropped: dict[str, int]  # reason → rows
     cleaned: dict[str, int]  # kind of noise → texts that had it
-    samples: list[dict[str, str]]  # three texts before and after
+    samples: list[dict[str, str]]  # three texts before and after, without user names unless they are wanted
 
 
 def count_words(text: str) -> int:
@@ -71,15 +79,21 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
         return left
 
     read = len(rows)
+    rows = drop("not public", rows, rows["is_private"])
     rows = drop("no text", rows, rows["text"].str.strip() == "")
     if not filters.keep_retweets:
         rows = drop("retweet", rows, rows["is_retweet"])
     if not filters.keep_replies:
         rows = drop("reply", rows, rows["is_reply"])
+    warned = rows["content_warning"] != ""
+    if not filters.keep_content_warnings:
+        rows = drop("content warning", rows, warned)
+    elif warned.any():
+        rows = rows.assign(text=rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]))
     if filters.language is not None:
         if not rows.empty:
             _check_language(rows, filters.language)
-        rows = drop("other language", rows, rows["language"] != filters.language.lower())
+        rows = drop("other language", rows, [not _is_in(filters.language, spoken) for spoken in rows["language"]])
 
     texts, cleaned = clean_all(rows["text"].tolist(), cleaning)
     rows = rows.assign(before=rows["text"], text=texts)
@@ -95,7 +109,14 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
     if rows.empty:
         raise DataError(f"no row is left of {read}: " + describe(dropped), _largest_hint(dropped))
     rows = drop("not sampled", rows, _not_chosen(len(rows), filters, seed))
-    return Filtered(rows["text"].tolist(), rows["group"].tolist(), dropped, cleaned, _samples(rows))
+    return Filtered(
+        texts=rows["text"].tolist(),
+        groups=rows["group"].tolist(),
+        facts=_facts(rows, filters.keep_users),
+        dropped=dropped,
+        cleaned=cleaned,
+        samples=_samples(rows, filters.keep_users),
+    )
 
 
 def warnings(read: int, dropped: dict[str, int]) -> list[str]:
@@ -107,9 +128,14 @@ def warnings(read: int, dropped: dict[str, int]) -> list[str]:
     ]
 
 
+def _is_in(wanted: str, language: str | None) -> bool:
+    """Whether a row's language is the wanted one; "pt" is also that of "pt-br"."""
+    return isinstance(language, str) and wanted.lower() in (language, language.partition("-")[0])
+
+
 def _check_language(rows: "pandas.DataFrame", wanted: str) -> None:
     known = sorted(set(rows["language"].dropna()) - {""})
-    if wanted.lower() not in known:
+    if not any(_is_in(wanted, language) for language in known):
         there = f"the languages there are {', '.join(known[:20])}" if known else "the data has no language column"
         raise DataError(f"no row is in the language {wanted!r}: {there}", "choose one of them, or leave --lang away")
 
@@ -121,12 +147,30 @@ def _not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
     return [number not in chosen for number in range(rows)]
 
 
-def _samples(rows: "pandas.DataFrame") -> list[dict[str, str]]:
+def _facts(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:
+    names = FACTS + (("user",) if keep_users else ())
+    facts = {name: rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in names}
+    if keep_users:
+        facts["user"] = [user and _user_name(user) for user in facts["user"]]
+    return facts
+
+
+def _user_name(user: str) -> str:
+    """The name in a user object as X, snscrape and Mastodon have it, or the text itself."""
+    try:
+        about = json.loads(user)
+    except ValueError:
+        return user
+    names = (about.get(key) for key in ("username", "screen_name", "acct")) if isinstance(about, dict) else ()
+    return next(filter(None, names), user)
+
+
+def _samples(rows: "pandas.DataFrame", keep_users: bool) -> list[dict[str, str]]:
     changed = rows[rows["before"] != rows["text"]]
     shown = changed if len(changed) >= 3 else rows
     step = max(1, len(shown) // 3)
     return [
-        {"before": before, "after": after}
+        {"before": before if keep_users else replace_mentions(before), "after": after}
         for before, after in zip(shown["before"][::step], shown["text"][::step], strict=True)
     ][:3]
 

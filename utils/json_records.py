@@ -26,7 +26,7 @@ class _Number(float):
 
 
 # Not strict: a raw tab inside a string is common and harmless.
-_DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=False)
+DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=False)
 
 
 def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
@@ -35,7 +35,7 @@ def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
     null and a key that an object lacks are None. Raises DataError with line and column for invalid JSON.
     """
     try:
-        value = _DECODER.decode(text.decode())
+        value = DECODER.decode(text.decode())
     except json.JSONDecodeError as error:
         lines_follow = error.msg == "Extra data" and error.doc[error.pos] == "{"
         if not lines_follow:
@@ -43,15 +43,15 @@ def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
     except (ValueError, RecursionError) as error:
         raise _invalid(name, error) from error
     else:
-        return _columns(_objects(value, name))
-    return _columns(_objects_of_lines(text, name))
+        return columns_of(_objects(value, name))
+    return columns_of(_objects_of_lines(text, name))
 
 
 def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
     """Columns of a file with one JSON object per line; blank lines don't count. Raises DataError as `read_json`."""
     if text.lstrip()[:1] == b"[":
         return read_json(text, name)
-    return _columns(_objects_of_lines(text, name))
+    return columns_of(_objects_of_lines(text, name))
 
 
 def as_text(value) -> str | None:
@@ -84,7 +84,7 @@ def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
         if not line.strip():
             continue
         try:
-            value = _DECODER.decode(line.decode())
+            value = DECODER.decode(line.decode())
         except (ValueError, RecursionError) as error:
             raise _invalid_line(name, number, error, last=not text[start:].strip()) from error
         if not isinstance(value, dict):
@@ -112,7 +112,8 @@ def _objects(value, name: str) -> Iterable[dict]:
     return value
 
 
-def _columns(objects: Iterable[dict]) -> dict[str, list[str | None]]:
+def columns_of(objects: Iterable[dict]) -> dict[str, list[str | None]]:
+    """The rows as columns of text (`as_text`); null and a key that an object lacks are None."""
     columns: dict[str, list[str | None]] = {}
     for number, row in enumerate(objects):
         for key, value in row.items():

@@ -1,7 +1,6 @@
 """Files of texts, in the formats that people have, as one pandas frame in which every cell is text."""
 
 import ast
-import difflib
 import gzip
 import hashlib
 import logging
@@ -12,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils import hub_datasets, mastodon_posts, x_archive
 from utils.decoding import to_utf8
 from utils.delimited import column_key, read_delimited, read_text, unique_names
 from utils.errors import DataError
+from utils.input_files import SUPPORTED, files_of, format_of, unreadable
 from utils.json_records import as_text, read_json, read_json_lines
 
 log = logging.getLogger(__name__)
-
-TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
-SUPPORTED = f"{', '.join(TEXT_FORMATS)} (also with .gz), .parquet"
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
@@ -36,18 +34,24 @@ class Source:
     encoding: str
 
 
-def read_frame(paths: Sequence[str | Path], *, header: bool = True):
+def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: str = "train"):
     """Read every row of every file: a pandas frame of text, and one Source per file.
 
-    A path is a file or a folder, which stands for the supported files in it, by name. Columns of several files are
-    matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null" are the text that
-    the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file lacks, "" for an
+    A path is a file; a folder, which stands for the supported files in it, by name; an X archive; or hf:// and a data
+    set of the Hub, whose split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns of several
+    files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null" are the text
+    that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file lacks, "" for an
     empty cell. Nested JSON stays JSON text. Without `header`, the first line of CSV and TSV is data and the columns
     are "0", "1", …. Raises DataError where a file is missing, damaged or without a row.
     """
     frames, sources = [], []
-    for file in [file for path in paths for file in _files_of(path)]:
-        frame, source = _read_file(file, header)
+    for file in [file for path in paths for file in files_of(path)]:
+        if hub_datasets.is_hub(file):
+            frame, source = _read_hub(file, hub_split)
+        elif x_archive.is_archive(Path(file)):
+            frame, source = _read_archive(file)
+        else:
+            frame, source = _read_file(file, header)
         frames.append(frame)
         sources.append(source)
     return _union(frames), sources
@@ -59,56 +63,26 @@ def find_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
     return next((by_key[column_key(name)] for name in wanted if column_key(name) in by_key), None)
 
 
-def _files_of(path: str | Path) -> list[str]:
-    typed, path = str(path), Path(path)
-    try:
-        if not path.is_dir():
-            path.stat()
-            return [typed]
-        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except OSError as error:
-        raise _unreadable(typed, error) from error
-    supported = [file for file in files if _format_of(file) and file.is_file()]
-    if skipped := [file.name for file in files if file not in supported]:
-        log.warning("%s: skipped %s; supported are %s", typed, ", ".join(skipped), SUPPORTED)
-    if not supported:
-        raise DataError(f"the folder {typed} holds no supported file", f"supported are {SUPPORTED}")
-    return [str(file) for file in supported]
+def _read_hub(path: str, split: str) -> tuple:
+    columns, sha256 = hub_datasets.read(path, split)
+    frame = _frame_of_columns(columns)
+    return frame, Source(f"{path} ({split})", sha256, len(frame), "utf-8")
 
 
-def _format_of(path: Path) -> str | None:
-    """The file name's ending, without .gz and in lower case; None where it is not supported."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".parquet"]:
-        return ".parquet"
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-    return suffixes[-1] if suffixes and suffixes[-1] in TEXT_FORMATS else None
-
-
-def _missing(path: Path) -> DataError:
-    try:
-        near = difflib.get_close_matches(path.name, [file.name for file in path.parent.iterdir()])
-    except OSError:
-        return DataError(f"{path} does not exist, nor does its folder", "check the path")
-    hint = f"did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else "check the path"
-    return DataError(f"{path} does not exist", hint)
-
-
-def _unreadable(name: str, error: OSError) -> DataError:
-    return DataError(f"cannot read {name}: {error.strerror or error}", "check the path and the file's permissions")
+def _read_archive(path: str) -> tuple:
+    columns, sha256, name = x_archive.read(Path(path))
+    frame = _frame_of_columns(columns)
+    return frame, Source(name, sha256, len(frame), "utf-8")
 
 
 def _read_file(path: str, header: bool) -> tuple:
-    kind = _format_of(Path(path))
+    kind = format_of(Path(path))
     if kind is None:
         raise DataError(f"{path}: files of this kind are not supported", f"supported are {SUPPORTED}")
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     sha256 = hashlib.sha256(data).hexdigest()
     if path.lower().endswith(".gz"):
         data = _decompressed(data, path)
@@ -135,11 +109,14 @@ def _frame_of(text: bytes, kind: str, header: bool, name: str):
         return read_text(text, header, name)
     if kind in (".csv", ".tsv"):
         return read_delimited(text, b"\t" if kind == ".tsv" else None, header, name)
-
-    import pandas as pd
-
     read = {".json": read_json, ".parquet": _read_parquet}.get(kind, read_json_lines)
     columns = read(text, name)
+    return _frame_of_columns(mastodon_posts.to_columns(columns) if mastodon_posts.recognised(columns) else columns)
+
+
+def _frame_of_columns(columns: dict[str, list[str | None]]):
+    import pandas as pd
+
     names = unique_names([as_text(column) for column in columns])
     return pd.DataFrame(dict(zip(names, columns.values(), strict=True)), dtype="str")
 

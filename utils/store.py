@@ -5,14 +5,14 @@ import io
 import pickle
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.errors import DataError
 from utils.files import atomic_write
 
 FORMAT = "small-text-fine-tuning/processed"
-VERSION = 1
+VERSION = 2
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("prompt", "completion", "label", "group", "loss_start")
 
@@ -22,7 +22,7 @@ class Split:
     """One side of the data, column by column; every list has one entry a row.
 
     `ids` are the token ids of prompt, completion and the tokens around them; the loss counts from
-    `ids[loss_start]` on.
+    `ids[loss_start]` on. `facts` are further columns of what the data says of a row: id, date, language, … .
     """
 
     prompt: list[str]
@@ -31,6 +31,7 @@ class Split:
     group: list[str]
     ids: list[array.array]
     loss_start: list[int]
+    facts: dict[str, list] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.completion)
@@ -38,7 +39,9 @@ class Split:
     def take(self, rows: Iterable[int]) -> "Split":
         """The given rows, in the given order."""
         rows = list(rows)
-        return Split(**{field.name: [getattr(self, field.name)[row] for row in rows] for field in fields(self)})
+        columns = {name: [getattr(self, name)[row] for row in rows] for name in (*COLUMNS, "ids")}
+        facts = {name: [values[row] for row in rows] for name, values in self.facts.items()}
+        return Split(**columns, facts=facts)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,8 @@ def _packed(split: Split) -> dict:
         flat.extend(ids)
     if sys.byteorder == "big":
         flat.byteswap()
-    return {**columns, "ids": flat.tobytes(), "lengths": [len(ids) for ids in split.ids]}
+    lengths = [len(ids) for ids in split.ids]
+    return {**columns, "ids": flat.tobytes(), "lengths": lengths, "facts": split.facts}
 
 
 def _unpacked(columns: dict) -> Split:
@@ -139,11 +143,12 @@ def _unpacked(columns: dict) -> Split:
     if sys.byteorder == "big":
         flat.byteswap()
     lists = {name: columns[name] for name in COLUMNS}
+    facts = dict(columns["facts"])
     lengths: Sequence[int] = columns["lengths"]
-    if sum(lengths) != len(flat) or any(len(values) != len(lengths) for values in lists.values()):
+    if sum(lengths) != len(flat) or any(len(values) != len(lengths) for values in (*lists.values(), *facts.values())):
         raise ValueError("columns of different lengths")
     ends, ids = 0, []
     for length in lengths:
         ids.append(flat[ends : ends + length])
         ends += length
-    return Split(ids=ids, **lists)
+    return Split(ids=ids, **lists, facts=facts)

@@ -27,7 +27,8 @@ class Task:
     """A kind of data and the recipe that suits it.
 
     `to_rows(frame, text_column)` takes the raw cells (all text, missing ones None or NaN) and returns, in the
-    same order, a frame with the columns text, group, language (None where unknown), is_reply and is_retweet.
+    same order, a frame with the columns text, group, language (None where unknown), is_reply, is_retweet, is_private,
+    content_warning ("" where there is none), and id, date and user (None where unknown).
     `to_example(text, group)` builds the example from a cleaned text. `template` is how a user's prompt is
     written for the model, with {prompt} for what the user gave. Lengths count words (`count_words`).
     """

@@ -17,21 +17,27 @@ REPLY_COLUMNS = (
     "in_reply_to_status_id_str",
     "in_reply_to_id",
 )
+REPLY_TO_USER_COLUMNS = ("in_reply_to_user_id_str", "in_reply_to_user_id")
 RETWEET_MARKS = ("isretweet", "is_retweet")
-RETWEETED_COLUMNS = ("retweetedtweet", "retweeted_status", "retweeted_status_id")
+RETWEETED_COLUMNS = ("retweetedtweet", "retweeted_status", "retweeted_status_id", "reblogged_id")
 TYPE_COLUMNS = ("type", "tweet_type")
 TYPES = {"normal", "original", "tweet", "reply", "replied_to", "retweet", "retweeted", "quote", "quoted", "quoting"}
 LANGUAGE_COLUMNS = ("lang", "language")
-THREAD_COLUMNS = ("conversationid", "conversation_id", "thread_id")
+THREAD_COLUMNS = ("conversationid", "conversation_id", "thread_id", "conversation")
+ID_COLUMNS = ("id_str", "id", "tweet_id", "tweetid", "status_id")
+DATE_COLUMNS = ("date", "created_at", "createdat", "created", "timestamp", "datetime")
+USER_COLUMNS = ("user", "username", "user_name", "screen_name", "author", "handle")
+PUBLIC = {"", "public", "unlisted", "none", "nan"}
 NOTHING = {"", "nan", "none", "null", "<na>"}
 TRUE = {"t", "true", "1", "1.0", "yes", "y"}
 
 
 def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
-    """Text, group (the thread), language, is_reply and is_retweet of every raw row.
+    """What `Task` asks for, of every raw row; the group is the thread.
 
     A reply is what the reply column or the type column says; only in a file without either is it a text that
-    starts with @. A retweet is what a column says, or a text that starts with "RT @".
+    starts with @. A retweet is what a column says, or a text that starts with "RT @". A row is private where the
+    file says that it was not written for everybody.
     """
     import pandas
 
@@ -50,6 +56,8 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     reply_ids = cells(REPLY_COLUMNS)
     if reply_ids is not None:
         is_reply = ~reply_ids.str.lower().isin(NOTHING)
+        if (reply_users := cells(REPLY_TO_USER_COLUMNS)) is not None:  # to somebody, and to no post of theirs
+            is_reply |= ~reply_users.str.lower().isin(NOTHING)
     elif kinds is not None:
         is_reply = kinds.isin({"reply", "replied_to"})
     else:
@@ -66,6 +74,8 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     own_group = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
     threads = cells(THREAD_COLUMNS)
     languages = cells(LANGUAGE_COLUMNS)
+    visibility = cells(("visibility",))
+    warnings = cells(("content_warning",))
     return pandas.DataFrame(
         {
             "text": texts,
@@ -73,6 +83,11 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
             "language": None if languages is None else languages.str.lower(),
             "is_reply": is_reply,
             "is_retweet": is_retweet,
+            "is_private": False if visibility is None else ~visibility.str.lower().isin(PUBLIC),
+            "content_warning": "" if warnings is None else warnings,
+            "id": cells(ID_COLUMNS),
+            "date": cells(DATE_COLUMNS),
+            "user": cells(USER_COLUMNS),
         }
     )
 

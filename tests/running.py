@@ -1,0 +1,21 @@
+"""Running a script's main as the shell would, and what every user's mistake must look like."""
+
+from utils.cli import run
+
+
+def run_script(main, *words: object) -> int:
+    """The exit code that the shell would see."""
+    try:
+        return run(lambda: main([str(word) for word in words]))
+    except SystemExit as end:  # what argparse finds wrong
+        return end.code
+
+
+def assert_one_error(err: str, *words: str) -> str:
+    """Assert that stderr ends as every user's mistake ends: one error line with these words, one hint line and no
+    traceback. Return the hint."""
+    lines = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert "Traceback" not in err
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"], err
+    assert all(word in lines[0] for word in words), lines[0]
+    return lines[1]

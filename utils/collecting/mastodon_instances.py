@@ -1,0 +1,138 @@
+"""Posts from Mastodon, and from servers that speak its interface, through Mastodon.py."""
+
+import datetime
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from utils.collecting.answers import Answers, connection_error
+from utils.collecting.posts import Post, Query, SiteError, Source, plain_hashtag
+from utils.errors import UsageError
+
+if TYPE_CHECKING:
+    from mastodon import Mastodon
+
+TOKEN_VARIABLE = "MASTODON_ACCESS_TOKEN"
+PAGE = 40  # the most posts that Mastodon gives at once
+TIMEOUT = 30  # seconds
+OTHER_INSTANCE = "name another instance, whose rules allow it; large ones know the same hashtags"
+NEEDS_TOKEN = (
+    f"this instance shows its posts to its members alone: set {TOKEN_VARIABLE} to a token of an account there, or "
+    + OTHER_INSTANCE
+)
+
+
+def _at_instance(what: str, check: Callable[[str], str], target: str) -> str:
+    """WHAT@INSTANCE in its plain form; the instance is a host name, or a whole http(s) address."""
+    name, _, instance = target.removeprefix("@").partition("@")
+    host = urlsplit(instance if "://" in instance else f"https://{instance}").netloc
+    if not name or not re.fullmatch(r"[\w.-]+(:\d+)?", host):
+        raise UsageError(
+            f"{target!r} does not name a Mastodon instance: expected {what}@INSTANCE",
+            f"write it as {name or what}@INSTANCE, with the host name of one whose rules allow it",
+        )
+    return f"{check(name)}@{instance.rstrip('/')}"
+
+
+def _account(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise UsageError(f"{name!r} is not an account: expected letters, digits and _ . -", "write NAME@INSTANCE")
+    return name
+
+
+def _tagged(ask: Callable, client: "Mastodon", tag: str) -> Callable:
+    return partial(ask, client.timeline_hashtag, tag)
+
+
+def _written_by(ask: Callable, client: "Mastodon", name: str) -> Callable:
+    return partial(ask, client.account_statuses, ask(client.account_lookup, name)["id"])
+
+
+def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -> Iterator[Post]:
+    """The posts of a timeline, newest first, page by page below the last id."""
+    import requests
+    from mastodon import Mastodon
+
+    name, _, instance = query.target.partition("@")
+    address = instance if "://" in instance else f"https://{instance}"
+    with requests.Session() as session:
+        client = Mastodon(
+            api_base_url=address,
+            access_token=os.environ.get(TOKEN_VARIABLE),
+            ratelimit_method="throw",
+            request_timeout=TIMEOUT,
+            session=session,
+        )
+        page_of = timeline(partial(_ask, urlsplit(address).netloc, Answers(session)), client, name)
+        until = query.until and datetime.datetime.combine(query.until, datetime.time(), datetime.UTC)
+        while page := page_of(max_id=below, limit=PAGE):
+            if below is None and until and _is_snowflake(page[0]) and page[0]["created_at"] > until:
+                page = page_of(max_id=until, limit=PAGE)
+            yield from map(_post, page)
+            if not page or str(page[-1]["id"]) == below:
+                return
+            below = str(page[-1]["id"])
+
+
+def _ask(host: str, answers: Answers, request: Callable, *args, **kwargs):
+    """What a call of Mastodon.py returns, an account or posts; SiteError for whatever the instance says instead."""
+    from mastodon import MastodonAPIError, MastodonNetworkError, MastodonRatelimitError
+
+    answers.forget()
+    try:
+        result = request(*args, **kwargs)
+    except MastodonNetworkError as error:
+        raise connection_error(host, error) from error
+    except (MastodonAPIError, MastodonRatelimitError) as error:
+        if answers.bad is not None:
+            closed = answers.bad.status_code in (401, 403, 422)
+            raise answers.error(NEEDS_TOKEN if closed else OTHER_INSTANCE) from error
+        raise _no_mastodon() from error
+    for each in result if isinstance(result, list) else [result]:
+        if not isinstance(each, dict) or None in (each.get("id"), each.get("created_at")):
+            raise _no_mastodon()
+    return result
+
+
+def _no_mastodon() -> SiteError:
+    return SiteError("does not answer like a Mastodon server", OTHER_INSTANCE)
+
+
+def _is_snowflake(post: dict) -> bool:
+    """Whether ids tell the time, in milliseconds << 16: Mastodon's do, not those of all that speak its interface.
+
+    https://github.com/mastodon/mastodon/blob/main/lib/mastodon/snowflake.rb
+    """
+    number = str(post["id"])
+    return number.isdecimal() and abs((int(number) >> 16) / 1000 - post["created_at"].timestamp()) < 86_400
+
+
+def _post(status: dict) -> Post:
+    line = json.dumps(status, default=lambda date: date.isoformat())
+    return Post(str(status["id"]), status["created_at"], status.get("language"), line)
+
+
+def _id_of(row: dict) -> str | None:
+    return str(row["id"]) if {"id", "uri", "content", "account"} <= row.keys() and "_type" not in row else None
+
+
+def _of(form: str, check: Callable[[str], str], timeline: Callable) -> Source:
+    return Source(
+        site="the instance",
+        target_form=f"{form}@INSTANCE",
+        check=partial(_at_instance, form, check),
+        posts=partial(_posts, timeline),
+        id_of=_id_of,
+        starts_below=True,
+        knows_languages=True,
+    )
+
+
+SOURCES = {
+    "mastodon-hashtag": _of("TAG", plain_hashtag, _tagged),
+    "mastodon-user": _of("NAME", _account, _written_by),
+}

@@ -1,0 +1,132 @@
+"""The raw JSONL file that posts are collected into: one line a post, whole, and never twice.
+
+Beside it, NAME.origin holds the query, so that another one's posts do not end up in the same file.
+"""
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from utils.collecting.posts import Post, Query
+from utils.errors import DataError, UserError
+from utils.files import atomic_write
+
+log = logging.getLogger(__name__)
+
+
+class RawFile:
+    """An open raw file. `ids` are those of its posts, in the order of the lines (a dict without values)."""
+
+    def __init__(self, path: Path, query: Query, id_of: Callable[[dict], str | None]):
+        """Open or create the file, repair its last line and read its ids. DataError where it holds other rows."""
+        self.path = path
+        self._query = query
+        self._origin = path.with_name(path.name + ".origin")
+        self._check_origin()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab+") as file:
+                _repair_last_line(file, path)
+                self.ids = dict.fromkeys(_ids(file, path, query, id_of))
+            self._file = path.open("ab", buffering=0)  # what is written is the system's, whatever becomes of us
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+
+    def __enter__(self) -> "RawFile":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._file.close()
+        if not self.ids:
+            self.path.unlink()
+
+    def add(self, post: Post) -> None:
+        """Append the post: all of it, or nothing where the disk is full."""
+        if not self._origin.exists():
+            with atomic_write(self._origin, "w") as file:
+                file.write(f"{self._query}\n")
+        end = self._file.seek(0, os.SEEK_END)
+        rest = memoryview(post.line.encode() + b"\n")
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._file.truncate(end)
+            raise _cannot_write(self.path, error) from error
+        self.ids[post.id] = None
+
+    def stretches(self) -> dict[str, str]:
+        """For every id, the oldest one of its stretch: what was collected newest first without a gap."""
+        oldest: dict[str, str] = {}
+        stretch: list[str] = []
+        for post_id in self.ids:
+            if stretch and not _is_older(post_id, stretch[-1]):
+                oldest.update(dict.fromkeys(stretch, stretch[-1]))
+                stretch = []
+            stretch.append(post_id)
+        return oldest | dict.fromkeys(stretch, stretch[-1] if stretch else "")
+
+    def _check_origin(self) -> None:
+        """A file without a note of its origin was collected by another tool: its rows decide."""
+        try:
+            origin = self._origin.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"cannot read {self._origin}: {error}", "delete it, or choose another --data_path"
+            ) from error
+        if self.path.exists() and origin != str(self._query):
+            raise DataError(
+                f"{self.path} holds the posts of: --scrape {origin}",
+                f"choose another --data_path for: --scrape {self._query}",
+            )
+
+
+def _is_older(post_id: str, other: str) -> bool:
+    """Ids grow with time: as numbers (X, Mastodon, Telegram) or as texts of one length (GoToSocial)."""
+    return (len(post_id), post_id) < (len(other), other)
+
+
+def _repair_last_line(file: BinaryIO, path: Path) -> None:
+    """End the file with a whole line: the last one lacks its end where the writing was cut off."""
+    file.seek(0)
+    line = next(iter(deque(file, maxlen=1)), b"\n")
+    if line.endswith(b"\n"):
+        return
+    try:
+        json.loads(line)
+    except ValueError:
+        file.truncate(file.tell() - len(line))
+        log.warning("%s: removed a half-written last line (%d bytes)", path, len(line))
+    else:
+        file.write(b"\n")
+        file.flush()
+
+
+def _ids(file: BinaryIO, path: Path, query: Query, id_of: Callable[[dict], str | None]) -> Iterator[str]:
+    file.seek(0)
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}, line {number}: invalid JSON", "correct or delete that line") from error
+        post_id = id_of(row) if isinstance(row, dict) else None
+        if post_id is None:
+            raise DataError(
+                f"{path}, line {number} is no post of {query.source}", "choose another --data_path for this source"
+            )
+        yield post_id
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}",
+        "free some space or choose another --data_path; every whole line before is kept",
+    )

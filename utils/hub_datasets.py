@@ -1,0 +1,133 @@
+"""A data set of the Hugging Face Hub, or a data set folder on disk, as columns of text: hf://user/name."""
+
+import hashlib
+import json
+import logging
+import re
+import sys
+import tempfile
+import warnings
+from datetime import date, time
+from pathlib import Path
+
+from utils.dataset_rows import FORMS, Place, rows_of
+from utils.errors import DataError, UserError
+from utils.json_records import as_text
+
+log = logging.getLogger(__name__)
+
+PREFIX = "hf://"
+HUB_NAME = re.compile(r"([\w.-]+(?:/[\w.-]+)?)(?:/([^/@]+))?(?:@(.+))?")
+CONFIGURATION_NAME = re.compile(r"""^[-\s]*config_name:\s*["']?(.*?)["']?\s*$""", re.MULTILINE)
+
+
+def is_hub(path: str) -> bool:
+    """Whether `path` names a data set rather than a file."""
+    return path.startswith(PREFIX)
+
+
+def read(path: str, split: str) -> tuple[dict[str, list[str | None]], str]:
+    """(columns of text, SHA-256) of one split of hf://user/name, …/CONFIG, …@REVISION or hf://./folder.
+
+    Numbers, true and false, and nested values are as JSON has them, dates ISO 8601, labels their names (-1, no label,
+    is None); columns of audio, images and the like are left out undecoded. The SHA-256 is of the list of the columns'
+    names and of every row's list of cells, each as a line of JSON, in order: it is the same on every machine.
+    A folder holds data files, with or without a README.md that declares configurations, or what save_to_disk wrote.
+    Raises DataError where the data set is unusable, UserError where the Hub refuses or does not answer.
+    """
+    place = _place_of(path)
+    _keep_libraries_quiet()
+    # The Arrow copy that datasets makes of a folder goes with the block; the cells are Python strings by then.
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        warnings.simplefilter("ignore")
+        columns = _columns(rows_of(place, split, scratch), place)
+    digest = hashlib.sha256(json.dumps(list(columns)).encode())
+    for row in zip(*columns.values(), strict=True):
+        digest.update(b"\n" + json.dumps(row).encode())
+    return columns, digest.hexdigest()
+
+
+def _place_of(path: str) -> Place:
+    name = path.removeprefix(PREFIX)
+    if name.startswith((".", "/", "~")) or Path(name).is_absolute():
+        return _place_on_disk(Path(name).expanduser())
+    found = HUB_NAME.fullmatch(name.removeprefix("datasets/"))
+    if not found:
+        raise UserError(f"{path} names no data set", f"the forms are {FORMS}")
+    return Place(*found.groups(), on_disk=False)
+
+
+def _place_on_disk(folder: Path) -> Place:
+    """`folder`, or one of the configurations that the README.md of the folder around it declares."""
+    card = folder.parent / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    declared = CONFIGURATION_NAME.findall(text) if text.startswith("---") else []
+    if folder.name in declared or (declared and not folder.exists()):
+        return Place(str(folder.parent), folder.name, None, on_disk=True)
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}", f"check the path; the forms are {FORMS}")
+    return Place(str(folder), None, None, on_disk=True)
+
+
+def _keep_libraries_quiet() -> None:
+    """Progress bars on a terminal alone and no log lines: what matters in them is in our errors."""
+    import datasets
+    import huggingface_hub
+
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+        huggingface_hub.utils.disable_progress_bars()
+
+
+def _columns(rows, place: Place) -> dict[str, list[str | None]]:
+    media = [name for name, feature in rows.features.items() if _is_media(feature)]
+    if media:
+        log.warning("%s: left out %s: audio, images and the like are no text", place, ", ".join(media))
+    kept = [name for name in rows.features if name not in media]
+    if not kept:
+        raise DataError(f"{place} has no column of text", "choose a data set of texts")
+    table = rows.select_columns(kept).with_format("arrow")[:]
+    columns = {name: [as_text(_plain(cell, rows.features[name])) for cell in table[name].to_pylist()] for name in kept}
+    if rows.info.builder_name == "csv" and (guessed := [name for name in kept if _is_guessed(name, rows, columns)]):
+        advice = (
+            "datasets guesses what CSV cells are (007 becomes 7, NA null); name the CSV file itself to have its text"
+        )
+        log.warning("%s: columns %s: %s", place, ", ".join(guessed), advice)
+    return columns
+
+
+def _is_guessed(name: str, rows, columns: dict) -> bool:
+    return getattr(rows.features[name], "dtype", None) not in ("string", "large_string") or None in columns[name]
+
+
+def _is_media(feature) -> bool:
+    """Whether the cells are, or hold, something that datasets would decode: audio, images, PDF, …"""
+    parts = feature.values() if isinstance(feature, dict) else [getattr(feature, "feature", None)]
+    return _kind(feature) != "Json" and (
+        hasattr(feature, "decode_example") or any(_is_media(part) for part in parts if part is not None)
+    )
+
+
+def _plain(cell, feature):
+    """A cell with labels as their names and dates as ISO 8601, at any depth."""
+    if cell is None:
+        return cell
+    if _kind(feature) == "ClassLabel":
+        return None if cell == -1 else feature.int2str(cell)
+    if _kind(feature) == "Json":
+        return json.loads(cell)
+    if isinstance(cell, date | time):  # a datetime is a date
+        return cell.isoformat()
+    if isinstance(cell, list):
+        return [_plain(part, getattr(feature, "feature", None)) for part in cell]
+    if isinstance(cell, dict):
+        return {
+            key: _plain(part, feature.get(key) if isinstance(feature, dict) else None) for key, part in cell.items()
+        }
+    return cell
+
+
+def _kind(feature) -> str:
+    return type(feature).__name__

@@ -1,0 +1,178 @@
+"""Posts as Mastodon has them, API statuses and the outbox.json of an account's export → plain columns of text."""
+
+import json
+import re
+from collections.abc import Mapping
+from html import unescape
+
+from lxml import etree
+
+from utils.json_records import as_text
+
+COLUMNS = ("text", "content_warning", "id", "date", "language",
+           "in_reply_to_id", "reblogged_id", "conversation", "user", "visibility")  # fmt: skip
+STATUS = {"id", "created_at", "account", "content", "spoiler_text", "visibility"}
+ACTIVITY = {"id", "type", "actor", "published", "to", "object"}
+PUBLIC = {"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"}
+DELETED = "deleted"  # the id of a post of which nothing is known but that it was answered or boosted
+
+
+def recognised(columns: Mapping[str, list]) -> bool:
+    """Whether the names of the columns are those of API statuses, or of the activities of an outbox."""
+    return columns.keys() >= STATUS or columns.keys() >= ACTIVITY
+
+
+def to_columns(columns: Mapping[str, list[str | None]]) -> dict[str, list[str | None]]:
+    """`COLUMNS` of the posts in `columns`, row by row.
+
+    The text of a boost is that of the boosted post where the file has it, else "". Visibility is what the API says
+    ("unknown" where it says nothing), or, by whom an activity is addressed to, public, unlisted, private (followers)
+    or direct. A post that replies to or boosts another shares its conversation, as do those that name the same one.
+    """
+    post_of = _of_status if columns.keys() >= STATUS else _of_activity
+    posts = [post_of(dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)]
+    texts = {post["id"]: post["text"] for post in posts if post["reblogged_id"] is None}
+    for post, conversation in zip(posts, _conversations(posts), strict=True):
+        post["conversation"] = conversation
+        if post["reblogged_id"] is not None:
+            post["text"] = post["text"] or texts.get(post["reblogged_id"], "")
+    return {name: [post[name] for post in posts] for name in COLUMNS}
+
+
+def _of_status(row: dict[str, str | None]) -> dict[str, str | None]:
+    """The post of an API status: docs.joinmastodon.org/entities/Status."""
+    boosted = _fields(row.get("reblog"))
+    shown = boosted or row
+    return {
+        "text": _text(shown.get("content"), [emoji.get("shortcode") for emoji in _objects(shown.get("emojis"))]),
+        "content_warning": as_text(shown.get("spoiler_text")) or None,
+        "id": row["id"],
+        "date": row["created_at"],
+        "language": as_text(shown.get("language")) or None,
+        "in_reply_to_id": row.get("in_reply_to_id") or (row.get("in_reply_to_account_id") and DELETED),
+        "reblogged_id": (as_text(boosted.get("id")) or DELETED) if boosted else None,
+        "conversation": None,
+        "user": as_text(_fields(row["account"]).get("acct")),
+        "visibility": row["visibility"] or "unknown",
+    }
+
+
+def _of_activity(row: dict[str, str | None]) -> dict[str, str | None]:
+    """The post of an ActivityPub activity: docs.joinmastodon.org/spec/activitypub. Its object is a post or a URL."""
+    note = _fields(row["object"])
+    boost = row["type"] == "Announce"
+    by_language = _fields(note.get("contentMap"))
+    content = note.get("content") or next(iter(by_language.values()), None)
+    emojis = [tag.get("name") for tag in _objects(note.get("tag")) if tag.get("type") == "Emoji"]
+    addressed = note if "to" in note or "cc" in note else row
+    return {
+        "text": _text(content, emojis),
+        "content_warning": as_text(note.get("summary")) or None,
+        "id": row["id"] if boost else as_text(note.get("id")) or row["id"],
+        "date": row["published"],
+        "language": next((language for language, text in by_language.items() if text == content), None),
+        "in_reply_to_id": None if boost else as_text(note.get("inReplyTo")) or None,
+        "reblogged_id": (as_text(note.get("id")) or row["object"] or DELETED) if boost else None,
+        "conversation": as_text(note.get("conversation") or note.get("context")),
+        "user": row["actor"] and row["actor"].rstrip("/").rpartition("/")[2].removeprefix("@"),
+        "visibility": _visibility(_listed(addressed.get("to")), _listed(addressed.get("cc"))),
+    }
+
+
+def _visibility(to: list, cc: list) -> str:
+    if any(str(name) in PUBLIC for name in to):
+        return "public"
+    if any(str(name) in PUBLIC for name in cc):
+        return "unlisted"
+    return "private" if any(str(name).endswith("/followers") for name in to + cc) else "direct"
+
+
+def _conversations(posts: list[dict]) -> list[str | None]:
+    """What the top of each post's chain within the file names: a conversation, a post outside the file, or itself."""
+    ids = {post["id"] for post in posts}
+    above, tops = {}, []
+    for post in posts:
+        target = post["in_reply_to_id"] or post["reblogged_id"]
+        target = None if target == DELETED else target
+        tops.append(target if target in ids else post["conversation"] or target or post["id"])
+        if post["id"] is not None:
+            above[post["id"]] = tops[-1]
+    return [_top(name, above) for name in tops]
+
+
+def _top(name: str | None, above: dict[str, str]) -> str | None:
+    """The end of the way up from `name`; shortens the way for the next, and ends where posts reply in a circle."""
+    path = []
+    while name in above:
+        path.append(name)
+        name = above.pop(name)
+    above.update(dict.fromkeys(path, name))
+    return name
+
+
+def _parsed(value):
+    """What a cell holds as JSON text; any other value as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+    except (ValueError, RecursionError):
+        return value
+
+
+def _fields(value) -> dict:
+    value = _parsed(value)
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(value) -> list:
+    value = _parsed(value)  # in JSON-LD, a single one may stand for a list of one
+    return value if isinstance(value, list) else [value]
+
+
+def _objects(value) -> list[dict]:
+    return [item for item in _listed(value) if isinstance(item, dict)]
+
+
+def _text(html, emojis: list) -> str:
+    """`html` as text, without the custom emoji, whose names come as "name" or ":name:"."""
+    text = html_to_text(as_text(html) or "")
+    if emojis and ":" in text:
+        emoji = f"(?::(?:{'|'.join(re.escape(str(name).strip(':')) for name in emojis)}):)+"
+        text = re.sub(f"(?:^|(?<= )){emoji} | ?{emoji}", "", text, flags=re.MULTILINE).strip(" \n")
+    return text
+
+
+# Fed with bytes: lxml refuses a text with an XML declaration. `huge_tree` allows 2,048 levels, not 256; deeper is lost.
+PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+TAG = re.compile("<[a-zA-Z/!?]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1b]")
+WHITESPACE = re.compile("[\t-\r\x1c-\x1f ]+")
+LINE_ENDS = re.compile(" ?\n[ \n]*")
+BULLET = "\x00"  # no character of any text, see CONTROL
+DROPPED = {"script", "style", "title"}
+PARAGRAPHS = ("p", "div", "blockquote", "pre", "ul", "ol", "dl", "table", "hr", "h1", "h2", "h3", "h4", "h5", "h6")
+CLOSING = dict.fromkeys(PARAGRAPHS, "\n\n")
+OPENING = CLOSING | {"br": "\n", "li": "\n" + BULLET, "tr": "\n", "dt": "\n", "dd": "\n", "td": " ", "th": " "}
+
+
+def html_to_text(html: str) -> str:
+    """The text that a reader sees, and of shortened links the whole.
+
+    Paragraphs stand apart by a blank line; items of lists start with "- ". Without a tag, only entities change.
+    """
+    if not TAG.search(html):
+        return unescape(html)
+    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), PARSER)
+    pieces, preformatted = [], 0
+    walk = etree.iterwalk(root, ("start", "end"))
+    for event, element in walk:
+        tag, start = element.tag, event == "start"
+        preformatted += (tag == "pre") * (1 if start else -1)
+        if start and (tag in DROPPED or "quote-inline" in element.get("class", "").split()):
+            walk.skip_subtree()
+            continue
+        pieces.append((OPENING if start else CLOSING).get(tag, ""))
+        if text := element.text if start else element.tail:
+            pieces.append(text if preformatted else WHITESPACE.sub(" ", text))
+    text = re.sub(" {2,}", " ", "".join(pieces))
+    text = LINE_ENDS.sub(lambda found: "\n\n" if found[0].count("\n") > 1 else "\n", text)
+    return re.sub(rf"{BULLET}\s*", "- ", text).strip(" \n")

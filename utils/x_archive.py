@@ -1,0 +1,177 @@
+"""The official archive of one's own X (Twitter) account: its tweets → columns of text. Nothing else of it is opened.
+
+The archive is a zip, which may be unpacked. Its tweets lie in data/tweets.js, and where they are many also in
+data/tweets-part1.js, …; older archives have tweet.js. Such a file is JavaScript: `window.YTD.tweets.part0 = [ … ]`.
+"""
+
+import hashlib
+import logging
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from utils.decoding import to_utf8
+from utils.errors import DataError
+from utils.json_records import columns_of
+from utils.x_tweets_file import CUT_OFF, tweets_of
+
+log = logging.getLogger(__name__)
+
+# A folder above data/ is what zipping an unpacked archive again makes; without data/ it is the oldest archives' layout,
+# or the data folder itself.
+TWEETS_FILE = re.compile(r"((?:(?:[^/]+/)?data/)?tweets?)(?:-part([0-9]{1,4}))?\.js")
+LEAVES_FOLDER = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)|.*\\", re.DOTALL)
+
+# A tweet takes 1 to 2 kB, so 2 GiB are over a million tweets. Differing tweets shrink about 10 times, one and the same
+# tweet written 20,000 times 136 times (187 at the slowest setting); what was made to be a bomb reaches 1,030.
+MAX_BYTES = 2 << 30
+MAX_RATIO = 200
+DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, ValueError)
+
+AGAIN = "download the archive again from X"
+UNPACK = "unpack the archive and name its data/tweets.js"
+NO_TWEETS = (
+    "expected is data/tweets.js, as in X's own archive of an account; "
+    "archives from before 2019 hold a tweets.csv: unpack it and name that file"
+)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether `path` is a .zip, an unpacked archive (also its data folder), or its tweets.js; by names alone."""
+    try:
+        if path.is_dir():
+            return bool(_tweets_files_in(path))
+        return path.is_file() and bool(path.suffix.lower() == ".zip" or TWEETS_FILE.fullmatch(path.name))
+    except OSError:
+        return False
+
+
+def read(path: Path) -> tuple[dict[str, list[str | None]], str, str]:
+    """Columns of text with a row per tweet, SHA-256 of the tweets files' bytes, and what was read, for a person.
+
+    The columns are the tweet's own keys; `in_reply_to_status_id_str` is always there, since an archive without it has
+    no reply, whatever its texts start with. Raises DataError where the archive is damaged, unsafe or without tweets.
+    """
+    names = []
+    try:
+        if path.is_dir():
+            names = _in_order(_tweets_files_in(path), path)
+            columns, sha256 = _columns({f"{path}: {name}": partial(_file_in, path, name) for name in names})
+        elif path.suffix.lower() == ".zip":
+            with _opened(path) as archive:
+                names = _in_order(set(archive.namelist()), path)
+                _check_size([archive.getinfo(name) for name in names], path)
+                columns, sha256 = _columns(
+                    {f"{path}: {name}": partial(_unpacked, archive, name, path) for name in names}
+                )
+        else:
+            _report_other_parts(path)
+            columns, sha256 = _columns({str(path): path.read_bytes})
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}", "check the path and permissions") from error
+    return columns, sha256, f"{path}: {', '.join(names)}" if names else str(path)
+
+
+def _tweets_files_in(folder: Path) -> list[str]:
+    places = [folder, folder / "data"]
+    inside = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
+    if len(inside) == 1:
+        places.append(inside[0] / "data")
+    files = [file for place in places for file in place.glob("tweet*.js") if file.is_file()]
+    return [name for file in files if TWEETS_FILE.fullmatch(name := file.relative_to(folder).as_posix())]
+
+
+def _in_order(names: Iterable[str], path: Path) -> list[str]:
+    """The tweets files among `names`, by the number of the part."""
+    found = sorted((match[1], int(match[2] or 0), name) for name in names if (match := TWEETS_FILE.fullmatch(name)))
+    if not found:
+        raise DataError(f"{path} holds no tweets file of X", NO_TWEETS)
+    if len({stem for stem, _, _ in found}) > 1:
+        several = ", ".join(name for _, _, name in found)
+        raise DataError(f"{path} holds the tweets of several archives: {several}", "name one of these files, unpacked")
+    missing = sorted(set(range(found[-1][1])) - {part for _, part, _ in found})
+    if missing:
+        log.warning("%s lacks part %s of the tweets; the others are read", path, ", ".join(map(str, missing)))
+    return [name for _, _, name in found]
+
+
+def _report_other_parts(file: Path) -> None:
+    names = sorted(other.name for other in file.parent.glob("tweet*.js") if other.name != file.name)
+    if others := [name for name in names if TWEETS_FILE.fullmatch(name)]:
+        log.warning("%s is read alone, without %s beside it; name the folder to read all", file, ", ".join(others))
+
+
+def _file_in(folder: Path, name: str) -> bytes:
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise DataError(f"{folder}: {name} is a link that leaves the folder", "name the file that it leads to")
+    return file.read_bytes()
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(path)
+    except DAMAGES as error:
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                raise DataError(f"{path} is no zip file, despite its name", f"check the file, or {AGAIN}") from error
+        raise DataError(f"{path} is a damaged zip file, or only the beginning of one", AGAIN) from error
+    for member in archive.infolist():
+        if LEAVES_FOLDER.match(member.orig_filename):
+            archive.close()
+            problem = f"{path}: its member {member.orig_filename!r} would be unpacked outside the archive's folder"
+            raise DataError(problem, f"this is no archive as X makes it; {AGAIN}")
+    return archive
+
+
+def _check_size(members: Sequence[zipfile.ZipInfo], path: Path) -> None:
+    size = sum(member.file_size for member in members)
+    packed = min(sum(member.compress_size for member in members), path.stat().st_size)
+    if size > min(MAX_BYTES, MAX_RATIO * packed):
+        problem = f"{path}: its tweets would take {size:,} bytes, from {packed:,} in the zip file"
+        limits = f"the limits are {MAX_BYTES:,} bytes and {MAX_RATIO} times as many as in the zip file"
+        raise DataError(problem, f"{limits}; if you trust the archive, {UNPACK}")
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    member = archive.getinfo(name)
+    if member.flag_bits & 0x1:
+        raise DataError(f"{path}: {name} is encrypted", f"{UNPACK}, with the password")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a limit
+        method = zipfile.compressor_names.get(member.compress_type, member.compress_type)
+        raise DataError(f"{path}: {name} is compressed by a method that is not supported, {method}", UNPACK)
+    try:
+        with archive.open(member) as file:
+            data = file.read(member.file_size)  # never more, whatever comes out
+    except (*DAMAGES, OSError) as error:
+        reason = str(error) or "it ends too early"
+        raise DataError(f"{path}: {name} is damaged: {reason}", AGAIN) from error
+    if len(data) != member.file_size:
+        raise DataError(f"{path}: {name} has {len(data):,} bytes instead of {member.file_size:,}", AGAIN)
+    return data
+
+
+def _columns(parts: dict[str, Callable[[], bytes]]) -> tuple[dict[str, list[str | None]], str]:
+    """Columns of the tweets of all parts, which are read one by one, and the SHA-256 of their bytes."""
+    digest = hashlib.sha256()
+
+    def tweets() -> Iterator[dict]:
+        for label, read_bytes in parts.items():
+            data = read_bytes()
+            digest.update(data)
+            data, _ = to_utf8(data, label)
+            yield from tweets_of(data, label)
+
+    labels = ", ".join(parts)
+    try:
+        columns = columns_of(tweets())
+    except RecursionError as error:
+        raise DataError(f"{labels}: the JSON of a tweet is too deeply nested", CUT_OFF) from error
+    if not columns:
+        raise DataError(f"{labels} holds no tweets", NO_TWEETS)
+    columns.setdefault("in_reply_to_status_id_str", [None] * len(next(iter(columns.values()))))
+    return columns, digest.hexdigest()
