@@ -9,7 +9,7 @@ RAW := data/raw/tweets_GroundTruth.txt
 PICKLE := data/processed/demo.pkl
 MODEL := models/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-collecting lint clean
 
 demo: $(VENV)/users $(RAW)
 	python preprocess.py --data_path $(RAW) --no_header --text_column 2 --output_path $(PICKLE)
@@ -20,6 +20,15 @@ demo: $(VENV)/users $(RAW)
 
 test: $(VENV)/developers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 python -m pytest --numprocesses 2
+
+# Collecting needs no torch, and must work on newer Pythons, where snscrape's own loader fails:
+# make test-collecting PYTHON=python3.13
+COLLECTING := snscrape|Mastodon.py|requests|lxml|tqdm|PyYAML|pytest|pytest-timeout|trustme
+test-collecting:
+	$(PYTHON) -m venv $(VENV)-collecting
+	grep -hE '^($(COLLECTING))==' requirements.txt requirements-dev.txt > $(VENV)-collecting/requirements.txt
+	$(VENV)-collecting/bin/python -m pip install --quiet --requirement $(VENV)-collecting/requirements.txt
+	$(VENV)-collecting/bin/python -m pytest tests/test_collecting.py tests/test_loopback.py
 
 lint: $(VENV)/developers
 	ruff check .
@@ -40,4 +49,4 @@ $(VENV)/developers: $(VENV)/users requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(MODEL) $(PICKLE)
+	rm -rf $(VENV) $(VENV)-collecting $(MODEL) $(PICKLE)
