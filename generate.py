@@ -24,10 +24,10 @@ from utils.cli import (
     set_up_logging,
     share,
 )
-from utils.decoding import to_utf8
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
 from utils.generation import Generated, generate_texts
+from utils.reading.decoding import to_utf8
 from utils.sampling import Sampling
 from utils.tasks.base import apply_template
 

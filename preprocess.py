@@ -17,7 +17,7 @@ from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, r
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import check_writable
 from utils.tasks import TASKS
-from utils.tasks.base import Task, choose_text_column
+from utils.tasks.base import Task, choose_text_column, fill_text_column
 
 COLLECTING = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
@@ -94,6 +94,8 @@ def main(argv: list[str] | None = None) -> int:
 
     frame, sources = reading.read_frame(args.data_path, header=not args.no_header, hub_split=args.hub_split)
     text_column = choose_text_column(task, list(frame.columns), args.text_column)
+    if args.text_column is None and len(sources) > 1:
+        fill_text_column(task, frame, text_column)
     log.info("read %s rows; the text is in column %r", f"{len(frame):,}", text_column)
     base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
     log.info("base model %s: %s", base_name, reason)

@@ -19,7 +19,7 @@ import pytest
 from pyarrow import parquet
 
 from utils.errors import DataError, UserError
-from utils.hub_datasets import is_hub, read
+from utils.reading.hub_datasets import is_hub, read
 
 ROOT = Path(__file__).parent.parent
 TWO = """---
@@ -81,7 +81,7 @@ def test_what_names_a_data_set():
 
 
 def test_importing_is_light():
-    code = "import sys, utils.hub_datasets; print({'datasets', 'pandas', 'huggingface_hub'} & set(sys.modules))"
+    code = "import sys, utils.reading.hub_datasets; print({'datasets', 'pandas', 'huggingface_hub'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"
 
@@ -441,7 +441,7 @@ def listening(handler: type[_Hub]):
 
 CLIENT = """
 import json, sys
-from utils import hub_datasets
+from utils.reading import hub_datasets
 from utils.errors import UserError
 for path in json.loads(sys.argv[1]):
     try:

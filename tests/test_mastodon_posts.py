@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.json_records import columns_of
-from utils.mastodon_posts import COLUMNS, html_to_text, recognised, to_columns
 from utils.reading import read_frame
+from utils.reading.json_records import columns_of
+from utils.reading.mastodon_posts import COLUMNS, html_to_text, recognised, to_columns
 from utils.tasks import TASKS
 from utils.tasks.base import choose_text_column
 

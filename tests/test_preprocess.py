@@ -452,6 +452,24 @@ def test_an_x_archive(made, tmp_path):
     assert texts(made("--data", tmp_path / "unpacked" / "data" / "tweets.js")) == texts(data)
 
 
+def test_posts_of_several_sites_at_once(made, written):
+    """Each site has its own names for the same things."""
+    x_posts = [{"id": 2**60 + n, "date": "2022", "rawContent": sentence(n), "lang": "en"} for n in range(20)]
+    for row in x_posts:
+        row |= {"conversationId": row["id"], "inReplyToTweetId": None, "user": {"username": "xavier"}}
+    x_posts[3]["inReplyToTweetId"] = 2**60
+    others = [status(MAY + timedelta(hours=n), sentence(n), language="en") for n in range(20, 40)]
+    others.append(status(MAY + timedelta(days=9), sentence(40), reply_to=others[0]))
+    others.append(status(MAY + timedelta(days=10), "", "bea", reblog=others[1]))
+    paths = written("x.jsonl", x_posts), written("toots.json", json.dumps(others))
+    for several in (paths, paths[::-1]):
+        data = made("--data", *several, "--lang", "en", "--keep_users")
+        assert data.audit["dropped"] == {"retweet": 1, "reply": 2}
+        assert texts(data) == sorted(sentence(n) for n in range(40) if n != 3)
+        assert set(all_of(data, "id")) == {str(row["id"]) for row in x_posts + others[:20]} - {str(2**60 + 3)}
+        assert set(all_of(data, "user")) == {"xavier", "ana"}
+
+
 def test_a_data_set_of_the_hub(made, refused, tmp_path):
     folder = tmp_path / "poems"
     folder.mkdir()

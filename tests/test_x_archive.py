@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import x_archive
 from utils.errors import EXIT_BAD_DATA, DataError
-from utils.reading import read_frame
+from utils.reading import read_frame, x_archive
 from utils.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
@@ -268,7 +267,7 @@ def test_other_files_of_a_folder_are_not_opened(tmp_path):
     members = {f"data/{name}.js": b"x" for name in ("direct-messages", "account", "deleted-tweets", "note-tweet")}
     write_folder(tmp_path, members | {"data/tweets.js": ONE, "data/tweets-part1.js": ONE})
     code = (
-        "import sys; from pathlib import Path; from utils import x_archive\n"
+        "import sys; from pathlib import Path; from utils.reading import x_archive\n"
         "def see(event, details):\n"
         "    if event == 'open' and str(details[0]).startswith(sys.argv[1]): print(Path(details[0]).name)\n"
         "sys.addaudithook(see); x_archive.read(Path(sys.argv[1]))"
@@ -570,6 +569,7 @@ def test_any_bytes_changed_in_a_zip(tmp_path_factory, changes):
 
 
 def test_importing_it_imports_nothing_slow():
-    code = "import sys, utils.x_archive; print({'pandas', 'numpy', 'torch', 'charset_normalizer'} & set(sys.modules))"
+    slow = "{'pandas', 'numpy', 'torch', 'charset_normalizer'}"
+    code = f"import sys, utils.reading.x_archive; print({slow} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "set()\n"

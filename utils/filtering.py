@@ -149,7 +149,9 @@ def _not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
 
 def _facts(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:
     names = FACTS + (("user",) if keep_users else ())
-    facts = {name: rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in names}
+    facts = {
+        name: rows[name].astype(object).where(rows[name].notna() & (rows[name] != ""), None).tolist() for name in names
+    }
     if keep_users:
         facts["user"] = [user and _user_name(user) for user in facts["user"]]
     return facts

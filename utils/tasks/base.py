@@ -51,6 +51,14 @@ def apply_template(template: str, prompt: str) -> str:
     return template.replace("{prompt}", prompt)
 
 
+def fill_text_column(task: Task, frame: "pandas.DataFrame", text_column: str) -> None:
+    """Fill what the text column lacks from the others that the task knows: files of several sites have several."""
+    known = (find_column(list(frame.columns), [name]) for name in task.text_columns)
+    for column in known:
+        if column not in (None, text_column):
+            frame[text_column] = frame[text_column].where(frame[text_column].notna(), frame[column])
+
+
 def choose_text_column(task: Task, columns: Sequence[str], wanted: str | None) -> str:
     """The column that holds the text: the one asked for, the one the task knows, or the only one there is."""
     if wanted is not None:

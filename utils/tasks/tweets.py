@@ -1,5 +1,6 @@
 """Tweets: short texts that a model learns to write. Replies and retweets are told apart by what the file says."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from utils.cleaning import Cleaning
@@ -16,8 +17,9 @@ REPLY_COLUMNS = (
     "in_reply_to_status_id",
     "in_reply_to_status_id_str",
     "in_reply_to_id",
+    "in_reply_to_user_id",  # set alone, it is a reply to somebody and to no post of theirs
+    "in_reply_to_user_id_str",
 )
-REPLY_TO_USER_COLUMNS = ("in_reply_to_user_id_str", "in_reply_to_user_id")
 RETWEET_MARKS = ("isretweet", "is_retweet")
 RETWEETED_COLUMNS = ("retweetedtweet", "retweeted_status", "retweeted_status_id", "reblogged_id")
 TYPE_COLUMNS = ("type", "tweet_type")
@@ -44,8 +46,10 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     texts = frame[text_column].fillna("").astype(str)
 
     def cells(wanted):
-        column = find_column(list(frame.columns), wanted)
-        return None if column is None else frame[column].fillna("").astype(str).str.strip()
+        """Of these columns, the first that says something, row by row; files of several sites have several."""
+        columns = [find_column(list(frame.columns), [name]) for name in wanted]
+        found = [frame[column].fillna("").astype(str).str.strip() for column in columns if column is not None]
+        return functools.reduce(lambda first, other: first.where(_is_something(first), other), found) if found else None
 
     kinds = cells(TYPE_COLUMNS)
     if kinds is not None:
@@ -53,11 +57,8 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
         if not set(kinds.unique()) - {""} <= TYPES:
             kinds = None
 
-    reply_ids = cells(REPLY_COLUMNS)
-    if reply_ids is not None:
-        is_reply = ~reply_ids.str.lower().isin(NOTHING)
-        if (reply_users := cells(REPLY_TO_USER_COLUMNS)) is not None:  # to somebody, and to no post of theirs
-            is_reply |= ~reply_users.str.lower().isin(NOTHING)
+    if (replied_to := cells(REPLY_COLUMNS)) is not None:
+        is_reply = _is_something(replied_to)
     elif kinds is not None:
         is_reply = kinds.isin({"reply", "replied_to"})
     else:
@@ -69,7 +70,7 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     if (marks := cells(RETWEET_MARKS)) is not None:
         is_retweet |= marks.str.lower().isin(TRUE)
     if (originals := cells(RETWEETED_COLUMNS)) is not None:
-        is_retweet |= ~originals.str.lower().isin(NOTHING)
+        is_retweet |= _is_something(originals)
 
     own_group = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
     threads = cells(THREAD_COLUMNS)
@@ -79,7 +80,7 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     return pandas.DataFrame(
         {
             "text": texts,
-            "group": own_group if threads is None else threads.where(~threads.str.lower().isin(NOTHING), own_group),
+            "group": own_group if threads is None else threads.where(_is_something(threads), own_group),
             "language": None if languages is None else languages.str.lower(),
             "is_reply": is_reply,
             "is_retweet": is_retweet,
@@ -90,6 +91,10 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
             "user": cells(USER_COLUMNS),
         }
     )
+
+
+def _is_something(cells: "pandas.Series") -> "pandas.Series":
+    return ~cells.str.lower().isin(NOTHING)
 
 
 TWEETS = Task(

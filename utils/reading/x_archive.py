@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from utils.decoding import to_utf8
 from utils.errors import DataError
-from utils.json_records import columns_of
-from utils.x_tweets_file import CUT_OFF, tweets_of
+from utils.reading.decoding import to_utf8
+from utils.reading.json_records import columns_of
+from utils.reading.x_tweets_file import CUT_OFF, tweets_of
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from utils.errors import DataError
-from utils.json_records import DECODER
+from utils.reading.json_records import DECODER
 
 ASSIGNMENT = re.compile(r"\s*(?:window\.YTD\.(\w+)\.part\d+\s*=\s*)?\[")
 BLANKS = re.compile(r"\s*")

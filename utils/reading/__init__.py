@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import hub_datasets, mastodon_posts, x_archive
-from utils.decoding import to_utf8
-from utils.delimited import column_key, read_delimited, read_text, unique_names
 from utils.errors import DataError
-from utils.input_files import SUPPORTED, files_of, format_of, unreadable
-from utils.json_records import as_text, read_json, read_json_lines
+from utils.reading import hub_datasets, mastodon_posts, x_archive
+from utils.reading.decoding import to_utf8
+from utils.reading.delimited import column_key, read_delimited, read_text, unique_names
+from utils.reading.input_files import SUPPORTED, files_of, format_of, unreadable
+from utils.reading.json_records import as_text, read_json, read_json_lines
 
 log = logging.getLogger(__name__)
 

@@ -95,7 +95,8 @@ def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
 def _objects(value, name: str) -> Iterable[dict]:
     """The objects that a whole JSON file holds, one per row."""
     if isinstance(value, dict):
-        lists = [inside for inside in value.values() if isinstance(inside, list)]
+        # "@context" says what the keys mean, in JSON-LD such as an export of Mastodon.
+        lists = [inside for key, inside in value.items() if isinstance(inside, list) and key != "@context"]
         if lists and len(lists) == len(value) and not all(isinstance(cell, dict) for cell in lists[0]):
             if len({len(column) for column in lists}) > 1:
                 raise DataError(f"{name}: an object of lists of different lengths", EXPECTED)

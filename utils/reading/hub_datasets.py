@@ -10,9 +10,9 @@ import warnings
 from datetime import date, time
 from pathlib import Path
 
-from utils.dataset_rows import FORMS, Place, rows_of
 from utils.errors import DataError, UserError
-from utils.json_records import as_text
+from utils.reading.dataset_rows import FORMS, Place, rows_of
+from utils.reading.json_records import as_text
 
 log = logging.getLogger(__name__)
 

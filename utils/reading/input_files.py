@@ -4,8 +4,8 @@ import difflib
 import logging
 from pathlib import Path
 
-from utils import hub_datasets, x_archive
 from utils.errors import DataError
+from utils.reading import hub_datasets, x_archive
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from html import unescape
 
 from lxml import etree
 
-from utils.json_records import as_text
+from utils.reading.json_records import as_text
 
 COLUMNS = ("text", "content_warning", "id", "date", "language",
            "in_reply_to_id", "reblogged_id", "conversation", "user", "visibility")  # fmt: skip
