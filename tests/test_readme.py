@@ -7,14 +7,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import preprocess
+from utils import collecting
+
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ("preprocess", "fine_tune", "generate", "evaluate_model")
 
 
-def commands() -> list[str]:
-    """The lines of the README's bash blocks, continued lines joined, comments dropped."""
+def commands(language: str = "bash") -> list[str]:
+    """The lines of the README's blocks in this language, continued lines joined, comments dropped."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)).replace("\\\n", " ")
+    blocks = "\n".join(re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)).replace("\\\n", " ")
     return [line.partition(" #")[0].strip() for line in blocks.split("\n") if line.strip()]
 
 
@@ -35,6 +38,15 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, capfd):
         else:
             subprocess.run(command, shell=True, check=True)
     assert set(run) == set(SCRIPTS)
+
+
+def test_the_commands_that_need_a_site_are_understood():
+    scraping = [shlex.split(command) for command in commands("sh")]
+    assert len(scraping) >= 2
+    for python, script, *words in scraping:
+        assert (python, script) == ("python", "preprocess.py")
+        source, target = preprocess.build_parser().parse_args(words).scrape
+        collecting.checked(collecting.Query(source, target.replace("INSTANCE", "mastodon.example")))
 
 
 def test_the_make_targets_of_the_readme_exist():
