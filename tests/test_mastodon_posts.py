@@ -476,7 +476,7 @@ def test_the_tweets_task_understands_statuses(tmp_path, name):
     assert rows["is_reply"].tolist() == [False, True, False, False]
     assert rows["is_retweet"].tolist() == [False, False, True, False]
     assert rows["language"].tolist() == ["en", "en", "fr", "en"]
-    assert rows["group"].tolist() == ["1", "1", "90", "4"]
+    assert rows["group"].tolist() == ["thread 0", "thread 0", "thread 1", "thread 2"]
     assert rows["is_private"].tolist() == [False, False, False, True]
 
 
@@ -534,7 +534,7 @@ def test_the_tweets_task_understands_twscrape(tmp_path):
     assert rows["is_reply"].tolist() == [False, True, False, False]
     assert rows["is_retweet"].tolist() == [False, False, True, False]
     assert rows["language"].tolist() == ["en", "en", "fr", "und"]
-    assert rows["group"].tolist() == [str(first), str(first), str(first + 2), str(first + 3)]
+    assert rows["group"].tolist() == ["thread 0", "thread 0", "thread 1", "thread 2"]
     assert rows["id"].tolist() == [str(first + n) for n in range(4)]
     assert frame["inReplyToTweetId"][1] == str(first)
     assert pd.isna(frame["inReplyToTweetId"][0])

@@ -452,6 +452,35 @@ def test_an_x_archive(made, tmp_path):
     assert texts(made("--data", tmp_path / "unpacked" / "data" / "tweets.js")) == texts(data)
 
 
+def test_an_outbox_names_nobody(made, written, output):
+    """In the fediverse even the ids of posts and of threads are addresses with their authors' names."""
+    ana, public = "https://one.example/users/ana", "https://www.w3.org/ns/activitystreams#Public"
+    activities = [
+        {
+            "id": f"{ana}/statuses/{n}/activity",
+            "type": "Create",
+            "actor": ana,
+            "published": f"2023-05-01T12:00:{n:02}Z",
+            "to": [public],
+            "object": {
+                "id": f"{ana}/statuses/{n}",
+                "type": "Note",
+                "content": f'<p>{sentence(n)} <a class="mention" href="https://two.example/@bob">@bob@two.example</a></p>',
+                "inReplyTo": f"https://two.example/users/bob/statuses/{n}" if n < 15 else None,
+            },
+        }
+        for n in range(30)
+    ]
+    boost = {**activities[0], "type": "Announce", "object": "https://two.example/users/bob/statuses/99"}
+    boxed = {"@context": [], "type": "OrderedCollection", "totalItems": 31, "orderedItems": [*activities, boost]}
+    data = made("--data", written("outbox.json", json.dumps(boxed)), "--keep_replies")
+    assert data.audit["dropped"] == {"no text": 1}
+    assert set(all_of(data, "id")) == {str(n) for n in range(30)}
+    assert texts(data) == sorted(map(sentence, range(30)))
+    content = output.read_bytes()
+    assert not [name for name in (b"ana", b"bob", b".example") if name in content.replace(b"banana", b"")]
+
+
 def test_posts_of_several_sites_at_once(made, written):
     """Each site has its own names for the same things."""
     x_posts = [{"id": 2**60 + n, "date": "2022", "rawContent": sentence(n), "lang": "en"} for n in range(20)]

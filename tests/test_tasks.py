@@ -154,8 +154,8 @@ def test_a_retweet_has_the_original_or_its_prefix():
 
 def test_threads_are_groups():
     rows = tweets(conversationId=["10", "10", "", None, "11"])
-    assert rows["group"].tolist() == ["10", "10", "row 2", "row 3", "11"]
-    assert tweets(id=["5", "5"])["group"].tolist() == ["row 0", "row 1"]
+    assert rows["group"].tolist() == ["thread 0", "thread 0", "thread 1", "thread 2", "thread 3"]
+    assert tweets(id=["5", "5"])["group"].tolist() == ["thread 0", "thread 1"]
 
 
 def test_the_language_is_in_lower_case_or_unknown():

@@ -72,21 +72,24 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     if (originals := cells(RETWEETED_COLUMNS)) is not None:
         is_retweet |= _is_something(originals)
 
-    own_group = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
+    rows = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
     threads = cells(THREAD_COLUMNS)
+    groups = rows if threads is None else threads.where(_is_something(threads), rows)
+    ids = cells(ID_COLUMNS)
     languages = cells(LANGUAGE_COLUMNS)
     visibility = cells(("visibility",))
     warnings = cells(("content_warning",))
     return pandas.DataFrame(
         {
             "text": texts,
-            "group": own_group if threads is None else threads.where(_is_something(threads), own_group),
+            # Numbers instead of what the file calls them, which in the fediverse are addresses with names in them.
+            "group": [f"thread {number}" for number in pandas.factorize(groups)[0]],
             "language": None if languages is None else languages.str.lower(),
             "is_reply": is_reply,
             "is_retweet": is_retweet,
             "is_private": False if visibility is None else ~visibility.str.lower().isin(PUBLIC),
             "content_warning": "" if warnings is None else warnings,
-            "id": cells(ID_COLUMNS),
+            "id": None if ids is None else ids.str.removesuffix("/activity").str.rpartition("/")[2],
             "date": cells(DATE_COLUMNS),
             "user": cells(USER_COLUMNS),
         }
