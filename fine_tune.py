@@ -20,9 +20,13 @@ from utils.cli import (
     positive_int,
     run,
     set_up_logging,
+    share,
 )
 from utils.errors import EXIT_DONE, DataError, UsageError, UserError
 from utils.files import sha256_of
+
+WRITING = {"epochs": 2.0, "learning_rate": 1e-4}
+CLASSIFYING = {"epochs": 4.0, "learning_rate": 5e-5}
 
 log = logging.getLogger("utils.fine_tune")
 
@@ -40,11 +44,11 @@ def build_parser() -> Parser:
     )
     add("--overwrite", action="store_true", help="replace a model that is already there")
     add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
-    add("--epochs", "--num_train_epochs", type=positive_float, default=2.0, help="default: %(default)s")
+    add("--epochs", "--num_train_epochs", type=positive_float, help="default: 2; to classify 4")
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
     add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=16, help="default: %(default)s")
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
-    add("--learning_rate", "--lr", type=positive_float, default=1e-4, help="default: %(default)s; 5e-4 for few blocks")
+    add("--learning_rate", "--lr", type=positive_float, help="default: 1e-4, to classify 5e-5; 5e-4 for few blocks")
     add("--weight_decay", type=non_negative_float, default=0.01, help="default: %(default)s")
     add(
         "--warmup_steps",
@@ -62,6 +66,15 @@ def build_parser() -> Parser:
         help="train the last N blocks and the final norm, or all (default: %(default)s)",
     )
     add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
+    add(
+        "--class_weights",
+        default="none",
+        metavar="balanced|none|W0,W1",
+        help="how much a row of each class counts (default: %(default)s)",
+    )
+    add("--oversample", action="store_true", help="repeat texts of the smaller classes")
+    add("--augment", action="store_true", help="train on a varied copy of each text, too")
+    add("--threshold", type=threshold, default="auto", help="of the second of two classes: auto (fitted), or a number")
     add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add(
@@ -84,6 +97,11 @@ def blocks(text: str) -> int | None:
     return None if text == "all" else non_negative_int(text)
 
 
+def threshold(text: str) -> str:
+    """An argument type: auto, or a probability."""
+    return text if text == "auto" else str(share(text))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Train, save, load again, compare."""
     args = build_parser().parse_args(argv)
@@ -93,38 +111,62 @@ def main(argv: list[str] | None = None) -> int:
     training_state.check(state_folder, args.resume, args.overwrite)
     data = store.load(args.data_path)
     check_data(args.data_path, data)
+    classifies = data.recipe["kind"] == "classify"
+    check_flags(args, classifies)
     data_sha256 = sha256_of(args.data_path)
 
-    from utils import checkpoint, devices, encoding, freezing, recipe, training
+    from utils import calibration, checkpoint, devices, freezing, recipe, training
 
     checkpoint.check_output(args.output_path, args.overwrite)
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
     name = args.model or data.recipe["base_model"]
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
-    base = checkpoint.load(name)
-    freezing.freeze(base.model, args.unfreeze_last, args.train_head)
+    ready = prepare(args, data, name, classifies)
+    base, rows = ready.base, ready.rows
     log.info(freezing.describe(base.model))
-    max_length = min(args.max_length or sys.maxsize, encoding.context_length(base.model))
-    rows = encoding.training_rows(data, base.tokenizer, max_length, ("train", "validation"))
     training_state.begin(state_folder, vars(args), data_sha256, args.resume)
     try:
+        settings = settings_from(args, precision, device)
         outcome = training.train(
-            base, rows["train"], rows["validation"], settings_from(args, precision, device), state_folder, args.resume
+            base.model, ready.objective, rows["train"], rows["validation"], settings, state_folder, args.resume
         )
         run_record = recipe.run_record(
             data, data_sha256, name, vars(args), freezing.count(base.model), outcome, precision, device
         )
+        if classifies:
+            run_record["max_length"] = ready.max_length
+            run_record["calibration"] = calibration.calibrate(base, rows["validation"], args.threshold, args.seed)
         checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
     except (KeyboardInterrupt, UserError):
         if training_state.keep_whole_states(state_folder):
             log.info("to go on from the last saved state, run the same command with --resume")
         raise
-    if outcome.bits_per_byte_before is not None and outcome.bits_per_byte_after >= outcome.bits_per_byte_before:
+    if outcome.better is False:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     shutil.rmtree(state_folder)
     print(args.output_path)
     return EXIT_DONE
+
+
+def prepare(args, data: store.Processed, name: str, classifies: bool):
+    """What `utils.preparing` makes of the flags."""
+    from utils import preparing
+
+    if not classifies:
+        return preparing.to_write(
+            data, name, unfreeze_last=args.unfreeze_last, train_head=args.train_head, max_length=args.max_length
+        )
+    return preparing.to_classify(
+        data,
+        name,
+        unfreeze_last=args.unfreeze_last,
+        max_length=args.max_length,
+        class_weights=args.class_weights,
+        oversample=args.oversample,
+        augment=args.augment,
+        seed=args.seed,
+    )
 
 
 def settings_from(args, precision: str, device: str):
@@ -161,11 +203,22 @@ def check_reporters(names: list[str]) -> None:
 
 
 def check_data(path: Path, data: store.Processed) -> None:
-    """Refuse data that is not for generation, or has nothing to train on."""
-    if data.recipe["kind"] != "generate":
-        raise DataError(f"{path} was made for the task {data.recipe['task']}", "fine_tune.py trains generation tasks")
+    """Refuse data that has nothing to train on."""
     if len(data.splits["train"]) == 0:
         raise DataError(f"{path} has no training texts", "preprocess more rows")
+
+
+def check_flags(args, classifies: bool) -> None:
+    """Refuse flags of the other kind of task, and fill in the defaults of this one."""
+    for_writing, for_classes = ("train_head",), ("class_weights", "oversample", "augment", "threshold")
+    parser = build_parser()
+    for name in for_writing if classifies else for_classes:
+        if getattr(args, name) != parser.get_default(name):
+            kind = "write" if classifies else "classify"
+            raise UsageError(f"--{name} is for models that {kind}, which is not what the data is for", "leave it away")
+    for name, value in (CLASSIFYING if classifies else WRITING).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
 
 
 if __name__ == "__main__":

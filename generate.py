@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     from utils.devices import choose_device
 
     device = choose_device(args.device)
-    trained = checkpoint.load(args.model_path)
+    trained = checkpoint.load_writer(args.model_path)
     models = {"tuned" if trained.run else "base": trained}
     if args.compare_base:
         models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}

@@ -11,14 +11,16 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from utils import store
 from utils.cleaning import CHOICES, Cleaning
 from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, run, set_up_logging, share
-from utils.errors import EXIT_DONE, DataError, UsageError
+from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
+from utils.labels import LabelMap, in_order, parse_label_map
 from utils.tasks import TASKS
-from utils.tasks.base import Task, choose_text_column, fill_text_column
+from utils.tasks.base import Task
 
+DEFAULT_TASK = "tweets"
+LABELLING = ("label_column", "label_map", "keep_conflicts")
 COLLECTING = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
 log = logging.getLogger("utils.preprocess")
@@ -41,8 +43,7 @@ def build_parser() -> Parser:
     add(
         "--task",
         choices=sorted(TASKS),
-        default="tweets",
-        help="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()),
+        help="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()) + f" (default: {DEFAULT_TASK})",
     )
     add("--hub_split", default="train", help="the split of a data set of the Hub (default: %(default)s)")
     add(
@@ -57,7 +58,14 @@ def build_parser() -> Parser:
     add("--since", type=day, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) on")
     add("--until", type=day, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
     add("--retries", type=non_negative_int, help="times in a row to ask a site again (default: 5)")
-    add("--text_column", help="the column that holds the text (default: recognised by its name)")
+    add("--text_column", help="name or number of the column that holds the text (default: recognised by its name)")
+    add("--label_column", help="name or number of the column that holds the label (default: recognised by its name)")
+    add(
+        "--label_map",
+        metavar="MAP",
+        help='the class of each label: "1-2=negative,4-5=positive" or "neg=0,pos=1"; other labels are dropped',
+    )
+    add("--keep_conflicts", action="store_true", help="of a text with several labels, keep the one that most rows have")
     add("--no_header", action="store_true", help="the first line is data; the columns are called 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 where installed, else gpt2)")
     for name, choices in CHOICES.items():
@@ -81,38 +89,31 @@ def main(argv: list[str] | None = None) -> int:
     """Read, filter, encode, split, save; the audit goes to stderr."""
     args = build_parser().parse_args(argv)
     set_up_logging()
+    task = TASKS[args.task or DEFAULT_TASK]
+    label_map = label_map_from(args, task)
     if not args.scrape_only:
         check_writable(args.output_path)
-    task = TASKS[args.task]
     if any(getattr(args, name) not in (None, False) for name in COLLECTING):
         collected = collect(args)
         if args.scrape_only:
             print(json.dumps(collected) if args.json else collected["data_path"])
             return EXIT_DONE
 
-    from utils import audit, base_models, encoding, filtering, reading, splitting
+    from utils import audit, base_models, encoding, examples, filtering, raw_rows, store
 
-    frame, sources = reading.read_frame(args.data_path, header=not args.no_header, hub_split=args.hub_split)
-    text_column = choose_text_column(task, list(frame.columns), args.text_column)
-    if args.text_column is None and len(sources) > 1:
-        fill_text_column(task, frame, text_column)
-    log.info("read %s rows; the text is in column %r", f"{len(frame):,}", text_column)
+    columns = raw_rows.Columns(args.text_column, args.label_column)
+    reading = {"header": not args.no_header, "hub_split": args.hub_split, "suggest_task": args.task is None}
+    rows, sources = raw_rows.read_rows(task, args.data_path, columns, label_map, **reading)
     base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
     log.info("base model %s: %s", base_name, reason)
     base = base_models.resolve(base_name)
     cleaning, filters = cleaning_from(args, task), filters_from(args, task)
-    filtered = filtering.filter_rows(task.to_rows(frame, text_column), cleaning, filters, args.seed)
-    sides = splitting.split_by_group(filtered.groups, task.split, args.seed)
-    if any(len(side) == 0 for side in sides):
-        raise DataError(
-            f"{len(filtered.texts)} rows in {len(set(filtered.groups))} groups are left, too few for three splits",
-            f"bring more rows, or filter less (dropped: {filtering.describe(filtered.dropped) or 'nothing'})",
-        )
+    filtered = filtering.filter_rows(rows, cleaning, filters, args.seed, args.keep_conflicts)
+    sides = examples.split_rows(filtered, task, args.seed)
     tokenizer = base_models.load_tokenizer(base)
-    examples = [task.to_example(*pair) for pair in zip(filtered.texts, filtered.groups, strict=True)]
-    encoded = replace(encoding.encode_examples(tokenizer, examples), facts=filtered.facts)
-    splits = {name: encoded.take(rows) for name, rows in zip(store.SPLITS, sides, strict=True)}
-    found = audit.audit(len(frame), filtered, splits, tokenizer.unk_token_id)
+    encoded = examples.encode_rows(filtered, task, tokenizer)
+    splits = {name: encoded.take(side) for name, side in sides.items()}
+    found = audit.audit(len(rows), filtered, splits, tokenizer.unk_token_id)
     recipe = {
         "task": task.name,
         "kind": task.kind,
@@ -123,15 +124,27 @@ def main(argv: list[str] | None = None) -> int:
         "base_model": base_name,
         "seed": args.seed,
     }
+    if task.kind == "classify":
+        recipe["labels"] = in_order(filtered.labels)
+        recipe |= {"label_map": args.label_map, "keep_conflicts": args.keep_conflicts}
     fingerprint = {"name": base_name, "fingerprint": encoding.fingerprint(tokenizer)}
     processed = store.Processed(recipe, found, [asdict(source) for source in sources], fingerprint, splits)
     store.save(args.output_path, processed)
     print(audit.report(found), file=sys.stderr)
-    for warning in filtering.warnings(len(frame), filtered.dropped):
+    for warning in filtering.warnings(len(rows), filtered.dropped):
         log.warning("warning: %s", warning)
     result = {**found, "output_path": str(args.output_path)}
     print(json.dumps(result, ensure_ascii=False) if args.json else args.output_path)
     return EXIT_DONE
+
+
+def label_map_from(args, task: Task) -> LabelMap | None:
+    """The map that --label_map writes; UsageError for it, or another flag of labels, in a task without labels."""
+    given = [name for name in LABELLING if getattr(args, name) not in (None, False)]
+    if given and task.kind != "classify":
+        classifying = [name for name, other in TASKS.items() if other.kind == "classify"]
+        raise UsageError(f"--{given[0]} is for labelled texts", f"add --task {' or '.join(classifying)}")
+    return None if args.label_map is None else parse_label_map(args.label_map)
 
 
 def collect(args) -> dict:

@@ -267,7 +267,7 @@ def test_a_model_without_a_base(call):
     [
         (["--num_samples", "0"], 2, "--num_samples"),
         (["--precision", "fp16"], 2, "--precision"),
-        (["--compare"], 2, "unknown flag --compare"),
+        (["--compare_to", "x"], 2, "unknown flag --compare_to"),
         (["--output_path", "mine"], 1, "mine is a folder"),
         (["--output_path", "mine.pt/figures.json"], 1, "cannot write mine.pt/figures.json"),
     ],

@@ -243,3 +243,46 @@ def test_a_filter_that_takes_more_than_half_is_pointed_out():
 def test_describe():
     assert describe({"reply": 2, "too short": 1}) == "2 reply, 1 too short"
     assert describe({}) == ""
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_without_a_label_or_a_class_are_counted_before_all_filters():
+    frame = rows(
+        *DISTINCT[:5], "", label=["a", "", "b", "c", "a", ""], left_out=[False, False, False, True, False, False]
+    )
+    frame["is_reply"] = [False, True, False, True, True, False]
+    filtered = kept(frame, keep_replies=False)
+    assert list(filtered.dropped.items()) == [
+        ("no text", 1),
+        ("no label", 1),
+        ("label not in the map", 1),
+        ("reply", 1),
+    ]
+    assert (filtered.texts, filtered.labels) == ([DISTINCT[0], DISTINCT[2]], ["a", "b"])
+
+
+def test_conflicts_are_those_of_the_cleaned_texts():
+    texts = ["Good phone https://example.org/1", "good phone!", "@ann Good phone", *DISTINCT[:2]]
+    frame = rows(*texts, label=["1", "0", "1", "0", "1"], left_out=False)
+    assert kept(frame).dropped == {"conflicting labels": 3}
+    filtered = filter_rows(frame, Cleaning(), ALL, 0, keep_conflicts=True)
+    assert filtered.dropped == {"conflicting labels": 1, "exact duplicate": 1}
+    assert (filtered.texts, filtered.labels) == (["Good phone", *DISTINCT[:2]], ["1", "0", "1"])
+
+
+def test_near_duplicates_have_one_label():
+    texts = [DISTINCT[0], DISTINCT[0] + " a", DISTINCT[0] + " b", DISTINCT[0] + " c"]
+    filtered = kept(rows(*texts, label=["0", "1", "0", "1"], left_out=False))
+    assert filtered.texts == texts[:2]
+    assert filtered.dropped == {"near duplicate": 2}
+    assert kept(rows(*texts)).texts == texts[:1]
+
+
+def test_rows_without_labels_have_none():
+    assert kept(rows(*DISTINCT[:3])).labels == [None] * 3
+
+
+def test_no_upper_limit():
+    assert kept(rows("word " * 2000), max_tokens=None).texts == ["word " * 1999 + "word"]

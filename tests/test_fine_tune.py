@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -307,13 +306,6 @@ def test_data_of_another_version(call, processed, tmp_path):
     path = tmp_path / "newer.pkl"
     path.write_bytes(pickle.dumps({**payload, "version": 99}, protocol=4))
     refused(call(*FAST, data=path), 3, str(path), "version 99, expected 2")
-
-
-def test_data_for_another_kind_of_model(call, tmp_path):
-    data = processed_data(train=["a"], validation=["b"], test=["c"])
-    path = tmp_path / "reviews.pkl"
-    store.save(path, replace(data, recipe={**data.recipe, "task": "reviews", "kind": "classify"}))
-    refused(call(*FAST, data=path), 3, str(path), "reviews")
 
 
 def test_data_without_texts_to_train_on(call, tmp_path):

@@ -4,7 +4,8 @@ import json
 import pytest
 import yaml
 
-from utils.reporting import format_table, model_card, with_interval
+from utils.formatting import format_table, markdown_table, with_interval
+from utils.reporting import model_card
 
 RUN = {
     "task": "tweets",
@@ -62,6 +63,42 @@ EVALUATION = {
     "copying": {"tuned": {"texts": 200, "exact_copies": 0.015, "copied_8": 0.1, "longest_copied_words": 17}},
 }
 
+CLASSIFIER = {
+    **RUN,
+    "task": "reviews",
+    "kind": "classify",
+    "labels": ["bad", "good|fine"],
+    "calibration": {"temperature": 1.25, "threshold": 0.4321},
+    "max_length": 128,
+    "results": {
+        "validation_macro_f1_before": 0.34,
+        "validation_macro_f1_after": 0.905,
+        "epochs": 4.0,
+        "steps": 200,
+        "train_seconds": 300.0,
+    },
+}
+
+
+def classified(accuracy):
+    figures = {
+        name: {"value": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.04}
+        for name in ("accuracy", "precision", "recall", "f1", "macro_f1", "roc_auc", "brier_score")
+    }
+    figures["expected_calibration_error"] = {"value": 0.03, "low": 0.02, "high": 0.06}
+    return {**figures, "confusion_matrix": [[1090, 10], [8, 92]], "texts": 1200}
+
+
+CLASSIFIER_EVALUATION = {
+    "labels": CLASSIFIER["labels"],
+    "texts": 1200,
+    "truncated_texts": 0,
+    "tuned": classified(0.9),
+    "baselines": {"majority": {**classified(0.5), "roc_auc": None}, "tfidf_logistic_regression": classified(0.8)},
+    "verdict": "better in accuracy (+0.100) than TF-IDF + logistic regression",
+    "mistakes": 18,
+}
+
 
 def changed(**changes):
     return {**copy.deepcopy(RUN), **changes}
@@ -92,6 +129,14 @@ def test_a_table_aligns_figures_right_and_words_left():
 
 def test_a_table_without_rows_is_its_header():
     assert format_table(["a", "bc"], []) == "a  bc\n─  ──"
+
+
+def test_a_figure_that_could_not_be_measured_is_a_dash():
+    assert with_interval(None, "{:.3f}") == "–"
+
+
+def test_a_markdown_table_keeps_bars_inside_its_cells():
+    assert markdown_table(["", "a|b"], [["c|d", "1"]]) == "|  | a\\|b |\n| --- | --- |\n| c\\|d | 1 |"
 
 
 def test_a_short_row_is_refused():
@@ -221,3 +266,66 @@ def test_a_run_without_its_facts_is_a_bug():
     del run["trainable_parameters"]
     with pytest.raises(KeyError, match="trainable_parameters"):
         model_card(run)
+
+
+# --- model card of a classifier ---
+
+
+def test_the_front_matter_of_a_classifier():
+    assert front_matter(model_card(CLASSIFIER)) == {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "tags": ["fine-tuned", "reviews"],
+    }
+
+
+def test_the_card_of_a_classifier_tells_how_it_decides():
+    card = model_card(CLASSIFIER)
+    for told in (
+        "A classifier of short texts, fine-tuned on labelled ones (task `reviews`). The base model is HuggingFaceTB/",
+        "python classify.py --model_path 'my tweets.pt' --text",
+        "Labels: `bad`, `good|fine`.",
+        "cut to 128 tokens",
+        "divided by 1.25",
+        "`good|fine` is taken where its probability is 0.432 or more",
+        "Validation macro F1 (higher is better): 0.3400 before training → 0.9050 after (+0.5650).",
+        "The test split has not been measured",
+        "How often it errs has not been measured",
+        "its 2 labels alone",
+    ):
+        assert told in card
+    for wrong in ("generate.py", "bits per byte", "copies", "ada", "secret"):
+        assert wrong not in card
+
+
+def test_a_classifier_without_a_threshold_takes_the_likeliest_label():
+    card = model_card({**CLASSIFIER, "calibration": {"temperature": 1.0, "threshold": None}})
+    assert "the likeliest label is taken" in card
+    assert "or more" not in card
+
+
+def test_the_evaluation_of_a_classifier_stands_beside_the_baselines():
+    card = model_card(CLASSIFIER, CLASSIFIER_EVALUATION)
+    for told in (
+        "Test split: 1,200 texts, with 95 % bootstrap intervals. Precision, recall and F1 are those of `good|fine`.",
+        "|  | This model | Majority class | TF-IDF + logistic regression |",
+        "| Accuracy | 90.0% [85.0%, 94.0%] | 50.0% [45.0%, 54.0%] | 80.0% [75.0%, 84.0%] |",
+        "| ROC-AUC | 0.900 [0.850, 0.940] | – | 0.800 [0.750, 0.840] |",
+        "| Expected calibration error | 0.030 [0.020, 0.060] |",
+        "On the same texts, this model is better in accuracy (+0.100) than TF-IDF + logistic regression.",
+        "|  | bad | good\\|fine |\n| --- | --- | --- |\n| bad | 1,090 | 10 |\n| good\\|fine | 8 | 92 |",
+        "It was wrong about 18 of 1,200 test texts. ",
+    ):
+        assert told in card
+    assert "not been measured" not in card
+
+
+def test_texts_that_were_cut_are_told():
+    card = model_card(CLASSIFIER, {**CLASSIFIER_EVALUATION, "truncated_texts": 7})
+    assert "18 of 1,200 test texts; 7 test texts were longer than it takes, and were cut." in card
+
+
+def test_a_classifier_without_a_validation_split():
+    results = {**CLASSIFIER["results"], "validation_macro_f1_before": None, "validation_macro_f1_after": None}
+    assert "There was no validation split" in model_card({**CLASSIFIER, "results": results})

@@ -223,3 +223,55 @@ def test_the_seed_decides_and_nothing_else():
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
         )
         assert result.stdout == f"{first} [False, True]\n"
+
+
+# Splits by group and label --------------------------------------------------------------------------------------------
+
+REVIEW_SHARES = (0.72, 0.08, 0.2)
+
+
+def test_every_label_gets_its_shares():
+    labels = ["a"] * 1000 + ["b"] * 200 + ["c"] * 50
+    groups = [str(row) for row in range(len(labels))]
+    splits = split_by_group(groups, REVIEW_SHARES, 0, labels)
+    counts = [[sum(labels[row] == label for row in split) for label in "abc"] for split in splits]
+    assert counts == [[720, 144, 36], [80, 16, 4], [200, 40, 10]]
+
+
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 15)), min_size=1, max_size=120), st.integers(0, 1000))
+def test_every_label_of_three_groups_reaches_every_split(rows, seed):
+    labels = [label for label, _ in rows]
+    groups = [f"{label}{number}" for label, number in rows]  # each of one label
+    splits = split_by_group(groups, REVIEW_SHARES, seed, labels)
+    assert sorted(row for split in splits for row in split) == list(range(len(rows)))
+    homes = [{groups[row] for row in split} for split in splits]
+    assert sum(map(len, homes)) == len(set(groups))
+    for label in set(labels):
+        numbers = [group for group in set(groups) if group[0] == label]
+        reached = sum(any(labels[row] == label for row in split) for split in splits)
+        assert reached == min(3, len(numbers))
+        largest = max(map(groups.count, numbers))
+        total = labels.count(label)
+        if min(REVIEW_SHARES) * total >= largest:
+            for share, split in zip(REVIEW_SHARES, splits, strict=True):
+                assert abs(sum(labels[row] == label for row in split) - share * total) < largest + 1e-9
+
+
+def test_groups_of_several_labels_stay_whole_and_near_the_shares():
+    generator = random.Random(3)
+    groups = [f"thread {generator.randrange(300)}" for _ in range(1500)]
+    labels = generator.choices("abc", weights=[10, 4, 1], k=1500)
+    splits = split_by_group(groups, REVIEW_SHARES, 0, labels)
+    homes = [{groups[row] for row in split} for split in splits]
+    assert sum(map(len, homes)) == len(set(groups))
+    for label in "abc":
+        total = labels.count(label)
+        for share, split in zip(REVIEW_SHARES, splits, strict=True):
+            assert sum(labels[row] == label for row in split) / total == pytest.approx(share, abs=0.04)
+
+
+def test_one_label_is_split_as_none():
+    groups = [f"g{row % 70}" for row in range(300)]
+    with_labels = split_by_group(groups, SHARES, 5, ["x"] * 300)
+    assert [split.tolist() for split in with_labels] == [split.tolist() for split in split_by_group(groups, SHARES, 5)]

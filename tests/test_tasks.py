@@ -9,7 +9,8 @@ import pytest
 from utils.cleaning import CHOICES
 from utils.errors import DataError
 from utils.tasks import TASKS
-from utils.tasks.base import Example, apply_template, choose_text_column
+from utils.tasks.base import Example, apply_template, choose_label_column, choose_text_column
+from utils.tasks.reviews import REVIEWS
 from utils.tasks.tweets import TWEETS
 
 # Every task -----------------------------------------------------------------------------------------------------------
@@ -28,10 +29,12 @@ def test_a_task_is_whole(task):
     assert len(task.split) == 3
     assert sum(task.split) == pytest.approx(1)
     assert min(task.split) > 0
-    assert 0 <= task.min_tokens < task.max_tokens
+    assert 0 <= task.min_tokens < (task.max_tokens or 10**9)
     assert [field for _, field, _, _ in string.Formatter().parse(task.template) if field is not None] == ["prompt"]
     assert all(value in CHOICES[name] for name, value in asdict(task.cleaning).items())
-    assert all(name == name.lower().strip() for name in task.text_columns)
+    assert all(name == name.lower().strip() for name in task.text_columns + task.label_columns)
+    assert bool(task.label_columns) == (task.kind == "classify")
+    assert not set(task.text_columns) & set(task.label_columns)
 
 
 def test_a_task_turns_rows_into_examples(task):
@@ -42,11 +45,13 @@ def test_a_task_turns_rows_into_examples(task):
         *("is_private", "content_warning", "id", "date", "user"),
     ]
     assert rows["text"].tolist() == ["one two", "", "", ""]
-    example = task.to_example("one two", "a group")
-    assert (example.completion, example.group) == ("one two", "a group")
+    example = task.to_example("one two", "a group", None)
+    assert (example.prompt + example.completion, example.group) == ("one two", "a group")
 
 
-@pytest.mark.parametrize(("name", "template", "kind"), [("tweets", "{prompt}", "generate")])
+@pytest.mark.parametrize(
+    ("name", "template", "kind"), [("tweets", "{prompt}", "generate"), ("reviews", "{prompt}", "classify")]
+)
 def test_golden_templates(name, template, kind):
     assert (TASKS[name].template, TASKS[name].kind) == (template, kind)
 
@@ -75,6 +80,8 @@ def test_braces_in_a_prompt_are_text():
         (["0", "1", "2", "3"], None, "2"),
         (["whatever"], None, "whatever"),
         (["text", "Review"], "review", "Review"),
+        (["text", "Review"], "1", "Review"),
+        (["1", "text"], "1", "1"),
     ],
 )
 def test_the_text_column_is_recognised(columns, wanted, chosen):
@@ -169,3 +176,44 @@ def test_a_tweet_is_all_completion():
 
 def test_tweets_keep_the_lengths_of_the_jeudiconfession_recipe():
     assert (TWEETS.min_tokens, TWEETS.max_tokens, TWEETS.split) == (6, 30, (0.8, 0.1, 0.1))
+
+
+# Reviews --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted", "text", "chosen"),
+    [
+        (["Review", "Liked"], None, "Review", "Liked"),
+        (["score", "text", "Label "], None, "text", "Label "),
+        (["text", "anything"], None, "text", "anything"),
+        (["label", "kind"], None, "label", "kind"),  # the column called label is the text that was asked for
+        (["a", "b", "label"], "b", "a", "b"),
+        (["a", "b", "label"], "1", "a", "b"),
+    ],
+)
+def test_the_label_column_is_recognised(columns, wanted, text, chosen):
+    assert choose_label_column(REVIEWS, columns, wanted, text) == chosen
+
+
+def test_a_text_column_that_the_label_leaves():
+    assert choose_text_column(REVIEWS, ["label", "said"], None, "label") == "said"
+
+
+def test_only_columns_make_a_review_a_reply_or_a_retweet():
+    frame = pd.DataFrame({"text": ["@ann hello", "RT @ann: hello", "hello"], "label": list("001")})
+    rows = REVIEWS.to_rows(frame, "text")
+    assert not rows[["is_reply", "is_retweet"]].any(axis=None)
+    rows = REVIEWS.to_rows(frame.assign(isRetweet=["f", "f", "t"], inReplyToTweetId=["", "5", ""]), "text")
+    assert rows["is_reply"].tolist() == [False, True, False]
+    assert rows["is_retweet"].tolist() == [False, False, True]
+
+
+def test_a_review_is_all_prompt():
+    example = REVIEWS.to_example("hello", "row 1", "good")
+    assert example == Example(prompt="hello", completion="", group="row 1", label="good")
+
+
+def test_reviews_are_split_four_to_one_and_a_tenth_of_the_rest_validates():
+    assert REVIEWS.split == pytest.approx((0.8 * 0.9, 0.8 * 0.1, 0.2))
+    assert (REVIEWS.min_tokens, REVIEWS.max_tokens, REVIEWS.cleaning.emoji) == (1, None, "keep")

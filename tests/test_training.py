@@ -14,6 +14,7 @@ from utils.encoding import training_rows
 from utils.errors import UserError
 from utils.freezing import freeze
 from utils.generation import generate_texts
+from utils.objectives import writing
 from utils.sampling import Sampling
 from utils.training import Settings, frozen_weights_in_bfloat16, train
 
@@ -60,7 +61,9 @@ def rows_of(texts: list[str], max_length: int = 128) -> list[dict]:
 
 def run(model, train_rows, validation_rows, state_folder, resume=False, **changes):
     trained = Trained(model, tiny_tokenizer(), {})
-    return train(trained, train_rows, validation_rows, replace(SETTINGS, **changes), state_folder, resume)
+    return train(
+        trained.model, writing(trained), train_rows, validation_rows, replace(SETTINGS, **changes), state_folder, resume
+    )
 
 
 def plain_loss(model, rows) -> torch.Tensor:
@@ -223,13 +226,13 @@ def test_validation_is_the_total_over_the_split(tmp_path):
     model = random_model("llama")
     expected = plain_bits_per_byte(model, VALIDATION)
     outcome = run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, per_device_train_batch_size=3)
-    assert outcome.bits_per_byte_before == pytest.approx(expected, rel=1e-6)
-    assert outcome.bits_per_byte_after == pytest.approx(plain_bits_per_byte(model, VALIDATION), rel=1e-6)
+    assert outcome.before == pytest.approx(expected, rel=1e-6)
+    assert outcome.after == pytest.approx(plain_bits_per_byte(model, VALIDATION), rel=1e-6)
     [first, last] = [entry for entry in outcome.history if "eval_loss" in entry]
     tokens = sum(len(row["input_ids"]) - 1 for row in rows_of(VALIDATION))
     size = sum(len(text.encode()) for text in VALIDATION)
     assert first["eval_loss"] == pytest.approx(expected * math.log(2) * size / tokens, rel=1e-6)
-    assert last["eval_bits_per_byte"] == outcome.bits_per_byte_after
+    assert last["eval_bits_per_byte"] == outcome.after
 
 
 def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
@@ -238,7 +241,7 @@ def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
     outcome = run(random_model("llama"), rows_of(TEXTS), cut, tmp_path)
     with torch.inference_mode():
         nats = plain_loss(random_model("llama"), cut).item() * 9
-    assert outcome.bits_per_byte_before == pytest.approx(nats / math.log(2) / 9, rel=1e-5)
+    assert outcome.before == pytest.approx(nats / math.log(2) / 9, rel=1e-5)
 
 
 def overfit(model, state_folder, **changes):
@@ -258,7 +261,7 @@ def test_the_best_model_is_kept(tmp_path):
     best = min(curve)
     assert curve.index(best) not in (0, 12)  # else this proves nothing
     assert best < 0.99 * curve[-1]
-    assert outcome.bits_per_byte_after == best
+    assert outcome.after == best
     assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(best, rel=1e-6)
 
 
@@ -267,8 +270,8 @@ def test_a_run_that_only_makes_it_worse_says_so(tmp_path):
     model = fresh_model()
     overfit(model, tmp_path / "good")
     worse = overfit(model, tmp_path / "bad", num_train_epochs=2, learning_rate=0.2)
-    assert worse.bits_per_byte_before < worse.bits_per_byte_after
-    assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(worse.bits_per_byte_after, rel=1e-6)
+    assert worse.before < worse.after
+    assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(worse.after, rel=1e-6)
 
 
 def test_training_stops_when_nothing_gets_better(tmp_path):
@@ -283,8 +286,8 @@ def test_training_stops_when_nothing_gets_better(tmp_path):
 
 def test_without_validation_texts_there_are_no_figures(tmp_path):
     outcome = run(random_model("llama"), rows_of(TEXTS), [], tmp_path, early_stopping_patience=3)
-    assert outcome.bits_per_byte_before is None
-    assert outcome.bits_per_byte_after is None
+    assert outcome.before is None
+    assert outcome.after is None
     assert evaluations(outcome) == []
     assert outcome.steps == 3
 
@@ -402,8 +405,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_pa
         entry for entry in expected.history if "samples" in entry
     ]
     assert (outcome.steps, outcome.epochs) == (expected.steps, expected.epochs)
-    assert outcome.bits_per_byte_before == expected.bits_per_byte_before
-    assert outcome.bits_per_byte_after == expected.bits_per_byte_after
+    assert outcome.before == expected.before
+    assert outcome.after == expected.after
 
 
 def test_early_stopping_remembers_how_long_it_has_waited(tmp_path):

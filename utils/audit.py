@@ -3,17 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from utils.labels import in_order
+
 if TYPE_CHECKING:
     from utils.filtering import Filtered
     from utils.store import Split
 
 
 def audit(rows_read: int, filtered: "Filtered", splits: Mapping[str, "Split"], unknown_id: int | None) -> dict:
-    """All that preprocessing has to say, as plain JSON values."""
+    """All that preprocessing has to say, as plain JSON values; "labels" only where there are some."""
+    labels = in_order(label for label in filtered.labels if label is not None)
+    by_label = {label: {name: split.label.count(label) for name, split in splits.items()} for label in labels}
     return {
         "rows_read": rows_read,
         "dropped": filtered.dropped,
         "kept": {name: len(split) for name, split in splits.items()},
+        **({"labels": by_label} if labels else {}),
         "cleaned": filtered.cleaned,
         "tokens": token_statistics([ids for split in splits.values() for ids in split.ids], unknown_id),
         "samples": filtered.samples,
@@ -41,9 +46,10 @@ def report(audit: dict) -> str:
     kept = audit["kept"]
     lines = [f"rows read      {audit['rows_read']:>9,}"]
     lines += [f"  dropped      {number:>9,}  {reason}" for reason, number in audit["dropped"].items()]
-    lines += [
-        f"rows kept      {sum(kept.values()):>9,}  " + ", ".join(f"{side} {number:,}" for side, number in kept.items())
-    ]
+    lines += [f"rows kept      {sum(kept.values()):>9,}  {_sides(kept)}"]
+    for label, rows in audit.get("labels", {}).items():
+        number = sum(rows.values())
+        lines += [f"  label        {number:>9,}  {number / sum(kept.values()):>6.1%}  {label}: {_sides(rows)}"]
     lines += [f"  changed      {number:>9,}  {kind}" for kind, number in audit["cleaned"].items() if number]
     lines += [
         f"tokens a text  {tokens['median']:>9,}  median; 95th percentile {tokens['p95']:,}, maximum {tokens['max']:,}",
@@ -52,3 +58,7 @@ def report(audit: dict) -> str:
     for sample in audit["samples"]:
         lines += ["before: " + " ".join(sample["before"].split()), "after:  " + sample["after"]]
     return "\n".join(lines)
+
+
+def _sides(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{side} {number:,}" for side, number in rows.items())

@@ -1,13 +1,14 @@
 """A name to a base model and its tokenizer: a Hub id, a folder, a .gguf file, the packaged model, `tiny`."""
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.gguf_conversion import converted
-from utils.tiny_model import tiny_model, tiny_tokenizer
+from utils.tiny_model import tiny_classifier, tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -91,6 +92,50 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
         raise UserError(
             f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}",
             "choose a causal language model; an encoder such as BERT has no head that writes",
+        )
+    return model.eval()
+
+
+def is_classifier(base: BaseModel) -> bool:
+    """Whether the model's own config says that it classifies texts."""
+    if base.name == "tiny":
+        return False
+    from transformers import AutoConfig
+
+    architectures = _from_pretrained(AutoConfig, base).architectures or []
+    return any(name.endswith("ForSequenceClassification") for name in architectures)
+
+
+def load_classifier(base: BaseModel, labels: Sequence[str] | None = None) -> "PreTrainedModel":
+    """A model that classifies, in float32 and eval mode: a trained one or, with `labels`, a base with a new head.
+
+    The new head is random; seed torch to have the same one again.
+    """
+    import torch
+
+    if base.name == "tiny":
+        return tiny_classifier(labels)
+    from transformers import AutoModelForSequenceClassification
+
+    options = {}
+    if labels is not None:
+        options = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "ignore_mismatched_sizes": True}
+        options["label2id"] = {label: number for number, label in enumerate(labels)}
+    try:
+        model, report = _from_pretrained(
+            AutoModelForSequenceClassification, base, dtype=torch.float32, output_loading_info=True, **options
+        )
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{base.name} cannot classify: {reason}", "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
+        ) from error
+    new = ("score.", "classifier.", "pre_classifier.", "classification_head.", "pooler.", "bert.pooler.")
+    missing = [name for name in report["missing_keys"] if labels is None or not name.startswith(new)]
+    if missing:
+        raise UserError(
+            f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}",
+            "choose another base model" if labels else "copy it again, or train it again",
         )
     return model.eval()
 

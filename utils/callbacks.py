@@ -17,6 +17,8 @@ from utils.errors import UserError
 from utils.generation import generate_texts
 from utils.sampling import Sampling
 
+SHOWN = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
+
 
 class Progress(TrainerCallback):
     """A bar on a terminal (loss, tokens/s, time left), a line per logging step on a log."""
@@ -30,10 +32,10 @@ class Progress(TrainerCallback):
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "eval_loss" in logs:
-            self._write(
-                f"step {state.global_step}: validation {logs['eval_bits_per_byte']:.4f} bits per byte, "
-                f"loss {logs['eval_loss']:.4f}, token accuracy {logs['eval_token_accuracy']:.3f}"
-            )
+            figures = [
+                f"{name.replace('_', ' ')} {logs['eval_' + name]:.4f}" for name in SHOWN if "eval_" + name in logs
+            ]
+            self._write(f"step {state.global_step}: validation {', '.join(figures)}")
             self.since = (time.perf_counter(), state.num_input_tokens_seen)
         elif "loss" in logs:
             now = (time.perf_counter(), state.num_input_tokens_seen)

@@ -4,12 +4,13 @@ import json
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.base_models import load_causal_lm, load_tokenizer, resolve
-from utils.encoding import context_length
+from utils.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
+from utils.encoding import context_length, padding_of
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable, usual_mode
 
@@ -117,7 +118,31 @@ def load(name: str) -> Trained:
     base = resolve(name)
     run_file = Path(base.location) / RUN_FILE
     run = _read_run(run_file) if base.location and run_file.is_file() else {}
-    return Trained(load_causal_lm(base), load_tokenizer(base), run)
+    model = load_classifier(base) if is_classifier(base) else load_causal_lm(base)
+    return Trained(model, load_tokenizer(base), run)
+
+
+def load_writer(name: str) -> Trained:
+    """As `load`; UserError where the model classifies texts instead of writing them."""
+    trained = load(name)
+    if trained.model.get_output_embeddings() is None:
+        raise UserError(
+            f"{name} classifies texts and writes none", f"use it with: python classify.py --model_path {name}"
+        )
+    return trained
+
+
+def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained:
+    """A base model with a new head for the labels, drawn with the seed, and padding that the model knows of."""
+    import torch
+
+    base = resolve(name)
+    tokenizer = load_tokenizer(base)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = load_classifier(base, labels)
+    model.config.get_text_config().pad_token_id = padding_of(tokenizer)
+    return Trained(model, tokenizer, {})
 
 
 def _read_run(path: Path) -> dict:
@@ -145,7 +170,13 @@ def _load_file(path: Path) -> Trained:
     import pickle
 
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        GenerationConfig,
+    )
 
     try:
         packed = torch.load(path, map_location="cpu", weights_only=True)
@@ -162,8 +193,10 @@ def _load_file(path: Path) -> Trained:
         for file_name, text in packed["files"].items():
             (folder / Path(file_name).name).write_text(text, encoding="utf-8")
         config = AutoConfig.from_pretrained(folder)
+        run = json.loads(packed["files"][RUN_FILE])
+        loader = AutoModelForSequenceClassification if run.get("kind") == "classify" else AutoModelForCausalLM
         with torch.device("meta"):
-            model_class = type(AutoModelForCausalLM.from_config(config))
+            model_class = type(loader.from_config(config))
         # Not load_state_dict: some models (GPT-NeoX) name their weights otherwise on disk than in memory.
         model, report = model_class.from_pretrained(
             None, config=config, state_dict=packed["weights"], dtype=torch.float32, output_loading_info=True
@@ -173,7 +206,7 @@ def _load_file(path: Path) -> Trained:
         if (folder / "generation_config.json").is_file():
             model.generation_config = GenerationConfig.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    return Trained(model.eval(), tokenizer, json.loads(packed["files"][RUN_FILE]))
+    return Trained(model.eval(), tokenizer, run)
 
 
 def _pack(folder: Path, path: Path) -> None:

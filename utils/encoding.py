@@ -39,12 +39,17 @@ def start_and_end(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
     return (end if start is None else start), end
 
 
+def padding_of(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The id that pads: the tokenizer's own, or else end-of-text, which no text to classify ends in."""
+    return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+
+
 def fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """SHA-256 of all that decides the ids of a text: vocabulary, merges, normalisation, start and end."""
+    """SHA-256 of all that decides the ids of a text: vocabulary, merges, normalisation, and the tokens around it."""
     state = json.loads(_core(tokenizer).to_str())
     state.pop("padding", None)
     state.pop("truncation", None)
-    state["start_and_end"] = start_and_end(tokenizer)
+    state["around"] = [getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "cls", "sep")]
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
@@ -84,6 +89,31 @@ def encode(
     encoded = zip(encoded_prompts, token_ids(tokenizer, completions), strict=True)
     ids = [array.array("I", [start, *prompt, *completion, end]) for prompt, completion in encoded]
     return ids, [1 + len(prompt) for prompt in encoded_prompts]
+
+
+def encode_for_classification(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], template: str
+) -> tuple[list[array.array], int]:
+    """(ids of each text in its template, how many of the last ones belong to the template and stay in any cut).
+
+    An encoder (BERT) has its own tokens around: [CLS] … [SEP]. A model that writes starts as it always does, and reads
+    what it needs off the last token, which is the template's or the text's: with an end-of-text there it would read
+    off what many of these models have for padding.
+    """
+    before, _, after = template.partition("{prompt}")
+    if before.endswith(" "):  # tokens of most vocabularies begin with the blank before a word, and none is one alone
+        before, texts = before[:-1], [f" {text}" for text in texts]
+    if tokenizer.cls_token_id is not None:
+        head, tail = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
+    else:
+        head, tail = [start_and_end(tokenizer)[0]], []
+    head, tail = head + token_ids(tokenizer, [before])[0], token_ids(tokenizer, [after])[0] + tail
+    return [array.array("I", [*head, *ids, *tail]) for ids in token_ids(tokenizer, texts)], len(tail)
+
+
+def cut(ids: array.array, length: int, tail: int) -> array.array:
+    """At most `length` ids: what is too many goes from before the last `tail` ones."""
+    return ids if len(ids) <= length else ids[: length - tail] + ids[len(ids) - tail :]
 
 
 def encode_examples(tokenizer: "PreTrainedTokenizerBase", examples: Sequence["Example"]) -> Split:
@@ -136,6 +166,40 @@ def training_rows(
     return rows
 
 
+def labelled_rows(
+    data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
+) -> dict[str, list[dict]]:
+    """Rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; the label is the class's number.
+
+    The stored ids serve where they are this tokenizer's; otherwise the texts are encoded again.
+    """
+    stored = fingerprint(tokenizer) == data.tokenizer["fingerprint"]
+    if not stored:
+        log.info(
+            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
+        )
+    template, labels = data.recipe["template"], data.recipe["labels"]
+    rows = {}
+    for name in splits:
+        split = data.splits[name]
+        encoded, tail = encode_for_classification(tokenizer, [] if stored else split.prompt, template)
+        rows[name] = rows_with_labels(split.ids if stored else encoded, tail, split.label, labels, max_length)
+    return rows
+
+
+def rows_with_labels(
+    encoded: Sequence[array.array], tail: int, labels: Sequence[str], names: Sequence[str], max_length: int
+) -> list[dict]:
+    """Rows {"input_ids", "label"} of encoded texts, see `encode_for_classification` and `cut`."""
+    numbers = {name: number for number, name in enumerate(names)}
+    if many := sum(len(ids) > max_length for ids in encoded):
+        log.info("%s texts are cut to %d tokens", f"{many:,}", max_length)
+    return [
+        {"input_ids": cut(ids, max_length, tail), "label": numbers[label]}
+        for ids, label in zip(encoded, labels, strict=True)
+    ]
+
+
 def context_length(model: "PreTrainedModel") -> int:
     """The most tokens that the model takes at once; one without position embeddings (BLOOM, Mamba) takes any number."""
     return getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
@@ -148,13 +212,31 @@ def collate(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
     """
     import torch
 
-    length = max(len(row["input_ids"]) for row in rows)
-    input_ids = torch.full((len(rows), length), pad_id)
-    attention_mask = torch.zeros_like(input_ids)
-    labels = torch.full_like(input_ids, IGNORED)
+    inputs = pad([row["input_ids"] for row in rows], pad_id)
+    labels = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], IGNORED)
     for number, row in enumerate(rows):
-        ids = torch.tensor(row["input_ids"])
-        input_ids[number, : len(ids)] = ids
+        labels[number, : row["loss_start"]] = IGNORED
+    return {**inputs, "labels": labels}
+
+
+def collate_labelled(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+    """Pad rows {"input_ids", "label"} as `collate` does; the labels are class numbers, (rows,) int64."""
+    import torch
+
+    return {
+        **pad([row["input_ids"] for row in rows], pad_id),
+        "labels": torch.tensor([row["label"] for row in rows]),
+    }
+
+
+def pad(texts: Sequence[Sequence[int]], pad_id: int) -> dict[str, "torch.Tensor"]:
+    """Token ids and their mask, padded on the right to the longest: (texts, length) int64 tensors."""
+    import torch
+
+    length = max(map(len, texts))
+    input_ids = torch.full((len(texts), length), pad_id)
+    attention_mask = torch.zeros_like(input_ids)
+    for number, ids in enumerate(texts):
+        input_ids[number, : len(ids)] = torch.tensor(ids)
         attention_mask[number, : len(ids)] = 1
-        labels[number, row["loss_start"] : len(ids)] = ids[row["loss_start"] :]
-    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+    return {"input_ids": input_ids, "attention_mask": attention_mask}

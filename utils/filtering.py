@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from utils.cleaning import Cleaning, clean_all, replace_mentions
 from utils.errors import DataError
+from utils.labels import conflicting
 
 if TYPE_CHECKING:
     import pandas
@@ -25,6 +26,9 @@ HINTS = {
     "content warning": "--keep_content_warnings keeps them, the warning in front",
     "not public": "posts for followers and direct messages are never used",
     "other language": "leave --lang away to keep them",
+    "no label": "is --label_column the right one?",
+    "label not in the map": "--label_map drops the labels that it does not name",
+    "conflicting labels": "texts that have several; --keep_conflicts keeps the label that most rows of a text have",
     "too short": "lower --min_tokens",
     "too long": "raise --max_tokens",
     "excluded word": "exclude fewer words",
@@ -43,7 +47,7 @@ class Filters:
     keep_users: bool
     language: str | None
     min_tokens: int
-    max_tokens: int
+    max_tokens: int | None
     exclude: tuple[str, ...]
     sample: float | None  # a share of the rows that are left
     max_rows: int | None
@@ -54,6 +58,7 @@ class Filtered:
     """The rows that are left, in the order of the file, and what happened to the others."""
 
     texts: list[str]
+    labels: list[str | None]
     groups: list[str]
     facts: dict[str, list]  # what is known of each row: id, date, language, reply, retweet; the user only where wanted
     dropped: dict[str, int]  # reason → rows
@@ -66,9 +71,18 @@ def count_words(text: str) -> int:
     return len(WORD.findall(text))
 
 
-def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, seed: int) -> Filtered:
-    """Filter, clean, filter again, drop duplicates, sample. `rows` is what Task.to_rows returns."""
-    from utils.splitting import exact_duplicates, near_duplicates
+def filter_rows(
+    rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, seed: int, keep_conflicts: bool = False
+) -> Filtered:
+    """Filter, clean, filter again, drop duplicates, sample. `rows` is what `raw_rows.read_rows` returns.
+
+    Where rows have labels, a text with several is dropped; with `keep_conflicts` the rows with its most frequent label
+    stay. A near duplicate with another label stays too: one word can make the difference.
+    """
+    from utils.splitting import exact_duplicates, text_key
+
+    if "label" not in rows:
+        rows = rows.assign(label=None, left_out=False)
 
     dropped: dict[str, int] = {}
 
@@ -81,6 +95,8 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
     read = len(rows)
     rows = drop("not public", rows, rows["is_private"])
     rows = drop("no text", rows, rows["text"].str.strip() == "")
+    rows = drop("no label", rows, rows["label"] == "")
+    rows = drop("label not in the map", rows, rows["left_out"])
     if not filters.keep_retweets:
         rows = drop("retweet", rows, rows["is_retweet"])
     if not filters.keep_replies:
@@ -100,17 +116,21 @@ def filter_rows(rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, 
     rows = drop("nothing left after cleaning", rows, rows["text"] == "")
     rows = rows.assign(words=rows["text"].map(count_words))
     rows = drop("too short", rows, rows["words"] < filters.min_tokens)
-    rows = drop("too long", rows, rows["words"] > filters.max_tokens)
+    if filters.max_tokens is not None:
+        rows = drop("too long", rows, rows["words"] > filters.max_tokens)
     if filters.exclude:
         pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, filters.exclude)) + r")(?!\w)", re.IGNORECASE)
         rows = drop("excluded word", rows, rows["text"].map(lambda text: bool(pattern.search(text))))
+    keys = [text_key(text) for text in rows["text"]]
+    rows = drop("conflicting labels", rows, conflicting(keys, rows["label"].tolist(), keep_conflicts))
     rows = drop("exact duplicate", rows, exact_duplicates(rows["text"].tolist()))
-    rows = drop("near duplicate", rows, near_duplicates(rows["text"].tolist()))
+    rows = drop("near duplicate", rows, _near_duplicates(rows["text"].tolist(), rows["label"].tolist()))
     if rows.empty:
         raise DataError(f"no row is left of {read}: " + describe(dropped), _largest_hint(dropped))
     rows = drop("not sampled", rows, _not_chosen(len(rows), filters, seed))
     return Filtered(
         texts=rows["text"].tolist(),
+        labels=rows["label"].tolist(),
         groups=rows["group"].tolist(),
         facts=_facts(rows, filters.keep_users),
         dropped=dropped,
@@ -126,6 +146,20 @@ def warnings(read: int, dropped: dict[str, int]) -> list[str]:
         for reason, number in dropped.items()
         if reason in HINTS and number > read / 2
     ]
+
+
+def _near_duplicates(texts: list[str], labels: list[str | None]) -> list[bool]:
+    """True for a text that is almost the same as an earlier one with its label."""
+    from utils.splitting import near_duplicates
+
+    rows_of: dict[str | None, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows_of.setdefault(label, []).append(row)
+    found = [False] * len(texts)
+    for rows in rows_of.values():
+        for row, mark in zip(rows, near_duplicates([texts[row] for row in rows]), strict=True):
+            found[row] = bool(mark)
+    return found
 
 
 def _is_in(wanted: str, language: str | None) -> bool:

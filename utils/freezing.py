@@ -70,6 +70,21 @@ def freeze(model: "PreTrainedModel", unfreeze_last: int | None, train_head: bool
         model.get_output_embeddings().requires_grad_(True)
 
 
+def freeze_classifier(model: "PreTrainedModel", unfreeze_last: int | None) -> None:
+    """Leave trainable the last `unfreeze_last` blocks (None: everything), the final norm, and all behind the blocks.
+
+    That is the head, with BERT's pooler in front of it: they are new, or were made for another task.
+    """
+    if unfreeze_last is None:
+        model.requires_grad_(True)
+        return
+    freeze(model, unfreeze_last, train_head=False)
+    heads = [child for name, child in model.named_children() if name != model.base_model_prefix]
+    heads += [module for name, module in model.named_modules() if name.endswith("pooler")]
+    for module in heads:
+        module.requires_grad_(True)
+
+
 def untie_head(model: "PreTrainedModel") -> None:
     """Give the head a matrix of its own, equal to the embedding that it shared."""
     import torch

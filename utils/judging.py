@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from utils import metrics
 from utils.encoding import context_length, training_rows
+from utils.formatting import format_table, with_interval
 from utils.generation import generate_texts
 from utils.metrics.likelihood import paired_difference
-from utils.reporting import format_table, with_interval
 from utils.sampling import Sampling
 from utils.scoring import score
 

@@ -43,8 +43,8 @@ def run_record(
         "precision": precision,
         "versions": {name: version(name) for name in LIBRARIES},
         "results": {
-            "validation_bits_per_byte_before": outcome.bits_per_byte_before,
-            "validation_bits_per_byte_after": outcome.bits_per_byte_after,
+            f"validation_{outcome.metric}_before": outcome.before,
+            f"validation_{outcome.metric}_after": outcome.after,
             "epochs": outcome.epochs,
             "steps": outcome.steps,
             "train_seconds": round(outcome.seconds, 1),

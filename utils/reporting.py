@@ -1,108 +1,87 @@
-"""What people read about a model: tables for the terminal and the model card."""
+"""The model card: what people read about a model before they use it."""
 
 import json
-import re
 import shlex
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
 
-HUB_IDS = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+from utils.formatting import markdown_table, with_interval
+from utils.naming import hub_id, name_of, without_folder
+
+NOT_MEASURED = "The test split has not been measured: `evaluate_model.py` does that."
 LIKELIHOOD_ROWS = {
     "perplexity": ("Perplexity", "{:,.2f}"),
     "bits_per_byte": ("Bits per byte", "{:.4f}"),
     "token_accuracy": ("Token accuracy", "{:.1%}"),
 }
-_FIGURE = re.compile(r"[-+−]?\d")
-_NO_FIGURE = ("", "–")
-
-
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Plain text columns, two blanks apart, under a ruled header.
-
-    A column of figures ("" and "–" stand for missing ones) is aligned right, any other left. ValueError where a
-    row is not as long as the header.
-    """
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    right = [_holds_figures(column[1:]) for column in columns]
-
-    def line(cells: Sequence[str]) -> str:
-        aligned = (
-            cell.rjust(width) if figures else cell.ljust(width)
-            for cell, width, figures in zip(cells, widths, right, strict=True)
-        )
-        return "  ".join(aligned).rstrip()
-
-    return "\n".join([line(header), line(["─" * width for width in widths]), *map(line, rows)])
-
-
-def with_interval(figure: dict, pattern: str) -> str:
-    """A figure {"value", "low", "high"} and its 95 % interval, each written as `pattern` says: "1.25 [1.20, 1.31]"."""
-    value, low, high = (pattern.format(figure[key]) for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+CLASSIFICATION_ROWS = {
+    "accuracy": ("Accuracy", "{:.1%}"),
+    "precision": ("Precision", "{:.3f}"),
+    "recall": ("Recall", "{:.3f}"),
+    "f1": ("F1", "{:.3f}"),
+    "macro_f1": ("Macro F1", "{:.3f}"),
+    "roc_auc": ("ROC-AUC", "{:.3f}"),
+    "expected_calibration_error": ("Expected calibration error", "{:.3f}"),
+    "brier_score": ("Brier score", "{:.3f}"),
+}
+BASELINES = {"majority": "Majority class", "tfidf_logistic_regression": "TF-IDF + logistic regression"}
 
 
 def model_card(run: dict, evaluation: dict | None = None) -> str:
     """The README.md of a trained model: a Hugging Face model card that names no folder of this machine.
 
     `run` is what run.json holds; only "base_model_reason" may be missing, and the validation figures may be None
-    (there was no validation split). `evaluation` holds the likelihood metric's results on the test split under
-    "tuned" and, if the base model was measured too, under "base", and the novelty metric's under "copying", "tuned".
+    (there was no validation split). `evaluation` is what `judging.judge` returned or, for a model that classifies,
+    `judging_classifiers.judge`.
     """
+    classifies = run.get("kind") == "classify"
     sections = [
-        _front_matter(run),
-        _introduction(run),
-        _usage(run),
-        _results(run, evaluation),
+        _front_matter(run, "text-classification" if classifies else "text-generation"),
+        _introduction(run, classifies),
+        _use_to_classify(run) if classifies else _usage(run),
+        _classification_results(run, evaluation) if classifies else _results(run, evaluation),
         _data(run),
         _recipe(run),
-        _limits(evaluation),
+        _classification_limits(run, evaluation) if classifies else _limits(evaluation),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _front_matter(run: dict) -> str:
+def _front_matter(run: dict, pipeline_tag: str) -> str:
     from huggingface_hub import ModelCardData
 
     # No model index: it wants a Hub data set and a Hub metric, and a private file's bits per byte are neither.
     data = ModelCardData(
         library_name="transformers",
-        pipeline_tag="text-generation",
-        base_model=_hub_id(run["base_model"]),
+        pipeline_tag=pipeline_tag,
+        base_model=hub_id(run["base_model"]),
         tags=["fine-tuned", run["task"]],
     )
     return f"---\n{data.to_yaml()}\n---"
 
 
-def _introduction(run: dict) -> str:
-    output = _without_folder(run["arguments"]["output_path"])
-    base = _hub_id(run["base_model"]) or _name(run["base_model"])
+def _introduction(run: dict, classifies: bool) -> str:
+    what = "A small language model, fine-tuned on short texts"
+    if classifies:
+        what = "A classifier of short texts, fine-tuned on labelled ones"
+    output = without_folder(run["arguments"]["output_path"])
+    base = hub_id(run["base_model"]) or name_of(run["base_model"])
     reason = f" ({run['base_model_reason']})" if run.get("base_model_reason") else ""
     trained, total = run["trainable_parameters"], run["total_parameters"]
     return (
-        f"# {_name(output).removesuffix('.pt')}\n\n"
-        f"A small language model, fine-tuned on short texts (task `{run['task']}`). The base model is {base}{reason}; "
+        f"# {name_of(output).removesuffix('.pt')}\n\n"
+        f"{what} (task `{run['task']}`). The base model is {base}{reason}; "
         f"{trained:,} of its {total:,} parameters ({trained / total:.0%}) were trained."
     )
 
 
 def _usage(run: dict) -> str:
-    path = shlex.quote(_without_folder(run["arguments"]["output_path"]))
+    path = shlex.quote(without_folder(run["arguments"]["output_path"]))
     return f'## Use\n\n```bash\npython generate.py --model_path {path} --prompt "Your first words"\n```'
 
 
 def _results(run: dict, evaluation: dict | None) -> str:
-    results = run["results"]
-    before, after = results["validation_bits_per_byte_before"], results["validation_bits_per_byte_after"]
-    if before is None or after is None:
-        text = "There was no validation split, so nothing was measured while training."
-    else:
-        text = (
-            f"Validation bits per byte (lower is better): {before:.4f} before training → {after:.4f} after "
-            f"({after - before:+.4f})."
-        )
+    text = _validation(run["results"], "bits_per_byte", "bits per byte (lower is better)")
     if evaluation is None:
-        return f"## Results\n\n{text}\n\nThe test split has not been measured: `evaluate_model.py` does that."
+        return f"## Results\n\n{text}\n\n{NOT_MEASURED}"
     models = {"Base model": evaluation["base"]} if evaluation.get("base") else {}
     models["This model"] = evaluation["tuned"]
     rows = [
@@ -111,19 +90,68 @@ def _results(run: dict, evaluation: dict | None) -> str:
     ]
     tuned = evaluation["tuned"]
     caption = f"Test split: {tuned['texts']:,} texts, {tuned['tokens']:,} tokens, with 95 % bootstrap intervals."
-    return f"## Results\n\n{text}\n\n{caption}\n\n{_markdown_table(['', *models], rows)}"
+    return f"## Results\n\n{text}\n\n{caption}\n\n{markdown_table(['', *models], rows)}"
+
+
+def _use_to_classify(run: dict) -> str:
+    path = shlex.quote(without_folder(run["arguments"]["output_path"]))
+    labels = ", ".join(f"`{label}`" for label in run["labels"])
+    calibration = run["calibration"]
+    threshold = calibration["threshold"]
+    decision = "the likeliest label is taken"
+    if threshold is not None:
+        decision = f"`{run['labels'][1]}` is taken where its probability is {threshold:.3f} or more"
+    return (
+        f'## Use\n\n```bash\npython classify.py --model_path {path} --text "Your text"\n```\n\n'
+        f"Labels: {labels}. Texts are cleaned as in training and cut to {run['max_length']:,} tokens. The logits are "
+        f"divided by {calibration['temperature']:.3g} (temperature), and {decision}."
+    )
+
+
+def _classification_results(run: dict, evaluation: dict | None) -> str:
+    text = _validation(run["results"], "macro_f1", "macro F1 (higher is better)")
+    if evaluation is None:
+        return f"## Results\n\n{text}\n\n{NOT_MEASURED}"
+    tuned = evaluation["tuned"]
+    models = {"This model": tuned, **{title: evaluation["baselines"][name] for name, title in BASELINES.items()}}
+    rows = [
+        [title, *(with_interval(figures[name], pattern) for figures in models.values())]
+        for name, (title, pattern) in CLASSIFICATION_ROWS.items()
+        if name in tuned
+    ]
+    second = f" Precision, recall and F1 are those of `{run['labels'][1]}`." if len(run["labels"]) == 2 else ""
+    confusion = [
+        [label, *(f"{count:,}" for count in row)]
+        for label, row in zip(evaluation["labels"], tuned["confusion_matrix"], strict=True)
+    ]
+    parts = [
+        text,
+        f"Test split: {tuned['texts']:,} texts, with 95 % bootstrap intervals.{second}",
+        markdown_table(["", *models], rows),
+        f"On the same texts, this model is {evaluation['verdict']}.",
+        "True labels in rows, predictions in columns:",
+        markdown_table(["", *evaluation["labels"]], confusion),
+    ]
+    return "\n\n".join(["## Results", *parts])
+
+
+def _validation(results: dict, metric: str, title: str) -> str:
+    before, after = results[f"validation_{metric}_before"], results[f"validation_{metric}_after"]
+    if before is None or after is None:
+        return "There was no validation split, so nothing was measured while training."
+    return f"Validation {title}: {before:.4f} before training → {after:.4f} after ({after - before:+.4f})."
 
 
 def _data(run: dict) -> str:
-    sources = [[_name(source["path"]), f"{source['rows']:,}", source["sha256"]] for source in run["data"]["sources"]]
+    sources = [[name_of(source["path"]), f"{source['rows']:,}", source["sha256"]] for source in run["data"]["sources"]]
     splits = ", ".join(f"{name} {count:,}" for name, count in run["data"]["rows"].items())
-    table = _markdown_table(["File", "Rows", "SHA-256"], sources)
+    table = markdown_table(["File", "Rows", "SHA-256"], sources)
     return f"## Data\n\n{table}\n\nRows after cleaning, in each split: {splits}."
 
 
 def _recipe(run: dict) -> str:
     results = run["results"]
-    arguments = {name: _without_folder(value) for name, value in run["arguments"].items()}
+    arguments = {name: without_folder(value) for name, value in run["arguments"].items()}
     recipe = {"template": run["template"], "cleaning": run["cleaning"], "arguments": arguments}
     libraries = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     steps = f"{results['steps']:,} steps ({results['epochs']:.3g} epochs) in {results['train_seconds']:,.0f} s"
@@ -152,34 +180,21 @@ def _limits(evaluation: dict | None) -> str:
     )
 
 
-def _hub_id(base_model: str) -> str | None:
-    """The base model's id on the Hub, or None for a local or random one."""
-    local = (
-        base_model == "tiny"
-        or base_model.endswith((".gguf", ".pt"))
-        or _without_folder(base_model) != base_model
-        or Path(base_model).exists()
+def _classification_limits(run: dict, evaluation: dict | None) -> str:
+    measured = "How often it errs has not been measured: run `evaluate_model.py` before you rely on it."
+    if evaluation is not None:
+        cut = evaluation["truncated_texts"]
+        measured = (
+            f"It was wrong about {evaluation['mistakes']:,} of {evaluation['texts']:,} test texts"
+            f"{f'; {cut:,} test texts were longer than it takes, and were cut' if cut else ''}."
+        )
+    return (
+        "## Limits\n\n"
+        f"- It knows its {len(run['labels'])} labels alone and gives one of them to every text, also to one that fits "
+        "none.\n"
+        f"- {measured} A probability says how often such answers are right on texts like the training texts; on others "
+        "it may be far off.\n"
+        "- It repeats the judgements, and the prejudices, of whoever labelled the training texts. Don't let it decide "
+        "about people alone.\n"
+        "- The figures above hold for texts like the training texts, and for no others."
     )
-    return None if local else HUB_IDS.get(base_model, base_model)
-
-
-def _without_folder(value):
-    """A command-line value; of an absolute path only the name."""
-    absolute = isinstance(value, str) and (
-        value.startswith("~") or PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
-    )
-    return _name(value) if absolute else value
-
-
-def _name(path: str) -> str:
-    return PureWindowsPath(path).name  # knows both kinds of slashes
-
-
-def _holds_figures(cells: Sequence[str]) -> bool:
-    figures = [cell for cell in cells if cell not in _NO_FIGURE]
-    return bool(figures) and all(_FIGURE.match(cell) for cell in figures)
-
-
-def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,5 +1,6 @@
 """`--model tiny`: a random GPT-2 of two blocks over bytes, made on the spot, to try a pipeline in seconds."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,8 +30,22 @@ def tiny_tokenizer() -> "PreTrainedTokenizerBase":
 
 def tiny_model() -> "PreTrainedModel":
     """A random GPT-2 of two blocks, the same at every call."""
+    from transformers import GPT2LMHeadModel
+
+    return _seeded(GPT2LMHeadModel)
+
+
+def tiny_classifier(labels: Sequence[str]) -> "PreTrainedModel":
+    """The same blocks with a head that tells the labels apart, as random as they."""
+    from transformers import GPT2ForSequenceClassification
+
+    numbers = {label: number for number, label in enumerate(labels)}
+    return _seeded(GPT2ForSequenceClassification, id2label=dict(enumerate(labels)), label2id=numbers)
+
+
+def _seeded(model_class, **options) -> "PreTrainedModel":
     import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import GPT2Config
 
     end = 256
     config = GPT2Config(
@@ -42,7 +57,8 @@ def tiny_model() -> "PreTrainedModel":
         bos_token_id=end,
         eos_token_id=end,
         pad_token_id=end,
+        **options,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return GPT2LMHeadModel(config).eval()
+        return model_class(config).eval()

@@ -2,11 +2,9 @@
 
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,54 +20,32 @@ from transformers.integrations import TensorBoardCallback
 from transformers.pytorch_utils import Conv1D
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from utils.callbacks import FiniteLoss, Interruption, Progress, Samples
-from utils.checkpoint import Trained
-from utils.encoding import collate, start_and_end
+from utils.callbacks import FiniteLoss, Interruption, Progress
 from utils.errors import UserError
 from utils.freezing import train_mode
-from utils.scoring import score
+from utils.objectives import Objective
+from utils.training_settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides a training run; the names are TrainingArguments' own where it has them."""
-
-    num_train_epochs: float
-    max_steps: int  # -1: as many as the epochs take
-    per_device_train_batch_size: int
-    gradient_accumulation_steps: int
-    learning_rate: float
-    weight_decay: float
-    warmup_steps: float  # below 1: a share of all steps
-    max_grad_norm: float
-    early_stopping_patience: int  # evaluations without improvement; 0: never stop early
-    save_steps: int  # 0: evaluate and save after every epoch
-    save_total_limit: int
-    logging_steps: int
-    precision: str  # fp32, bf16 or fp16
-    device: str  # cpu or cuda
-    seed: int
-    report_to: list[str]
-    tensorboard_folder: Path  # unless TENSORBOARD_LOGGING_DIR names another
-    run_name: str
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What a run did. The bits per byte are of the validation split, before and after; None without one."""
+    """What a run did. `before` and `after` are the objective's metric on the validation split; None without one."""
 
     steps: int
     epochs: float
     seconds: float
-    bits_per_byte_before: float | None
-    bits_per_byte_after: float | None
+    metric: str
+    before: float | None
+    after: float | None
+    better: bool | None  # whether an evaluation was better than the first
     history: list[dict]
 
 
 def train(
-    base: Trained,
+    model: PreTrainedModel,
+    objective: Objective,
     train_rows: list[dict],
     validation_rows: list[dict],
     settings: Settings,
@@ -78,17 +54,16 @@ def train(
 ) -> Outcome:
     """Train the model in place and leave the best of its evaluations in it.
 
-    Rows are those of `encoding.training_rows`. Ctrl-C saves the state into `state_folder` and raises
-    KeyboardInterrupt.
+    Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt.
     """
     interruption = Interruption()
-    trainer = _Trainer(
-        model=base.model,
-        args=_arguments(settings, state_folder, bool(validation_rows), resume),
-        data_collator=partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
+    trainer = ObjectiveTrainer(
+        objective,
+        model=model,
+        args=arguments(settings, objective, state_folder, bool(validation_rows), eval_on_start=not resume),
         train_dataset=train_rows,
         eval_dataset=validation_rows or None,
-        callbacks=[interruption, Samples(base), FiniteLoss()],
+        callbacks=[interruption, *objective.callbacks, FiniteLoss()],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
@@ -97,7 +72,7 @@ def train(
     if validation_rows and settings.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
     started = time.perf_counter()
-    with interruption.listening(), frozen_weights_in_bfloat16(base.model, settings.precision == "bf16"):
+    with interruption.listening(), frozen_weights_in_bfloat16(model, settings.precision == "bf16"):
         try:
             trainer.train(resume_from_checkpoint=resume or None)
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -112,15 +87,19 @@ def train(
     if interruption.happened:
         raise KeyboardInterrupt
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    base.model.to("cpu").eval()
+    model.to("cpu").eval()
     history = trainer.state.log_history
-    evaluations = [entry["eval_bits_per_byte"] for entry in history if "eval_bits_per_byte" in entry]
+    measured = [entry[f"eval_{objective.metric}"] for entry in history if f"eval_{objective.metric}" in entry]
+    first, best = measured[:1], (max if objective.greater_is_better else min)
+    after = best(measured[1:], default=None)
     return Outcome(
         steps=trainer.state.global_step,
         epochs=round(trainer.state.epoch, 3),
         seconds=seconds,
-        bits_per_byte_before=evaluations[0] if evaluations else None,
-        bits_per_byte_after=min(evaluations[1:], default=None),
+        metric=objective.metric,
+        before=first[0] if first else None,
+        after=after,
+        better=None if after is None else after != first[0] and best(after, first[0]) == after,
         history=history,
     )
 
@@ -132,19 +111,24 @@ def frozen_weights_in_bfloat16(model: PreTrainedModel, enabled: bool) -> Iterato
     Autocast would cast them anew at every step, to the same values: 3 to 9 % of a step's time on a CPU
     (docs/results.md).
     """
-    originals = {}
-    if enabled:
-        for module in model.modules():
-            if isinstance(module, torch.nn.Linear | Conv1D) and module is not model.get_output_embeddings():
-                for parameter in module.parameters(recurse=False):
-                    if not parameter.requires_grad:
-                        originals[parameter] = parameter.data
-                        parameter.data = parameter.data.to(torch.bfloat16)
+    originals = halve_frozen_weights(model) if enabled else {}
     try:
         yield
     finally:
         for parameter, original in originals.items():
             parameter.data = original.to(parameter.device)
+
+
+def halve_frozen_weights(model: PreTrainedModel) -> dict[torch.nn.Parameter, torch.Tensor]:
+    """Turn the matrices of frozen layers into bfloat16; the originals, for whoever wants them back."""
+    originals = {}
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not model.get_output_embeddings():
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad:
+                    originals[parameter] = parameter.data
+                    parameter.data = parameter.data.to(torch.bfloat16)
+    return originals
 
 
 def _tensorboard(folder: Path) -> TensorBoardCallback:
@@ -155,7 +139,16 @@ def _tensorboard(folder: Path) -> TensorBoardCallback:
     return callback
 
 
-def _arguments(settings: Settings, state_folder: Path, has_validation: bool, resume: bool) -> TrainingArguments:
+def arguments(
+    settings: Settings,
+    objective: Objective,
+    state_folder: Path,
+    has_validation: bool,
+    *,
+    eval_on_start: bool,
+    saves: bool = True,
+) -> TrainingArguments:
+    """The settings as Trainer wants them; without `saves`, nothing is written and the last weights stay."""
     when = "steps" if settings.save_steps else "epoch"
     return TrainingArguments(
         output_dir=str(state_folder),
@@ -174,14 +167,14 @@ def _arguments(settings: Settings, state_folder: Path, has_validation: bool, res
         use_cpu=settings.device == "cpu",
         eval_strategy=when if has_validation else "no",
         eval_steps=settings.save_steps or None,
-        eval_on_start=has_validation and not resume,
-        save_strategy=when,
+        eval_on_start=has_validation and eval_on_start,
+        save_strategy=when if saves else "no",
         save_steps=settings.save_steps or 500,
         save_total_limit=settings.save_total_limit,
-        load_best_model_at_end=has_validation,
+        load_best_model_at_end=has_validation and saves,
         restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model=f"eval_{objective.metric}",
+        greater_is_better=objective.greater_is_better,
         logging_steps=settings.logging_steps,
         logging_nan_inf_filter=False,
         include_num_input_tokens_seen="non_padding",
@@ -206,8 +199,12 @@ class _ByLength(LengthGroupedSampler):
         self.generator = torch.Generator().manual_seed(self.seed + epoch)
 
 
-class _Trainer(Trainer):
-    """Trainer with frozen parts in eval mode, and a validation loss that is a total and not a mean of means."""
+class ObjectiveTrainer(Trainer):
+    """Trainer with frozen parts in eval mode, and the objective's own validation."""
+
+    def __init__(self, objective: Objective, **options):
+        super().__init__(data_collator=objective.collate, compute_loss_func=objective.loss, **options)
+        self._objective = objective  # `objective` is the number of Trainer.hyperparameter_search
 
     def _get_train_sampler(self, train_dataset=None):
         args = self.args
@@ -220,13 +217,8 @@ class _Trainer(Trainer):
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        scores = score(self.model, rows, progress="validation")
-        nats, tokens = math.fsum(scores.nats), sum(scores.tokens)
-        metrics = {
-            f"{metric_key_prefix}_loss": nats / tokens,
-            f"{metric_key_prefix}_bits_per_byte": nats / math.log(2) / sum(row["bytes"] for row in rows),
-            f"{metric_key_prefix}_token_accuracy": sum(scores.right) / tokens,
-        }
+        measured = self._objective.evaluate(self.model, rows)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in measured.items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

@@ -1,5 +1,6 @@
 """The tasks. A further one is a file beside tweets.py and a line here."""
 
+from utils.tasks.reviews import REVIEWS
 from utils.tasks.tweets import TWEETS
 
-TASKS = {"tweets": TWEETS}
+TASKS = {"tweets": TWEETS, "reviews": REVIEWS}

@@ -34,12 +34,12 @@ NOTHING = {"", "nan", "none", "null", "<na>"}
 TRUE = {"t", "true", "1", "1.0", "yes", "y"}
 
 
-def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
+def to_rows(frame: "pandas.DataFrame", text_column: str, *, texts_tell: bool = True) -> "pandas.DataFrame":
     """What `Task` asks for, of every raw row; the group is the thread.
 
     A reply is what the reply column or the type column says; only in a file without either is it a text that
-    starts with @. A retweet is what a column says, or a text that starts with "RT @". A row is private where the
-    file says that it was not written for everybody.
+    starts with @. A retweet is what a column says, or a text that starts with "RT @". Without `texts_tell` the columns
+    alone count. A row is private where the file says that it was not written for everybody.
     """
     import pandas
 
@@ -62,9 +62,9 @@ def to_rows(frame: "pandas.DataFrame", text_column: str) -> "pandas.DataFrame":
     elif kinds is not None:
         is_reply = kinds.isin({"reply", "replied_to"})
     else:
-        is_reply = texts.str.lstrip().str.startswith("@")
+        is_reply = texts.str.lstrip().str.startswith("@") & texts_tell
 
-    is_retweet = texts.str.match(r"\s*RT @")
+    is_retweet = texts.str.match(r"\s*RT @") & texts_tell
     if kinds is not None:
         is_retweet |= kinds.isin({"retweet", "retweeted"})
     if (marks := cells(RETWEET_MARKS)) is not None:
@@ -113,5 +113,5 @@ TWEETS = Task(
     min_tokens=6,
     max_tokens=30,
     to_rows=to_rows,
-    to_example=lambda text, group: Example(prompt="", completion=text, group=group),
+    to_example=lambda text, group, label=None: Example(prompt="", completion=text, group=group),
 )

@@ -1,0 +1,88 @@
+"""What training minimises and what validation measures: writing texts, or telling labels apart."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from transformers import PreTrainedModel, TrainerCallback
+
+from utils.callbacks import Samples
+from utils.checkpoint import Trained
+from utils.classification import logits_of
+from utils.encoding import collate, collate_labelled, padding_of, start_and_end
+from utils.scoring import score
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How a model learns from rows.
+
+    `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, None the model's
+    own. `evaluate(model, rows)` gives the figures of a validation split: a "loss", `metric`, by which the best model
+    is chosen, and what else is worth a log line.
+    """
+
+    collate: Callable[[Sequence[dict]], dict]
+    loss: Callable | None
+    evaluate: Callable[[PreTrainedModel, Sequence[dict]], dict[str, float]]
+    metric: str
+    greater_is_better: bool
+    callbacks: list[TrainerCallback] = field(default_factory=list)
+
+
+def writing(base: Trained) -> Objective:
+    """The likelihood of the next token. Rows are those of `encoding.training_rows`."""
+    return Objective(
+        collate=partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
+        loss=None,
+        evaluate=_likelihood,
+        metric="bits_per_byte",
+        greater_is_better=False,
+        callbacks=[Samples(base)],
+    )
+
+
+def _likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
+    """Totals divided by totals, never a mean of the batches' means."""
+    scores = score(model, rows, progress="validation")
+    nats, tokens = math.fsum(scores.nats), sum(scores.tokens)
+    return {
+        "loss": nats / tokens,
+        "bits_per_byte": nats / math.log(2) / sum(row["bytes"] for row in rows),
+        "token_accuracy": sum(scores.right) / tokens,
+    }
+
+
+def telling_apart(base: Trained, class_weights: Sequence[float] | None) -> Objective:
+    """The likelihood of the right label, weighted by class. Rows are those of `encoding.labelled_rows`."""
+    weights = None if class_weights is None else torch.tensor(class_weights)
+    return Objective(
+        collate=partial(collate_labelled, pad_id=padding_of(base.tokenizer)),
+        loss=partial(_weighted_loss, weights),
+        evaluate=partial(_classification, base),
+        metric="macro_f1",
+        greater_is_better=True,
+    )
+
+
+def _weighted_loss(weights: torch.Tensor | None, outputs, labels: torch.Tensor, num_items_in_batch=None):
+    """The sum over the batch divided by its rows, also where the batch comes in several parts."""
+    logits = outputs["logits"].float()
+    weights = None if weights is None else weights.to(logits.device)
+    total = torch.nn.functional.cross_entropy(logits, labels, weights, reduction="sum")
+    return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+
+def _classification(base: Trained, model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
+    from sklearn.metrics import f1_score
+
+    logits = torch.from_numpy(logits_of(model, base.tokenizer, [row["input_ids"] for row in rows]))
+    labels = torch.tensor([row["label"] for row in rows])
+    predicted = logits.argmax(-1)
+    return {
+        "loss": torch.nn.functional.cross_entropy(logits, labels).item(),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", labels=range(logits.shape[1]), zero_division=0)),
+        "accuracy": (predicted == labels).double().mean().item(),
+    }

@@ -1,0 +1,68 @@
+"""From processed data and a base model's name to all that training needs: model, objective and rows."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utils import balancing, checkpoint, encoding, freezing, objectives, probing
+
+if TYPE_CHECKING:
+    from utils.store import Processed
+
+log = logging.getLogger(__name__)
+
+TRAINING_SPLITS = ("train", "validation")  # the test split is evaluate_model.py's
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A base model, frozen where it does not train, what it is to learn, and the rows of the two splits by name.
+
+    No row is longer than `max_length` tokens.
+    """
+
+    base: checkpoint.Trained
+    objective: objectives.Objective
+    rows: dict[str, list[dict]]
+    max_length: int
+
+
+def to_write(
+    data: "Processed", name: str, *, unfreeze_last: int | None, train_head: bool, max_length: int | None
+) -> Prepared:
+    """For a model that learns to write texts."""
+    base = checkpoint.load(name)
+    freezing.freeze(base.model, unfreeze_last, train_head)
+    longest = min(max_length or sys.maxsize, encoding.context_length(base.model))
+    rows = encoding.training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
+    return Prepared(base, objectives.writing(base), rows, longest)
+
+
+def to_classify(
+    data: "Processed",
+    name: str,
+    *,
+    unfreeze_last: int | None,
+    max_length: int | None,
+    class_weights: str,
+    oversample: bool,
+    augment: bool,
+    seed: int,
+) -> Prepared:
+    """For a model that learns to tell labels apart; see `balancing` for the flags against unequal classes."""
+    labels, train = data.recipe["labels"], data.splits["train"]
+    weights = balancing.class_weights(class_weights, train.label, labels)
+    base = checkpoint.load_base_classifier(name, labels, seed)
+    freezing.freeze_classifier(base.model, unfreeze_last)
+    longest = min(max_length or sys.maxsize, encoding.context_length(base.model))
+    rows = encoding.labelled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
+    if oversample or augment:
+        texts, text_labels = balancing.training_texts(
+            train.prompt, train.label, oversample=oversample, augment=augment, seed=seed
+        )
+        log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
+        encoded, tail = encoding.encode_for_classification(base.tokenizer, texts, data.recipe["template"])
+        rows["train"] = encoding.rows_with_labels(encoded, tail, text_labels, labels, longest)
+    probing.start_from_probe(base, rows["train"], weights)
+    return Prepared(base, objectives.telling_apart(base, weights), rows, longest)
