@@ -4,13 +4,14 @@ python fine_tune.py --data data/processed.pkl --epochs 10 --batch_size 16
 python fine_tune.py --data data/processed.pkl --model tiny --max_steps 20 --output_path models/tiny
 """
 
-import importlib.util
 import logging
 import shutil
 import sys
+from argparse import SUPPRESS
+from functools import partial
 from pathlib import Path
 
-from utils import store, training_state
+from utils import search_state, store, training_state
 from utils.cli import (
     MODEL_HELP,
     Parser,
@@ -24,9 +25,14 @@ from utils.cli import (
 )
 from utils.errors import EXIT_DONE, DataError, UsageError, UserError
 from utils.files import sha256_of
+from utils.training_settings import check_reporters, settings_from
 
 WRITING = {"epochs": 2.0, "learning_rate": 1e-4}
 CLASSIFYING = {"epochs": 4.0, "learning_rate": 5e-5}
+# What --search varies has no default in the parser, so that what is given can be told from what is not.
+SHARED = {"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None}
+FOR_WRITING = ("train_head",)
+FOR_CLASSIFYING = ("class_weights", "oversample", "augment", "threshold")
 
 log = logging.getLogger("utils.fine_tune")
 
@@ -44,12 +50,25 @@ def build_parser() -> Parser:
     )
     add("--overwrite", action="store_true", help="replace a model that is already there")
     add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
-    add("--epochs", "--num_train_epochs", type=positive_float, help="default: 2; to classify 4")
+    add(
+        "--search",
+        type=positive_int,
+        metavar="N",
+        help="first try N settings of epochs, batch size, learning rate, weight decay and unfrozen blocks, as far as "
+        "they are not given, and train with those that are best on the validation split",
+    )
+    add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help="default: 2; to classify 4")
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
-    add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=16, help="default: %(default)s")
+    add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=SUPPRESS, help="default: 16")
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
-    add("--learning_rate", "--lr", type=positive_float, help="default: 1e-4, to classify 5e-5; 5e-4 for few blocks")
-    add("--weight_decay", type=non_negative_float, default=0.01, help="default: %(default)s")
+    add(
+        "--learning_rate",
+        "--lr",
+        type=positive_float,
+        default=SUPPRESS,
+        help="default: 1e-4, to classify 5e-5; 5e-4 for few blocks",
+    )
+    add("--weight_decay", type=non_negative_float, default=SUPPRESS, help="default: 0.01")
     add(
         "--warmup_steps",
         type=non_negative_float,
@@ -61,9 +80,9 @@ def build_parser() -> Parser:
     add(
         "--unfreeze_last",
         type=blocks,
-        default="all",
+        default=SUPPRESS,
         metavar="N",
-        help="train the last N blocks and the final norm, or all (default: %(default)s)",
+        help="train the last N blocks and the final norm, or all (default: all)",
     )
     add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
     add(
@@ -103,16 +122,20 @@ def threshold(text: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train, save, load again, compare."""
+    """Search if asked to; train, save, load again, compare."""
     args = build_parser().parse_args(argv)
     set_up_logging()
     state_folder = training_state.folder_beside(args.output_path)
     check_reporters(args.report_to)
     training_state.check(state_folder, args.resume, args.overwrite)
     data = store.load(args.data_path)
-    check_data(args.data_path, data)
+    if len(data.splits["train"]) == 0:
+        raise DataError(f"{args.data_path} has no training texts", "preprocess more rows")
     classifies = data.recipe["kind"] == "classify"
     check_flags(args, classifies)
+    open_flags = fill_in(args, CLASSIFYING if classifies else WRITING)
+    if args.search:
+        search_state.check(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
 
     from utils import calibration, checkpoint, devices, freezing, recipe, training
@@ -124,6 +147,15 @@ def main(argv: list[str] | None = None) -> int:
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
     ready = prepare(args, data, name, classifies)
     base, rows = ready.base, ready.rows
+    found = None
+    if args.search:
+        from utils import searching
+
+        freeze = freezing.freeze_classifier if classifies else partial(freezing.freeze, train_head=args.train_head)
+        settings = settings_from(args, precision, device)
+        found = searching.search(ready, freeze, args, open_flags, settings, data_sha256)
+        vars(args).update(found.settings)
+        freeze(base.model, args.unfreeze_last)
     log.info(freezing.describe(base.model))
     training_state.begin(state_folder, vars(args), data_sha256, args.resume)
     try:
@@ -137,6 +169,8 @@ def main(argv: list[str] | None = None) -> int:
         if classifies:
             run_record["max_length"] = ready.max_length
             run_record["calibration"] = calibration.calibrate(base, rows["validation"], args.threshold, args.seed)
+        if found:
+            run_record["search"] = found.record
         checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
     except (KeyboardInterrupt, UserError):
         if training_state.keep_whole_states(state_folder):
@@ -144,6 +178,8 @@ def main(argv: list[str] | None = None) -> int:
         raise
     if outcome.better is False:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
+    if found:
+        search_state.finish(args.output_path)
     shutil.rmtree(state_folder)
     print(args.output_path)
     return EXIT_DONE
@@ -153,72 +189,27 @@ def prepare(args, data: store.Processed, name: str, classifies: bool):
     """What `utils.preparing` makes of the flags."""
     from utils import preparing
 
+    shared = {"unfreeze_last": args.unfreeze_last, "max_length": args.max_length}
     if not classifies:
-        return preparing.to_write(
-            data, name, unfreeze_last=args.unfreeze_last, train_head=args.train_head, max_length=args.max_length
-        )
-    return preparing.to_classify(
-        data,
-        name,
-        unfreeze_last=args.unfreeze_last,
-        max_length=args.max_length,
-        class_weights=args.class_weights,
-        oversample=args.oversample,
-        augment=args.augment,
-        seed=args.seed,
-    )
-
-
-def settings_from(args, precision: str, device: str):
-    """The training settings that the flags ask for."""
-    from utils.training import Settings
-
-    return Settings(
-        num_train_epochs=args.epochs,
-        max_steps=args.max_steps or -1,
-        per_device_train_batch_size=args.batch_size,
-        gradient_accumulation_steps=args.gradient_accumulation_steps,
-        learning_rate=args.learning_rate,
-        weight_decay=args.weight_decay,
-        warmup_steps=args.warmup_steps,
-        max_grad_norm=args.max_grad_norm,
-        early_stopping_patience=args.early_stopping_patience,
-        save_steps=args.save_steps or 0,
-        save_total_limit=args.save_total_limit,
-        logging_steps=args.logging_steps,
-        precision=precision,
-        device=device,
-        seed=args.seed,
-        report_to=args.report_to,
-        tensorboard_folder=args.output_path.parent / f"{args.output_path.name.removesuffix('.pt')}.tensorboard",
-        run_name=args.output_path.stem,
-    )
-
-
-def check_reporters(names: list[str]) -> None:
-    """Refuse a --report_to whose package is not installed, before any work."""
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise UsageError(f"--report_to {name}, but {name} is not installed", f"install it: pip install {name}")
-
-
-def check_data(path: Path, data: store.Processed) -> None:
-    """Refuse data that has nothing to train on."""
-    if len(data.splits["train"]) == 0:
-        raise DataError(f"{path} has no training texts", "preprocess more rows")
+        return preparing.to_write(data, name, train_head=args.train_head, **shared)
+    own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
+    return preparing.to_classify(data, name, **own, **shared)
 
 
 def check_flags(args, classifies: bool) -> None:
-    """Refuse flags of the other kind of task, and fill in the defaults of this one."""
-    for_writing, for_classes = ("train_head",), ("class_weights", "oversample", "augment", "threshold")
+    """Refuse flags of the other kind of task."""
     parser = build_parser()
-    for name in for_writing if classifies else for_classes:
+    for name in FOR_WRITING if classifies else FOR_CLASSIFYING:
         if getattr(args, name) != parser.get_default(name):
             kind = "write" if classifies else "classify"
             raise UsageError(f"--{name} is for models that {kind}, which is not what the data is for", "leave it away")
-    for name, value in (CLASSIFYING if classifies else WRITING).items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
+
+
+def fill_in(args, defaults: dict) -> list[str]:
+    """Give the flags that nobody gave their defaults; the names of those that --search may vary."""
+    missing = {name: value for name, value in (SHARED | defaults).items() if name not in args}
+    vars(args).update(missing)
+    return [name for name in missing if name != "epochs" or not args.max_steps]
 
 
 if __name__ == "__main__":

@@ -52,8 +52,9 @@ def noisy(seed: int, rows: int) -> Split:
     return split(texts, labels)
 
 
-def test_settings_are_the_best_on_validation_and_the_model_is_scikit_learns():
-    train, validation, test = noisy(1, 150), noisy(2, 60), noisy(3, 40)
+@pytest.mark.parametrize(("seed", "chosen"), [(1, None), (10, "balanced")])
+def test_settings_are_the_best_on_validation_and_the_model_is_scikit_learns(seed, chosen):
+    train, validation, test = noisy(seed, 150), noisy(seed + 100, 60), noisy(3, 40)
     scores, answers = {}, {}
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     features = vectorizer.fit_transform(train.prompt)
@@ -65,6 +66,7 @@ def test_settings_are_the_best_on_validation_and_the_model_is_scikit_learns():
             scores[inverse, weights] = f1_score(validation.label, answer, average="macro"), -loss
             answers[inverse, weights] = model.predict_proba(vectorizer.transform(test.prompt))
     best = max(scores, key=scores.get)
+    assert best[1] == chosen
     assert len({score for score, _ in scores.values()}) > 3  # else any settings would do
     found = tfidf_logistic_regression(train, validation, test.prompt, LABELS)
     assert found.settings == {

@@ -168,6 +168,12 @@ def test_a_class_that_nothing_has_is_in_no_mean(metric):
     assert "f1" not in result
 
 
+def test_each_fifteenth_is_a_bin(metric):
+    """A text in the first and one in the second: their gaps of +0.95 and -0.1 don't cancel out."""
+    result = metric.compute(predictions=[1, 1], references=[1, 0], probabilities=[[0.95, 0.05], [0.9, 0.1]])
+    assert result["expected_calibration_error"]["value"] == pytest.approx((0.95 + 0.1) / 2)
+
+
 def test_certain_and_wrong_is_no_infinite_loss(metric):
     result = metric.compute(predictions=[0], references=[1], probabilities=[[1.0, 0.0]])
     assert result["log_loss"]["value"] == pytest.approx(-np.log(np.finfo(float).eps))

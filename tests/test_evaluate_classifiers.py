@@ -221,6 +221,17 @@ def test_the_baselines_answer_the_same_texts(call):
     assert evaluation["verdict"] in out
 
 
+def test_the_baselines_learn_from_train_and_validation_alone(call):
+    """There, every label is the other one: what was learnt and chosen there is wrong about all test texts."""
+    other = {"bad": "good", "good": "bad"}
+    learnt = {name: [(text, other[label]) for text, label in TWO[name]] for name in ("train", "validation")}
+    store.save(Path("reviews.pkl"), labelled(**learnt, test=TWO["test"]))
+    assert call()[0] == 0
+    words = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["baselines"]["tfidf_logistic_regression"]
+    assert words["settings"]["validation_macro_f1"] == 1.0
+    assert words["accuracy"]["value"] == 0.0
+
+
 def test_a_model_that_beats_the_baseline_gets_no_warning(call):
     """Labels that no word tells, but this model's own answers."""
     texts = [text for text, _ in TWO["test"]]

@@ -50,7 +50,8 @@ def test_a_task_turns_rows_into_examples(task):
 
 
 @pytest.mark.parametrize(
-    ("name", "template", "kind"), [("tweets", "{prompt}", "generate"), ("reviews", "{prompt}", "classify")]
+    ("name", "template", "kind"),
+    [("tweets", "{prompt}", "generate"), ("reviews", "Review: {prompt}\nSentiment:", "classify")],
 )
 def test_golden_templates(name, template, kind):
     assert (TASKS[name].template, TASKS[name].kind) == (template, kind)

@@ -2,11 +2,17 @@
 
 import json
 import shutil
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from utils.errors import UsageError, UserError
+from utils.errors import DataError, UsageError, UserError
 from utils.files import atomic_write
 from utils.training_state import ARGUMENTS_FILE, FREE_TO_CHANGE
+
+if TYPE_CHECKING:
+    from utils.store import Processed
 
 STORAGE_FILE = "study.db"
 TABLE_FILE = "search.csv"
@@ -25,13 +31,19 @@ def table_of(output_path: Path) -> Path:
     return output_path / TABLE_FILE
 
 
-def check(output_path: Path, overwrite: bool) -> None:
-    """Refuse to touch a folder that is not ours, and to replace the table of another search."""
-    folder, table = folder_beside(output_path), table_of(output_path)
+def check(flags: Namespace, data: "Processed", open_flags: Sequence[str]) -> None:
+    """Refuse a search with nothing to compare by, with nothing to vary, or where other files would be lost."""
+    if len(data.splits["validation"]) == 0:
+        raise DataError(
+            f"{flags.data_path} has no validation texts, by which --search compares settings", "preprocess more rows"
+        )
+    if not open_flags:
+        raise UsageError("--search, but all flags that it varies are given", "leave away --learning_rate, for one")
+    folder, table = folder_beside(flags.output_path), table_of(flags.output_path)
     found = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
     if not all(any(entry.match(pattern) for pattern in FILES) for entry in found):
         raise UserError(f"{folder} is needed for the trials, and holds other files", "move them elsewhere")
-    if table.exists() and not overwrite:
+    if flags.output_path.suffix == ".pt" and table.exists() and not flags.overwrite:
         raise UserError(f"{table} already holds a search", "add --overwrite to replace it, or move it elsewhere")
 
 

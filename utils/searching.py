@@ -1,7 +1,6 @@
 """Hyper-parameter search: Optuna through Trainer.hyperparameter_search, a trial at a time, so that it can go on."""
 
 import copy
-import csv
 import logging
 import random
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import optuna
 import torch
+from optuna.trial import Trial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
@@ -20,27 +20,13 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 from utils import search_state
 from utils.callbacks import FiniteLoss
 from utils.errors import UserError
-from utils.files import atomic_write
-from utils.freezing import find_parts
 from utils.preparing import Prepared
+from utils.search_space import ALL, ARGUMENT_OF, describe_space, space_of, suggest
 from utils.training import ObjectiveTrainer, arguments, halve_frozen_weights
-from utils.training_settings import settings_from
+from utils.training_settings import Settings
+from utils.trials import PROBLEM, best_of, describe_last, finished, write_table
 
 log = logging.getLogger(__name__)
-
-ARGUMENT_OF = {  # by flag; the blocks that train are no argument of Trainer's
-    "learning_rate": "learning_rate",
-    "batch_size": "per_device_train_batch_size",
-    "epochs": "num_train_epochs",
-    "weight_decay": "weight_decay",
-}
-BATCH_SIZES = (8, 16, 32)
-WEIGHT_DECAYS = (0.0, 0.01, 0.1)
-LAST_BLOCKS = (1, 2, 4, 8)
-STUDY = "search"
-ALL = "all"
-PROBLEM = "problem"
-METRIC_NAMES = {"macro_f1": "macro F1", "bits_per_byte": "bits per byte"}
 
 
 @dataclass(frozen=True)
@@ -51,43 +37,55 @@ class Found:
     record: dict
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What all trials share."""
+
+    ready: Prepared
+    freeze: Callable[[PreTrainedModel, int | None], None]
+    settings: Settings
+    unfreeze_last: int | None  # where it is not searched
+    space: dict[str, Sequence]
+    folder: Path
+
+
 def search(
     ready: Prepared,
     freeze: Callable[[PreTrainedModel, int | None], None],
     flags: Namespace,
     open_flags: Sequence[str],
-    precision: str,
-    device: str,
+    settings: Settings,
     data_sha256: str,
 ) -> Found:
     """Try settings until `flags.search` trials are finished, those of an interrupted search counted.
 
     `open_flags` vary, and their values in `flags` are what the first trial tries. A trial's value is the best of its
-    evaluations on the validation split, as in the training that follows.
+    evaluations on the validation split: the one that the training with its settings keeps. The base model stays as
+    it is.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = search_state.folder_beside(flags.output_path)
-    space = _space({name: getattr(flags, name) for name in open_flags}, ready.base.model)
+    defaults = {name: getattr(flags, name) for name in open_flags}
+    space = space_of(defaults, ready.base.model)
     fixed = {name: value for name, value in vars(flags).items() if name not in open_flags}
     search_state.begin(folder, fixed, space, data_sha256, flags.overwrite)
+    plan = _Plan(ready, freeze, replace(settings, report_to=[]), flags.unfreeze_last, space, folder)
     try:
-        study = _study(folder, ready.objective.greater_is_better)
-        _run(study, ready, freeze, flags, space, folder, precision, device)
+        trials = _run(plan, defaults, flags.search)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error.__cause__ or error).partition("\n")[0]
         raise UserError(
             f"the trials in {folder} cannot be written or read: {reason}",
             f"free some space, or remove {folder} to start anew",
         ) from error
-    trials = _finished(study)
-    best = _best(trials, ready.objective.greater_is_better)
+    best = best_of(trials, ready.objective.greater_is_better)
     if best is None:
         raise UserError(
             f"none of {len(trials)} trials could train: {trials[-1].user_attrs[PROBLEM]}",
-            f"remove {folder} and search again with a lower --learning_rate, or --precision fp32",
+            f"remove {folder}, and search again with a lower --learning_rate or --precision fp32",
         )
     number = trials.index(best) + 1
-    log.info("the best of %d trials is trial %d; training with its settings", len(trials), number)
+    log.info("the best of %d trials is trial %d: training with its settings", len(trials), number)
     return Found(
         settings={name: None if value == ALL else value for name, value in best.params.items()},
         record={
@@ -100,134 +98,79 @@ def search(
     )
 
 
-def _space(defaults: dict, model: PreTrainedModel) -> dict[str, Sequence]:
-    """What is tried by flag: a range for learning rate (logarithmic) and epochs, choices for the others."""
-    space = {}
-    for name, default in defaults.items():
-        if name == "learning_rate":
-            space[name] = [default / 5, default * 10]  # few blocks take higher rates than a whole model
-        elif name == "epochs":
-            space[name] = [max(1, round(default / 2)), round(default * 2)]
-        elif name == "unfreeze_last":
-            blocks = len(find_parts(model).blocks)
-            some = {number for number in LAST_BLOCKS if number < blocks}
-            space[name] = [*sorted({*sorted(some)[-3:], *([] if default is None else [default])}), ALL]
-        else:
-            choices = {"batch_size": BATCH_SIZES, "weight_decay": WEIGHT_DECAYS}[name]
-            space[name] = sorted({*choices, default})
-    return space
-
-
-def _suggest(trial: optuna.Trial, space: dict[str, Sequence]) -> dict:
-    """The trial's values by flag; the same ones each time."""
-    values = {}
-    for name, choices in space.items():
-        if name == "learning_rate":
-            values[name] = trial.suggest_float(name, *choices, log=True)
-        elif name == "epochs":
-            values[name] = trial.suggest_int(name, *choices)
-        else:
-            values[name] = trial.suggest_categorical(name, choices)
-    return values
-
-
-def _study(folder: Path, maximize: bool) -> optuna.Study:
-    storage = optuna.storages.RDBStorage(
-        URL.create("sqlite", database=str(folder / search_state.STORAGE_FILE)).render_as_string()
-    )
-    direction = "maximize" if maximize else "minimize"
-    return optuna.create_study(storage=storage, study_name=STUDY, direction=direction, load_if_exists=True)
-
-
-def _run(
-    study: optuna.Study,
-    ready: Prepared,
-    freeze: Callable,
-    flags: Namespace,
-    space: dict,
-    folder: Path,
-    precision: str,
-    device: str,
-) -> None:
-    finished, total = _finished(study), flags.search
-    if finished:
-        log.info("going on with the search in %s: %d of %d trials are finished", folder, len(finished), total)
-    elif not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
-        defaults = {name: getattr(flags, name) for name in space}
+def _run(plan: _Plan, defaults: dict, total: int) -> list[optuna.trial.FrozenTrial]:
+    """The finished trials, `total` of them or more."""
+    metric, greater_is_better = plan.ready.objective.metric, plan.ready.objective.greater_is_better
+    url = URL.create("sqlite", database=str(plan.folder / search_state.STORAGE_FILE)).render_as_string()
+    place = {
+        "storage": optuna.storages.RDBStorage(url),
+        "study_name": "search",
+        "direction": "maximize" if greater_is_better else "minimize",
+        "load_if_exists": True,
+    }
+    study = optuna.create_study(**place)
+    if trials := finished(study):
+        log.info("going on with the search in %s, in which %d trials are finished", plan.folder, len(trials))
+    elif not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         study.enqueue_trial({name: ALL if value is None else value for name, value in defaults.items()})
-    _write_table(folder / search_state.TABLE_FILE, finished, space, ready.objective.metric)
-    if len(finished) >= total:
-        return
-    log.info("searching: %s", "; ".join(_tried(name, choices) for name, choices in space.items()))
-    with tqdm(total=total, initial=len(finished), desc="search", unit=" trials", disable=None) as bar:
-        trainer = _trainer(ready, freeze, flags, space, folder, precision, device, bar)
-        try:
-            while len(finished) < total:
+    write_table(plan.folder / search_state.TABLE_FILE, trials, [*plan.space], metric)
+    if len(trials) >= total:
+        return trials
+    log.info("searching %s", describe_space(plan.space))
+    try:
+        with tqdm(total=total, initial=len(trials), desc="search", unit=" trials", disable=None) as bar:
+            trainer = _trainer(plan, bar)
+            while len(trials) < total:
                 trainer.hyperparameter_search(
                     hp_space=lambda trial: {
                         ARGUMENT_OF[name]: value
-                        for name, value in _suggest(trial, space).items()
+                        for name, value in suggest(trial, plan.space).items()
                         if name in ARGUMENT_OF
                     },
                     compute_objective=trainer.best_so_far,
-                    n_trials=1,
-                    direction="maximize" if ready.objective.greater_is_better else "minimize",
                     backend="optuna",
-                    storage=study._storage,
-                    study_name=STUDY,
-                    load_if_exists=True,
-                    sampler=optuna.samplers.TPESampler(seed=_seed(flags.seed, len(finished))),
-                    pruner=optuna.pruners.NopPruner(),  # the same step is not the same share of two trials
+                    n_trials=1,
+                    sampler=optuna.samplers.TPESampler(seed=_seed(plan.settings.seed, len(trials))),
+                    pruner=optuna.pruners.NopPruner(),  # equal steps of two trials are not equal shares of them
+                    **place,
                 )
-                finished = _finished(study)
-                _write_table(folder / search_state.TABLE_FILE, finished, space, ready.objective.metric)
-                bar.write(_line(finished, total, ready), file=sys.stderr)
-                bar.update(len(finished) - bar.n)
-        except KeyboardInterrupt:
-            log.info(
-                "%d of %d trials are finished and kept in %s: the same command goes on with the rest",
-                *(len(finished), total, folder),
-            )
-            raise
+                trials = finished(study)
+                write_table(plan.folder / search_state.TABLE_FILE, trials, [*plan.space], metric)
+                bar.write(describe_last(trials, total, metric, greater_is_better), file=sys.stderr)
+                bar.update(len(trials) - bar.n)
+    except KeyboardInterrupt:
+        log.info("%d of %d trials are finished and kept: the same command goes on with the rest", len(trials), total)
+        raise
+    return trials
 
 
-def _seed(seed: int, number: int) -> int:
-    """A sampler's own seed for each trial: what it suggests does not depend on where a search was interrupted."""
-    return random.Random(f"{seed} {number}").getrandbits(32)
+def _seed(seed: int, trial: int) -> int:
+    """A seed for each trial's sampler: what it suggests depends on the finished trials, not on interruptions."""
+    return random.Random(f"{seed} {trial}").getrandbits(32)
 
 
-def _trainer(
-    ready: Prepared,
-    freeze: Callable,
-    flags: Namespace,
-    space: dict,
-    folder: Path,
-    precision: str,
-    device: str,
-    bar: tqdm,
-) -> "_TrialTrainer":
-    base, objective = ready.base.model, ready.objective
+def _trainer(plan: _Plan, bar: tqdm) -> "_TrialTrainer":
+    base, objective, settings = plan.ready.base.model, plan.ready.objective, plan.settings
 
-    def model_init(trial: optuna.Trial | None) -> PreTrainedModel:
+    def model_init(trial: Trial | None) -> PreTrainedModel:
         if trial is None:  # Trainer wants a model before there is a trial
             return base
-        last = _suggest(trial, space).get("unfreeze_last", flags.unfreeze_last)
+        last = suggest(trial, plan.space).get("unfreeze_last", plan.unfreeze_last)
         model = copy.deepcopy(base)
-        freeze(model, None if last == ALL else last)
-        if precision == "bf16":
+        plan.freeze(model, None if last == ALL else last)
+        if settings.precision == "bf16":
             halve_frozen_weights(model)
         return model
 
-    settings = replace(settings_from(flags, precision, device), report_to=[])
     callbacks = [FiniteLoss(), _Fraction(bar)]
-    if flags.early_stopping_patience:
-        callbacks.append(EarlyStoppingCallback(flags.early_stopping_patience))
+    if settings.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
     trainer = _TrialTrainer(
         objective,
         model_init=model_init,
-        args=arguments(settings, objective, folder, True, eval_on_start=False, saves=False),
-        train_dataset=ready.rows["train"],
-        eval_dataset=ready.rows["validation"],
+        args=arguments(settings, objective, plan.folder, True, eval_on_start=False, saves=False),
+        train_dataset=plan.ready.rows["train"],
+        eval_dataset=plan.ready.rows["validation"],
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
@@ -246,7 +189,7 @@ class _TrialTrainer(ObjectiveTrainer):
             self.objective = 0.0 if self.args.greater_is_better else float("inf")
 
     def best_so_far(self, metrics: dict[str, float]) -> float:
-        """The best evaluation of the trial until now, which is what a training keeps."""
+        """The best evaluation of the trial until now."""
         name = self.args.metric_for_best_model
         values = [entry[name] for entry in self.state.log_history if name in entry]
         return max(values) if self.args.greater_is_better else min(values)
@@ -263,44 +206,3 @@ class _Fraction(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         self.bar.update(round(self.first + state.global_step / state.max_steps - self.bar.n, 2))
-
-
-def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """In the order in which they were begun; a trial that was interrupted is none."""
-    return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-
-
-def _best(trials: Sequence[optuna.trial.FrozenTrial], maximize: bool) -> optuna.trial.FrozenTrial | None:
-    """The first of equally good ones; None where none could train."""
-    trained = [trial for trial in trials if PROBLEM not in trial.user_attrs]
-    return (max if maximize else min)(trained, key=lambda trial: trial.value, default=None)
-
-
-def _write_table(path: Path, trials: Sequence[optuna.trial.FrozenTrial], space: dict, metric: str) -> None:
-    with atomic_write(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["number", "state", *space, metric, "seconds"])
-        for number, trial in enumerate(trials, 1):
-            failed = PROBLEM in trial.user_attrs
-            state, value = ("failed", "") if failed else ("finished", trial.value)
-            seconds = round(trial.duration.total_seconds(), 1)
-            writer.writerow([number, state, *(trial.params[name] for name in space), value, seconds])
-
-
-def _line(trials: Sequence[optuna.trial.FrozenTrial], total: int, ready: Prepared) -> str:
-    """What a log says of the last trial."""
-    last, best = trials[-1], _best(trials, ready.objective.greater_is_better)
-    settings = ", ".join(f"{name} {_short(value)}" for name, value in last.params.items())
-    head, metric = f"trial {len(trials)}/{total}", METRIC_NAMES[ready.objective.metric]
-    if PROBLEM in last.user_attrs:
-        return f"{head}: failed, {last.user_attrs[PROBLEM]}: {settings}"
-    return f"{head}: {metric} {last.value:.4f} (best {best.value:.4f} of trial {trials.index(best) + 1}): {settings}"
-
-
-def _tried(name: str, choices: Sequence) -> str:
-    values = [str(_short(value)) for value in choices]
-    return f"{name} {'–'.join(values) if name in ('learning_rate', 'epochs') else ', '.join(values)}"
-
-
-def _short(value: object) -> object:
-    return f"{value:.3g}" if isinstance(value, float) else value

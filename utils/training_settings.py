@@ -1,8 +1,11 @@
 """What decides a training run, as the flags of fine_tune.py give it."""
 
+import importlib.util
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+
+from utils.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,10 @@ def settings_from(flags: Namespace, precision: str, device: str) -> Settings:
         tensorboard_folder=flags.output_path.parent / f"{flags.output_path.name.removesuffix('.pt')}.tensorboard",
         run_name=flags.output_path.stem,
     )
+
+
+def check_reporters(names: list[str]) -> None:
+    """Refuse a --report_to whose package is not installed, before any work."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise UsageError(f"--report_to {name}, but {name} is not installed", f"install it: pip install {name}")
