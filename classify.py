@@ -14,10 +14,11 @@ from pathlib import Path
 from utils.cli import Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
+from utils.labels import LabelMap, parse_label_map
 from utils.reading.delimited import BOM
 from utils.reading.hub_datasets import is_hub
-from utils.table_columns import Columns, added_columns, open_to_classify
 from utils.tables import Table, encode_rows, style_of_output
+from utils.tables.columns import Columns, added_columns, open_to_classify
 from utils.tallies import Tally, balance, log_counts, log_labels
 
 log = logging.getLogger("utils.classify")
@@ -121,7 +122,7 @@ def classify_file(args) -> None:
     check_writable(path)
     table, columns = open_to_classify(args.data_path, args.text_column, args.label_column, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
-    tally = Tally(classifier.labels)
+    tally = Tally(classifier.labels, label_map_of(classifier))
     style = style_of_output(path, args.data_path, table.style)
     header = [*table.columns, *added_columns(table.columns, classifier.labels)]
     with atomic_write(path) as file:
@@ -137,6 +138,12 @@ def classify_file(args) -> None:
     counts = {"rows": tally.rows, "without_text": tally.without_text, "truncated": tally.truncated}
     result = {"output_path": str(path), **counts, "predicted": tally.predicted, "scores": scores}
     print(json.dumps(result, ensure_ascii=False) if args.json else path)
+
+
+def label_map_of(classifier) -> LabelMap | None:
+    """The map with which preprocess.py made classes of the labels that the model was trained on."""
+    written = classifier.run.get("label_map")
+    return parse_label_map(written) if written else None
 
 
 def classified_rows(

@@ -37,7 +37,7 @@ def _no_progress_bars():
     transformers.utils.logging.enable_progress_bar()
 
 
-def save_classifier(path: Path, labels: list[str]) -> Path:
+def save_classifier(path: Path, labels: list[str], **run) -> Path:
     """A random classifier of tiny's vocabulary, with the recipe that fine_tune.py would write."""
     names = dict(enumerate(labels))
     options = {**SHAPE, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128, "initializer_range": 0.3}
@@ -54,6 +54,7 @@ def save_classifier(path: Path, labels: list[str]) -> Path:
         "base_model": "tiny",
         "calibration": {"temperature": 2.0, "threshold": None},
         "max_length": LONGEST,
+        **run,
     }
     checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), recipe), "", "")
     return path
@@ -264,6 +265,18 @@ def test_stars_are_no_right_answers_for_zero_and_one_unless_asked_for(cli, model
     words = ["--model_path", model, "--data_path", path, "--json"]
     assert json.loads(cli(*words)[1])["scores"] is None
     assert json.loads(cli(*words, "--label_column", "stars")[1])["scores"]["rows"] == 1
+
+
+def test_the_label_map_of_training_makes_classes_of_stars(cli, tmp_path, data):
+    mapped = save_classifier(tmp_path / "mapped", ["0", "1"], label_map="1-2=0,4-5=1")
+    path = data("text,stars\na,1\nb,5.0\nc,3\nd,4\ne,\n")
+    labels = expected(mapped, ["a", "b", "d"]).labels
+    code, out, err = cli("--model_path", mapped, "--data_path", path, "--json")
+    scores = json.loads(out)["scores"]
+    assert code == 0
+    assert (scores["rows"], scores["unknown_labels"]) == (3, 0)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(["0", "1", "1"], labels))
+    assert "does not know" not in err
 
 
 def test_columns_that_are_there_already_are_kept_beside_the_new_ones(cli, model, data):

@@ -12,6 +12,7 @@ import pytest
 import preprocess
 from utils import base_models, encoding, store
 from utils.cli import run
+from utils.tasks import TASKS
 
 SAMPLE = Path(__file__).parent.parent / "data" / "samples" / "reviews.csv"
 WORDS = (
@@ -118,7 +119,7 @@ def test_the_sample_reviews(made):
 
     recipe = data.recipe
     assert [recipe[name] for name in ("task", "kind", "labels", "template", "label_map", "keep_conflicts")] == [
-        *("reviews", "classify", ["negative", "positive"], "{prompt}", None, False)
+        *("reviews", "classify", ["negative", "positive"], TASKS["reviews"].template, None, False)
     ]
     assert (recipe["cleaning"]["emoji"], recipe["filters"]["min_tokens"], recipe["filters"]["max_tokens"]) == (
         *("keep", 1),

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from utils.labels import MISSING, as_number
+from utils.labels import MISSING, LabelMap, as_number
 
 log = logging.getLogger(__name__)
 
@@ -12,10 +12,14 @@ LISTED = 5
 
 
 class Tally:
-    """What was predicted, and how often that is the label of the row. As large for ten rows as for ten million."""
+    """What was predicted, and how often that is the label of the row. As large for ten rows as for ten million.
 
-    def __init__(self, labels: Sequence[str]):
+    `label_map` is the one that the model was trained with: what it leaves out has no label.
+    """
+
+    def __init__(self, labels: Sequence[str], label_map: LabelMap | None = None):
         self.labels = list(labels)
+        self.label_map = label_map
         self.rows = self.without_text = self.truncated = 0
         self.predicted = dict.fromkeys(self.labels, 0)
         self.unknown = 0  # rows with a label that the model does not know
@@ -67,6 +71,8 @@ class Tally:
 
     def _label_of(self, cell: str) -> str | None:
         label = " ".join(cell.split())
+        if self.label_map is not None:
+            return self.label_map.class_of(label)
         if label in self.predicted:
             return label
         if label.casefold() in MISSING:

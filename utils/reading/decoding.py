@@ -65,17 +65,17 @@ def _decode(data: bytes, name: str) -> tuple[bytes, str]:
     for mark, encoding in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _decode_marked(data, encoding, name), encoding
-    _refuse_binary(data, name)
+    refuse_binary(data, name)
     has_mark = data.startswith(codecs.BOM_UTF8)
     text = data.removeprefix(codecs.BOM_UTF8)
     if _is_utf8(text):
         return text, "utf-8-sig" if has_mark else "utf-8"
 
     bad = {number: line for number, line in enumerate(text.split(b"\n"), 1) if not _is_utf8(line)}
-    if has_mark or _is_mostly_utf8(text):
+    if has_mark or is_mostly_utf8(text):
         log.warning("%s: %d lines are not UTF-8, the first is line %d; read as cp1252", name, len(bad), min(bad))
         return text.decode("utf-8", errors="cp1252").encode(), "utf-8 and cp1252"
-    encoding = _detect(b"\n".join(bad.values()))
+    encoding = detect(b"\n".join(bad.values()))
     log.warning("%s is not UTF-8; read as %s, which is a guess: check the accents", name, encoding)
     return text.decode(encoding, errors="replace").encode(), encoding
 
@@ -103,14 +103,15 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _is_mostly_utf8(data: bytes) -> bool:
+def is_mostly_utf8(data: bytes) -> bool:
     """Whether most characters beyond ASCII are whole UTF-8."""
     text = data.decode("utf-8", errors="replace")
     beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
     return text.count("\ufffd") < beyond_ascii / 2
 
 
-def _refuse_binary(data: bytes, name: str) -> None:
+def refuse_binary(data: bytes, name: str) -> None:
+    """Raise DataError for the beginning of a file that is no text."""
     looks_like = next((kind for magic, kind in MAGIC_NUMBERS if data.startswith(magic)), None)
     head = data[:CHECKED_BYTES]
     if looks_like is None and len(head) - len(head.translate(None, CONTROL_BYTES)) > len(head) / 20:
@@ -124,7 +125,8 @@ def _refuse_binary(data: bytes, name: str) -> None:
         )
 
 
-def _detect(sample: bytes) -> str:
+def detect(sample: bytes) -> str:
+    """The likeliest encoding of lines that are not UTF-8."""
     # charset-normalizer takes short French texts for cp1250 or cp1257, which turns à into ŕ; so cp1252 goes first where
     # it yields plain letters with western accents among them.
     sample = sample[:DETECTED_BYTES]

@@ -24,8 +24,8 @@ def read_delimited(text: bytes, delimiter: bytes | None, header: bool, name: str
     """
     import pandas as pd
 
-    delimiter = delimiter or _delimiter_of(text)
-    quotes_enclose = delimiter != b"\t" or _tab_cells_are_quoted(text)
+    delimiter = delimiter or delimiter_of(text)
+    quotes_enclose = delimiter != b"\t" or tab_cells_are_quoted(text)
     rows = _mask_quoted(text, delimiter, name) if quotes_enclose else text
     try:
         frame = pd.read_csv(
@@ -74,7 +74,8 @@ def column_key(name: str) -> str:
     return "".join(name.replace(BOM, "").split()).casefold()
 
 
-def _delimiter_of(text: bytes) -> bytes:
+def delimiter_of(text: bytes) -> bytes:
+    """What parts the cells of the first lines: a tab, comma, semicolon or bar."""
     first_line = re.sub(rb'"[^"]*"', b"", text.lstrip(b" \n").partition(b"\n")[0])
     if b"\t" in first_line:
         return b"\t"
@@ -113,7 +114,7 @@ def _mask_quoted(text: bytes, delimiter: bytes, name: str) -> bytes:
     return _quoted_cell(delimiter).sub(mask, text)
 
 
-def _tab_cells_are_quoted(text: bytes) -> bool:
+def tab_cells_are_quoted(text: bytes) -> bool:
     """Whether quotes in tab-separated text enclose cells, as pandas and Excel write them, rather than being text.
 
     They do where each quote belongs to a cell that needed quoting (or the header is quoted as well). Where such cells

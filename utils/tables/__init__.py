@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from utils.delimited_rows import Row, Style, recognise_style, split_rows
 from utils.errors import DataError
 from utils.reading import read_frame
 from utils.reading.input_files import files_of, format_of
-from utils.text_lines import TextFile, open_text
+from utils.tables.delimited_rows import Row, Style, recognise_style, split_rows
+from utils.tables.text_lines import TextFile, open_text
 
 log = logging.getLogger(__name__)
 

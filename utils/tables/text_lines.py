@@ -102,7 +102,7 @@ def _recognise(path: str) -> tuple[str, str, bool]:
         for mark, encoding in decoding.BYTE_ORDER_MARKS:
             if head.startswith(mark):
                 return encoding, "strict", True
-        decoding._refuse_binary(head, path)
+        decoding.refuse_binary(head, path)
         has_mark = head.startswith(codecs.BOM_UTF8)
         file.seek(0)
         for number, line in _limited(file, path):
@@ -119,10 +119,10 @@ def _recognise(path: str) -> tuple[str, str, bool]:
     utf8 = "utf-8-sig" if has_mark else "utf-8"
     if not bad:
         return utf8, "strict", has_mark
-    if has_mark or decoding._is_mostly_utf8(bytes(good + bad)):
+    if has_mark or decoding.is_mostly_utf8(bytes(good + bad)):
         log.warning("%s: %d lines are not UTF-8, the first is line %d; read as cp1252", path, bad_lines, first_bad)
         return utf8, "cp1252", has_mark
-    encoding = decoding._detect(bytes(bad))
+    encoding = decoding.detect(bytes(bad))
     log.warning("%s is not UTF-8; read as %s, which is a guess: check the accents", path, encoding)
     return encoding, "replace", False
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from utils.errors import DataError
 from utils.reading import delimited
-from utils.text_lines import LONGEST_LINE, TextFile
+from utils.tables.text_lines import LONGEST_LINE, TextFile
 
 SIGNS = {",": "comma", ";": "semicolon", "\t": "tab"}
 SAMPLE_CUTS = 20
@@ -99,14 +99,14 @@ def _delimiter_of(file: TextFile, kind: str) -> str | None:
         tabs = Counter(line.count("\t") for line in file.sample.split(file.newline) if line.strip())
         usual, lines = tabs.most_common(1)[0] if tabs else (0, 0)
         return "\t" if usual and lines >= 0.9 * tabs.total() else None
-    return "\t" if kind == ".tsv" else delimited._delimiter_of(_sample(file)).decode()
+    return "\t" if kind == ".tsv" else delimited.delimiter_of(_sample(file)).decode()
 
 
 def _tab_cells_are_quoted(file: TextFile) -> bool:
     """Whether quotes in tab-separated text enclose cells; a sample may end inside such a cell, which says nothing."""
     sample = _sample(file)
     for _ in range(1 if file.is_whole else SAMPLE_CUTS):
-        if delimited._tab_cells_are_quoted(sample):
+        if delimited.tab_cells_are_quoted(sample):
             return True
         sample = sample[: sample.rfind(b"\n", 0, -1) + 1]
     return False
