@@ -131,7 +131,7 @@ def test_the_sample_reviews(made):
         assert (set(split.completion), set(split.loss_start)) == ({""}, {0})
         assert len(split.facts["id"]) == len(split)
         for text, ids in zip(split.prompt, split.ids, strict=True):
-            assert tokenizer.decode(ids, skip_special_tokens=True) == text
+            assert tokenizer.decode(ids, skip_special_tokens=True) == f"Review: {text}\nSentiment:"
 
 
 def test_the_report_has_the_labels(call):
