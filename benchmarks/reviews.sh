@@ -17,7 +17,13 @@ import json
 import statistics
 from pathlib import Path
 
-BASELINE = "TF-IDF + logistic regression"
+BASELINE = "tfidf_logistic_regression"
+
+
+def models(evaluation):
+    return {"tuned": evaluation["tuned"], **evaluation["baselines"]}
+
+
 runs = [Path(f"models/reviews-{seed}") for seed in range(5)]
 seconds = [json.loads((run / "run.json").read_text())["results"]["train_seconds"] for run in runs]
 evaluations = [json.loads((run / "evaluation.json").read_text()) for run in runs]
@@ -26,7 +32,7 @@ print("|---|---|---|")
 for figure in ("accuracy", "macro_f1", "roc_auc", "expected_calibration_error"):
     cells = []
     for model in ("tuned", BASELINE):
-        values = [evaluation[model][figure]["value"] for evaluation in evaluations]
+        values = [models(evaluation)[model][figure]["value"] for evaluation in evaluations]
         spread = f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
         cells.append(f"{spread} ({min(values):.4f}, {max(values):.4f})")
     print("|", " | ".join([figure.replace("_", " "), *cells]), "|")

@@ -15,6 +15,7 @@ ARGUMENT_OF = {  # by flag; how many blocks train is no argument of Trainer's
     "epochs": "num_train_epochs",
     "weight_decay": "weight_decay",
 }
+SEARCHED = (*ARGUMENT_OF, "unfreeze_last")
 BATCH_SIZES = (8, 16, 32)
 WEIGHT_DECAYS = (0.0, 0.01, 0.1)
 LAST_BLOCKS = (1, 2, 4, 8)
@@ -24,7 +25,7 @@ ALL = "all"
 def space_of(defaults: dict, model: "PreTrainedModel") -> dict[str, Sequence]:
     """What is tried by flag: the ends of a range for learning rate and epochs, choices for the others."""
     space = {}
-    for name, default in defaults.items():
+    for name, default in sorted(defaults.items(), key=lambda item: SEARCHED.index(item[0])):
         if name == "learning_rate":
             space[name] = [default / 5, default * 10]  # few blocks take higher rates than a whole model
         elif name == "epochs":
