@@ -110,9 +110,9 @@ def judge_writer(args, trained: "Trained", data: store.Processed, device: str, p
 def judge_classifier(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
     """(the evaluation, the tables) of a model that classifies; its mistakes go where --errors_path says."""
     from utils import judging_classifiers
-    from utils.classification import open_classifier
+    from utils.classification import classifier_of
 
-    classifier = open_classifier(args.model_path)
+    classifier = classifier_of(args.model_path, trained)
     classifier.model.to(device)
     judging_classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
     found, mistakes = judging_classifiers.judge(classifier, data, args.seed, precision)

@@ -59,7 +59,11 @@ class Predictions:
 
 def open_classifier(model_path: str) -> Classifier:
     """The classifier that --model_path names: ours, or another maker's. UserError for a model that writes."""
-    trained = checkpoint.load(model_path)
+    return classifier_of(model_path, checkpoint.load(model_path))
+
+
+def classifier_of(model_path: str, trained: checkpoint.Trained) -> Classifier:
+    """As `open_classifier`, of a model that was loaded already."""
     model, run = trained.model, trained.run
     if not type(model).__name__.endswith("ForSequenceClassification"):
         raise UserError(
