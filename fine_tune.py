@@ -8,6 +8,7 @@ import logging
 import shutil
 import sys
 from argparse import SUPPRESS
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from utils.files import sha256_of
 from utils.training_settings import check_reporters, settings_from
 
 WRITING = {"epochs": 2.0, "learning_rate": 1e-4}
-CLASSIFYING = {"epochs": 4.0, "learning_rate": 5e-5}
+CLASSIFYING = {"epochs": 2.0, "learning_rate": 4e-5, "batch_size": 32, "unfreeze_last": 16}
 # What --search varies has no default in the parser, so that what is given can be told from what is not.
 SHARED = {"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None}
 FOR_WRITING = ("train_head",)
@@ -57,16 +58,22 @@ def build_parser() -> Parser:
         help="first try N settings of epochs, batch size, learning rate, weight decay and unfrozen blocks, as far as "
         "they are not given, and train with those that are best on the validation split",
     )
-    add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help="default: 2; to classify 4")
+    add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help="default: 2")
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
-    add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=SUPPRESS, help="default: 16")
+    add(
+        "--batch_size",
+        "--per_device_train_batch_size",
+        type=positive_int,
+        default=SUPPRESS,
+        help="default: 16 (to classify 32)",
+    )
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
     add(
         "--learning_rate",
         "--lr",
         type=positive_float,
         default=SUPPRESS,
-        help="default: 1e-4, to classify 5e-5; 5e-4 for few blocks",
+        help="default: 1e-4 (to classify 4e-5); 5e-4 for few blocks",
     )
     add("--weight_decay", type=non_negative_float, default=SUPPRESS, help="default: 0.01")
     add(
@@ -82,7 +89,7 @@ def build_parser() -> Parser:
         type=blocks,
         default=SUPPRESS,
         metavar="N",
-        help="train the last N blocks and the final norm, or all (default: all)",
+        help="train the last N blocks and the final norm, or all (default: all; to classify 16)",
     )
     add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
     add(
@@ -138,14 +145,15 @@ def main(argv: list[str] | None = None) -> int:
         search_state.check(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
 
-    from utils import calibration, checkpoint, devices, freezing, recipe, training
+    with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
+        from utils import calibration, checkpoint, devices, freezing, recipe, training
 
     checkpoint.check_output(args.output_path, args.overwrite)
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
     name = args.model or data.recipe["base_model"]
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
-    ready = prepare(args, data, name, classifies)
+    ready = prepare(args, data, name, classifies, device, precision)
     base, rows = ready.base, ready.rows
     found = None
     if args.search:
@@ -176,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
         if training_state.keep_whole_states(state_folder):
             log.info("to go on from the last saved state, run the same command with --resume")
         raise
-    if outcome.better is False:
+    if outcome.better is False and not classifies:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     if found:
         search_state.finish(args.output_path)
@@ -185,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def prepare(args, data: store.Processed, name: str, classifies: bool):
+def prepare(args, data: store.Processed, name: str, classifies: bool, device: str, precision: str):
     """What `utils.preparing` makes of the flags."""
     from utils import preparing
 
@@ -193,7 +201,7 @@ def prepare(args, data: store.Processed, name: str, classifies: bool):
     if not classifies:
         return preparing.to_write(data, name, train_head=args.train_head, **shared)
     own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
-    return preparing.to_classify(data, name, **own, **shared)
+    return preparing.to_classify(data, name, device=device, bfloat16=precision == "bf16", **own, **shared)
 
 
 def check_flags(args, classifies: bool) -> None:

@@ -169,10 +169,12 @@ def test_ids_of_a_model_that_writes():
     ids, tail = encode_for_classification(tiny_tokenizer(), ["ab", ""], "<{prompt}> ")
     by_letter = {letter: tiny_tokenizer()(letter)["input_ids"][0] for letter in "ab<> "}
     assert [list(text) for text in ids] == [
-        [END, by_letter["<"], by_letter["a"], by_letter["b"], by_letter[">"], by_letter[" "]],
-        [END, by_letter["<"], by_letter[">"], by_letter[" "]],
+        [by_letter["<"], by_letter["a"], by_letter["b"], by_letter[">"], by_letter[" "]],
+        [by_letter["<"], by_letter[">"], by_letter[" "]],
     ]
     assert tail == 2
+    bare, none = encode_for_classification(tiny_tokenizer(), ["ab"], "{prompt}")
+    assert (list(bare[0]), none) == ([END, by_letter["a"], by_letter["b"]], 0)
 
 
 def test_the_blank_before_a_text_belongs_to_the_text(tmp_path):
@@ -188,7 +190,7 @@ def test_the_blank_before_a_text_belongs_to_the_text(tmp_path):
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", bos_token="<end>")
     ids, tail = encode_for_classification(tokenizer, ["good"], "Text: {prompt}")
-    assert tokenizer.convert_ids_to_tokens(ids[0]) == ["<end>", *"Text:", "Ġgood"]
+    assert tokenizer.convert_ids_to_tokens(ids[0]) == [*"Text:", "Ġgood"]
     assert tail == 0
 
 

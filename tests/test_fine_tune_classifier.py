@@ -62,7 +62,7 @@ def test_what_is_written(trained, tmp_path):
     assert (run["kind"], run["labels"], run["task"], run["max_length"]) == ("classify", LABELS, "reviews", 1024)
     assert run["calibration"].keys() == {"temperature", "threshold"}
     assert run["results"].keys() >= {"validation_macro_f1_before", "validation_macro_f1_after"}
-    assert (run["arguments"]["epochs"], run["arguments"]["class_weights"]) == (4.0, "none")
+    assert (run["arguments"]["epochs"], run["arguments"]["class_weights"]) == (2.0, "none")
     assert not [path for path in tmp_path.iterdir() if path.name not in ("model", "reviews.pkl")]
     history = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in history if "eval_macro_f1" in entry] == [0, 1, 2]
@@ -85,16 +85,17 @@ def test_the_best_macro_f1_is_kept(trained, tmp_path):
     run = trained(*("--precision", "fp32", "--device", "cpu", "--lr", 0.5, "--warmup_steps", 0.9, "--epochs", 4))
     history = [json.loads(line) for line in (tmp_path / "model" / "log.jsonl").read_text().splitlines()]
     measured = [entry["eval_macro_f1"] for entry in history if "eval_macro_f1" in entry]
-    assert run["results"]["validation_macro_f1_after"] == max(measured[1:])
+    assert run["results"]["validation_macro_f1_after"] == max(measured)
     classifier = open_classifier(str(tmp_path / "model"))
     rows = labelled_rows(labelled_data(ROWS, LABELS), classifier.tokenizer, 1024, ["validation"])["validation"]
     logits = logits_of(classifier.model, classifier.tokenizer, [row["input_ids"] for row in rows])
     found = f1_score([row["label"] for row in rows], logits.argmax(1), average="macro", zero_division=0)
-    assert found == pytest.approx(max(measured[1:]))
+    assert found == pytest.approx(max(measured))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_trains_what_it_is_told_to(trained, tmp_path, family):
+def test_every_family_trains_what_it_is_told_to(trained, tmp_path, data, family):
+    store.save(data, labelled_data({"train": ROWS["train"]}, LABELS))  # no validation split, which could keep the start
     base = base_folder(tmp_path / "base", family)
     run = trained(*FAST, "--model", base, "--unfreeze_last", 1)
     before, after = (
@@ -116,6 +117,19 @@ def test_every_family_trains_what_it_is_told_to(trained, tmp_path, family):
     classifier = open_classifier(str(tmp_path / "model"))
     assert classifier.model.config.pad_token_id == (0 if family in ENCODERS else 256)
     assert numpy.isfinite(classify_texts(classifier, ["good thing", "x"]).probabilities).all()
+
+
+def test_a_start_that_nothing_reaches_again_is_kept(call, tmp_path, data):
+    """The probe sorts these texts without a mistake; a rate that wrecks the model at once must not be what is saved."""
+    code, _, err = call(*FAST, "--lr", 100.0, "--warmup_steps", 0, "--unfreeze_last", 1)
+    assert code == 0
+    assert "no evaluation was as good as the start" in err
+    run = json.loads((tmp_path / "model" / "run.json").read_text())
+    assert run["results"]["validation_macro_f1_after"] == run["results"]["validation_macro_f1_before"] > 0.9
+    found = classify_texts(open_classifier(str(tmp_path / "model")), [text for text, _ in ROWS["validation"]])
+    likeliest = [LABELS[row.argmax()] for row in found.probabilities]
+    expected = pytest.approx(run["results"]["validation_macro_f1_after"])
+    assert f1_score([label for _, label in ROWS["validation"]], likeliest, average="macro") == expected
 
 
 def test_one_file(call, tmp_path):
@@ -147,7 +161,7 @@ def test_weights_move_the_answers_to_the_heavy_class(trained, tmp_path, data):
         assert run["calibration"] == {"temperature": 1.0, "threshold": 0.5}
         assert run["results"]["validation_macro_f1_after"] is None
         shares.append(classify_texts(open_classifier(str(tmp_path / "model")), ["something else"]).probabilities[0, 1])
-    assert shares[0] > shares[1] + 0.2
+    assert shares[0] > 10 * shares[1]
 
 
 def test_more_rows_for_small_classes_and_varied_ones(call, tmp_path):

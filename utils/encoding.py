@@ -96,9 +96,10 @@ def encode_for_classification(
 ) -> tuple[list[array.array], int]:
     """(ids of each text in its template, how many of the last ones belong to the template and stay in any cut).
 
-    An encoder (BERT) has its own tokens around: [CLS] … [SEP]. A model that writes starts as it always does, and reads
-    what it needs off the last token, which is the template's or the text's: with an end-of-text there it would read
-    off what many of these models have for padding.
+    An encoder (BERT) has its own tokens around: [CLS] … [SEP]. A model that writes reads what it needs off the last
+    token, which is the template's or the text's: with an end-of-text there it would read off what many of these models
+    have for padding. It starts with the template or, where that has nothing in front of the text, as it always does
+    (docs/results.md has both).
     """
     before, _, after = template.partition("{prompt}")
     if before.endswith(" "):  # tokens of most vocabularies begin with the blank before a word, and none is one alone
@@ -106,7 +107,7 @@ def encode_for_classification(
     if tokenizer.cls_token_id is not None:
         head, tail = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
     else:
-        head, tail = [start_and_end(tokenizer)[0]], []
+        head, tail = [] if before else [start_and_end(tokenizer)[0]], []
     head, tail = head + token_ids(tokenizer, [before])[0], token_ids(tokenizer, [after])[0] + tail
     return [array.array("I", [*head, *ids, *tail]) for ids in token_ids(tokenizer, texts)], len(tail)
 

@@ -21,7 +21,8 @@ class Objective:
 
     `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, None the model's
     own. `evaluate(model, rows)` gives the figures of a validation split: a "loss", `metric`, by which the best model
-    is chosen, and what else is worth a log line.
+    is chosen, and what else is worth a log line. `keep_start`: a start that no evaluation reaches again is the best
+    model; a head that starts from a probe can be that good.
     """
 
     collate: Callable[[Sequence[dict]], dict]
@@ -29,6 +30,7 @@ class Objective:
     evaluate: Callable[[PreTrainedModel, Sequence[dict]], dict[str, float]]
     metric: str
     greater_is_better: bool
+    keep_start: bool = False
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
 
@@ -64,6 +66,7 @@ def telling_apart(base: Trained, class_weights: Sequence[float] | None) -> Objec
         evaluate=partial(_classification, base),
         metric="macro_f1",
         greater_is_better=True,
+        keep_start=True,
     )
 
 

@@ -49,8 +49,13 @@ def to_classify(
     oversample: bool,
     augment: bool,
     seed: int,
+    device: str,
+    bfloat16: bool,
 ) -> Prepared:
-    """For a model that learns to tell labels apart; see `balancing` for the flags against unequal classes."""
+    """For a model that learns to tell labels apart; see `balancing` for the flags against unequal classes.
+
+    `device` and `bfloat16` are for the probe that its head starts from.
+    """
     labels, train = data.recipe["labels"], data.splits["train"]
     weights = balancing.class_weights(class_weights, train.label, labels)
     base = checkpoint.load_base_classifier(name, labels, seed)
@@ -64,5 +69,5 @@ def to_classify(
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
         encoded, tail = encoding.encode_for_classification(base.tokenizer, texts, data.recipe["template"])
         rows["train"] = encoding.rows_with_labels(encoded, tail, text_labels, labels, longest)
-    probing.start_from_probe(base, rows["train"], weights)
+    probing.start_from_probe(base, rows["train"], weights, device=device, bfloat16=bfloat16)
     return Prepared(base, objectives.telling_apart(base, weights), rows, longest)

@@ -22,7 +22,14 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # inverse regularisation, chos
 FOLDS = 5
 
 
-def start_from_probe(base: "Trained", rows: Sequence[dict], class_weights: Sequence[float] | None) -> bool:
+def start_from_probe(
+    base: "Trained",
+    rows: Sequence[dict],
+    class_weights: Sequence[float] | None,
+    *,
+    device: str = "cpu",
+    bfloat16: bool = False,
+) -> bool:
     """Set the head of a model that reads off its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}.
 
     Its head has no bias: the regression's is carried by a direction that all texts share. Returns whether it did;
@@ -36,14 +43,16 @@ def start_from_probe(base: "Trained", rows: Sequence[dict], class_weights: Seque
     counts = numpy.bincount(labels, minlength=base.model.config.num_labels)
     if not hasattr(base.model, "score") or counts.min() < FOLDS:
         return False
-    features = last_states(base, [row["input_ids"] for row in rows])
+    base.model.to(device)
+    features = last_states(base, [row["input_ids"] for row in rows], bfloat16=bfloat16)
+    base.model.to("cpu")
     weights, accuracy = _regression(features, labels, class_weights)
     base.model.score.weight.data = torch.from_numpy(weights).float()
     log.info("the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", accuracy)
     return True
 
 
-def last_states(base: "Trained", ids: Sequence[Sequence[int]]) -> "numpy.ndarray":
+def last_states(base: "Trained", ids: Sequence[Sequence[int]], *, bfloat16: bool = False) -> "numpy.ndarray":
     """What the head gets to see of each text, the last token's state: (texts, width) float64."""
     import numpy
     import torch
@@ -52,12 +61,14 @@ def last_states(base: "Trained", ids: Sequence[Sequence[int]]) -> "numpy.ndarray
     states = numpy.empty((len(ids), base.model.config.get_text_config().hidden_size))
     pad_id, body = padding_of(base.tokenizer), getattr(base.model, base.model.base_model_prefix)
     bar = tqdm(total=len(ids), desc="reading for the probe", unit=" texts", leave=False, disable=None)
-    with torch.inference_mode(), bar:
+    device = base.model.device
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
         for batch in batches_by_length([len(text) for text in ids]):
             inputs = pad([ids[number] for number in batch], pad_id)
+            inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
             hidden = body(**inputs, use_cache=False).last_hidden_state
             last = inputs["attention_mask"].sum(1) - 1
-            states[batch] = hidden[torch.arange(len(batch)), last].double().numpy()
+            states[batch] = hidden[torch.arange(len(batch)), last].double().cpu().numpy()
             bar.update(len(batch))
     return states
 

@@ -71,6 +71,8 @@ def train(
         trainer.add_callback(_tensorboard(settings.tensorboard_folder))
     if validation_rows and settings.early_stopping_patience:
         trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
+    start = [parameter.detach().clone() for parameter in trained]
     started = time.perf_counter()
     with interruption.listening(), frozen_weights_in_bfloat16(model, settings.precision == "bf16"):
         try:
@@ -92,6 +94,11 @@ def train(
     measured = [entry[f"eval_{objective.metric}"] for entry in history if f"eval_{objective.metric}" in entry]
     first, best = measured[:1], (max if objective.greater_is_better else min)
     after = best(measured[1:], default=None)
+    if start and after is not None and best(after, first[0]) != after:
+        log.warning("warning: no evaluation was as good as the start (the linear probe), which is kept")
+        for parameter, value in zip(trained, start, strict=True):
+            parameter.data.copy_(value)
+        after = first[0]
     return Outcome(
         steps=trainer.state.global_step,
         epochs=round(trainer.state.epoch, 3),
