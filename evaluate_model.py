@@ -168,8 +168,9 @@ def check_flags(args, kind: str) -> None:
 
 def check_fits(model_path: str, trained: "Trained", data_path: Path, data: store.Processed, data_sha256: str) -> None:
     """Refuse data of another kind than the model's, or without test texts; warn where it may have trained on these."""
-    classifies = type(trained.model).__name__.endswith("ForSequenceClassification")
-    kind = trained.run.get("kind", "classify" if classifies else "generate")
+    from utils.checkpoint import classifies
+
+    kind = trained.run.get("kind", "classify" if classifies(trained.model) else "generate")
     if kind != "classify" and data.recipe["kind"] == "classify":
         raise DataError(
             f"{data_path} was made to classify texts (task {data.recipe['task']}), and {model_path} writes texts",

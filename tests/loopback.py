@@ -18,7 +18,8 @@ import sys
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -195,6 +196,15 @@ class Loopback(http.server.ThreadingHTTPServer):
         _, error, _ = sys.exc_info()
         if not isinstance(error, (ConnectionError, ssl.SSLError)):  # the client went away, as clients do
             self.errors.append(error)
+
+
+@contextmanager
+def proxied(monkeypatch, *sites: Site) -> Iterator[Loopback]:
+    """The sites at their real https addresses, for this process while the `with` lasts."""
+    with Loopback(*sites) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield server
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from loopback import Answer, Loopback, json_answer, refusing
+from loopback import Answer, Loopback, json_answer, proxied, refusing
 from mastodon_site import mastodon_limit, mastodon_site, status
 from running import assert_one_error, run_script
 from telegram_site import TelegramPost, telegram_site
@@ -66,15 +66,7 @@ def raw(tmp_path) -> Path:
 @pytest.fixture
 def behind_proxy(monkeypatch):
     """Sites at their real https addresses, for libraries that have these built in."""
-
-    @contextmanager
-    def serve(*sites):
-        with Loopback(*sites) as server:
-            for name, value in server.environment().items():
-                monkeypatch.setenv(name, value)
-            yield server
-
-    return serve
+    return partial(proxied, monkeypatch)
 
 
 @pytest.fixture

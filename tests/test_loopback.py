@@ -10,12 +10,13 @@ import threading
 import types
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import mastodon as mastodon_library
 import pytest
 import requests
-from loopback import Answer, Loopback, json_answer, refusing
+from loopback import Answer, Loopback, json_answer, proxied, refusing
 from mastodon_site import mastodon_limit, mastodon_site, status
 from snscrape.base import ScraperException
 from telegram_site import TelegramPost, telegram_site
@@ -40,15 +41,7 @@ def scrapers(name: str) -> types.ModuleType:
 @pytest.fixture
 def through(monkeypatch):
     """A proxy in the environment of this process, for its `with`."""
-
-    @contextmanager
-    def serve(*sites):
-        with Loopback(*sites) as server:
-            for name, value in server.environment().items():
-                monkeypatch.setenv(name, value)
-            yield server
-
-    return serve
+    return partial(proxied, monkeypatch)
 
 
 def search(query: str) -> list:

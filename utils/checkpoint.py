@@ -122,10 +122,15 @@ def load(name: str) -> Trained:
     return Trained(model, load_tokenizer(base), run)
 
 
+def classifies(model: "PreTrainedModel") -> bool:
+    """Whether the model tells labels apart, rather than writing texts."""
+    return type(model).__name__.endswith("ForSequenceClassification")
+
+
 def load_writer(name: str) -> Trained:
     """As `load`; UserError where the model classifies texts instead of writing them."""
     trained = load(name)
-    if trained.model.get_output_embeddings() is None:
+    if classifies(trained.model):
         raise UserError(
             f"{name} classifies texts and writes none", f"use it with: python classify.py --model_path {name}"
         )

@@ -65,7 +65,7 @@ def open_classifier(model_path: str) -> Classifier:
 def classifier_of(model_path: str, trained: checkpoint.Trained) -> Classifier:
     """As `open_classifier`, of a model that was loaded already."""
     model, run = trained.model, trained.run
-    if not type(model).__name__.endswith("ForSequenceClassification"):
+    if not checkpoint.classifies(model):
         raise UserError(
             f"{model_path} writes texts and does not classify them",
             f"use it with: python generate.py --model_path {model_path}",

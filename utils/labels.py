@@ -104,6 +104,15 @@ def in_order(labels: Iterable[str]) -> list[str]:
     return sorted(set(labels), key=place)
 
 
+def look_like_labels(cells: Sequence[str], first_recurs: bool = False) -> bool:
+    """Whether a column has a few values in many rows; with `first_recurs`, also that of the first row once more."""
+    stripped = [cell.strip() for cell in cells]
+    values = {value for value in set(stripped) if value.casefold() not in MISSING}
+    if not 2 <= len(values) <= min(MOST_LABELS, len(stripped) / 2):
+        return False
+    return not first_recurs or (stripped[0] in values and stripped[0] in stripped[1:])
+
+
 def listed(labels: Iterable[str], most: int = 8) -> str:
     """The distinct labels as part of a line, the first few where there are many, and cut where they are long."""
     ordered = in_order(labels)

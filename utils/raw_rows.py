@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from utils import reading
 from utils.errors import DataError, UsageError
-from utils.labels import MISSING, MOST_LABELS, LabelMap, check_are_classes, listed, read_labels
+from utils.labels import LabelMap, check_are_classes, listed, look_like_labels, read_labels
 from utils.reading import find_column
 from utils.tasks import TASKS
 from utils.tasks.base import Task, choose_label_column, choose_text_column, fill_text_column, find_wanted
@@ -110,16 +110,7 @@ def _choose_numbered(task: Task, frame: "pandas.DataFrame", wanted: Columns) -> 
 
 
 def _like_labels(frame: "pandas.DataFrame", first_recurs: bool = False) -> list[str]:
-    """The columns with a few values in many rows; with `first_recurs`, where that of the first row occurs again."""
-    found = []
-    for column in frame.columns:
-        cells = frame[column].fillna("").str.strip()
-        values = {value for value in cells.unique() if value.casefold() not in MISSING}
-        if 2 <= len(values) <= min(MOST_LABELS, len(cells) / 2) and not (
-            first_recurs and (cells.iloc[0] not in values or cells.iloc[0] not in set(cells.iloc[1:]))
-        ):
-            found.append(column)
-    return found
+    return [column for column in frame.columns if look_like_labels(frame[column].fillna("").tolist(), first_recurs)]
 
 
 def _check_map_fits(labels: list[str], left_out: list[bool], column: str, label_map: LabelMap) -> None:
@@ -140,5 +131,5 @@ def _point_at_classification(frame: "pandas.DataFrame") -> None:
     columns = list(frame.columns)
     for task in TASKS.values():
         text, label = find_column(columns, task.text_columns), find_column(columns, task.label_columns)
-        if text is not None and label is not None and label in _like_labels(frame):
+        if text is not None and label is not None and look_like_labels(frame[label].fillna("").tolist()):
             log.info("columns %r and %r look like texts and labels; to classify: --task %s", text, label, task.name)

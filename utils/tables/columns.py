@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from utils.errors import DataError, UsageError
-from utils.labels import MISSING, MOST_LABELS
+from utils.labels import look_like_labels
 from utils.reading import find_column
 from utils.reading.delimited import column_key
 from utils.tables import Table, open_table
@@ -116,11 +116,5 @@ def _sample(table: Table) -> list[list[str]]:
 
 
 def _like_labels(rows: list[list[str]], first_recurs: bool = False) -> list[int]:
-    """The columns with a few values in many rows; with `first_recurs`, where that of the first row occurs again."""
-    found = []
-    for position, cells in enumerate(zip(*rows, strict=True)):
-        values = [cell.strip() for cell in cells if cell.strip().casefold() not in MISSING]
-        few = 2 <= len(set(values)) <= min(MOST_LABELS, len(cells) / 2)
-        if few and not (first_recurs and cells[0].strip() not in values[1:]):
-            found.append(position)
-    return found
+    columns = zip(*rows, strict=True)
+    return [position for position, cells in enumerate(columns) if look_like_labels(cells, first_recurs)]
