@@ -14,6 +14,7 @@ from pathlib import Path
 from utils.cli import Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
+from utils.formatting import one_line
 from utils.labels import LabelMap, parse_label_map
 from utils.reading.delimited import BOM
 from utils.reading.hub_datasets import is_hub
@@ -24,7 +25,6 @@ from utils.tallies import Tally, balance, log_counts, log_labels
 log = logging.getLogger("utils.classify")
 
 ROWS_AT_ONCE = 1024
-SHOWN = 80  # characters of a text that is printed for people
 FOR_FILES = ("output_path", "text_column", "label_column", "no_header")
 
 
@@ -109,7 +109,7 @@ def classify_lines(args, texts: Iterator[str]) -> None:
                 line = json.dumps({"text": text, "label": label, "probabilities": probabilities}, ensure_ascii=False)
             else:
                 shares = "  ".join(f"{name} {share:.3f}" for name, share in (probabilities or {}).items())
-                line = f"{label or '–':<{width}}  {shares or 'no text'}  {shortened(text)}".rstrip()
+                line = f"{label or '–':<{width}}  {shares or 'no text'}  {one_line(text, 80)}".rstrip()
             print(line, flush=True)  # a reader such as head, once gone, is noticed at the next line
     log_counts(tally, classifier.max_length)
     if tally.rows > 1:
@@ -180,12 +180,6 @@ def output_path_of(source: str, wanted: Path | None) -> Path:
     except OSError:  # one of them does not exist, which is for others to judge
         pass
     return wanted
-
-
-def shortened(text: str) -> str:
-    """A text on one line, cut where it is long."""
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
 def in_chunks(items: Iterable) -> Iterator[list]:

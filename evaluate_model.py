@@ -5,22 +5,23 @@ python evaluate_model.py --compare models/first/evaluation.json models/second/ev
 """
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import comparing, store
-from utils.cli import Parser, non_negative_int, positive_int, run, set_up_logging
-from utils.errors import EXIT_DONE, DataError, UsageError, UserError
-from utils.files import atomic_write, check_writable, sha256_of
+from utils.answering import MAX_NEW_TOKENS
+from utils.cli import Parser, non_negative_int, positive_float, positive_int, run, set_up_logging
+from utils.errors import EXIT_DONE, UsageError
+from utils.files import atomic_write, sha256_of
+from utils.judging_checks import check_fits, check_flags, check_outputs
+from utils.sampling import Sampling
 
 if TYPE_CHECKING:
     from utils.checkpoint import Trained
 
-log = logging.getLogger("utils.evaluate_model")
-
 SHOWN = 5
+NUM_SAMPLES = 64
 NEEDS_DATA = "the following arguments are required: --data_path/--data"
 
 
@@ -36,11 +37,16 @@ def build_parser() -> Parser:
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
     writers = parser.add_argument_group("a model that writes")
-    writers.add_argument("--compare_base", action="store_true", help="judge the base model too, on the same texts")
-    writers.add_argument("--num_samples", type=positive_int, default=64, help="texts to write (default: %(default)s)")
-    writers.add_argument(
-        "--max_new_tokens", type=positive_int, default=60, help="longest text written (default: %(default)s)"
-    )
+    writers.add_argument("--num_samples", type=positive_int, help=f"texts to write (default: {NUM_SAMPLES})")
+    both = parser.add_argument_group("a model that writes or answers instructions")
+    both.add_argument("--compare_base", action="store_true", help="judge the base model too, on the same texts")
+    longest = f"longest text written (default: {Sampling.max_new_tokens}, answers {MAX_NEW_TOKENS})"
+    both.add_argument("--max_new_tokens", type=positive_int, help=longest)
+    add = parser.add_argument_group("a model that answers instructions").add_argument
+    add("--limit", type=positive_int, metavar="N", help="judge N rows of the test split, drawn with --seed, not all")
+    add("--answers_path", type=Path, metavar="FILE.jsonl", help="every answer; default: beside evaluation.json")
+    add("--repetition_penalty", type=positive_float, help=f"default: {Sampling.repetition_penalty:g}, which is none")
+    add("--no_repeat_ngram_size", type=positive_int, metavar="N", help="never write N tokens in a row twice")
     classifiers = parser.add_argument_group("a model that classifies")
     classifiers.add_argument("--errors_path", type=Path, metavar="FILE.csv", help="write every mistake to this file")
     several = parser.add_argument_group("models that are judged already")
@@ -59,10 +65,15 @@ def main(argv: list[str] | None = None) -> int:
         return compare(args)
     if args.data_path is None:
         parser.error(NEEDS_DATA)
-    output_path = args.output_path or default_output(Path(args.model_path))
-    check_outputs(args, output_path)
     data = store.load(args.data_path)
-    check_flags(args, data.recipe["kind"])
+    kind = data.recipe["kind"]
+    check_flags(args, kind)
+    model_path = Path(args.model_path)
+    if kind == "instruct" and args.answers_path is None:
+        args.answers_path = default_answers(model_path, args.output_path)
+    output_path = args.output_path or default_output(model_path)
+    outputs = [path for path in (output_path, args.errors_path, args.answers_path) if path]
+    check_outputs([args.data_path, *([model_path] if model_path.is_file() else [])], outputs)
 
     from utils import checkpoint, devices
     from utils.reporting import model_card
@@ -81,30 +92,47 @@ def main(argv: list[str] | None = None) -> int:
         "precision": precision,
         "seed": args.seed,
     }
-    judge = judge_classifier if data.recipe["kind"] == "classify" else judge_writer
+    judge = {"generate": judge_writer, "instruct": judge_answers, "classify": judge_classifier}[kind]
     found, tables = judge(args, trained, data, device, precision)
     evaluation = facts | found
     text = json.dumps(evaluation, indent=2, ensure_ascii=False)
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")
-    if trained.run and Path(args.model_path).is_dir():
-        with atomic_write(Path(args.model_path) / checkpoint.CARD_FILE, "w") as file:
+    if trained.run and model_path.is_dir():
+        with atomic_write(model_path / checkpoint.CARD_FILE, "w") as file:
             file.write(model_card(trained.run, evaluation))
-    print(text if args.json else tables)
-    if not args.json:
-        print(f"\nwritten: {' and '.join(map(str, filter(None, (output_path, args.errors_path))))}")
+    print(text if args.json else f"{tables}\n\nwritten: {' and '.join(map(str, outputs))}")
     return EXIT_DONE
 
 
 def judge_writer(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
     """(the evaluation, the tables) of a model that writes, and of its base model if that is wanted."""
-    from utils import checkpoint, judging
+    from utils import judging
 
-    models = {"tuned": trained}
-    if args.compare_base:
-        models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), **models}
-    found = judging.judge(models, data, args.num_samples, args.max_new_tokens, args.seed, device, precision)
+    models = models_of(args, trained)
+    texts, longest = args.num_samples or NUM_SAMPLES, args.max_new_tokens or Sampling.max_new_tokens
+    found = judging.judge(models, data, texts, longest, args.seed, device, precision)
     return found, judging.report(found, list(models), SHOWN)
+
+
+def judge_answers(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
+    """(the evaluation, the tables) of a model that answers instructions, and of its base model if that is wanted.
+
+    The answers go where --answers_path says.
+    """
+    from utils import answers_report, judging_answers
+
+    sampling = Sampling(
+        do_sample=False,
+        max_new_tokens=args.max_new_tokens or MAX_NEW_TOKENS,
+        repetition_penalty=args.repetition_penalty or Sampling.repetition_penalty,
+        no_repeat_ngram_size=args.no_repeat_ngram_size or Sampling.no_repeat_ngram_size,
+    )
+    found, rows = judging_answers.judge(
+        models_of(args, trained), data, sampling, limit=args.limit, seed=args.seed, device=device, precision=precision
+    )
+    judging_answers.write_answers(args.answers_path, rows)
+    return {"kind": "instruct", **found}, answers_report.report(found, rows)
 
 
 def judge_classifier(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
@@ -121,9 +149,18 @@ def judge_classifier(args, trained: "Trained", data: store.Processed, device: st
     return {"kind": "classify", **found}, judging_classifiers.report(found)
 
 
+def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
+    """The model, and before it the one that it was fine-tuned from if that is wanted."""
+    from utils import checkpoint
+
+    if not args.compare_base:
+        return {"tuned": trained}
+    return {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
+
+
 def compare(args) -> int:
     """The table of --compare, or its JSON."""
-    for name in ("data_path", "output_path", "errors_path"):
+    for name in ("data_path", "output_path", "errors_path", "answers_path"):
         if getattr(args, name) is not None:
             raise UsageError(f"--compare reads evaluations alone, so --{name} has no use", f"leave out --{name}")
     comparison = comparing.compare(args.compare)
@@ -138,56 +175,12 @@ def default_output(model_path: Path) -> Path:
     return model_path / "evaluation.json" if model_path.is_dir() else Path("evaluation.json")
 
 
-def check_outputs(args, output_path: Path) -> None:
-    """Refuse outputs that could not be written, and that would replace an input or each other."""
-    model = Path(args.model_path)
-    inputs = [args.data_path, *([model] if model.is_file() else [])]
-    outputs = [path for path in (output_path, args.errors_path) if path]
-    files = inputs + outputs
-    resolved = [path.resolve() for path in files]
-    for number, path in enumerate(files):
-        if resolved[number] in resolved[:number]:
-            raise UsageError(f"{path} is named twice: it would replace what is there", "choose another output path")
-    for path in outputs:
-        check_writable(path)
-
-
-def check_flags(args, kind: str) -> None:
-    """Refuse flags that make no sense for data of this kind."""
-    if kind == "classify" and args.compare_base:
-        raise UsageError(
-            f"--compare_base: {args.data_path} is for models that classify, whose base has no trained head to compare",
-            "leave it out: the majority class and TF-IDF with logistic regression are always measured beside them",
-        )
-    if kind != "classify" and args.errors_path:
-        raise UsageError(
-            f"--errors_path: {args.data_path} is for models that write, which have no mistakes to list",
-            "leave it out; what such a model writes is in evaluation.json",
-        )
-
-
-def check_fits(model_path: str, trained: "Trained", data_path: Path, data: store.Processed, data_sha256: str) -> None:
-    """Refuse data of another kind than the model's, or without test texts; warn where it may have trained on these."""
-    from utils.checkpoint import classifies
-
-    kind = trained.run.get("kind", "classify" if classifies(trained.model) else "generate")
-    if kind != "classify" and data.recipe["kind"] == "classify":
-        raise DataError(
-            f"{data_path} was made to classify texts (task {data.recipe['task']}), and {model_path} writes texts",
-            f"evaluate it on data of its own task, or name a model that was trained on {data_path}",
-        )
-    if kind == "classify" and data.recipe["kind"] != "classify":
-        raise UserError(
-            f"{model_path} is no model that writes texts: it classifies them, and {data_path} has no labels",
-            "evaluate it on data of its own task",
-        )
-    if len(data.splits["test"]) == 0:
-        raise DataError(f"{data_path} has no test texts", "preprocess more rows")
-    if trained.run and trained.run["data"]["sha256"] != data_sha256:
-        log.warning(
-            "warning: %s was trained on another processed pickle than %s, so it may have seen these test texts",
-            model_path, data_path,
-        )  # fmt: skip
+def default_answers(model_path: Path, output_path: Path | None) -> Path:
+    """answers.jsonl beside the default evaluation.json; beside another --output_path, its name with .answers.jsonl."""
+    if output_path is not None:
+        return output_path.with_suffix(".answers.jsonl")
+    found = default_output(model_path)
+    return found.with_name(found.name.replace("evaluation.json", "answers.jsonl"))
 
 
 if __name__ == "__main__":

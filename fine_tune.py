@@ -24,16 +24,10 @@ from utils.cli import (
     set_up_logging,
     share,
 )
-from utils.errors import EXIT_DONE, DataError, UsageError, UserError
+from utils.errors import EXIT_DONE, DataError, UserError
 from utils.files import sha256_of
+from utils.training_flags import check_kind, fill_in
 from utils.training_settings import check_reporters, settings_from
-
-WRITING = {"epochs": 2.0, "learning_rate": 1e-4}
-CLASSIFYING = {"epochs": 2.0, "learning_rate": 4e-5, "batch_size": 32, "unfreeze_last": 16}
-# What --search varies has no default in the parser, so that what is given can be told from what is not.
-SHARED = {"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None}
-FOR_WRITING = ("train_head",)
-FOR_CLASSIFYING = ("class_weights", "oversample", "augment", "threshold")
 
 log = logging.getLogger("utils.fine_tune")
 
@@ -91,6 +85,19 @@ def build_parser() -> Parser:
         metavar="N",
         help="train the last N blocks and the final norm, or all (default: all; to classify 16)",
     )
+    add(
+        "--activation_checkpointing",
+        "--gradient_checkpointing",
+        action="store_true",
+        help="compute activations twice, to hold fewer of them",
+    )
+    add("--packing", action="store_true", help="no padding: the texts of a batch share one row (to write)")
+    add(
+        "--loss_on",
+        choices=("response", "all"),
+        default="response",
+        help="learn to write the response alone, or the instruction, too (default: %(default)s)",
+    )
     add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
     add(
         "--class_weights",
@@ -139,8 +146,8 @@ def main(argv: list[str] | None = None) -> int:
     if len(data.splits["train"]) == 0:
         raise DataError(f"{args.data_path} has no training texts", "preprocess more rows")
     classifies = data.recipe["kind"] == "classify"
-    check_flags(args, classifies)
-    open_flags = fill_in(args, CLASSIFYING if classifies else WRITING)
+    check_kind(args, build_parser(), data.recipe["kind"])
+    open_flags = fill_in(args, data.recipe["kind"])
     if args.search:
         search_state.check(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
@@ -199,25 +206,10 @@ def prepare(args, data: store.Processed, name: str, classifies: bool, device: st
 
     shared = {"unfreeze_last": args.unfreeze_last, "max_length": args.max_length}
     if not classifies:
-        return preparing.to_write(data, name, train_head=args.train_head, **shared)
+        own = {"train_head": args.train_head, "pack": args.packing, "loss_on": args.loss_on}
+        return preparing.to_write(data, name, **own, **shared)
     own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
     return preparing.to_classify(data, name, device=device, bfloat16=precision == "bf16", **own, **shared)
-
-
-def check_flags(args, classifies: bool) -> None:
-    """Refuse flags of the other kind of task."""
-    parser = build_parser()
-    for name in FOR_WRITING if classifies else FOR_CLASSIFYING:
-        if getattr(args, name) != parser.get_default(name):
-            kind = "write" if classifies else "classify"
-            raise UsageError(f"--{name} is for models that {kind}, which is not what the data is for", "leave it away")
-
-
-def fill_in(args, defaults: dict) -> list[str]:
-    """Give the flags that nobody gave their defaults; the names of those that --search may vary."""
-    missing = {name: value for name, value in (SHARED | defaults).items() if name not in args}
-    vars(args).update(missing)
-    return [name for name in missing if name != "epochs" or not args.max_steps]
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
-"""Write texts with a trained model: from prompts, or from nothing.
+"""Write with a trained model: texts from prompts or from nothing, answers to instructions, or a chat.
 
 python generate.py --model_path models/fine_tuned_model.pt --prompt "Enter your prompt here"
 python generate.py --model_path models/fine_tuned_model.pt --num_return_sequences 5 --compare_base
+python generate.py --model_path models/alpaca --instruction "Name a colour of the input." --input "the evening sky"
+python generate.py --model_path models/alpaca --chat
 """
 
 import json
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from utils import checkpoint
-from utils.cleaning import Cleaning, clean
+from utils import answering, checkpoint
 from utils.cli import (
     MODEL_HELP,
     Parser,
@@ -24,14 +26,20 @@ from utils.cli import (
     set_up_logging,
     share,
 )
-from utils.errors import EXIT_DONE, DataError, UsageError
+from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
 from utils.generation import Generated, generate_texts
-from utils.reading.decoding import to_utf8
+from utils.prompts import as_conversations, check_typed, cleaned, given_prompts
 from utils.sampling import Sampling
 from utils.tasks.base import apply_template
+from utils.templates import LENGTHS
+
+if TYPE_CHECKING:
+    from utils.checkpoint import Trained
 
 log = logging.getLogger("utils.generate")
+
+NOT_IN_CHATS = ("instruction", "input", "prompt", "prompts_file", "compare_base", "output_path")
 
 
 def build_parser() -> Parser:
@@ -44,12 +52,26 @@ def build_parser() -> Parser:
     add("--prompt", action="append", default=[], help="how the text begins (repeatable); cleaned as in training")
     add("--prompts_file", type=Path, metavar="FILE", help='a prompt a line, or .jsonl with {"prompt": "…"} a line')
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="texts a prompt (default: 1)")
-    add("--max_new_tokens", type=positive_int, default=defaults.max_new_tokens, help="default: %(default)s")
+    add(
+        "--max_new_tokens",
+        type=positive_int,
+        metavar="N",
+        help=f"default: {defaults.max_new_tokens}, and {answering.MAX_NEW_TOKENS} for an answer",
+    )
     add("--min_new_tokens", type=non_negative_int, default=defaults.min_new_tokens, help="default: %(default)s")
     add("--temperature", type=non_negative_float, default=defaults.temperature, help="default: %(default)s")
     add("--top_k", type=non_negative_int, default=defaults.top_k, help="0: all tokens (default: %(default)s)")
     add("--top_p", type=share, default=defaults.top_p, help="1: all tokens (default: %(default)s)")
+    add(
+        "--min_p",
+        type=non_negative_float,
+        default=defaults.min_p,
+        help="no token below this share of the likeliest one's chance",
+    )
     add("--repetition_penalty", type=positive_float, default=defaults.repetition_penalty, help="default: %(default)s")
+    add(
+        "--no_repeat_ngram_size", type=non_negative_int, default=0, metavar="N", help="no N tokens come twice in a text"
+    )
     add("--num_beams", type=positive_int, default=defaults.num_beams, help="above 1: beam search, nothing is drawn")
     add("--greedy", action="store_true", help="always the likeliest token, nothing is drawn")
     add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
@@ -59,27 +81,23 @@ def build_parser() -> Parser:
     add("--output_path", type=Path, metavar="FILE.jsonl", help="write the results there too, as JSON Lines")
     add("--json", action="store_true", help="print a JSON object a text on stdout")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    add = parser.add_argument_group("a model that follows instructions").add_argument
+    add("--instruction", action="append", default=[], metavar="TEXT", help="what it is to do (repeatable)")
+    add("--input", action="append", default=[], metavar="TEXT", help="what it is to do that with, one an --instruction")
+    add("--system", metavar="TEXT", help="a system message in front, where the chat template has a place for one")
+    add("--length", choices=LENGTHS, help="how long an answer to ask for, where the model has learnt that")
+    add("--chat", action="store_true", help="talk with it; /help says more")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Load the model, write the texts, print them."""
+    """Load the model, write the texts, print them; or chat."""
     args = build_parser().parse_args(argv)
     set_up_logging()
-    sampling = Sampling(
-        max_new_tokens=args.max_new_tokens,
-        min_new_tokens=args.min_new_tokens,
-        temperature=args.temperature,
-        top_k=args.top_k,
-        top_p=args.top_p,
-        repetition_penalty=args.repetition_penalty,
-        num_beams=args.num_beams,
-        do_sample=not args.greedy,
-        num_return_sequences=args.num_return_sequences,
-        stop=tuple(args.stop),
-        seed=args.seed,
-    )
-    prompts = given_prompts(args.prompt, args.prompts_file)
+    sampling = given_sampling(args)
+    prompts = given_prompts(args.instruction, args.input, args.prompt, args.prompts_file)
+    check_typed("system", args.system or "")
+    check_chat(args)
     if args.output_path:
         check_writable(args.output_path)
 
@@ -87,17 +105,27 @@ def main(argv: list[str] | None = None) -> int:
 
     device = choose_device(args.device)
     trained = checkpoint.load_writer(args.model_path)
+    answers = answering.follows_instructions(args, trained, prompts)
+    if args.max_new_tokens is None:
+        sampling = replace(sampling, max_new_tokens=answering.MAX_NEW_TOKENS if answers else Sampling().max_new_tokens)
     models = {"tuned" if trained.run else "base": trained}
     if args.compare_base:
         models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
-    prompts = cleaned(prompts, trained.run.get("cleaning"))
-    templated = [apply_template(trained.run.get("template", "{prompt}"), prompt) for prompt in prompts]
-    texts = {
-        name: generate_texts(each.model.to(device), each.tokenizer, templated, sampling, args.batch_size, name)
-        for name, each in models.items()
-    }
+    for each in models.values():
+        each.model.to(device)
+    if args.chat:
+        from utils.chat import Dialogue, chat
 
-    results = list(records(prompts, texts, args.num_return_sequences, args.seed))
+        chat(Dialogue(trained, sampling, args.system, args.length), args.json)
+        return EXIT_DONE
+
+    if answers:
+        conversations = as_conversations(prompts, args.system)
+        asked = [{"prompt": last["content"], "input": last.get("input", "")} for *_, last in conversations]
+        texts = answering.answers(models, conversations, args.length, sampling, args.batch_size)
+    else:
+        asked, texts = go_on(models, trained.run, prompts, sampling, args.batch_size)
+    results = list(records(asked, texts, args.num_return_sequences, args.seed))
     lines = [json.dumps(record, ensure_ascii=False) for record in results]
     if args.output_path:
         with atomic_write(args.output_path, "w") as file:
@@ -108,71 +136,52 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def given_prompts(typed: list[str], path: Path | None) -> list[str]:
-    """The prompts of the command line, then those of the file; without either, one that is empty."""
-    for prompt in typed:
-        if not is_unicode(prompt):
-            raise UsageError(f"--prompt {prompt!a} is not UTF-8", "put it into a file, and name that as --prompts_file")
-    return [*typed, *(read_prompts(path) if path else [])] or [""]
+def given_sampling(args) -> Sampling:
+    """The settings of the command line; how long a text may get is the model's to say where they don't."""
+    named = ("min_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
+    return Sampling(
+        **{name: getattr(args, name) for name in (*named, "num_beams", "num_return_sequences", "seed")},
+        max_new_tokens=args.max_new_tokens or max(answering.MAX_NEW_TOKENS, args.min_new_tokens),
+        do_sample=not args.greedy,
+        stop=tuple(args.stop),
+    )
 
 
-def read_prompts(path: Path) -> list[str]:
-    """The prompts in a file: its lines, or the "prompt" of each line's JSON object; blank lines don't count."""
-    try:
-        text = to_utf8(path.read_bytes(), str(path))[0].decode()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}", "name a text file as --prompts_file") from error
-    read = prompt_of_json if path.suffix in (".jsonl", ".ndjson", ".json") else lambda line, where: line
-    lines = enumerate(text.split("\n"), start=1)
-    prompts = [read(line, f"{path}, line {number}") for number, line in lines if line.strip()]
-    if not prompts:
-        raise DataError(f"{path} holds no prompts", "write one prompt a line, or leave out --prompts_file")
-    return prompts
+def check_chat(args) -> None:
+    """Refuse what makes no sense in a chat."""
+    given = [name for name in NOT_IN_CHATS if getattr(args, name)]
+    given += [name for name in ("num_beams", "num_return_sequences") if getattr(args, name) > 1]
+    if args.chat and given:
+        raise UsageError(
+            f"--chat answers what is typed, one answer at a time: --{given[0]} has no use",
+            "leave one of them out; in a chat, /save FILE writes it to a file",
+        )
 
 
-def prompt_of_json(line: str, where: str) -> str:
-    """The "prompt" of a JSON object; DataError, with `where` the line is, for anything else."""
-    hint = 'write one object a line: {"prompt": "…"}'
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}, column {error.colno} is not JSON: {error.msg}", hint) from error
-    prompt = value.get("prompt") if isinstance(value, dict) else None
-    if not isinstance(prompt, str) or not is_unicode(prompt):
-        raise DataError(f'{where} has no "prompt" that is a text', hint)
-    return prompt
+def go_on(
+    models: dict[str, "Trained"], run: dict, prompts: list[str], sampling: Sampling, batch_size: int
+) -> tuple[list[dict], dict[str, list[list[Generated]]]]:
+    """(what a record says of each prompt, each model's texts) where prompts are how texts begin."""
+    prompts = cleaned(prompts or [""], run.get("cleaning"))
+    templated = [apply_template(run.get("template", "{prompt}"), prompt) for prompt in prompts]
+    texts = {
+        name: generate_texts(each.model, each.tokenizer, templated, sampling, batch_size, name)
+        for name, each in models.items()
+    }
+    return [{"prompt": prompt} for prompt in prompts], texts
 
 
-def is_unicode(text: str) -> bool:
-    """Whether the text has no half of a surrogate pair: undecodable arguments and JSON escapes may leave one."""
-    return text.encode(errors="replace").decode() == text
-
-
-def cleaned(prompts: list[str], settings: dict | None) -> list[str]:
-    """The prompts cleaned as the model's training texts were; a base model's are left as they are.
-
-    Cleaning takes the blank at a prompt's end too, and rightly: the model writes a blank together with the word
-    after it, and has never seen a text that goes on behind a lone one.
-    """
-    if settings is None:
-        return prompts
-    results = [clean(prompt, Cleaning(**settings)) for prompt in prompts]
-    for number, (prompt, result) in enumerate(zip(prompts, results, strict=True), start=1):
-        if prompt and not result:
-            log.warning("warning: nothing of prompt %d (%r) is left after cleaning: the model begins", number, prompt)
-    return results
-
-
-def records(prompts: list[str], texts: dict[str, list[list[Generated]]], sequences: int, seed: int) -> Iterator[dict]:
+def records(asked: list[dict], texts: dict[str, list[list[Generated]]], sequences: int, seed: int) -> Iterator[dict]:
     """One JSON object a text; the texts that the models wrote from one prompt follow each other."""
-    for prompt_index, prompt in enumerate(prompts):
+    for prompt_index, prompt in enumerate(asked):
         for sequence_index in range(sequences):
             for model, lists in texts.items():
                 generated = lists[prompt_index][sequence_index]
+                whole = {} if "input" in prompt else {"full_text": prompt["prompt"] + generated.text}
                 yield {
-                    "prompt": prompt,
+                    **prompt,
                     **asdict(generated),
-                    "full_text": prompt + generated.text,
+                    **whole,
                     "model": model,
                     "prompt_index": prompt_index,
                     "sequence_index": sequence_index,
@@ -181,10 +190,10 @@ def records(prompts: list[str], texts: dict[str, list[list[Generated]]], sequenc
 
 
 def blocks(results: list[dict], labelled: bool) -> Iterator[str]:
-    """What is printed for people: the full texts, with a blank line between them."""
+    """What is printed for people: the full texts, or the answers alone, with a blank line between them."""
     for number, record in enumerate(results):
         label = f"{record['model']}:\n" if labelled else ""
-        yield ("\n" if number else "") + label + record["full_text"]
+        yield ("\n" if number else "") + label + record.get("full_text", record["text"])
 
 
 if __name__ == "__main__":

@@ -2,25 +2,24 @@
 
 python preprocess.py --data_path data/tweets.csv --output_path data/processed.pkl
 python preprocess.py --data_path data/samples/tweets_fr.jsonl --lang fr --hashtags unhash --model tiny
+python preprocess.py --task alpaca --data_path alpaca_data.json --sample 0.1 --output_path data/alpaca.pkl
 python preprocess.py --scrape mastodon-hashtag caturday@INSTANCE --limit 1000 --data_path data/raw/cats.jsonl
 """
 
 import json
 import logging
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
-from utils.cleaning import CHOICES, Cleaning
-from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, run, set_up_logging, share
+from utils import preprocess_flags
+from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
-from utils.labels import LabelMap, in_order, parse_label_map
+from utils.labels import in_order
 from utils.tasks import TASKS
-from utils.tasks.base import Task
 
 DEFAULT_TASK = "tweets"
-LABELLING = ("label_column", "label_map", "keep_conflicts")
 COLLECTING = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
 log = logging.getLogger("utils.preprocess")
@@ -59,29 +58,11 @@ def build_parser() -> Parser:
     add("--until", type=day, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
     add("--retries", type=non_negative_int, help="times in a row to ask a site again (default: 5)")
     add("--text_column", help="name or number of the column that holds the text (default: recognised by its name)")
-    add("--label_column", help="name or number of the column that holds the label (default: recognised by its name)")
-    add(
-        "--label_map",
-        metavar="MAP",
-        help='the class of each label: "1-2=negative,4-5=positive" or "neg=0,pos=1"; other labels are dropped',
-    )
-    add("--keep_conflicts", action="store_true", help="of a text with several labels, keep the one that most rows have")
     add("--no_header", action="store_true", help="the first line is data; the columns are called 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 where installed, else gpt2)")
-    for name, choices in CHOICES.items():
-        add(f"--{name}", choices=choices, help=f"default: {getattr(Cleaning(), name)}")
-    add("--keep_replies", action="store_true", help="keep replies to other posts")
-    add("--keep_retweets", action="store_true", help="keep retweets and boosts")
-    add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")
-    add("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
-    add("--lang", help="collect and keep one language, by what the site or the file says")
-    add("--min_tokens", type=non_negative_int, help="shortest text kept, in words (default: the task's)")
-    add("--max_tokens", type=positive_int, help="longest text kept, in words (default: the task's)")
-    add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
-    add("--sample", type=share, help="keep a random share of what is left, e.g. 0.1")
-    add("--max_rows", type=positive_int, help="keep at most so many random rows of what is left")
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print the audit as JSON on stdout")
+    preprocess_flags.add_flags(parser)
     return parser
 
 
@@ -90,7 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     set_up_logging()
     task = TASKS[args.task or DEFAULT_TASK]
-    label_map = label_map_from(args, task)
+    preprocess_flags.check_suit(args, task)
+    label_map = preprocess_flags.label_map_from(args)
     if not args.scrape_only:
         check_writable(args.output_path)
     if any(getattr(args, name) not in (None, False) for name in COLLECTING):
@@ -99,30 +81,42 @@ def main(argv: list[str] | None = None) -> int:
             print(json.dumps(collected) if args.json else collected["data_path"])
             return EXIT_DONE
 
-    from utils import audit, base_models, encoding, examples, filtering, raw_rows, store
+    from utils import audit, base_models, conversations, encoding, examples, filtering, instructions, raw_rows, store
 
-    columns = raw_rows.Columns(args.text_column, args.label_column)
-    reading = {"header": not args.no_header, "hub_split": args.hub_split, "suggest_task": args.task is None}
-    rows, sources = raw_rows.read_rows(task, args.data_path, columns, label_map, **reading)
+    if task.kind == "instruct":
+        rows, sources = conversations.read(args.data_path, multi_turn=args.multi_turn, hub_split=args.hub_split)
+    else:
+        columns = raw_rows.Columns(args.text_column, args.label_column)
+        reading = {"header": not args.no_header, "hub_split": args.hub_split, "suggest_task": args.task is None}
+        rows, sources = raw_rows.read_rows(task, args.data_path, columns, label_map, **reading)
+    rows_read = sum(source.rows for source in sources)
     base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
     log.info("base model %s: %s", base_name, reason)
-    base = base_models.resolve(base_name)
-    cleaning, filters = cleaning_from(args, task), filters_from(args, task)
-    filtered = filtering.filter_rows(rows, cleaning, filters, args.seed, args.keep_conflicts)
-    sides = examples.split_rows(filtered, task, args.seed)
-    tokenizer = base_models.load_tokenizer(base)
-    encoded = examples.encode_rows(filtered, task, tokenizer)
-    splits = {name: encoded.take(side) for name, side in sides.items()}
-    found = audit.audit(len(rows), filtered, splits, tokenizer.unk_token_id)
+    tokenizer = base_models.load_tokenizer(base_models.resolve(base_name))
+    template = args.template or task.template
+    cleaning, filters = preprocess_flags.cleaning_from(args, task), preprocess_flags.filters_from(args, task)
+    if task.kind == "instruct":
+        form = instructions.open_format(tokenizer, template)
+        filtered = instructions.filter_conversations(rows, filters, args.seed, form.has_system)
+        sides = examples.split_rows(filtered, task, args.seed)
+        splits, lengths = instructions.encode_sides(filtered, sides, form, args.seed if args.length_hints else None)
+        about = {"multi_turn": args.multi_turn, "lengths": lengths}
+    else:
+        filtered = filtering.filter_rows(rows, cleaning, filters, args.seed, args.keep_conflicts)
+        sides = examples.split_rows(filtered, task, args.seed)
+        encoded = examples.encode_rows(filtered, task, tokenizer)
+        splits, about = {name: encoded.take(side) for name, side in sides.items()}, {}
+    found = audit.audit(rows_read, filtered, splits, tokenizer.unk_token_id)
     recipe = {
         "task": task.name,
         "kind": task.kind,
         "labels": None,
-        "template": task.template,
-        "cleaning": asdict(cleaning),
+        "template": template,
+        "cleaning": cleaning and asdict(cleaning),
         "filters": asdict(filters),
         "base_model": base_name,
         "seed": args.seed,
+        **about,
     }
     if task.kind == "classify":
         recipe["labels"] = in_order(filtered.labels)
@@ -131,20 +125,11 @@ def main(argv: list[str] | None = None) -> int:
     processed = store.Processed(recipe, found, [asdict(source) for source in sources], fingerprint, splits)
     store.save(args.output_path, processed)
     print(audit.report(found), file=sys.stderr)
-    for warning in filtering.warnings(len(rows), filtered.dropped):
+    for warning in filtering.warnings(rows_read, filtered.dropped):
         log.warning("warning: %s", warning)
     result = {**found, "output_path": str(args.output_path)}
     print(json.dumps(result, ensure_ascii=False) if args.json else args.output_path)
     return EXIT_DONE
-
-
-def label_map_from(args, task: Task) -> LabelMap | None:
-    """The map that --label_map writes; UsageError for it, or another flag of labels, in a task without labels."""
-    given = [name for name in LABELLING if getattr(args, name) not in (None, False)]
-    if given and task.kind != "classify":
-        classifying = [name for name, other in TASKS.items() if other.kind == "classify"]
-        raise UsageError(f"--{given[0]} is for labelled texts", f"add --task {' or '.join(classifying)}")
-    return None if args.label_map is None else parse_label_map(args.label_map)
 
 
 def collect(args) -> dict:
@@ -165,30 +150,6 @@ def collect(args) -> dict:
     retries = 5 if args.retries is None else args.retries
     posts = collecting.collect(query, path, limit=args.limit or 10_000, retries=retries)
     return {"data_path": str(path), "posts": posts}
-
-
-def cleaning_from(args, task: Task) -> Cleaning:
-    """The task's cleaning, with what the flags change."""
-    given = {name: getattr(args, name) for name in CHOICES if getattr(args, name) is not None}
-    return replace(task.cleaning, **given)
-
-
-def filters_from(args, task: Task):
-    """The filters that the flags ask for, with the task's lengths."""
-    from utils.filtering import Filters
-
-    return Filters(
-        keep_replies=args.keep_replies,
-        keep_retweets=args.keep_retweets,
-        keep_content_warnings=args.keep_content_warnings,
-        keep_users=args.keep_users,
-        language=args.lang,
-        min_tokens=task.min_tokens if args.min_tokens is None else args.min_tokens,
-        max_tokens=args.max_tokens or task.max_tokens,
-        exclude=tuple(args.exclude),
-        sample=args.sample,
-        max_rows=args.max_rows,
-    )
 
 
 if __name__ == "__main__":

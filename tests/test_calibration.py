@@ -8,8 +8,9 @@ from scipy.special import log_softmax
 from sklearn.metrics import f1_score
 from small_classifiers import labelled_data, opinions
 
-from utils import checkpoint, encoding
+from utils import checkpoint
 from utils.calibration import _best_threshold, calibrate, fit_temperature, fit_threshold
+from utils.rows import labelled_rows
 
 
 def answers(rows, classes, sharpness, seed=0):
@@ -83,7 +84,7 @@ def trained():
 @pytest.fixture(scope="module")
 def rows(trained):
     data = labelled_data({"validation": opinions(20)}, ["neg", "pos"])
-    return encoding.labelled_rows(data, trained.tokenizer, 100, ["validation"])["validation"]
+    return labelled_rows(data, trained.tokenizer, 100, ["validation"])["validation"]
 
 
 def test_a_threshold_that_is_asked_for(trained, rows):

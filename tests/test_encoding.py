@@ -1,7 +1,6 @@
 """Text to token ids, exactly; what the loss counts on; what tells one tokenizer from another."""
 
 import array
-import logging
 import sys
 from types import SimpleNamespace
 
@@ -9,8 +8,7 @@ import pytest
 from transformers import BloomConfig, GPT2Config
 
 from utils import base_models, encoding
-from utils.errors import DataError, UserError
-from utils.store import Processed, Split
+from utils.errors import UserError
 
 END = 256
 # Of byte-level BPE: a byte that is a printable character stands for itself, the others for characters behind those.
@@ -93,86 +91,6 @@ def test_the_fingerprint_is_that_of_the_ids(tokenizer):
         changed(lambda front, back: setattr(front, "eos_token", "!")),
     }
     assert len(others | {same}) == 6
-
-
-# Rows for training ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def data(tokenizer):
-    """Two texts whose stored ids are not what any tokenizer would make of them, to tell where ids come from."""
-
-    def made(fingerprint):
-        split = Split(
-            prompt=["", "ab"],
-            completion=["cd", "é"],
-            label=[None, None],
-            group=["0", "1"],
-            ids=[array.array("I", [256, 7, 7, 256]), array.array("I", [256, 8, 8, 9, 9, 256])],
-            loss_start=[1, 3],
-        )
-        return Processed({}, {}, [], {"name": "other/model", "fingerprint": fingerprint}, {"train": split})
-
-    return made
-
-
-@pytest.fixture
-def logged(caplog):
-    caplog.set_level(logging.INFO, logger="utils")
-    return lambda: [record.getMessage() for record in caplog.records]
-
-
-def rows_of(*arguments):
-    rows = encoding.training_rows(*arguments, splits=["train"])["train"]
-    return [(list(row["input_ids"]), row["loss_start"], row["bytes"]) for row in rows]
-
-
-def test_stored_ids_serve_their_own_tokenizer(tokenizer, data, logged):
-    rows = rows_of(data(encoding.fingerprint(tokenizer)), tokenizer, 1024)
-    assert rows == [([256, 7, 7, 256], 1, 2), ([256, 8, 8, 9, 9, 256], 3, 2)]
-    assert logged() == []
-
-
-def test_another_tokenizer_encodes_again_and_says_so(tokenizer, data, logged):
-    rows = rows_of(data("of another"), tokenizer, 1024)
-    assert rows == [([256, 66, 67, 256], 1, 2), ([256, 64, 65, 127, 102, 256], 3, 2)]
-    assert logged() == ["the data was encoded for other/model: encoding it again for tiny"]
-
-
-def test_long_texts_are_cut_and_their_bytes_counted(tokenizer, data, logged):
-    whole = data(encoding.fingerprint(tokenizer))
-    assert rows_of(whole, tokenizer, 6) == rows_of(whole, tokenizer, 1024)
-    assert logged() == []
-    # Id 8 is ")" and 9 is "*": what is left of the second text is "**", then one of them.
-    assert rows_of(whole, tokenizer, 5)[1] == ([256, 8, 8, 9, 9], 3, 2)
-    assert rows_of(whole, tokenizer, 4) == [([256, 7, 7, 256], 1, 2), ([256, 8, 8, 9], 3, 1)]
-    assert logged() == ["1 texts were cut to 5 tokens", "1 texts were cut to 4 tokens"]
-
-
-def test_the_bytes_of_a_cut_text_count_its_blanks(tokenizer):
-    text = "it 's a b , c . d n't"
-    split = Split([""], [text], [None], ["0"], *encoding.encode(tokenizer, [""], [text]))
-    data = Processed({}, {}, [], {"name": "", "fingerprint": encoding.fingerprint(tokenizer)}, {"train": split})
-    for length in range(2, len(text) + 2):
-        assert rows_of(data, tokenizer, length)[0][2] == length - 1
-    assert rows_of(data, tokenizer, len(text) + 2)[0][2] == len(text)
-
-
-def test_only_the_named_splits_are_made(tokenizer, data):
-    processed = data("of another")
-    processed.splits["test"] = processed.splits["train"].take([1])
-    rows = encoding.training_rows(processed, tokenizer, 1024, ["test"])
-    assert [list(row["input_ids"]) for row in rows["test"]] == [[256, 64, 65, 127, 102, 256]]
-    assert list(rows) == ["test"]
-
-
-def test_a_row_without_a_supervised_token_is_named(tokenizer, data):
-    for fingerprint in (encoding.fingerprint(tokenizer), "of another"):
-        with pytest.raises(DataError, match="row 1 of train has no supervised token") as caught:
-            rows_of(data(fingerprint), tokenizer, 3)
-        assert "--max_length" in caught.value.hint
-    with pytest.raises(DataError, match="row 0 of train"):
-        rows_of(data("of another"), tokenizer, 1)
 
 
 # Batches --------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from small_models import MODEL_FILES
 import fine_tune
 from utils import store
 from utils.classification import classify_texts, logits_of, open_classifier
-from utils.encoding import labelled_rows
+from utils.rows import labelled_rows
 
 LABELS = ["neg", "pos"]
 ROWS = {"train": opinions(48), "validation": opinions(12, 48), "test": opinions(12, 60)}

@@ -51,7 +51,8 @@ def test_metrics_load_without_network_and_where_no_cache_can_be_written(tmp_path
         "import json; from utils.metrics import load;"
         "print(json.dumps([load('distinct').compute(predictions=['a b a']),"
         "load('novelty').compute(predictions=['a b'], training_texts=['A, b!', 'c'])['exact_copies'],"
-        "load('likelihood').compute(predictions=[1.0], references=[dict(tokens=1, bytes=2, correct=1)])['tokens']]))"
+        "load('likelihood').compute(predictions=[1.0], references=[dict(tokens=1, bytes=2, correct=1)])['tokens'],"
+        "load('answers').compute(predictions=['a b'], references=['a b'], finished=[True])['words']]))"
     )
     unwritable = str(tmp_path / "file" / "home")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": unwritable, "HOME": unwritable}
@@ -60,7 +61,7 @@ def test_metrics_load_without_network_and_where_no_cache_can_be_written(tmp_path
         [sys.executable, "-W", "error", "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout) == [{"distinct_1": 2 / 3, "distinct_2": 1.0}, 1.0, 1]
+    assert json.loads(done.stdout) == [{"distinct_1": 2 / 3, "distinct_2": 1.0}, 1.0, 1, 2]
 
 
 def test_a_metric_loads_by_its_path_with_evaluate_itself(tmp_path, distinct):

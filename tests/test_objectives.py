@@ -5,8 +5,9 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 from small_classifiers import labelled_data, opinions
 
-from utils import checkpoint, encoding
+from utils import checkpoint
 from utils.objectives import telling_apart
+from utils.rows import labelled_rows
 
 LABELS = ["neg", "pos", "unseen"]
 
@@ -19,7 +20,7 @@ def base():
 @pytest.fixture(scope="module")
 def rows(base):
     data = labelled_data({"train": [*opinions(9), ("a much longer text than the others are", "pos")]}, LABELS)
-    return encoding.labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
+    return labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
 
 
 @pytest.mark.parametrize("weights", [None, [2.0, 0.5, 1.0]])
@@ -54,9 +55,9 @@ def test_the_figures_of_validation(base, rows):
 
 def test_rows_of_the_stored_ids_and_of_another_tokenizer(base):
     data = labelled_data({"train": opinions(4)}, LABELS, template="{prompt} =")
-    stored = encoding.labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
+    stored = labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
     data.tokenizer["fingerprint"] = "another"
-    again = encoding.labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
+    again = labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
     assert [list(row["input_ids"]) for row in stored] == [list(row["input_ids"]) for row in again]
     assert {len(row["input_ids"]) for row in stored} == {12}
     assert {bytes(row["input_ids"][-2:]) for row in stored} == {bytes(data.splits["train"].ids[0][-2:])}

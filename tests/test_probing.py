@@ -6,9 +6,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from small_classifiers import ENCODERS, WRITERS, base_folder, labelled_data, opinions
 
-from utils import checkpoint, encoding
+from utils import checkpoint
 from utils.classification import logits_of
 from utils.probing import last_states, start_from_probe
+from utils.rows import labelled_rows
 
 LABELS = ["neg", "pos"]
 
@@ -16,7 +17,7 @@ LABELS = ["neg", "pos"]
 def prepared(folder, family, pairs, labels=LABELS):
     base = checkpoint.load_base_classifier(base_folder(folder, family), labels, seed=0)
     data = labelled_data({"train": pairs}, labels)
-    return base, encoding.labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
+    return base, labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
 
 
 @pytest.mark.parametrize("family", WRITERS)

@@ -329,3 +329,71 @@ def test_texts_that_were_cut_are_told():
 def test_a_classifier_without_a_validation_split():
     results = {**CLASSIFIER["results"], "validation_macro_f1_before": None, "validation_macro_f1_after": None}
     assert "There was no validation split" in model_card({**CLASSIFIER, "results": results})
+
+
+# --- a model that answers instructions ---
+
+ANSWERING = {**RUN, "task": "alpaca", "kind": "instruct", "template": "stanford", "cleaning": None, "lengths": None}
+
+
+def answered(bleu):
+    def interval(value):
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    figures = {"bleu": bleu, "chrf": 31.5, "rouge_l": 0.25, "finished": 0.985, "repetition": 0.04}
+    return {
+        **measured(5.5, 0.81, 0.61),
+        **{name: interval(value) for name, value in figures.items()},
+        "length_ratio": None,
+        "answers": 200,
+        "words": 9000,
+    }
+
+
+ANSWERS_EVALUATION = {
+    "kind": "instruct",
+    "rows": 200,
+    "decoding": {"do_sample": False, "max_new_tokens": 256, "repetition_penalty": 1.1, "no_repeat_ngram_size": 0},
+    "signatures": {"bleu": "nrefs:1|tok:13a", "chrf": "nrefs:1|nc:6"},
+    "tuned": answered(9.25),
+}
+
+
+def test_the_card_of_a_model_that_answers_shows_how_to_ask_it():
+    card = model_card(ANSWERING)
+    for told in (
+        "fine-tuned to answer instructions (task `alpaca`)",
+        "python generate.py --model_path 'my tweets.pt' --instruction \"",
+        "python generate.py --model_path 'my tweets.pt' --chat",
+        "the chat template (`stanford`)",
+        "bits per byte of the answers (lower is better): 1.7500 before",
+        "has not been measured",
+    ):
+        assert told in card
+    for wrong in ("--prompt", "--length", "copies", "ada", "secret", "classify.py"):
+        assert wrong not in card
+    assert "`--length short`, `medium` and `long`" in model_card({**ANSWERING, "lengths": {"short": 9, "medium": 40}})
+
+
+def test_the_evaluation_of_a_model_that_answers_stands_in_its_card():
+    card = model_card(ANSWERING, ANSWERS_EVALUATION)
+    for told in (
+        "Test split: 200 instructions, with 95 % bootstrap intervals.",
+        "of the test answers (10,528 tokens)",
+        "at most 256 tokens, repetition penalty 1.1.",
+        "|  | This model |",
+        "| Perplexity | 5.50 [4.50, 6.50] |",
+        "| BLEU | 9.25 [9.24, 9.26] |",
+        "| Answers that ended by themselves | 98.5% [97.5%, 99.5%] |",
+        "| Words per word of the reference answers | – |",
+        "Signatures: BLEU `nrefs:1|tok:13a`, chrF `nrefs:1|nc:6`.",
+        "3 of its 200 answers to the test instructions did not end within 256 tokens.",
+    ):
+        assert told in card
+    assert "not been measured" not in card
+
+
+def test_the_base_model_stands_beside_a_model_that_answers():
+    card = model_card(ANSWERING, {**ANSWERS_EVALUATION, "base": answered(4.5)})
+    assert "|  | Base model | This model |" in card
+    assert "| BLEU | 4.50 [4.49, 4.51] | 9.25 [9.24, 9.26] |" in card

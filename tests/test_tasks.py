@@ -9,9 +9,11 @@ import pytest
 from utils.cleaning import CHOICES
 from utils.errors import DataError
 from utils.tasks import TASKS
+from utils.tasks.alpaca import ALPACA
 from utils.tasks.base import Example, apply_template, choose_label_column, choose_text_column
 from utils.tasks.reviews import REVIEWS
 from utils.tasks.tweets import TWEETS
+from utils.templates import TEMPLATES
 
 # Every task -----------------------------------------------------------------------------------------------------------
 
@@ -23,21 +25,27 @@ def task(request):
 
 def test_a_task_is_whole(task):
     assert TASKS[task.name] is task
-    assert task.kind in ("generate", "classify")
+    assert task.kind in ("generate", "classify", "instruct")
     assert task.summary
     assert "\n" not in task.summary
     assert len(task.split) == 3
     assert sum(task.split) == pytest.approx(1)
     assert min(task.split) > 0
     assert 0 <= task.min_tokens < (task.max_tokens or 10**9)
-    assert [field for _, field, _, _ in string.Formatter().parse(task.template) if field is not None] == ["prompt"]
-    assert all(value in CHOICES[name] for name, value in asdict(task.cleaning).items())
+    if task.kind == "instruct":
+        assert task.template in TEMPLATES
+        assert (task.cleaning, task.to_rows, task.to_example) == (None, None, None)
+    else:
+        assert [field for _, field, _, _ in string.Formatter().parse(task.template) if field is not None] == ["prompt"]
+        assert all(value in CHOICES[name] for name, value in asdict(task.cleaning).items())
     assert all(name == name.lower().strip() for name in task.text_columns + task.label_columns)
     assert bool(task.label_columns) == (task.kind == "classify")
     assert not set(task.text_columns) & set(task.label_columns)
 
 
-def test_a_task_turns_rows_into_examples(task):
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.kind != "instruct"])
+def test_a_task_turns_rows_into_examples(name):
+    task = TASKS[name]
     frame = pd.DataFrame({task.text_columns[0]: ["one two", None, "", float("nan")]})
     rows = task.to_rows(frame, task.text_columns[0])
     assert list(rows.columns) == [
@@ -51,7 +59,11 @@ def test_a_task_turns_rows_into_examples(task):
 
 @pytest.mark.parametrize(
     ("name", "template", "kind"),
-    [("tweets", "{prompt}", "generate"), ("reviews", "Review: {prompt}\nSentiment:", "classify")],
+    [
+        ("tweets", "{prompt}", "generate"),
+        ("reviews", "Review: {prompt}\nSentiment:", "classify"),
+        ("alpaca", "stanford", "instruct"),
+    ],
 )
 def test_golden_templates(name, template, kind):
     assert (TASKS[name].template, TASKS[name].kind) == (template, kind)
@@ -218,3 +230,11 @@ def test_a_review_is_all_prompt():
 def test_reviews_are_split_four_to_one_and_a_tenth_of_the_rest_validates():
     assert REVIEWS.split == pytest.approx((0.8 * 0.9, 0.8 * 0.1, 0.2))
     assert (REVIEWS.min_tokens, REVIEWS.max_tokens, REVIEWS.cleaning.emoji) == (1, None, "keep")
+
+
+# Alpaca ---------------------------------------------------------------------------------------------------------------
+
+
+def test_alpaca_is_split_85_10_5_whatever_the_lengths():
+    assert ALPACA.split == (0.85, 0.1, 0.05)
+    assert (ALPACA.min_tokens, ALPACA.max_tokens) == (1, None)

@@ -10,11 +10,11 @@ import torch
 from small_models import changed, processed_data, random_model, tiny_tokenizer, weights_of
 
 from utils.checkpoint import Trained
-from utils.encoding import training_rows
 from utils.errors import UserError
 from utils.freezing import freeze
 from utils.generation import generate_texts
 from utils.objectives import writing
+from utils.rows import training_rows
 from utils.sampling import Sampling
 from utils.training import Settings, frozen_weights_in_bfloat16, train
 
@@ -23,6 +23,7 @@ SETTINGS = Settings(
     max_steps=-1,
     per_device_train_batch_size=4,
     gradient_accumulation_steps=1,
+    activation_checkpointing=False,
     learning_rate=0.01,
     weight_decay=0.0,
     warmup_steps=0,
@@ -52,6 +53,7 @@ TEXTS = [
     "12 monkeys",
     "Good night, moon",
 ]
+WITHOUT_DROPOUT = {"embd_pdrop": 0, "attn_pdrop": 0, "resid_pdrop": 0}
 VALIDATION = ["Tea first", "A cat, a bus and rain", "ça va ?", "Monday, again"]
 
 
@@ -59,11 +61,10 @@ def rows_of(texts: list[str], max_length: int = 128) -> list[dict]:
     return training_rows(processed_data(train=texts), tiny_tokenizer(), max_length, ["train"])["train"]
 
 
-def run(model, train_rows, validation_rows, state_folder, resume=False, **changes):
+def run(model, train_rows, validation_rows, state_folder, resume=False, pack=False, **changes):
     trained = Trained(model, tiny_tokenizer(), {})
-    return train(
-        trained.model, writing(trained), train_rows, validation_rows, replace(SETTINGS, **changes), state_folder, resume
-    )
+    settings = replace(SETTINGS, **changes)
+    return train(model, writing(trained, pack), train_rows, validation_rows, settings, state_folder, resume)
 
 
 def plain_loss(model, rows) -> torch.Tensor:
@@ -143,6 +144,28 @@ def test_accumulated_batches_are_one_large_batch(tmp_path):
     for name, weight in weights_of(models[1]).items():
         wanted = weights_of(models[0])[name]
         assert (weight - wanted).norm() <= 1e-3 * (wanted - before[name]).norm(), name
+
+
+@pytest.mark.parametrize(("kind", "options"), [("gpt2", WITHOUT_DROPOUT), ("llama", {})])
+def test_packed_batches_train_as_padded_ones(kind, options, tmp_path):
+    models = [random_model(kind, **options), random_model(kind, **options)]
+    padded = run(models[0], rows_of(TEXTS), rows_of(VALIDATION), tmp_path / "padded", num_train_epochs=2)
+    packed = run(models[1], rows_of(TEXTS), rows_of(VALIDATION), tmp_path / "packed", num_train_epochs=2, pack=True)
+    assert logged(packed, "loss") == pytest.approx(logged(padded, "loss"), rel=1e-4)
+    assert logged(packed, "eval_bits_per_byte") == pytest.approx(logged(padded, "eval_bits_per_byte"), rel=1e-3)
+    tokens = [outcome.history[-1]["num_input_tokens_seen"] for outcome in (padded, packed)]
+    assert tokens == [2 * sum(len(row["input_ids"]) for row in rows_of(TEXTS))] * 2
+
+
+@pytest.mark.parametrize("unfrozen", [None, 1])
+def test_activation_checkpointing_changes_no_loss(unfrozen, tmp_path):
+    models = [random_model("llama"), random_model("llama")]
+    for model in models:
+        freeze(model, unfrozen, train_head=False)
+    plain = run(models[0], rows_of(TEXTS), [], tmp_path / "plain")
+    saving = run(models[1], rows_of(TEXTS), [], tmp_path / "saving", activation_checkpointing=True)
+    assert models[1].is_activation_checkpointing
+    assert logged(saving, "loss") == pytest.approx(logged(plain, "loss"), rel=1e-6)
 
 
 def test_the_rate_warms_up_and_falls(tmp_path):

@@ -1,5 +1,6 @@
 """The audit of a preprocessing run: what was read, dropped, kept and changed."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,35 @@ if TYPE_CHECKING:
     from utils.filtering import Filtered
     from utils.store import Split
 
+SHOWN = 800  # characters
+
 
 def audit(rows_read: int, filtered: "Filtered", splits: Mapping[str, "Split"], unknown_id: int | None) -> dict:
-    """All that preprocessing has to say, as plain JSON values; "labels" only where there are some."""
+    """All that preprocessing has to say, as plain JSON values; "labels" only where there are some.
+
+    "further_turns" are the examples that rows with several answers make beyond their first: rows read and further turns
+    are what was dropped and what was kept. Samples are texts before and after, or else prompts with their answers.
+    """
     labels = in_order(label for label in filtered.labels if label is not None)
     by_label = {label: {name: split.label.count(label) for name, split in splits.items()} for label in labels}
+    kept = {name: len(split) for name, split in splits.items()}
+    further = sum(kept.values()) + sum(filtered.dropped.values()) - rows_read
     return {
         "rows_read": rows_read,
+        **({"further_turns": further} if further else {}),
         "dropped": filtered.dropped,
-        "kept": {name: len(split) for name, split in splits.items()},
+        "kept": kept,
         **({"labels": by_label} if labels else {}),
         "cleaned": filtered.cleaned,
         "tokens": token_statistics([ids for split in splits.values() for ids in split.ids], unknown_id),
-        "samples": filtered.samples,
+        "samples": filtered.samples or prompts_and_answers(splits["train"]),
     }
+
+
+def prompts_and_answers(split: "Split") -> list[dict[str, str]]:
+    """Three rows as the model learns them."""
+    rows = range(0, len(split), max(1, len(split) // 3))
+    return [{"prompt": split.prompt[row], "answer": split.completion[row]} for row in rows][:3]
 
 
 def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> dict:
@@ -45,6 +61,8 @@ def report(audit: dict) -> str:
     tokens = audit["tokens"]
     kept = audit["kept"]
     lines = [f"rows read      {audit['rows_read']:>9,}"]
+    if "further_turns" in audit:
+        lines += [f"further turns  {audit['further_turns']:>9,}"]
     lines += [f"  dropped      {number:>9,}  {reason}" for reason, number in audit["dropped"].items()]
     lines += [f"rows kept      {sum(kept.values()):>9,}  {_sides(kept)}"]
     for label, rows in audit.get("labels", {}).items():
@@ -56,8 +74,17 @@ def report(audit: dict) -> str:
         f"unknown tokens {tokens['unknown_share']:>9.2%}",
     ]
     for sample in audit["samples"]:
-        lines += ["before: " + " ".join(sample["before"].split()), "after:  " + sample["after"]]
+        if "prompt" in sample:
+            lines += ["prompt:", _shown(sample["prompt"]), "answer:", _shown(sample["answer"])]
+        else:
+            lines += ["before: " + " ".join(sample["before"].split()), "after:  " + sample["after"]]
     return "\n".join(lines)
+
+
+def _shown(text: str) -> str:
+    """The text with a bar in front of every line, cut where it is long."""
+    text = text if len(text) <= SHOWN else text[:SHOWN] + " …"
+    return textwrap.indent(text, "  | ", lambda line: True)
 
 
 def _sides(rows: Mapping[str, int]) -> str:

@@ -65,12 +65,14 @@ def resolve(name: str) -> BaseModel:
 
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a base model."""
+    """The tokenizer of a base model, which bears the model's name."""
     if base.name == "tiny":
         return tiny_tokenizer()
     from transformers import AutoTokenizer
 
-    return _from_pretrained(AutoTokenizer, base)
+    tokenizer = _from_pretrained(AutoTokenizer, base)
+    tokenizer.name_or_path = base.name
+    return tokenizer
 
 
 def load_causal_lm(base: BaseModel) -> "PreTrainedModel":

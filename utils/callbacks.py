@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from utils.checkpoint import Trained
 from utils.errors import UserError
-from utils.generation import generate_texts
+from utils.generation import generate_from_ids
 from utils.sampling import Sampling
 
 SHOWN = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
@@ -57,14 +57,18 @@ class Progress(TrainerCallback):
 
 
 class Samples(TrainerCallback):
-    """Logs two texts of the model at every evaluation."""
+    """Logs texts of the model at every evaluation: what it writes after prompts, given as ids."""
 
-    def __init__(self, base: Trained):
+    def __init__(self, base: Trained, prompts: list[list[int]], end: int, texts_a_prompt: int = 1):
         self.base = base
+        self.prompts = prompts
+        self.end = end
+        self.texts_a_prompt = texts_a_prompt
 
     def on_evaluate(self, args, state, control, **kwargs):
-        sampling = Sampling(num_return_sequences=2, seed=args.seed)
-        samples = generate_texts(self.base.model, self.base.tokenizer, [""], sampling)[0]
+        sampling = Sampling(num_return_sequences=self.texts_a_prompt, seed=args.seed)
+        texts = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, end=self.end)
+        samples = [text for of_prompt in texts for text in of_prompt]
         for sample in samples:
             tqdm.write(f"  sample: {' '.join(sample.text.split())}", file=sys.stderr)
         state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})

@@ -10,7 +10,11 @@ from utils.formatting import NO_FIGURE, format_table, with_interval
 
 log = logging.getLogger(__name__)
 
-KINDS = {"classify": "a model that classifies", "generate": "a model that writes"}
+KINDS = {
+    "classify": "a model that classifies",
+    "generate": "a model that writes",
+    "instruct": "a model that answers instructions",
+}
 FIGURES = {  # of each kind: name in evaluation.json → (title, pattern); the first one decides the order
     "classify": {
         "macro_f1": ("macro F1", "{:.3f}"),
@@ -23,6 +27,13 @@ FIGURES = {  # of each kind: name in evaluation.json → (title, pattern); the f
         "perplexity": ("perplexity", "{:,.2f}"),
         "token_accuracy": ("token accuracy", "{:.3f}"),
     },
+    "instruct": {
+        "bits_per_byte": ("bits per byte", "{:.4f}"),
+        "bleu": ("BLEU", "{:.2f}"),
+        "chrf": ("chrF", "{:.2f}"),
+        "rouge_l": ("ROUGE-L", "{:.3f}"),
+        "finished": ("ended", "{:.1%}"),
+    },
 }
 MAY_BE_MISSING = ("roc_auc",)
 BASELINE = "TF-IDF accuracy"
@@ -33,8 +44,8 @@ def compare(paths: Sequence[Path]) -> dict:
 
     A model is {"file", "model_path", "base_model", "data_sha256", "figures"}, a classifier's also with
     "baseline_accuracy", of TF-IDF with logistic regression. The best has the highest macro F1 or, of models that
-    write, the fewest bits per byte. DataError for a file that is no evaluation, and for files of two kinds; a warning
-    where the figures don't compare, since the test data is not the same.
+    write or answer, the fewest bits per byte. DataError for a file that is no evaluation, and for files of two kinds; a
+    warning where the figures don't compare, since the test data or the way of measuring is not the same.
     """
     evaluations = {path: _read(path) for path in paths}
     kinds = {path: _kind(evaluation) for path, evaluation in evaluations.items()}
@@ -46,11 +57,12 @@ def compare(paths: Sequence[Path]) -> dict:
                 "compare files of one kind",
             )
     models = [_model(path, evaluation, kinds[path]) for path, evaluation in evaluations.items()]
-    for model in models[1:]:
-        if model["data_sha256"] != models[0]["data_sha256"]:
+    conditions = {path: _conditions(evaluation) for path, evaluation in evaluations.items()}
+    for path in others:
+        if apart := [name for name, value in conditions[path].items() if value != conditions[first][name]]:
             log.warning(
-                "warning: %s and %s were measured on different test data, so their figures don't compare",
-                models[0]["file"], model["file"],
+                "warning: %s and %s were measured on different %s, so their figures don't compare",
+                first, path, " and ".join(apart),
             )  # fmt: skip
     sign = -1 if kinds[first] == "classify" else 1
     deciding = next(iter(FIGURES[kinds[first]]))
@@ -93,6 +105,16 @@ def _read(path: Path) -> dict:
 
 def _kind(evaluation: dict) -> str:
     return evaluation.get("kind", "generate")
+
+
+def _conditions(evaluation: dict) -> dict:
+    """What must be the same where figures are to compare."""
+    limit = evaluation.get("limit")
+    return {
+        "test data": evaluation["data_sha256"],
+        "test rows (--limit, --seed)": (evaluation.get("rows"), limit, limit and evaluation.get("seed")),
+        "decoding": evaluation.get("decoding"),
+    }
 
 
 def _missing(evaluation: dict) -> str | None:

@@ -3,22 +3,18 @@
 import array
 import hashlib
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from utils.errors import DataError, UserError
+from utils.errors import UserError
 from utils.store import Split
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from utils.store import Processed
     from utils.tasks.base import Example
-
-log = logging.getLogger(__name__)
 
 TEXTS_AT_ONCE = 10_000
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
@@ -45,11 +41,12 @@ def padding_of(tokenizer: "PreTrainedTokenizerBase") -> int:
 
 
 def fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """SHA-256 of all that decides the ids of a text: vocabulary, merges, normalisation, and the tokens around it."""
+    """SHA-256 of all that decides the ids of a text: vocabulary, merges, normalisation, and what stands around it."""
     state = json.loads(_core(tokenizer).to_str())
     state.pop("padding", None)
     state.pop("truncation", None)
     state["around"] = [getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "cls", "sep")]
+    state["chat_template"] = tokenizer.chat_template
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
@@ -130,75 +127,6 @@ def encode_examples(tokenizer: "PreTrainedTokenizerBase", examples: Sequence["Ex
         ids=ids,
         loss_start=loss_start,
     )
-
-
-def training_rows(
-    data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
-) -> dict[str, list[dict]]:
-    """Rows {"input_ids", "loss_start", "bytes"} of the named splits, cut to `max_length` tokens.
-
-    The stored ids serve where they are this tokenizer's; otherwise the texts are encoded again. `bytes` is the
-    UTF-8 length of what the loss counts on. A row without a supervised token is a DataError.
-    """
-    stored = fingerprint(tokenizer) == data.tokenizer["fingerprint"]
-    if not stored:
-        log.info(
-            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
-        )
-    rows, cut = {}, 0
-    for name in splits:
-        split = data.splits[name]
-        pairs = (split.ids, split.loss_start) if stored else encode(tokenizer, split.prompt, split.completion)
-        rows[name] = []
-        for number, (ids, loss_start) in enumerate(zip(*pairs, strict=True)):
-            if loss_start >= min(len(ids), max_length):
-                raise DataError(
-                    f"row {number} of {name} has no supervised token: its prompt fills the {max_length}",
-                    "raise --max_length, or drop the row",
-                )
-            size = len(split.completion[number].encode())
-            if len(ids) > max_length:
-                cut += 1
-                ids = ids[:max_length]
-                size = len(tokenizer.decode(ids[loss_start:]).encode())
-            rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size})
-    if cut:
-        log.info("%d texts were cut to %d tokens", cut, max_length)
-    return rows
-
-
-def labelled_rows(
-    data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
-) -> dict[str, list[dict]]:
-    """Rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; the label is the class's number.
-
-    The stored ids serve where they are this tokenizer's; otherwise the texts are encoded again.
-    """
-    stored = fingerprint(tokenizer) == data.tokenizer["fingerprint"]
-    if not stored:
-        log.info(
-            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
-        )
-    template, labels = data.recipe["template"], data.recipe["labels"]
-    rows = {}
-    for name in splits:
-        split = data.splits[name]
-        encoded, tail = encode_for_classification(tokenizer, [] if stored else split.prompt, template)
-        rows[name] = rows_with_labels(split.ids if stored else encoded, tail, split.label, labels, max_length)
-    return rows
-
-
-def rows_with_labels(
-    encoded: Sequence[array.array], tail: int, labels: Sequence[str], names: Sequence[str], max_length: int
-) -> list[dict]:
-    """Rows {"input_ids", "label"} of encoded texts, see `encode_for_classification` and `cut`."""
-    numbers = {name: number for number, name in enumerate(names)}
-    if many := sum(len(ids) > max_length for ids in encoded):
-        log.info("%s texts are cut to %d tokens", f"{many:,}", max_length)
-    return [
-        {"input_ids": cut(ids, max_length, tail), "label": numbers[label]}
-        for ids, label in zip(encoded, labels, strict=True)
-    ]
 
 
 def context_length(model: "PreTrainedModel") -> int:

@@ -48,3 +48,9 @@ def with_interval(figure: dict | None, pattern: str) -> str:
 def _holds_figures(cells: Sequence[str]) -> bool:
     figures = [cell for cell in cells if cell not in ("", NO_FIGURE)]
     return bool(figures) and all(_FIGURE.match(cell) for cell in figures)
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """The text as one line of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"

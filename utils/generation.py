@@ -10,7 +10,8 @@ from utils.sampling import Sampler, Sampling, row_keys
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers.generation.streamers import BaseStreamer
 
 REPLACEMENT = "\ufffd"  # what bytes that are no whole character decode to
 
@@ -34,34 +35,58 @@ def generate_texts(
 ) -> list[list[Generated]]:
     """`sampling.num_return_sequences` texts for each prompt (already in the model's template), in the order given.
 
+    As `generate_from_ids`, which see.
+    """
+    start = start_and_end(tokenizer)[0]
+    ids = [[start, *prompt] for prompt in token_ids(tokenizer, prompts)]
+    return generate_from_ids(model, tokenizer, ids, sampling, batch_size, progress)
+
+
+def generate_from_ids(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    ids: Sequence[list[int]],
+    sampling: Sampling,
+    batch_size: int = 32,
+    progress: str | None = None,
+    end: int | None = None,
+    streamer: "BaseStreamer | None" = None,
+) -> list[list[Generated]]:
+    """`sampling.num_return_sequences` texts for each prompt, given as ids from the start token on, in the order given.
+
     What is drawn depends on the seed, the prompt's place among `prompts` and the number of the text, so neither
     the batch size nor the other prompts change a text, and a prompt given twice gets two texts. The model should
     be in float32: in less, batches of other sizes round differently.
 
     A prompt that leaves less than max_new_tokens of the context gets what is left; DataError where that is
-    nothing. `progress` names a bar on stderr (on a terminal only).
+    nothing. `progress` names a bar on stderr (on a terminal only). A text ends with the token `end`, by default
+    end-of-text. `streamer` gets the tokens of a single text as they are written.
     """
     from tqdm import tqdm
 
-    start = start_and_end(tokenizer)[0]
-    ids = [[start, *prompt] for prompt in token_ids(tokenizer, prompts)]
+    end = start_and_end(tokenizer)[1] if end is None else end
+    prompts = range(len(ids))
     room = [min(sampling.max_new_tokens, left) for left in _room_in_context(ids, context_length(model))]
     # Beam search finds a prompt's texts together; otherwise each text is a row of its own.
     rows_a_prompt = sampling.num_return_sequences if sampling.num_beams == 1 else 1
-    rows = [(prompt, sequence) for prompt in range(len(prompts)) for sequence in range(rows_a_prompt)]
+    rows = [(prompt, sequence) for prompt in prompts for sequence in range(rows_a_prompt)]
     texts_a_row = sampling.num_return_sequences // rows_a_prompt
 
     results = [[] for _ in prompts]
     was_training = model.training
     model.eval()
-    with tqdm(total=len(rows) * texts_a_row, desc=progress, unit=" texts", disable=None if progress else True) as bar:
-        for batch in _batches(rows, ids, room, max(1, batch_size // sampling.num_beams)):
-            limit = room[batch[0][0]]
-            texts = _generate_batch(model, tokenizer, [ids[prompt] for prompt, _ in batch], batch, limit, sampling)
-            for number, text in enumerate(texts):
-                results[batch[number // texts_a_row][0]].append(text)
-            bar.update(len(texts))
-    model.train(was_training)
+    total = len(rows) * texts_a_row
+    try:
+        with tqdm(total=total, desc=progress, unit=" texts", disable=None if progress else True) as bar:
+            for batch in _batches(rows, ids, room, max(1, batch_size // sampling.num_beams)):
+                limit = room[batch[0][0]]
+                batch_ids = [ids[prompt] for prompt, _ in batch]
+                texts = _generate_batch(model, tokenizer, batch_ids, batch, limit, sampling, end, streamer)
+                for number, text in enumerate(texts):
+                    results[batch[number // texts_a_row][0]].append(text)
+                bar.update(len(texts))
+    finally:
+        model.train(was_training)
     return results
 
 
@@ -89,11 +114,12 @@ def _batches(rows, ids, room, size) -> Iterator[list[tuple[int, int]]]:
         yield batch
 
 
-def _generate_batch(model, tokenizer, prompts, rows, max_new_tokens, sampling: Sampling) -> list[Generated]:
+def _generate_batch(
+    model, tokenizer, prompts, rows, max_new_tokens, sampling: Sampling, end: int, streamer
+) -> list[Generated]:
     import torch
-    from transformers import GenerationConfig, RepetitionPenaltyLogitsProcessor
+    from transformers import GenerationConfig, NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
-    end = start_and_end(tokenizer)[1]
     width = max(len(prompt) for prompt in prompts)
     padding = torch.tensor([width - len(prompt) for prompt in prompts])
     input_ids = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts])
@@ -104,6 +130,8 @@ def _generate_batch(model, tokenizer, prompts, rows, max_new_tokens, sampling: S
         # Writing end-of-text repeats nothing, although it is the start token of many models, and the padding here.
         ignored = (padding + 1).repeat_interleave(sampling.num_beams)
         processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty, prompt_ignore_length=ignored))
+    if sampling.no_repeat_ngram_size:
+        processors.append(_NewTokensAlone(NoRepeatNGramLogitsProcessor(sampling.no_repeat_ngram_size), width))
     if sampling.draws:
         processors.append(Sampler(sampling, row_keys(sampling.seed, rows).to(model.device), width))
     criteria = [_StopStrings(tokenizer, sampling.stop, width)] if sampling.stop else []
@@ -126,6 +154,7 @@ def _generate_batch(model, tokenizer, prompts, rows, max_new_tokens, sampling: S
         generation_config=config,
         logits_processor=processors,
         stopping_criteria=criteria,
+        streamer=streamer,
     ).cpu()
     new_ids = output[:, width:].tolist()
     return [
@@ -151,6 +180,17 @@ def _continuations(tokenizer, rows: "torch.Tensor", width: int) -> list[str]:
     prompts = tokenizer.batch_decode(rows[:, :width], **options)
     texts = tokenizer.batch_decode(rows, **options)
     return [text[len(prompt) :] for text, prompt in zip(texts, prompts, strict=True)]
+
+
+@dataclass(frozen=True)
+class _NewTokensAlone:
+    """A logits processor that sees nothing of the prompts: an answer may well repeat what it is asked about."""
+
+    processor: "LogitsProcessor"
+    width: int
+
+    def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
+        return self.processor(input_ids[:, self.width :], scores)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from utils import metrics
-from utils.encoding import context_length, training_rows
+from utils.encoding import context_length
 from utils.formatting import format_table, with_interval
 from utils.generation import generate_texts
 from utils.metrics.likelihood import paired_difference
+from utils.rows import training_rows
 from utils.sampling import Sampling
 from utils.scoring import score
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from utils.checkpoint import Trained
     from utils.store import Processed
 
@@ -35,13 +38,7 @@ def judge(
     for name, trained in models.items():
         model = trained.model.to(device)
         rows = training_rows(data, trained.tokenizer, context_length(model), ["test"])["test"]
-        scores = score(model, rows, bfloat16=precision == "bf16", progress=f"scoring, {name}")
-        references = [
-            {"tokens": tokens, "bytes": row["bytes"], "correct": right}
-            for row, tokens, right in zip(rows, scores.tokens, scores.right, strict=True)
-        ]
-        likelihood[name] = metrics.load("likelihood").compute(predictions=scores.nats, references=references)
-        nats[name] = scores.nats
+        likelihood[name], nats[name] = likelihood_of(model, rows, precision, progress=f"scoring, {name}")
         sampling = Sampling(num_return_sequences=num_samples, max_new_tokens=max_new_tokens, seed=seed)
         texts = generate_texts(model, trained.tokenizer, [""], sampling, progress=f"writing, {name}")[0]
         written[name] = [text.text.strip() for text in texts]
@@ -61,17 +58,34 @@ def judge(
     return evaluation
 
 
-def report(evaluation: dict, models: Sequence[str], shown: int) -> str:
-    """The evaluation as text for a terminal: two tables, the difference, and texts of each model."""
-    first = evaluation[models[0]]
-    likelihood = [
+def likelihood_of(
+    model: "PreTrainedModel", rows: Sequence[dict], precision: str, progress: str
+) -> tuple[dict, list[float]]:
+    """(the figures of `metrics.likelihood`, the nats of each row) of rows {"input_ids", "loss_start", "bytes"}."""
+    scores = score(model, rows, bfloat16=precision == "bf16", progress=progress)
+    references = [
+        {"tokens": tokens, "bytes": row["bytes"], "correct": right}
+        for row, tokens, right in zip(rows, scores.tokens, scores.right, strict=True)
+    ]
+    return metrics.load("likelihood").compute(predictions=scores.nats, references=references), scores.nats
+
+
+def likelihood_table(evaluation: dict, models: Sequence[str]) -> str:
+    """The likelihood of each model, in columns."""
+    rows = [
         ["perplexity", *(with_interval(evaluation[name]["perplexity"], "{:.1f}") for name in models)],
         ["bits per byte", *(with_interval(evaluation[name]["bits_per_byte"], "{:.3f}") for name in models)],
         ["token accuracy", *(with_interval(evaluation[name]["token_accuracy"], "{:.3f}") for name in models)],
     ]
+    return format_table(["", *models], rows)
+
+
+def report(evaluation: dict, models: Sequence[str], shown: int) -> str:
+    """The evaluation as text for a terminal: two tables, the difference, and texts of each model."""
+    first = evaluation[models[0]]
     parts = [
         f"test split: {first['texts']:,} texts, {first['tokens']:,} tokens; 95 % intervals in brackets",
-        format_table(["", *models], likelihood),
+        likelihood_table(evaluation, models),
     ]
     if "bits_per_byte_difference" in evaluation:
         difference = with_interval(evaluation["bits_per_byte_difference"], "{:+.3f}")

@@ -11,7 +11,7 @@ from utils.baselines import majority_class, tfidf_logistic_regression
 from utils.classification import classify_texts
 from utils.errors import DataError
 from utils.files import atomic_write
-from utils.formatting import format_table, with_interval
+from utils.formatting import format_table, one_line, with_interval
 from utils.metrics.classification import paired_difference
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHOWN = 10  # mistakes
-WIDTH = 100  # characters of a text that is shown
 MAJORITY, TFIDF = "majority", "tfidf_logistic_regression"
 NAMES = {"tuned": "tuned", MAJORITY: "majority class", TFIDF: "TF-IDF + logistic regression"}
 FIGURES = {
@@ -111,7 +110,10 @@ def judge(classifier: "Classifier", data: "Processed", seed: int, precision: str
         "difference": paired_difference(truth, predictions, baselines[TFIDF].predictions, len(labels), seed),
         "mistakes": len(mistakes),
         "most_confident_mistakes": [
-            {**{name: mistake[name] for name in ("text", "label", "prediction", "probability")}, "text": _line(mistake)}
+            {
+                **{name: mistake[name] for name in ("text", "label", "prediction", "probability")},
+                "text": one_line(mistake["text"]),
+            }
             for mistake in mistakes[:SHOWN]
         ],
     }
@@ -193,11 +195,6 @@ def _baseline_line(baseline: dict) -> str:
         f"{NAMES[TFIDF]} was trained on the same train split in {baseline['train_seconds']:.1f} s "
         f"(C {settings['C']:g}, class weights {settings['class_weight'] or 'none'}: {chosen})"
     )
-
-
-def _line(mistake: dict) -> str:
-    line = " ".join(mistake["text"].split())
-    return line if len(line) <= WIDTH else line[: WIDTH - 1].rstrip() + "…"
 
 
 def _listed(labels: list[str]) -> str:

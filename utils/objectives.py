@@ -12,7 +12,11 @@ from utils.callbacks import Samples
 from utils.checkpoint import Trained
 from utils.classification import logits_of
 from utils.encoding import collate, collate_labelled, padding_of, start_and_end
+from utils.packing import collate_packed
 from utils.scoring import score
+from utils.templates import Conversation, open_format
+
+SAMPLES = 2  # texts that are shown at every evaluation
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Objective:
     `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, None the model's
     own. `evaluate(model, rows)` gives the figures of a validation split: a "loss", `metric`, by which the best model
     is chosen, and what else is worth a log line. `keep_start`: a start that no evaluation reaches again is the best
-    model; a head that starts from a probe can be that good.
+    model; a head that starts from a probe can be that good. `padded`: batches have padding, and so a mask.
     """
 
     collate: Callable[[Sequence[dict]], dict]
@@ -31,18 +35,31 @@ class Objective:
     metric: str
     greater_is_better: bool
     keep_start: bool = False
+    padded: bool = True
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
 
-def writing(base: Trained) -> Objective:
-    """The likelihood of the next token. Rows are those of `encoding.training_rows`."""
+def writing(base: Trained, pack: bool = False) -> Objective:
+    """The likelihood of the next token. Rows are those of `rows.training_rows`; with `pack`, a batch is one row."""
+    start, end = start_and_end(base.tokenizer)
+    return _next_token(base, pack, Samples(base, [[start]], end, texts_a_prompt=SAMPLES))
+
+
+def answering(base: Trained, pack: bool, asked: Sequence[Conversation]) -> Objective:
+    """As `writing`, with answers to `asked` as samples."""
+    form = open_format(base.tokenizer)
+    return _next_token(base, pack, Samples(base, form.encode(asked), form.end))
+
+
+def _next_token(base: Trained, pack: bool, samples: Samples) -> Objective:
     return Objective(
-        collate=partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
+        collate=collate_packed if pack else partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
         loss=None,
         evaluate=_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
-        callbacks=[Samples(base)],
+        padded=not pack,
+        callbacks=[samples],
     )
 
 
@@ -58,7 +75,7 @@ def _likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float
 
 
 def telling_apart(base: Trained, class_weights: Sequence[float] | None) -> Objective:
-    """The likelihood of the right label, weighted by class. Rows are those of `encoding.labelled_rows`."""
+    """The likelihood of the right label, weighted by class. Rows are those of `rows.labelled_rows`."""
     weights = None if class_weights is None else torch.tensor(class_weights)
     return Objective(
         collate=partial(collate_labelled, pad_id=padding_of(base.tokenizer)),

@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils import balancing, checkpoint, encoding, freezing, objectives, probing
+from utils import balancing, checkpoint, encoding, freezing, objectives, packing, probing, templates
+from utils.rows import labelled_rows, rows_with_labels, training_rows
 
 if TYPE_CHECKING:
     from utils.store import Processed
@@ -29,14 +30,35 @@ class Prepared:
 
 
 def to_write(
-    data: "Processed", name: str, *, unfreeze_last: int | None, train_head: bool, max_length: int | None
+    data: "Processed",
+    name: str,
+    *,
+    unfreeze_last: int | None,
+    train_head: bool,
+    max_length: int | None,
+    pack: bool,
+    loss_on: str,
 ) -> Prepared:
-    """For a model that learns to write texts."""
+    """For a model that learns to write texts, or answers to instructions.
+
+    With `loss_on` "all" it learns to write the prompts, too; validation always counts the answers alone. `pack`: the
+    texts of a batch share one row.
+    """
     base = checkpoint.load(name)
+    answers = data.recipe["kind"] == "instruct"
+    if answers:
+        templates.set_template(base.tokenizer, data.recipe["template"])
+    if pack:
+        packing.check_packs(base.model)
     freezing.freeze(base.model, unfreeze_last, train_head)
     longest = min(max_length or sys.maxsize, encoding.context_length(base.model))
-    rows = encoding.training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
-    return Prepared(base, objectives.writing(base), rows, longest)
+    rows = training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
+    if loss_on == "all":
+        rows["train"] = [{**row, "loss_start": 1} for row in rows["train"]]
+    if not answers:
+        return Prepared(base, objectives.writing(base, pack), rows, longest)
+    asked = data.splits["validation"].facts["messages"][: objectives.SAMPLES]
+    return Prepared(base, objectives.answering(base, pack, asked), rows, longest)
 
 
 def to_classify(
@@ -61,13 +83,13 @@ def to_classify(
     base = checkpoint.load_base_classifier(name, labels, seed)
     freezing.freeze_classifier(base.model, unfreeze_last)
     longest = min(max_length or sys.maxsize, encoding.context_length(base.model))
-    rows = encoding.labelled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
+    rows = labelled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if oversample or augment:
         texts, text_labels = balancing.training_texts(
             train.prompt, train.label, oversample=oversample, augment=augment, seed=seed
         )
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
         encoded, tail = encoding.encode_for_classification(base.tokenizer, texts, data.recipe["template"])
-        rows["train"] = encoding.rows_with_labels(encoded, tail, text_labels, labels, longest)
+        rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)
     probing.start_from_probe(base, rows["train"], weights, device=device, bfloat16=bfloat16)
     return Prepared(base, objectives.telling_apart(base, weights), rows, longest)

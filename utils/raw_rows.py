@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils import reading
+from utils import conversations, reading
 from utils.errors import DataError, UsageError
 from utils.labels import LabelMap, check_are_classes, listed, look_like_labels, read_labels
 from utils.reading import find_column
@@ -40,12 +40,12 @@ def read_rows(
 
     For a classification task with two columns more: label, "" where there is none, and left_out, True where the map
     leaves the label out. Where no column has a name that the task knows, but the first line has a label like those
-    below it, that line is data. `suggest_task`: name the classification task that the columns look made for. Raises
+    below it, that line is data. `suggest_task`: name another task that the columns look made for. Raises
     DataError where a column is not found, or the labels are no classes.
     """
     frame, sources = reading.read_frame(paths, header=header, hub_split=hub_split)
     if suggest_task:
-        _point_at_classification(frame)
+        _point_at_other_tasks(frame)
     if task.kind != "classify":
         text, label = choose_text_column(task, list(frame.columns), wanted.text), None
     else:
@@ -127,9 +127,11 @@ def _check_map_fits(labels: list[str], left_out: list[bool], column: str, label_
         )
 
 
-def _point_at_classification(frame: "pandas.DataFrame") -> None:
+def _point_at_other_tasks(frame: "pandas.DataFrame") -> None:
     columns = list(frame.columns)
     for task in TASKS.values():
         text, label = find_column(columns, task.text_columns), find_column(columns, task.label_columns)
         if text is not None and label is not None and look_like_labels(frame[label].fillna("").tolist()):
             log.info("columns %r and %r look like texts and labels; to classify: --task %s", text, label, task.name)
+    if conversations.are_in(columns):
+        log.info("the columns look like instructions and answers; to learn to answer: --task alpaca")

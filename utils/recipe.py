@@ -29,6 +29,7 @@ def run_record(
         "template": data.recipe["template"],
         "labels": data.recipe["labels"],
         "label_map": data.recipe.get("label_map"),
+        "lengths": data.recipe.get("lengths"),
         "cleaning": data.recipe["cleaning"],
         "base_model": base_model,
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},

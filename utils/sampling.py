@@ -18,7 +18,8 @@ GAMMA, MIX_1, MIX_2 = (n - 2**64 for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B
 class Sampling:
     """How the next tokens are chosen. UsageError where the settings contradict each other.
 
-    More than one beam means beam search, which draws nothing. `top_k` 0 and `top_p` 1 keep every token.
+    More than one beam means beam search, which draws nothing. `top_k` 0, `top_p` 1 and `min_p` 0 keep every
+    token; `no_repeat_ngram_size` 0 lets every run of tokens recur.
     """
 
     max_new_tokens: int = 60
@@ -26,7 +27,9 @@ class Sampling:
     temperature: float = 1.0
     top_k: int = 50
     top_p: float = 0.95
+    min_p: float = 0.0
     repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
     num_beams: int = 1
     do_sample: bool = True
     num_return_sequences: int = 1
@@ -36,6 +39,8 @@ class Sampling:
     def __post_init__(self):
         if self.draws and self.temperature <= 0:
             raise UsageError(f"temperature {self.temperature:g} is not above 0", "use --greedy for the likeliest text")
+        if not 0 <= self.min_p <= 1:
+            raise UsageError(f"min_p {self.min_p:g} is no share", "use a number from 0 (keeps all) to 1")
         if self.min_new_tokens > self.max_new_tokens:
             raise UsageError(
                 f"min_new_tokens {self.min_new_tokens} is above max_new_tokens {self.max_new_tokens}",
@@ -68,12 +73,14 @@ class Sampler:
     """
 
     def __init__(self, sampling: Sampling, keys: "torch.Tensor", width: int):
-        from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+        from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWarper
 
         self.top_k = sampling.top_k
         self.warpers: list[LogitsProcessor] = [TemperatureLogitsWarper(float(sampling.temperature))]
         if sampling.top_p < 1:
             self.warpers.append(TopPLogitsWarper(sampling.top_p))
+        if sampling.min_p > 0:
+            self.warpers.append(MinPLogitsWarper(sampling.min_p))
         self.keys = keys  # (rows,) int64
         self.width = width  # of the prompts with their padding
 

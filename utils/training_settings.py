@@ -21,6 +21,7 @@ class Settings:
     warmup_steps: float  # below 1: a share of all steps
     max_grad_norm: float
     early_stopping_patience: int  # evaluations without improvement; 0: never stop early
+    activation_checkpointing: bool
     save_steps: int  # 0: evaluate and save after every epoch
     save_total_limit: int
     logging_steps: int
@@ -44,6 +45,7 @@ def settings_from(flags: Namespace, precision: str, device: str) -> Settings:
         warmup_steps=flags.warmup_steps,
         max_grad_norm=flags.max_grad_norm,
         early_stopping_patience=flags.early_stopping_patience,
+        activation_checkpointing=flags.activation_checkpointing,
         save_steps=flags.save_steps or 0,
         save_total_limit=flags.save_total_limit,
         logging_steps=flags.logging_steps,

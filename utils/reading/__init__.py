@@ -16,11 +16,12 @@ from utils.reading import hub_datasets, mastodon_posts, x_archive
 from utils.reading.decoding import to_utf8
 from utils.reading.delimited import column_key, read_delimited, read_text, unique_names
 from utils.reading.input_files import SUPPORTED, files_of, format_of, unreadable
-from utils.reading.json_records import as_text, read_json, read_json_lines
+from utils.reading.json_records import NotText, as_text, read_json, read_json_lines
 
 log = logging.getLogger(__name__)
 
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+NOT_TEXT = "not_text"  # the key in a frame's attrs
 BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 
 
@@ -41,8 +42,9 @@ def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: s
     set of the Hub, whose split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns of several
     files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null" are the text
     that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file lacks, "" for an
-    empty cell. Nested JSON stays JSON text. Without `header`, the first line of CSV and TSV is data and the columns
-    are "0", "1", …. Raises DataError where a file is missing, damaged or without a row.
+    empty cell. Nested JSON stays JSON text; `frame.attrs[NOT_TEXT]` says where: {column: bytes, one a row, 1 for what
+    was a list, an object, true or false}, of the columns that have any. Without `header`, the first line of CSV and TSV
+    is data and the columns are "0", "1", …. Raises DataError where a file is missing, damaged or without a row.
     """
     frames, sources = [], []
     for file in [file for path in paths for file in files_of(path)]:
@@ -117,8 +119,12 @@ def _frame_of(text: bytes, kind: str, header: bool, name: str):
 def _frame_of_columns(columns: dict[str, list[str | None]]):
     import pandas as pd
 
-    names = unique_names([as_text(column) for column in columns])
-    return pd.DataFrame(dict(zip(names, columns.values(), strict=True)), dtype="str")
+    by_name = dict(zip(unique_names([as_text(column) for column in columns]), columns.values(), strict=True))
+    frame = pd.DataFrame(by_name, dtype="str")
+    marks = {name: bytes(isinstance(cell, NotText) for cell in cells) for name, cells in by_name.items()}
+    # As bytes, since pandas copies attrs deeply with every column taken: it takes them as they are.
+    frame.attrs[NOT_TEXT] = {name: mark for name, mark in marks.items() if any(mark)}
+    return frame
 
 
 def _read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
@@ -165,6 +171,14 @@ def _union(frames: list):
     import pandas as pd
 
     spelling: dict[str, str] = {}
+    marks = []
     for frame in frames:
+        marked = frame.attrs.pop(NOT_TEXT, {})
         frame.columns = [spelling.setdefault(column_key(column), column) for column in frame.columns]
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        marks.append({spelling[column_key(column)]: mark for column, mark in marked.items()})
+    union = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    union.attrs[NOT_TEXT] = {
+        column: b"".join(mark.get(column, bytes(len(frame))) for frame, mark in zip(frames, marks, strict=True))
+        for column in dict.fromkeys(column for mark in marks for column in mark)
+    }
+    return union

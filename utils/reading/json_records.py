@@ -25,6 +25,12 @@ class _Number(float):
         return self.spelling
 
 
+class NotText(str):
+    """What stood where a text could: a list, an object, true or false, as JSON has it."""
+
+    __slots__ = ()
+
+
 # Not strict: a raw tab inside a string is common and harmless.
 DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=False)
 
@@ -55,7 +61,8 @@ def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
 
 
 def as_text(value) -> str | None:
-    """A value of JSON or Parquet as text: true, false and nested values as JSON has them, null and NaN as None.
+    """A value of JSON or Parquet as text: true, false and nested values as JSON has them (a NotText), null and NaN as
+    None.
 
     Half a surrogate pair, which is no character and cannot be written as UTF-8, becomes U+FFFD.
     """
@@ -64,13 +71,17 @@ def as_text(value) -> str | None:
     elif value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     elif isinstance(value, bool):
-        return "true" if value else "false"
+        return NotText("true" if value else "false")
     elif isinstance(value, dict | list):
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return NotText(_whole(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)))
     elif isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     else:
         return str(value)
+    return _whole(text)
+
+
+def _whole(text: str) -> str:
     if text.isascii() or not LONE_SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")

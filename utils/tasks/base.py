@@ -32,19 +32,22 @@ class Task:
     `to_example(text, group, label)` builds the example from a cleaned text; the label is None but in classification.
     `template` is how a user's prompt is written for the model, with {prompt} for what the user gave. Lengths count
     words (`count_words`).
+
+    Where the kind is "instruct", `utils.conversations` takes the place of `to_rows` and `to_example`, which are None as
+    is the cleaning; `template` is a name of `utils.templates.TEMPLATES`, and lengths are those of the answers.
     """
 
     name: str
-    kind: str  # "generate" or "classify"
+    kind: str  # "generate", "classify" or "instruct"
     summary: str
     text_columns: tuple[str, ...]  # the names that the text goes by, best first, in lower case
     template: str
-    cleaning: Cleaning
+    cleaning: Cleaning | None
     split: tuple[float, float, float]  # shares of train, validation and test
     min_tokens: int
     max_tokens: int | None  # None: any length
-    to_rows: Callable[["pandas.DataFrame", str], "pandas.DataFrame"]
-    to_example: Callable[[str, str, str | None], Example]
+    to_rows: Callable[["pandas.DataFrame", str], "pandas.DataFrame"] | None
+    to_example: Callable[[str, str, str | None], Example] | None
     label_columns: tuple[str, ...] = ()  # the names that the label goes by, best first, in lower case
 
 

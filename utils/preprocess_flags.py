@@ -1,0 +1,119 @@
+"""The flags of preprocess.py that belong to some kinds of task alone, and what all of them come to."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from utils.cleaning import CHOICES, Cleaning
+from utils.cli import Parser, non_negative_int, positive_int, share
+from utils.errors import UsageError
+from utils.labels import LabelMap, parse_label_map
+from utils.tasks import TASKS
+from utils.tasks.base import Task
+from utils.templates import TEMPLATES
+
+if TYPE_CHECKING:
+    from utils.filtering import Filters
+
+LABELLING = ("label_column", "label_map", "keep_conflicts")
+INSTRUCTING = ("template", "multi_turn", "length_hints")
+KEEPING = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users")
+NOT_FOR_INSTRUCTIONS = ("scrape", "text_column", "no_header", *CHOICES, *KEEPING)
+
+
+def add_flags(parser: Parser) -> None:
+    """All flags that say what is kept of the rows, and how it is changed."""
+    _add_labels(parser)
+    _add_instructions(parser)
+    _add_cleaning(parser)
+    _add_filters(parser)
+
+
+def _add_labels(parser: Parser) -> None:
+    add = parser.add_argument_group(f"labelled texts (--task {_tasks_of('classify')})").add_argument
+    add("--label_column", help="name or number of the column that holds the label (default: recognised by its name)")
+    add(
+        "--label_map",
+        metavar="MAP",
+        help='the class of each label: "1-2=negative,4-5=positive" or "neg=0,pos=1"; other labels are dropped',
+    )
+    add("--keep_conflicts", action="store_true", help="of a text with several labels, keep the one that most rows have")
+
+
+def _add_instructions(parser: Parser) -> None:
+    add = parser.add_argument_group(f"instructions (--task {_tasks_of('instruct')})").add_argument
+    add(
+        "--template",
+        choices=list(TEMPLATES),
+        help="how prompts are written: stanford (Alpaca's), plain (Instruction:/Input:/Response:) or chat (the chat "
+        "template that the base model brings) (default: stanford)",
+    )
+    add("--multi_turn", action="store_true", help="learn every answer of a chat, not only the first")
+    add("--length_hints", action="store_true", help="let half of the prompts say how long their answer is, to learn it")
+
+
+def _add_cleaning(parser: Parser) -> None:
+    add = parser.add_argument_group(f"cleaning (not for --task {_tasks_of('instruct')})").add_argument
+    for name, choices in CHOICES.items():
+        add(f"--{name}", choices=choices, help=f"default: {getattr(Cleaning(), name)}")
+    add("--keep_replies", action="store_true", help="keep replies to other posts")
+    add("--keep_retweets", action="store_true", help="keep retweets and boosts")
+    add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")
+    add("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
+
+
+def _add_filters(parser: Parser) -> None:
+    add = parser.add_argument_group("which rows are kept").add_argument
+    add("--lang", help="collect and keep one language, by what the site or the file says")
+    add("--min_tokens", type=non_negative_int, help="shortest text (or answer) kept, in words (default: the task's)")
+    add("--max_tokens", type=positive_int, help="longest text (or answer) kept, in words (default: the task's)")
+    add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
+    add("--sample", type=share, help="keep a random share of what is left, e.g. 0.1")
+    add("--max_rows", type=positive_int, help="keep at most so many random rows of what is left")
+
+
+def check_suit(args, task: Task) -> None:
+    """UsageError for a flag that says nothing in this kind of task."""
+    for kind, flags, purpose in (("classify", LABELLING, "labelled texts"), ("instruct", INSTRUCTING, "instructions")):
+        given = [name for name in flags if getattr(args, name) not in (None, False)]
+        if given and task.kind != kind:
+            raise UsageError(f"--{given[0]} is for {purpose}", f"add --task {_tasks_of(kind)}")
+    given = [name for name in NOT_FOR_INSTRUCTIONS if getattr(args, name) not in (None, False)]
+    if given and task.kind == "instruct":
+        others = " or ".join(name for name, other in TASKS.items() if other.kind != "instruct")
+        raise UsageError(
+            f"--{given[0]} is not for instructions, which stay as they are",
+            f"leave it away, or choose --task {others}",
+        )
+
+
+def label_map_from(args) -> LabelMap | None:
+    """The map that --label_map writes."""
+    return None if args.label_map is None else parse_label_map(args.label_map)
+
+
+def cleaning_from(args, task: Task) -> Cleaning | None:
+    """The task's cleaning, with what the flags change."""
+    given = {name: getattr(args, name) for name in CHOICES if getattr(args, name) is not None}
+    return task.cleaning and replace(task.cleaning, **given)
+
+
+def filters_from(args, task: Task) -> "Filters":
+    """The filters that the flags ask for, with the task's lengths."""
+    from utils.filtering import Filters
+
+    return Filters(
+        keep_replies=args.keep_replies,
+        keep_retweets=args.keep_retweets,
+        keep_content_warnings=args.keep_content_warnings,
+        keep_users=args.keep_users,
+        language=args.lang,
+        min_tokens=task.min_tokens if args.min_tokens is None else args.min_tokens,
+        max_tokens=args.max_tokens or task.max_tokens,
+        exclude=tuple(args.exclude),
+        sample=args.sample,
+        max_rows=args.max_rows,
+    )
+
+
+def _tasks_of(kind: str) -> str:
+    return " or ".join(name for name, task in TASKS.items() if task.kind == kind)

@@ -1,0 +1,30 @@
+"""Instructions with their answers, as Stanford Alpaca has them, which a model learns to follow.
+
+`utils.conversations` reads them; here are the names of the columns, best first, in lower case.
+"""
+
+from utils.tasks.base import Task
+
+# Alpaca, Dolly, OpenOrca, the Hub's prompts and completions, questions and answers.
+INSTRUCTION_COLUMNS = ("instruction", "prompt", "question")
+INPUT_COLUMNS = ("input", "context")
+ANSWER_COLUMNS = ("output", "response", "completion", "answer")
+SYSTEM_COLUMNS = ("system", "system_prompt")
+# Lists of turns: {"role", "content"}, or ShareGPT's {"from", "value"}.
+CONVERSATION_COLUMNS = ("messages", "conversations")
+ID_COLUMNS = ("id", "prompt_id", "conversation_id", "uuid")
+LANGUAGE_COLUMNS = ("lang", "language")
+
+ALPACA = Task(
+    name="alpaca",
+    kind="instruct",
+    summary="instructions with answers to learn from (Alpaca, prompts and responses, chats)",
+    text_columns=INSTRUCTION_COLUMNS,
+    template="stanford",
+    cleaning=None,
+    split=(0.85, 0.1, 0.05),
+    min_tokens=1,
+    max_tokens=None,
+    to_rows=None,
+    to_example=None,
+)
