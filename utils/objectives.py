@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,6 +13,7 @@ from utils.callbacks import Samples
 from utils.checkpoint import Trained
 from utils.classification import logits_of
 from utils.encoding import collate, collate_labelled, padding_of, start_and_end
+from utils.next_token import next_token_loss, supervised_rows_alone
 from utils.packing import collate_packed
 from utils.scoring import score
 from utils.templates import Conversation, open_format
@@ -23,18 +25,20 @@ SAMPLES = 2  # texts that are shown at every evaluation
 class Objective:
     """How a model learns from rows.
 
-    `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, None the model's
-    own. `evaluate(model, rows)` gives the figures of a validation split: a "loss", `metric`, by which the best model
-    is chosen, and what else is worth a log line. `keep_start`: a start that no evaluation reaches again is the best
-    model; a head that starts from a probe can be that good. `padded`: batches have padding, and so a mask.
+    `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, where the outputs
+    are computed within `head_rows(model, labels)`. `evaluate(model, rows)` gives the figures of a validation split: a
+    "loss", `metric`, by which the best model is chosen, and what else is worth a log line. `keep_start`: a start that
+    no evaluation reaches again is the best model; a head that starts from a probe can be that good. `padded`: batches
+    have padding, and so a mask.
     """
 
     collate: Callable[[Sequence[dict]], dict]
-    loss: Callable | None
+    loss: Callable
     evaluate: Callable[[PreTrainedModel, Sequence[dict]], dict[str, float]]
     metric: str
     greater_is_better: bool
     keep_start: bool = False
+    head_rows: Callable[[PreTrainedModel, torch.Tensor], AbstractContextManager] = lambda model, labels: nullcontext()
     padded: bool = True
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
@@ -54,7 +58,8 @@ def answering(base: Trained, pack: bool, asked: Sequence[Conversation]) -> Objec
 def _next_token(base: Trained, pack: bool, samples: Samples) -> Objective:
     return Objective(
         collate=collate_packed if pack else partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
-        loss=None,
+        loss=next_token_loss,
+        head_rows=supervised_rows_alone,
         evaluate=_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
