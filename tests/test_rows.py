@@ -10,7 +10,7 @@ from utils.errors import DataError
 from utils.rows import training_rows
 from utils.store import Processed, Split
 
-RECIPE = {"kind": "generate"}
+RECIPE = {"kind": "generate", "template": "{prompt}"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from small_models import changed, processed_data, random_model, tiny_tokenizer, weights_of
+from small_models import END, changed, processed_data, random_model, tiny_tokenizer, weights_of
 
 from utils.checkpoint import Trained
 from utils.errors import UserError
@@ -64,7 +64,8 @@ def rows_of(texts: list[str], max_length: int = 128) -> list[dict]:
 def run(model, train_rows, validation_rows, state_folder, resume=False, pack=False, **changes):
     trained = Trained(model, tiny_tokenizer(), {})
     settings = replace(SETTINGS, **changes)
-    return train(model, writing(trained, pack), train_rows, validation_rows, settings, state_folder, resume)
+    objective = writing(trained, [[END]] * 2, pack=pack)
+    return train(model, objective, train_rows, validation_rows, settings, state_folder, resume)
 
 
 def plain_loss(model, rows) -> torch.Tensor:
@@ -318,13 +319,11 @@ def test_without_validation_texts_there_are_no_figures(tmp_path):
 def test_two_samples_follow_each_evaluation(tmp_path, capsys):
     model = random_model("gpt2")
     outcome = run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2)
-    expected = generate_texts(
-        random_model("gpt2"), tiny_tokenizer(), [""], Sampling(num_return_sequences=2, seed=SETTINGS.seed)
-    )[0]
+    expected = generate_texts(random_model("gpt2"), tiny_tokenizer(), ["", ""], Sampling(seed=SETTINGS.seed))
     followers = [after for before, after in pairwise(outcome.history) if "eval_loss" in before]
     assert [entry.keys() for entry in followers] == [{"step", "samples"}] * 3
     assert [entry["step"] for entry in followers] == [0, 3, 6]
-    assert followers[0]["samples"] == [text.text for text in expected]
+    assert followers[0]["samples"] == [texts[0].text for texts in expected]
     assert all(len(entry["samples"]) == 2 for entry in followers)
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 from transformers import TrainerCallback
@@ -59,14 +59,13 @@ class Progress(TrainerCallback):
 class Samples(TrainerCallback):
     """Logs texts of the model at every evaluation: what it writes after prompts, given as ids."""
 
-    def __init__(self, base: Trained, prompts: list[list[int]], end: int, texts_a_prompt: int = 1):
+    def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int):
         self.base = base
         self.prompts = prompts
         self.end = end
-        self.texts_a_prompt = texts_a_prompt
 
     def on_evaluate(self, args, state, control, **kwargs):
-        sampling = Sampling(num_return_sequences=self.texts_a_prompt, seed=args.seed)
+        sampling = Sampling(seed=args.seed)
         texts = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, end=self.end)
         samples = [text for of_prompt in texts for text in of_prompt]
         for sample in samples:

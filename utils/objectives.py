@@ -16,9 +16,6 @@ from utils.encoding import collate, collate_labelled, padding_of, start_and_end
 from utils.next_token import next_token_loss, supervised_rows_alone
 from utils.packing import collate_packed
 from utils.scoring import score
-from utils.templates import Conversation, open_format
-
-SAMPLES = 2  # texts that are shown at every evaluation
 
 
 @dataclass(frozen=True)
@@ -43,28 +40,22 @@ class Objective:
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
 
-def writing(base: Trained, pack: bool = False) -> Objective:
-    """The likelihood of the next token. Rows are those of `rows.training_rows`; with `pack`, a batch is one row."""
-    start, end = start_and_end(base.tokenizer)
-    return _next_token(base, pack, Samples(base, [[start]], end, texts_a_prompt=SAMPLES))
+def writing(base: Trained, samples: Sequence[list[int]], *, pack: bool = False, end: int | None = None) -> Objective:
+    """The likelihood of the next token. Rows are those of `rows.training_rows`; with `pack`, a batch is one row.
 
-
-def answering(base: Trained, pack: bool, asked: Sequence[Conversation]) -> Objective:
-    """As `writing`, with answers to `asked` as samples."""
-    form = open_format(base.tokenizer)
-    return _next_token(base, pack, Samples(base, form.encode(asked), form.end))
-
-
-def _next_token(base: Trained, pack: bool, samples: Samples) -> Objective:
+    `samples` are prompts, as ids from the start token on, whose continuations are shown; `end` is the token that ends
+    them, by default end-of-text.
+    """
+    end_of_text = start_and_end(base.tokenizer)[1]
     return Objective(
-        collate=collate_packed if pack else partial(collate, pad_id=start_and_end(base.tokenizer)[1]),
+        collate=collate_packed if pack else partial(collate, pad_id=end_of_text),
         loss=next_token_loss,
         head_rows=supervised_rows_alone,
         evaluate=_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
         padded=not pack,
-        callbacks=[samples],
+        callbacks=[Samples(base, samples, end_of_text if end is None else end)],
     )
 
 

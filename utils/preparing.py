@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SAMPLES = 2  # texts that are shown at every evaluation
 TRAINING_SPLITS = ("train", "validation")  # the test split is evaluate_model.py's
 
 
@@ -39,7 +40,7 @@ def to_write(
     pack: bool,
     loss_on: str,
 ) -> Prepared:
-    """For a model that learns to write texts, or answers to instructions.
+    """For a model that learns to write: texts, answers to instructions, or emoji for descriptions.
 
     With `loss_on` "all" it learns to write the prompts, too; validation always counts the answers alone. `pack`: the
     texts of a batch share one row.
@@ -55,10 +56,9 @@ def to_write(
     rows = training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if loss_on == "all":
         rows["train"] = [{**row, "loss_start": 1} for row in rows["train"]]
-    if not answers:
-        return Prepared(base, objectives.writing(base, pack), rows, longest)
-    asked = data.splits["validation"].facts["messages"][: objectives.SAMPLES]
-    return Prepared(base, objectives.answering(base, pack, asked), rows, longest)
+    prompts = [list(row["input_ids"][: row["loss_start"]]) for row in rows["validation"][:SAMPLES]]
+    end = templates.open_format(base.tokenizer).end if answers else None
+    return Prepared(base, objectives.writing(base, prompts, pack=pack, end=end), rows, longest)
 
 
 def to_classify(

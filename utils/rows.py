@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from utils.encoding import cut, encode, encode_for_classification, fingerprint
 from utils.errors import DataError
+from utils.tasks.base import apply_template
 from utils.templates import encode_answers, open_format
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _are_stored(data: "Processed", tokenizer: "PreTrainedTokenizerBase") -> bool
 def _encode_split(data: "Processed", tokenizer: "PreTrainedTokenizerBase", split: "Split") -> tuple[list, list[int]]:
     if data.recipe["kind"] == "instruct":
         return encode_answers(open_format(tokenizer), split.facts["messages"], split.completion)
-    return encode(tokenizer, split.prompt, split.completion)
+    prompts = [apply_template(data.recipe["template"], prompt) for prompt in split.prompt]
+    return encode(tokenizer, prompts, split.completion)
 
 
 def _report_without_room(numbers: list[int], rows: int, split: str, max_length: int) -> None:
