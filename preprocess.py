@@ -3,21 +3,25 @@
 python preprocess.py --data_path data/tweets.csv --output_path data/processed.pkl
 python preprocess.py --data_path data/samples/tweets_fr.jsonl --lang fr --hashtags unhash --model tiny
 python preprocess.py --task alpaca --data_path alpaca_data.json --sample 0.1 --output_path data/alpaca.pkl
+python preprocess.py --task emoji --data_path builtin --aliases en,fr --output_path data/emoji.pkl
 python preprocess.py --scrape mastodon-hashtag caturday@INSTANCE --limit 1000 --data_path data/raw/cats.jsonl
 """
 
 import json
 import logging
 import sys
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils import preprocess_flags
 from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
-from utils.labels import in_order
 from utils.tasks import TASKS
+
+if TYPE_CHECKING:
+    from utils.preprocessing import Shared
+    from utils.store import Processed
 
 DEFAULT_TASK = "tweets"
 COLLECTING = ("scrape", "scrape_only", "limit", "since", "until", "retries")
@@ -36,7 +40,8 @@ def build_parser() -> Parser:
         required=True,
         metavar="PATH",
         help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders; an X archive; a Mastodon outbox.json; "
-        "hf://USER/NAME for a data set of the Hub; with --scrape, the .jsonl file to collect into",
+        "hf://USER/NAME for a data set of the Hub; builtin for the emoji package's table (--task emoji); with "
+        "--scrape, the .jsonl file to collect into",
     )
     add("--output_path", type=Path, default=Path("data/processed.pkl"), help="default: %(default)s")
     add(
@@ -72,7 +77,6 @@ def main(argv: list[str] | None = None) -> int:
     set_up_logging()
     task = TASKS[args.task or DEFAULT_TASK]
     preprocess_flags.check_suit(args, task)
-    label_map = preprocess_flags.label_map_from(args)
     if not args.scrape_only:
         check_writable(args.output_path)
     if any(getattr(args, name) not in (None, False) for name in COLLECTING):
@@ -81,55 +85,57 @@ def main(argv: list[str] | None = None) -> int:
             print(json.dumps(collected) if args.json else collected["data_path"])
             return EXIT_DONE
 
-    from utils import audit, base_models, conversations, encoding, examples, filtering, instructions, raw_rows, store
+    from utils import audit, base_models, filtering, preprocessing, store
+    from utils.emoji_tables import counts
 
-    if task.kind == "instruct":
-        rows, sources = conversations.read(args.data_path, multi_turn=args.multi_turn, hub_split=args.hub_split)
-    else:
-        columns = raw_rows.Columns(args.text_column, args.label_column)
-        reading = {"header": not args.no_header, "hub_split": args.hub_split, "suggest_task": args.task is None}
-        rows, sources = raw_rows.read_rows(task, args.data_path, columns, label_map, **reading)
-    rows_read = sum(source.rows for source in sources)
-    base_name, reason = (args.model, "--model") if args.model else base_models.default_model()
-    log.info("base model %s: %s", base_name, reason)
-    tokenizer = base_models.load_tokenizer(base_models.resolve(base_name))
-    template = args.template or task.template
-    cleaning, filters = preprocess_flags.cleaning_from(args, task), preprocess_flags.filters_from(args, task)
-    if task.kind == "instruct":
-        form = instructions.open_format(tokenizer, template)
-        filtered = instructions.filter_conversations(rows, filters, args.seed, form.has_system)
-        sides = examples.split_rows(filtered, task, args.seed)
-        splits, lengths = instructions.encode_sides(filtered, sides, form, args.seed if args.length_hints else None)
-        about = {"multi_turn": args.multi_turn, "lengths": lengths}
-    else:
-        filtered = filtering.filter_rows(rows, cleaning, filters, args.seed, args.keep_conflicts)
-        sides = examples.split_rows(filtered, task, args.seed)
-        encoded = examples.encode_rows(filtered, task, tokenizer)
-        splits, about = {name: encoded.take(side) for name, side in sides.items()}, {}
-    found = audit.audit(rows_read, filtered, splits, tokenizer.unk_token_id)
-    recipe = {
-        "task": task.name,
-        "kind": task.kind,
-        "labels": None,
-        "template": template,
-        "cleaning": cleaning and asdict(cleaning),
-        "filters": asdict(filters),
-        "base_model": base_name,
-        "seed": args.seed,
-        **about,
-    }
-    if task.kind == "classify":
-        recipe["labels"] = in_order(filtered.labels)
-        recipe |= {"label_map": args.label_map, "keep_conflicts": args.keep_conflicts}
-    fingerprint = {"name": base_name, "fingerprint": encoding.fingerprint(tokenizer)}
-    processed = store.Processed(recipe, found, [asdict(source) for source in sources], fingerprint, splits)
+    base_model, reason = (args.model, "--model") if args.model else base_models.default_model()
+    filters = preprocess_flags.filters_from(args, task)
+    shared = preprocessing.Shared(task, base_model, reason, filters, args.seed)
+    processed = PROCESS[task.kind](args, shared)
     store.save(args.output_path, processed)
+    found = processed.audit
     print(audit.report(found), file=sys.stderr)
-    for warning in filtering.warnings(rows_read, filtered.dropped):
+    if task.kind == "emoji":
+        print(counts.report(found["emoji"]), file=sys.stderr)
+    for warning in filtering.warnings(found["rows_read"], found["dropped"]):
         log.warning("warning: %s", warning)
     result = {**found, "output_path": str(args.output_path)}
     print(json.dumps(result, ensure_ascii=False) if args.json else args.output_path)
     return EXIT_DONE
+
+
+def process_texts(args, shared: "Shared") -> "Processed":
+    """Tweets, or labelled texts."""
+    from utils import preprocessing
+
+    names = ("text_column", "label_column", "label_map", "keep_conflicts", "hub_split")
+    own = {name: getattr(args, name) for name in names} | {"header": not args.no_header}
+    cleaning = preprocess_flags.cleaning_from(args, shared.task)
+    return preprocessing.of_texts(shared, args.data_path, cleaning, suggest_task=args.task is None, **own)
+
+
+def process_instructions(args, shared: "Shared") -> "Processed":
+    """Instructions with their answers."""
+    from utils import preprocessing
+
+    own = {name: getattr(args, name) for name in ("multi_turn", "length_hints", "hub_split")}
+    return preprocessing.of_instructions(shared, args.data_path, args.template or shared.task.template, **own)
+
+
+def process_emoji(args, shared: "Shared") -> "Processed":
+    """Descriptions of emoji."""
+    from utils import preprocessing
+
+    own = {name: getattr(args, name) for name in ("text_column", "hub_split")} | preprocess_flags.learnt_from(args)
+    return preprocessing.of_emoji(shared, args.data_path, preprocess_flags.aliases_from(args), **own)
+
+
+PROCESS = {  # by the kind of task
+    "generate": process_texts,
+    "classify": process_texts,
+    "instruct": process_instructions,
+    "emoji": process_emoji,
+}
 
 
 def collect(args) -> dict:

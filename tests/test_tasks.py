@@ -11,6 +11,7 @@ from utils.errors import DataError
 from utils.tasks import TASKS
 from utils.tasks.alpaca import ALPACA
 from utils.tasks.base import Example, apply_template, choose_label_column, choose_text_column
+from utils.tasks.emoji import EMOJI
 from utils.tasks.reviews import REVIEWS
 from utils.tasks.tweets import TWEETS
 from utils.templates import TEMPLATES
@@ -25,7 +26,7 @@ def task(request):
 
 def test_a_task_is_whole(task):
     assert TASKS[task.name] is task
-    assert task.kind in ("generate", "classify", "instruct")
+    assert task.kind in ("generate", "classify", "instruct", "emoji")
     assert task.summary
     assert "\n" not in task.summary
     assert len(task.split) == 3
@@ -34,16 +35,18 @@ def test_a_task_is_whole(task):
     assert 0 <= task.min_tokens < (task.max_tokens or 10**9)
     if task.kind == "instruct":
         assert task.template in TEMPLATES
-        assert (task.cleaning, task.to_rows, task.to_example) == (None, None, None)
     else:
         assert [field for _, field, _, _ in string.Formatter().parse(task.template) if field is not None] == ["prompt"]
+    if task.kind in ("instruct", "emoji"):
+        assert (task.cleaning, task.to_rows, task.to_example) == (None, None, None)
+    else:
         assert all(value in CHOICES[name] for name, value in asdict(task.cleaning).items())
     assert all(name == name.lower().strip() for name in task.text_columns + task.label_columns)
     assert bool(task.label_columns) == (task.kind == "classify")
     assert not set(task.text_columns) & set(task.label_columns)
 
 
-@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.kind != "instruct"])
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.to_rows is not None])
 def test_a_task_turns_rows_into_examples(name):
     task = TASKS[name]
     frame = pd.DataFrame({task.text_columns[0]: ["one two", None, "", float("nan")]})
@@ -63,6 +66,7 @@ def test_a_task_turns_rows_into_examples(name):
         ("tweets", "{prompt}", "generate"),
         ("reviews", "Review: {prompt}\nSentiment:", "classify"),
         ("alpaca", "stanford", "instruct"),
+        ("emoji", "Description: {prompt}\nEmoji:", "emoji"),
     ],
 )
 def test_golden_templates(name, template, kind):
@@ -238,3 +242,11 @@ def test_reviews_are_split_four_to_one_and_a_tenth_of_the_rest_validates():
 def test_alpaca_is_split_85_10_5_whatever_the_lengths():
     assert ALPACA.split == (0.85, 0.1, 0.05)
     assert (ALPACA.min_tokens, ALPACA.max_tokens) == (1, None)
+
+
+# Emoji ----------------------------------------------------------------------------------------------------------------
+
+
+def test_emoji_are_split_80_10_10_whatever_the_lengths():
+    assert EMOJI.split == (0.8, 0.1, 0.1)
+    assert (EMOJI.min_tokens, EMOJI.max_tokens) == (1, None)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from utils.cleaning import CHOICES, Cleaning
 from utils.cli import Parser, non_negative_int, positive_int, share
 from utils.errors import UsageError
-from utils.labels import LabelMap, parse_label_map
+from utils.labels import parse_label_map
 from utils.tasks import TASKS
 from utils.tasks.base import Task
+from utils.tasks.emoji import SPLITS_BY, TARGETS
 from utils.templates import TEMPLATES
 
 if TYPE_CHECKING:
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 
 LABELLING = ("label_column", "label_map", "keep_conflicts")
 INSTRUCTING = ("template", "multi_turn", "length_hints")
+EMOJI = ("target", "split_by", "aliases")
 KEEPING = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users")
-NOT_FOR_INSTRUCTIONS = ("scrape", "text_column", "no_header", *CHOICES, *KEEPING)
+UNSUITED = {  # kind → flags that say nothing there, and what stays as it is
+    "instruct": (("scrape", "text_column", "no_header", *CHOICES, *KEEPING), "instructions"),
+    "emoji": (("scrape", "no_header", "lang", *CHOICES, *KEEPING), "tables of emoji"),
+}
 
 
 def add_flags(parser: Parser) -> None:
     """All flags that say what is kept of the rows, and how it is changed."""
     _add_labels(parser)
     _add_instructions(parser)
+    _add_emoji(parser)
     _add_cleaning(parser)
     _add_filters(parser)
 
@@ -51,8 +57,24 @@ def _add_instructions(parser: Parser) -> None:
     add("--length_hints", action="store_true", help="let half of the prompts say how long their answer is, to learn it")
 
 
+def _add_emoji(parser: Parser) -> None:
+    add = parser.add_argument_group(f"tables of emoji (--task {_tasks_of('emoji')}; --data_path builtin)").add_argument
+    add("--target", choices=TARGETS, help="what the model learns to write for a description (default: emoji)")
+    add(
+        "--split_by",
+        choices=SPLITS_BY,
+        help="concept: test on emoji not learnt in any skin tone, gender or wording; description: on new wordings of "
+        "emoji that were (default: concept)",
+    )
+    add(
+        "--aliases",
+        metavar="LANGUAGES",
+        help="further descriptions: the emoji package's names and aliases in these languages, e.g. en,fr",
+    )
+
+
 def _add_cleaning(parser: Parser) -> None:
-    add = parser.add_argument_group(f"cleaning (not for --task {_tasks_of('instruct')})").add_argument
+    add = parser.add_argument_group(f"cleaning (not for --task {_tasks_of(*UNSUITED)})").add_argument
     for name, choices in CHOICES.items():
         add(f"--{name}", choices=choices, help=f"default: {getattr(Cleaning(), name)}")
     add("--keep_replies", action="store_true", help="keep replies to other posts")
@@ -64,31 +86,57 @@ def _add_cleaning(parser: Parser) -> None:
 def _add_filters(parser: Parser) -> None:
     add = parser.add_argument_group("which rows are kept").add_argument
     add("--lang", help="collect and keep one language, by what the site or the file says")
-    add("--min_tokens", type=non_negative_int, help="shortest text (or answer) kept, in words (default: the task's)")
-    add("--max_tokens", type=positive_int, help="longest text (or answer) kept, in words (default: the task's)")
+    add(
+        "--min_tokens",
+        type=non_negative_int,
+        help="shortest text (or answer, or description) kept, in words (default: the task's)",
+    )
+    add(
+        "--max_tokens",
+        type=positive_int,
+        help="longest text (or answer, or description) kept, in words (default: the task's)",
+    )
     add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
     add("--sample", type=share, help="keep a random share of what is left, e.g. 0.1")
     add("--max_rows", type=positive_int, help="keep at most so many random rows of what is left")
 
 
 def check_suit(args, task: Task) -> None:
-    """UsageError for a flag that says nothing in this kind of task."""
-    for kind, flags, purpose in (("classify", LABELLING, "labelled texts"), ("instruct", INSTRUCTING, "instructions")):
+    """UsageError for a flag that says nothing in this kind of task, or whose value can't be understood."""
+    suited = (
+        ("classify", LABELLING, "labelled texts"),
+        ("instruct", INSTRUCTING, "instructions"),
+        ("emoji", EMOJI, "tables of emoji"),
+    )
+    for kind, flags, purpose in suited:
         given = [name for name in flags if getattr(args, name) not in (None, False)]
         if given and task.kind != kind:
             raise UsageError(f"--{given[0]} is for {purpose}", f"add --task {_tasks_of(kind)}")
-    given = [name for name in NOT_FOR_INSTRUCTIONS if getattr(args, name) not in (None, False)]
-    if given and task.kind == "instruct":
-        others = " or ".join(name for name, other in TASKS.items() if other.kind != "instruct")
+    unsuited, what = UNSUITED.get(task.kind, ((), ""))
+    given = [name for name in unsuited if getattr(args, name) not in (None, False)]
+    if given:
+        others = " or ".join(name for name, other in TASKS.items() if other.kind not in UNSUITED)
         raise UsageError(
-            f"--{given[0]} is not for instructions, which stay as they are",
+            f"--{given[0]} is not for {what}, which stay as they are",
             f"leave it away, or choose --task {others}",
         )
+    aliases_from(args)
+    if args.label_map is not None:
+        parse_label_map(args.label_map)
 
 
-def label_map_from(args) -> LabelMap | None:
-    """The map that --label_map writes."""
-    return None if args.label_map is None else parse_label_map(args.label_map)
+def aliases_from(args) -> list[str]:
+    """The languages that --aliases names; UsageError for one that the emoji package has not."""
+    if args.aliases is None:
+        return []
+    from utils.emoji_tables.builtin import check_languages
+
+    return check_languages([code.strip().lower() for code in args.aliases.split(",")])
+
+
+def learnt_from(args) -> dict[str, str]:
+    """What a model learns of a table of emoji."""
+    return {"target": args.target or TARGETS[0], "split_by": args.split_by or SPLITS_BY[0]}
 
 
 def cleaning_from(args, task: Task) -> Cleaning | None:
@@ -115,5 +163,5 @@ def filters_from(args, task: Task) -> "Filters":
     )
 
 
-def _tasks_of(kind: str) -> str:
-    return " or ".join(name for name, task in TASKS.items() if task.kind == kind)
+def _tasks_of(*kinds: str) -> str:
+    return " or ".join(name for name, task in TASKS.items() if task.kind in kinds)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from utils.store import Processed
     from utils.training import Outcome
 
+TASKS_OWN = ("label_map", "lengths", "multi_turn", "target", "split_by", "targets")  # what some tasks' recipes have
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "datasets")
 
 
@@ -28,8 +29,7 @@ def run_record(
         "kind": data.recipe["kind"],
         "template": data.recipe["template"],
         "labels": data.recipe["labels"],
-        "label_map": data.recipe.get("label_map"),
-        "lengths": data.recipe.get("lengths"),
+        **{name: data.recipe[name] for name in TASKS_OWN if name in data.recipe},
         "cleaning": data.recipe["cleaning"],
         "base_model": base_model,
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},

@@ -34,11 +34,12 @@ class Task:
     words (`count_words`).
 
     Where the kind is "instruct", `utils.conversations` takes the place of `to_rows` and `to_example`, which are None as
-    is the cleaning; `template` is a name of `utils.templates.TEMPLATES`, and lengths are those of the answers.
+    is the cleaning; `template` is a name of `utils.templates.TEMPLATES`, and lengths are those of the answers. Where it
+    is "emoji", `utils.emoji_tables` does, and lengths are those of the descriptions.
     """
 
     name: str
-    kind: str  # "generate", "classify" or "instruct"
+    kind: str  # "generate", "classify", "instruct" or "emoji"
     summary: str
     text_columns: tuple[str, ...]  # the names that the text goes by, best first, in lower case
     template: str
