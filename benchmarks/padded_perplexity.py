@@ -1,0 +1,66 @@
+"""The perplexity of a model that answers, counted rightly and as a padded recipe counts it.
+
+python benchmarks/padded_perplexity.py models/alpaca data/alpaca.pkl
+
+Many notebooks pad every text to one width with end-of-text and let the loss count on all of it: prompts, which a
+template repeats in every row, and padding, which after the first token is certain. This prints what that does to the
+figure on the test split: over the answers alone, over prompts and answers, and over all positions of each width.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torch
+from tqdm import tqdm
+
+from utils import checkpoint, store
+from utils.encoding import context_length, pad, start_and_end
+from utils.rows import training_rows
+from utils.scoring import score
+
+WIDTHS = (128, 256, 512)
+BATCH_SIZE = 4
+
+
+def main(model_path: str, data_path: str) -> None:
+    """Print a line for each way of counting."""
+    trained, data = checkpoint.load(model_path), store.load(Path(data_path))
+    rows = training_rows(data, trained.tokenizer, context_length(trained.model), ["test"])["test"]
+    print("perplexity over")
+    show("the answers", *totals(trained.model, rows))
+    show("prompts and answers", *totals(trained.model, [{**row, "loss_start": 1} for row in rows]))
+    for width in WIDTHS:
+        show(f"all {width} positions of padded rows", *padded_totals(trained, rows, width))
+
+
+def show(what: str, nats: float, tokens: int) -> None:
+    """One line: what was counted, perplexity, tokens."""
+    print(f"{what:<38} {math.exp(nats / tokens):>8.2f}   {tokens:>9,} tokens")
+
+
+def totals(model, rows: list[dict]) -> tuple[float, int]:
+    """(nats, tokens) of the supervised tokens."""
+    scores = score(model, rows, progress="scoring")
+    return math.fsum(scores.nats), sum(scores.tokens)
+
+
+def padded_totals(trained, rows: list[dict], width: int) -> tuple[float, int]:
+    """(nats, tokens) where every row is cut or padded with end-of-text to `width`, and everything counts."""
+    end = start_and_end(trained.tokenizer)[1]
+    nats, tokens = 0.0, 0
+    for first in tqdm(range(0, len(rows), BATCH_SIZE), desc=f"padded to {width}", leave=False, disable=None):
+        batch = pad([row["input_ids"][:width] for row in rows[first : first + BATCH_SIZE]], end)
+        ids, mask = (torch.nn.functional.pad(batch[name], (0, width - batch[name].shape[1])) for name in batch)
+        ids[mask == 0] = end
+        with torch.inference_mode():
+            logits = trained.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
+        nats += torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum").item()
+        tokens += ids[:, 1:].numel()
+    return nats, tokens
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
