@@ -14,7 +14,7 @@ from utils.answering import MAX_NEW_TOKENS
 from utils.cli import Parser, non_negative_int, positive_float, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, sha256_of
-from utils.judging_checks import check_fits, check_flags, check_outputs
+from utils.judging_checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -36,19 +36,20 @@ def build_parser() -> Parser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
-    writers = parser.add_argument_group("a model that writes")
-    writers.add_argument("--num_samples", type=positive_int, help=f"texts to write (default: {NUM_SAMPLES})")
-    both = parser.add_argument_group("a model that writes or answers instructions")
-    both.add_argument("--compare_base", action="store_true", help="judge the base model too, on the same texts")
+    add = parser.add_argument_group("a model that writes, answers instructions or writes emoji").add_argument
+    add("--compare_base", action="store_true", help="judge the base model too, on the same texts")
+    add = parser.add_argument_group("a model that writes or answers instructions").add_argument
     longest = f"longest text written (default: {Sampling.max_new_tokens}, answers {MAX_NEW_TOKENS})"
-    both.add_argument("--max_new_tokens", type=positive_int, help=longest)
+    add("--max_new_tokens", type=positive_int, help=longest)
+    add("--num_samples", type=positive_int, help=f"texts to write, not answers (default: {NUM_SAMPLES})")
     add = parser.add_argument_group("a model that answers instructions").add_argument
-    add("--limit", type=positive_int, metavar="N", help="judge N rows of the test split, drawn with --seed, not all")
     add("--answers_path", type=Path, metavar="FILE.jsonl", help="every answer; default: beside evaluation.json")
     add("--repetition_penalty", type=positive_float, help=f"default: {Sampling.repetition_penalty:g}, which is none")
     add("--no_repeat_ngram_size", type=positive_int, metavar="N", help="never write N tokens in a row twice")
-    classifiers = parser.add_argument_group("a model that classifies")
-    classifiers.add_argument("--errors_path", type=Path, metavar="FILE.csv", help="write every mistake to this file")
+    add = parser.add_argument_group("a model that answers instructions or writes emoji").add_argument
+    add("--limit", type=positive_int, metavar="N", help="judge N rows of the test split, drawn with --seed, not all")
+    add = parser.add_argument_group("a model that classifies or writes emoji").add_argument
+    add("--errors_path", type=Path, metavar="FILE.csv", help="write every mistake to this file")
     several = parser.add_argument_group("models that are judged already")
     several.add_argument(
         "--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table"
@@ -92,8 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         "precision": precision,
         "seed": args.seed,
     }
-    judge = {"generate": judge_writer, "instruct": judge_answers, "classify": judge_classifier}[kind]
-    found, tables = judge(args, trained, data, device, precision)
+    found, tables = JUDGES[kind](args, trained, data, device, precision)
     evaluation = facts | found
     text = json.dumps(evaluation, indent=2, ensure_ascii=False)
     with atomic_write(output_path, "w") as file:
@@ -149,6 +149,21 @@ def judge_classifier(args, trained: "Trained", data: store.Processed, device: st
     return {"kind": "classify", **found}, judging_classifiers.report(found)
 
 
+def judge_emoji(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
+    """(the evaluation, the tables) of a model that writes emoji; its mistakes go where --errors_path says."""
+    from utils import emoji_report, judging_emoji
+
+    found, mistakes = judging_emoji.judge(
+        models_of(args, trained), data, limit=args.limit, seed=args.seed, device=device, precision=precision
+    )
+    if args.errors_path:
+        emoji_report.write_mistakes(args.errors_path, mistakes)
+    return {"kind": "emoji", **found}, emoji_report.report(found)
+
+
+JUDGES = {"generate": judge_writer, "instruct": judge_answers, "classify": judge_classifier, "emoji": judge_emoji}
+
+
 def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
     """The model, and before it the one that it was fine-tuned from if that is wanted."""
     from utils import checkpoint
@@ -166,21 +181,6 @@ def compare(args) -> int:
     comparison = comparing.compare(args.compare)
     print(json.dumps(comparison, indent=2, ensure_ascii=False) if args.json else comparing.table(comparison))
     return EXIT_DONE
-
-
-def default_output(model_path: Path) -> Path:
-    """evaluation.json in a model's folder; beside a .pt file, and in the working folder for a model from elsewhere."""
-    if model_path.suffix == ".pt":
-        return model_path.with_suffix(".evaluation.json")
-    return model_path / "evaluation.json" if model_path.is_dir() else Path("evaluation.json")
-
-
-def default_answers(model_path: Path, output_path: Path | None) -> Path:
-    """answers.jsonl beside the default evaluation.json; beside another --output_path, its name with .answers.jsonl."""
-    if output_path is not None:
-        return output_path.with_suffix(".answers.jsonl")
-    found = default_output(model_path)
-    return found.with_name(found.name.replace("evaluation.json", "answers.jsonl"))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Write with a trained model: texts from prompts or from nothing, answers to instructions, or a chat.
+"""Write with a trained model: texts from prompts or from nothing, answers to instructions, a chat, or emoji.
 
 python generate.py --model_path models/fine_tuned_model.pt --prompt "Enter your prompt here"
 python generate.py --model_path models/fine_tuned_model.pt --num_return_sequences 5 --compare_base
 python generate.py --model_path models/alpaca --instruction "Name a colour of the input." --input "the evening sky"
 python generate.py --model_path models/alpaca --chat
+python generate.py --model_path models/emoji --prompt "a cat crying with joy" --num_return_sequences 5
 """
 
 import json
@@ -14,23 +15,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import answering, checkpoint
-from utils.cli import (
-    MODEL_HELP,
-    Parser,
-    non_negative_float,
-    non_negative_int,
-    positive_float,
-    positive_int,
-    run,
-    set_up_logging,
-    share,
-)
+from utils import answering, checkpoint, emoji_writing
+from utils.cli import MODEL_HELP, Parser, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
 from utils.generation import Generated, generate_texts
 from utils.prompts import as_conversations, check_typed, cleaned, given_prompts
 from utils.sampling import Sampling
+from utils.sampling_flags import add_sampling_flags, given_sampling
 from utils.tasks.base import apply_template
 from utils.templates import LENGTHS
 
@@ -39,43 +31,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("utils.generate")
 
-NOT_IN_CHATS = ("instruction", "input", "prompt", "prompts_file", "compare_base", "output_path")
+NOT_IN_CHATS = ("instruction", "input", "prompt", "prompts_file", "compare_base", "unconstrained", "output_path")
 
 
 def build_parser() -> Parser:
     """The command line of generate.py."""
     parser = Parser(__doc__)
-    add, defaults = parser.add_argument, Sampling()
+    add = parser.add_argument
     add(
         "--model_path", default="models/fine_tuned_model.pt", help=f"a trained model (folder or .pt), or a {MODEL_HELP}"
     )
     add("--prompt", action="append", default=[], help="how the text begins (repeatable); cleaned as in training")
     add("--prompts_file", type=Path, metavar="FILE", help='a prompt a line, or .jsonl with {"prompt": "…"} a line')
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="texts a prompt (default: 1)")
-    add(
-        "--max_new_tokens",
-        type=positive_int,
-        metavar="N",
-        help=f"default: {defaults.max_new_tokens}, and {answering.MAX_NEW_TOKENS} for an answer",
-    )
-    add("--min_new_tokens", type=non_negative_int, default=defaults.min_new_tokens, help="default: %(default)s")
-    add("--temperature", type=non_negative_float, default=defaults.temperature, help="default: %(default)s")
-    add("--top_k", type=non_negative_int, default=defaults.top_k, help="0: all tokens (default: %(default)s)")
-    add("--top_p", type=share, default=defaults.top_p, help="1: all tokens (default: %(default)s)")
-    add(
-        "--min_p",
-        type=non_negative_float,
-        default=defaults.min_p,
-        help="no token below this share of the likeliest one's chance",
-    )
-    add("--repetition_penalty", type=positive_float, default=defaults.repetition_penalty, help="default: %(default)s")
-    add(
-        "--no_repeat_ngram_size", type=non_negative_int, default=0, metavar="N", help="no N tokens come twice in a text"
-    )
-    add("--num_beams", type=positive_int, default=defaults.num_beams, help="above 1: beam search, nothing is drawn")
-    add("--greedy", action="store_true", help="always the likeliest token, nothing is drawn")
-    add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
-    add("--seed", type=non_negative_int, default=defaults.seed, help="default: %(default)s")
+    add_sampling_flags(parser)
     add("--batch_size", type=positive_int, default=32, help="texts at once; changes no text (default: %(default)s)")
     add("--compare_base", action="store_true", help="also let the base model write, from the same prompts")
     add("--output_path", type=Path, metavar="FILE.jsonl", help="write the results there too, as JSON Lines")
@@ -87,6 +56,8 @@ def build_parser() -> Parser:
     add("--system", metavar="TEXT", help="a system message in front, where the chat template has a place for one")
     add("--length", choices=LENGTHS, help="how long an answer to ask for, where the model has learnt that")
     add("--chat", action="store_true", help="talk with it; /help says more")
+    add = parser.add_argument_group("a model that writes emoji").add_argument
+    add("--unconstrained", action="store_true", help="let it write what it likes, and tell whether that is an emoji")
     return parser
 
 
@@ -105,7 +76,8 @@ def main(argv: list[str] | None = None) -> int:
 
     device = choose_device(args.device)
     trained = checkpoint.load_writer(args.model_path)
-    answers = answering.follows_instructions(args, trained, prompts)
+    emoji = emoji_writing.writes_emoji(args, trained, prompts)
+    answers = not emoji and answering.follows_instructions(args, trained, prompts)
     if args.max_new_tokens is None:
         sampling = replace(sampling, max_new_tokens=answering.MAX_NEW_TOKENS if answers else Sampling().max_new_tokens)
     models = {"tuned" if trained.run else "base": trained}
@@ -119,38 +91,42 @@ def main(argv: list[str] | None = None) -> int:
         chat(Dialogue(trained, sampling, args.system, args.length), args.json)
         return EXIT_DONE
 
-    if answers:
+    if emoji:
+        free, count = args.unconstrained, args.num_return_sequences
+        results = emoji_writing.records(models, prompts, count, constrained=not free, batch_size=args.batch_size)
+        shown = emoji_writing.lines(results, labelled=args.compare_base)
+    elif answers:
         conversations = as_conversations(prompts, args.system)
         asked = [{"prompt": last["content"], "input": last.get("input", "")} for *_, last in conversations]
         texts = answering.answers(models, conversations, args.length, sampling, args.batch_size)
     else:
         asked, texts = go_on(models, trained.run, prompts, sampling, args.batch_size)
-    results = list(records(asked, texts, args.num_return_sequences, args.seed))
+    if not emoji:
+        results = list(records(asked, texts, args.num_return_sequences, args.seed))
+        shown = blocks(results, labelled=args.compare_base)
     lines = [json.dumps(record, ensure_ascii=False) for record in results]
     if args.output_path:
         with atomic_write(args.output_path, "w") as file:
             file.writelines(line + "\n" for line in lines)
         log.info("wrote %d texts to %s", len(lines), args.output_path)
-    for line in lines if args.json else blocks(results, labelled=args.compare_base):
+    for line in lines if args.json else shown:
         print(line, flush=True)  # a reader such as head, once gone, is noticed at the next line
     return EXIT_DONE
 
 
-def given_sampling(args) -> Sampling:
-    """The settings of the command line; how long a text may get is the model's to say where they don't."""
-    named = ("min_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
-    return Sampling(
-        **{name: getattr(args, name) for name in (*named, "num_beams", "num_return_sequences", "seed")},
-        max_new_tokens=args.max_new_tokens or max(answering.MAX_NEW_TOKENS, args.min_new_tokens),
-        do_sample=not args.greedy,
-        stop=tuple(args.stop),
-    )
+def generate_emoji(text: str, model_path: str = "results", num: int = 1) -> str | list[str]:
+    """The likeliest emoji for a description, or the list of the `num` likeliest where that is above 1.
+
+    The model is loaded at the first call alone. UserError where it writes no emoji, or the description is empty.
+    """
+    emoji = emoji_writing.emoji_for(text, model_path, num)
+    return emoji[0] if num == 1 else emoji
 
 
 def check_chat(args) -> None:
     """Refuse what makes no sense in a chat."""
     given = [name for name in NOT_IN_CHATS if getattr(args, name)]
-    given += [name for name in ("num_beams", "num_return_sequences") if getattr(args, name) > 1]
+    given += [name for name in ("num_beams", "num_return_sequences") if (getattr(args, name) or 1) > 1]
     if args.chat and given:
         raise UsageError(
             f"--chat answers what is typed, one answer at a time: --{given[0]} has no use",

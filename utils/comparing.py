@@ -14,6 +14,7 @@ KINDS = {
     "classify": "a model that classifies",
     "generate": "a model that writes",
     "instruct": "a model that answers instructions",
+    "emoji": "a model that writes emoji",
 }
 FIGURES = {  # of each kind: name in evaluation.json → (title, pattern); the first one decides the order
     "classify": {
@@ -34,17 +35,30 @@ FIGURES = {  # of each kind: name in evaluation.json → (title, pattern); the f
         "rouge_l": ("ROUGE-L", "{:.3f}"),
         "finished": ("ended", "{:.1%}"),
     },
+    "emoji": {
+        "top_1": ("top-1", "{:.3f}"),
+        "top_5": ("top-5", "{:.3f}"),
+        "mean_reciprocal_rank": ("mean reciprocal rank", "{:.3f}"),
+        "concept_accuracy": ("right concept", "{:.3f}"),
+        "group_accuracy": ("right group", "{:.3f}"),
+        "valid_unconstrained": ("real, unconstrained", "{:.3f}"),
+    },
 }
-MAY_BE_MISSING = ("roc_auc",)
-BASELINE = "TF-IDF accuracy"
+MAY_BE_MISSING = ("roc_auc", "group_accuracy")
+# Of kinds with one: where the baseline's figure stands, its name in the JSON, and its title.
+BASELINES = {
+    "classify": (("baselines", "tfidf_logistic_regression", "accuracy"), "baseline_accuracy", "TF-IDF accuracy"),
+    "emoji": (("baselines", "nearest_description", "top_1"), "baseline_top_1", "nearest description, top-1"),
+}
 
 
 def compare(paths: Sequence[Path]) -> dict:
     """{"kind", "models": one dict a file, the best first}, as plain JSON values.
 
     A model is {"file", "model_path", "base_model", "data_sha256", "figures"}, a classifier's also with
-    "baseline_accuracy", of TF-IDF with logistic regression. The best has the highest macro F1 or, of models that
-    write or answer, the fewest bits per byte. DataError for a file that is no evaluation, and for files of two kinds; a
+    "baseline_accuracy", of TF-IDF with logistic regression, and one's that writes emoji with "baseline_top_1", of the
+    nearest training description. The best has the highest macro F1 or top-1 or, of models that write or answer, the
+    fewest bits per byte. DataError for a file that is no evaluation, and for files of two kinds; a
     warning where the figures don't compare, since the test data or the way of measuring is not the same.
     """
     evaluations = {path: _read(path) for path in paths}
@@ -64,7 +78,7 @@ def compare(paths: Sequence[Path]) -> dict:
                 "warning: %s and %s were measured on different %s, so their figures don't compare",
                 first, path, " and ".join(apart),
             )  # fmt: skip
-    sign = -1 if kinds[first] == "classify" else 1
+    sign = -1 if kinds[first] in BASELINES else 1
     deciding = next(iter(FIGURES[kinds[first]]))
     models.sort(key=lambda model: sign * model["figures"][deciding]["value"])
     return {"kind": kinds[first], "models": models}
@@ -73,13 +87,13 @@ def compare(paths: Sequence[Path]) -> dict:
 def table(comparison: dict) -> str:
     """What `compare` returned as text for a terminal."""
     figures = FIGURES[comparison["kind"]]
-    classify = comparison["kind"] == "classify"
-    header = ["model", "base model", *(title for title, _ in figures.values()), *([BASELINE] if classify else [])]
+    _, baseline, title = BASELINES.get(comparison["kind"], (None, None, None))
+    header = ["model", "base model", *(title for title, _ in figures.values()), *([title] if baseline else [])]
     rows = []
     for model in comparison["models"]:
         cells = [with_interval(model["figures"][name], pattern) for name, (_, pattern) in figures.items()]
-        baseline = [with_interval(model["baseline_accuracy"], "{:.3f}")] if classify else []
-        rows.append([model["model_path"], str(model["base_model"] or NO_FIGURE), *cells, *baseline])
+        cells += [with_interval(model[baseline], "{:.3f}")] if baseline else []
+        rows.append([model["model_path"], str(model["base_model"] or NO_FIGURE), *cells])
     return (
         f"95 % intervals in brackets, the best {figures[next(iter(figures))][0]} first\n\n{format_table(header, rows)}"
     )
@@ -123,8 +137,8 @@ def _missing(evaluation: dict) -> str | None:
         if not isinstance(evaluation.get(name), str):
             return name
     wanted = [("tuned", name) for name in FIGURES[_kind(evaluation)]]
-    if _kind(evaluation) == "classify":
-        wanted.append(("baselines", "tfidf_logistic_regression", "accuracy"))
+    if _kind(evaluation) in BASELINES:
+        wanted.append(BASELINES[_kind(evaluation)][0])
     for names in wanted:
         found = evaluation
         for name in names:
@@ -146,6 +160,7 @@ def _model(path: Path, evaluation: dict, kind: str) -> dict:
         "data_sha256": evaluation["data_sha256"],
         "figures": {name: evaluation["tuned"].get(name) for name in FIGURES[kind]},
     }
-    if kind == "classify":
-        model["baseline_accuracy"] = evaluation["baselines"]["tfidf_logistic_regression"]["accuracy"]
+    if kind in BASELINES:
+        (_, name, figure), title, _ = BASELINES[kind]
+        model[title] = evaluation["baselines"][name][figure]
     return model

@@ -1,4 +1,4 @@
-"""What is checked before a model is judged: outputs that can be written, and flags, data and model that fit."""
+"""What is checked before a model is judged: outputs and where they go; flags, data and model that fit."""
 
 import logging
 from pathlib import Path
@@ -19,19 +19,25 @@ KINDS = {
     "generate": "models that write",
     "instruct": "models that answer instructions",
     "classify": "models that classify",
+    "emoji": "models that write emoji",
 }
 FLAGS = {  # each with the kinds of data that it is for
-    "compare_base": ("generate", "instruct"),
+    "compare_base": ("generate", "instruct", "emoji"),
     "max_new_tokens": ("generate", "instruct"),
     "num_samples": ("generate",),
-    "limit": ("instruct",),
+    "limit": ("instruct", "emoji"),
     "answers_path": ("instruct",),
     "repetition_penalty": ("instruct",),
     "no_repeat_ngram_size": ("instruct",),
-    "errors_path": ("classify",),
+    "errors_path": ("classify", "emoji"),
 }
-DOES = {"generate": "writes texts", "instruct": "answers instructions"}
-MADE_TO = {"generate": "write texts", "instruct": "answer instructions", "classify": "classify texts"}
+DOES = {"generate": "writes texts", "instruct": "answers instructions", "emoji": "writes emoji"}
+MADE_TO = {
+    "generate": "write texts",
+    "instruct": "answer instructions",
+    "classify": "classify texts",
+    "emoji": "write emoji",
+}
 
 
 def check_flags(args: "argparse.Namespace", kind: str) -> None:
@@ -50,6 +56,21 @@ def check_flags(args: "argparse.Namespace", kind: str) -> None:
         )
 
 
+def default_output(model_path: Path) -> Path:
+    """evaluation.json in a model's folder; beside a .pt file, and in the working folder for a model from elsewhere."""
+    if model_path.suffix == ".pt":
+        return model_path.with_suffix(".evaluation.json")
+    return model_path / "evaluation.json" if model_path.is_dir() else Path("evaluation.json")
+
+
+def default_answers(model_path: Path, output_path: Path | None) -> Path:
+    """answers.jsonl beside the default evaluation.json; beside another --output_path, its name with .answers.jsonl."""
+    if output_path is not None:
+        return output_path.with_suffix(".answers.jsonl")
+    found = default_output(model_path)
+    return found.with_name(found.name.replace("evaluation.json", "answers.jsonl"))
+
+
 def check_outputs(inputs: list[Path], outputs: list[Path]) -> None:
     """Refuse outputs that could not be written, and that would replace an input or each other."""
     files = inputs + outputs
@@ -64,7 +85,7 @@ def check_outputs(inputs: list[Path], outputs: list[Path]) -> None:
 def check_fits(model_path: str, trained: "Trained", data_path: Path, data: "Processed", data_sha256: str) -> None:
     """Refuse data of another kind than the model's, or without test texts; warn where it may have trained on these.
 
-    A model from elsewhere that writes may be judged on either kind of data for such models.
+    A model from elsewhere that writes may be judged on every kind of data for such models.
     """
     from utils.checkpoint import classifies
 

@@ -4,9 +4,9 @@ import json
 
 from utils.formatting import markdown_table
 from utils.naming import hub_id, name_of, without_folder
-from utils.reporting import answering, classifying, writing
+from utils.reporting import answering, classifying, emoji, writing
 
-KINDS = {"generate": writing, "instruct": answering, "classify": classifying}
+KINDS = {"generate": writing, "instruct": answering, "classify": classifying, "emoji": emoji}
 
 
 def model_card(run: dict, evaluation: dict | None = None) -> str:

@@ -1,0 +1,126 @@
+"""Emoji for users' descriptions: which models write them, what they can be asked for, and how they are shown."""
+
+import argparse
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils import checkpoint
+from utils.emoji_decoding import as_description, rank
+from utils.errors import UserError
+from utils.formatting import one_line
+
+if TYPE_CHECKING:
+    from utils.checkpoint import Trained
+    from utils.prompts import Prompt
+
+KIND = "emoji"
+# Flags that are for texts which are drawn token by token, or for conversations.
+REFUSED = (
+    *("instruction", "input", "system", "length", "chat", "max_new_tokens", "min_new_tokens", "temperature", "top_k"),
+    *("top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size", "num_beams", "greedy", "stop"),
+)
+TRAIN_ONE = "name a model that was trained on emoji (preprocess.py --task emoji)"
+
+
+def writes_emoji(args: argparse.Namespace, trained: "Trained", prompts: Sequence["Prompt"]) -> bool:
+    """Whether the model writes emoji for descriptions. UserError where it cannot do what it is asked."""
+    if trained.run.get("kind") != KIND:
+        if args.unconstrained:
+            raise UserError(f"{args.model_path} writes no emoji: --unconstrained is not for it", TRAIN_ONE)
+        return False
+    given = [name for name in REFUSED if getattr(args, name) not in (None, []) and getattr(args, name) is not False]
+    if given:
+        raise UserError(
+            f"{args.model_path} writes emoji, the likeliest first: --{given[0]} is not for it",
+            f'leave out --{given[0]}; --prompt "a description" and --num_return_sequences are what it takes',
+        )
+    if not all(isinstance(prompt, str) for prompt in prompts):
+        raise UserError(
+            f"{args.model_path} writes emoji and follows no instructions: {args.prompts_file} holds some",
+            'write one description a line, or {"prompt": "…"}',
+        )
+    if not prompts:
+        raise UserError(f"{args.model_path} writes emoji, and was given no description", 'add --prompt "…"')
+    return True
+
+
+def described(prompts: Sequence[str]) -> list[str]:
+    """The prompts as training has descriptions; UserError where nothing is left of one."""
+    descriptions = [as_description(prompt) for prompt in prompts]
+    for number, description in enumerate(descriptions, start=1):
+        if not description:
+            raise UserError(f"description {number} is empty", "say in words what the emoji shows")
+    return descriptions
+
+
+def records(
+    models: dict[str, "Trained"], prompts: Sequence[str], num: int, *, constrained: bool, batch_size: int
+) -> list[dict]:
+    """One JSON object an emoji: for each prompt those of each model (one of them tuned), the likeliest first.
+
+    A base model is asked in the template and for the targets of the model tuned from it.
+    """
+    from utils.emoji_tables.code_points import format_code_points
+
+    descriptions = described(prompts)
+    run = models["tuned"].run
+    ranked = {
+        name: rank(
+            replace(each, run=run), descriptions, num, constrained=constrained, batch_size=batch_size, progress=name
+        )
+        for name, each in models.items()
+    }
+    return [
+        {
+            "prompt": description,
+            "text": one.text,
+            "emoji": one.emoji,
+            "codepoints": format_code_points(one.emoji) if one.valid else None,
+            "rank": place,
+            "probability": one.probability,
+            "valid": one.valid,
+            "model": name,
+            "prompt_index": index,
+        }
+        for index, description in enumerate(descriptions)
+        for name, lists in ranked.items()
+        for place, one in enumerate(lists[index], start=1)
+    ]
+
+
+def lines(found: Sequence[dict], labelled: bool) -> Iterator[str]:
+    """What is printed for people: an emoji a line, or the text that is none, with a blank line between prompts."""
+    for number, record in enumerate(found):
+        if record["rank"] == 1:
+            yield from [""] * (number > 0)
+            yield from [f"{record['model']}:"] * labelled
+        yield record["emoji"] or one_line(record["text"])
+
+
+def emoji_for(description: str, model_path: str, num: int) -> list[str]:
+    """The likeliest `num` emoji; the model is loaded once, and again once it is another one."""
+    if num < 1:
+        raise UserError(f"{num} emoji were asked for, expected at least 1", "leave out num, or raise it")
+    trained = _loaded(model_path, *_state(Path(model_path)))
+    [ranked] = rank(trained, described([description]), num)
+    return [one.emoji for one in ranked]
+
+
+def _state(path: Path) -> tuple[str, int | None]:
+    """What tells a model from another at the same path: the folder that the path starts from, and when it was saved."""
+    saved = path if path.suffix == ".pt" else path / checkpoint.RUN_FILE
+    return str(path.resolve()), saved.stat().st_mtime_ns if saved.is_file() else None
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(model_path: str, _place: str, _saved: int | None) -> "Trained":
+    from utils.devices import choose_device
+
+    trained = checkpoint.load_writer(model_path)
+    if trained.run.get("kind") != KIND:
+        raise UserError(f"{model_path} writes no emoji", TRAIN_ONE)
+    trained.model.to(choose_device("auto"))
+    return trained

@@ -1,0 +1,169 @@
+"""The evaluation of models that write emoji: where the right one stands, beside the nearest training description's."""
+
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from utils import metrics
+from utils.emoji_decoding import Ranked, written_freely
+from utils.emoji_search import best
+from utils.formatting import with_interval
+from utils.metrics import ranking
+from utils.nearest_description import nearest
+from utils.splitting import text_key
+
+if TYPE_CHECKING:
+    from utils.checkpoint import Trained
+    from utils.store import Processed, Split
+
+log = logging.getLogger(__name__)
+
+SHOWN = 10  # mistakes
+NEAREST = "nearest_description"
+MEASURED_ON = {"concept": "unseen concepts", "description": "unseen wording of known emoji"}
+
+
+def judge(
+    models: Mapping[str, "Trained"],
+    data: "Processed",
+    *,
+    limit: int | None,
+    seed: int,
+    device: str,
+    precision: str,
+) -> tuple[dict, list[dict]]:
+    """(every figure of `models` ("tuned", and "base" if wanted) and of the baseline, as plain JSON values; mistakes).
+
+    Right is the row's own emoji, and every other that has the same description (but for case, blanks and punctuation)
+    anywhere in the data; its group and concept are right then, too. All models rank the targets of the tuned one, or of
+    the data where that is from elsewhere. Ranks count down to `ranking.DEPTH`. Intervals are over concepts, of which
+    the rows stand and fall together. `limit` is the most rows of the test split that are taken, drawn with the seed.
+
+    The mistakes, the most confident first, are the tuned model's: {"description", "emoji", "group", "prediction",
+    "prediction_group", "probability", "right_concept", "place"}, the last one the right emoji's place or None.
+    """
+    rows = range(len(data.splits["test"]))
+    test = data.splits["test"].take(sorted(random.Random(seed).sample(rows, min(limit or len(rows), len(rows)))))
+    run = models["tuned"].run or data.recipe
+    train = data.splits["train"]
+    trained_emoji = set(train.facts["emoji"])
+    judged = _Judged(test, _right_emoji(data, test), run["targets"], seed)
+
+    evaluation = {
+        "target": run.get("target", "emoji"),
+        "split_by": data.recipe["split_by"],
+        "measured_on": MEASURED_ON[data.recipe["split_by"]],
+        "limit": limit,
+        "rows": len(test),
+        "concepts": len(set(test.group)),
+        "targets": len(run["targets"]),
+        "depth": ranking.DEPTH,
+        "rows_of_trained_emoji": sum(emoji in trained_emoji for emoji in test.facts["emoji"]),
+    }
+    named, exists = {}, {target[1] for target in run["targets"]}
+    for name, trained in models.items():
+        trained = replace(trained, run=run)
+        trained.model.to(device)
+        ranked = best(
+            trained,
+            test.prompt,
+            ranking.DEPTH,
+            until=judged.right,
+            bfloat16=precision == "bf16",
+            progress=f"ranking, {name}",
+        )
+        named[name] = [[one.emoji for one in row] for row in ranked]
+        free = written_freely(trained, test.prompt, progress=f"writing, {name}")
+        evaluation[name] = {
+            **judged.figures(named[name]),
+            "valid_constrained": judged.share([row[0] in exists for row in named[name]]),
+            "valid_unconstrained": judged.share([emoji is not None for emoji in free]),
+        }
+    named[NEAREST] = nearest(train.prompt, train.facts["emoji"], test.prompt, ranking.DEPTH)
+    evaluation["baselines"] = {NEAREST: judged.figures(named[NEAREST])}
+    tuned, *others = (judged.hits(named[name]) for name in ("tuned", NEAREST, "base") if name in named)
+    evaluation["difference"] = {
+        name: {"top_1": ranking.paired_difference(tuned, theirs, test.group, seed)}
+        for name, theirs in zip((NEAREST, "base"), others, strict=False)
+    }
+    evaluation["verdict"] = _verdict(evaluation["difference"][NEAREST]["top_1"])
+    if evaluation["difference"][NEAREST]["top_1"]["low"] <= 0:
+        log.warning("warning: the model is %s", evaluation["verdict"])
+    mistakes = judged.mistakes(ranked)  # the tuned model is the last
+    return {**evaluation, "mistakes": len(mistakes), "most_confident_mistakes": mistakes[:SHOWN]}, mistakes
+
+
+class _Judged:
+    """The test rows, with what is right for each of them: emoji, groups (empty where the data has none), concepts."""
+
+    def __init__(self, test: "Split", right: Sequence[Sequence[str]], targets: Sequence[Sequence], seed: int):
+        self.test, self.right, self.seed = test, right, seed
+        self.group_of = {target[1]: target[2] for target in targets}
+        self.concept_of = {target[1]: target[3] for target in targets}
+        self.groups = [
+            {group, *(self.group_of.get(emoji) for emoji in emojis)} - {None} if group else set()
+            for group, emojis in zip(test.facts["group"], right, strict=True)
+        ]
+        self.concepts = [
+            {concept, *(self.concept_of.get(emoji) for emoji in emojis)} - {None}
+            for concept, emojis in zip(test.group, right, strict=True)
+        ]
+
+    def figures(self, named: Sequence[Sequence[str]]) -> dict:
+        """What rankings come to, those of a model or of a baseline."""
+        found = metrics.load("ranking").compute(
+            predictions=named, references=self.right, clusters=self.test.group, seed=self.seed
+        )
+        firsts = [row[0] if row else None for row in named]
+        in_group = [self.group_of.get(first) in groups for first, groups in zip(firsts, self.groups, strict=True)]
+        return {
+            **{name: found[name] for name in ("top_1", "top_5", "mean_reciprocal_rank")},
+            "concept_accuracy": self.share(
+                [self.concept_of.get(first) in right for first, right in zip(firsts, self.concepts, strict=True)]
+            ),
+            "group_accuracy": self.share(in_group, [row for row, groups in enumerate(self.groups) if groups]),
+        }
+
+    def share(self, outcomes: Sequence[bool], rows: Sequence[int] | None = None) -> dict | None:
+        """The share of true outcomes, of these rows; None where there are none."""
+        rows = range(len(outcomes)) if rows is None else rows
+        if not rows:
+            return None
+        return ranking.share([outcomes[row] for row in rows], [self.test.group[row] for row in rows], self.seed)
+
+    def hits(self, named: Sequence[Sequence[str]]) -> list[bool]:
+        """Whether the first emoji is right."""
+        return [bool(row) and row[0] in right for row, right in zip(named, self.right, strict=True)]
+
+    def mistakes(self, ranked: Sequence[Sequence[Ranked]]) -> list[dict]:
+        named = [[one.emoji for one in row] for row in ranked]
+        found = [
+            {
+                "description": self.test.prompt[row],
+                "emoji": self.test.facts["emoji"][row],
+                "group": self.test.facts["group"][row],
+                "prediction": named[row][0],
+                "prediction_group": self.group_of[named[row][0]],
+                "probability": ranked[row][0].probability,
+                "right_concept": self.concept_of[named[row][0]] in self.concepts[row],
+                "place": place,
+            }
+            for row, place in enumerate(ranking.places_of(named, self.right))
+            if place != 1
+        ]
+        return sorted(found, key=lambda mistake: -mistake["probability"])
+
+
+def _right_emoji(data: "Processed", test: "Split") -> list[list[str]]:
+    same = {}
+    for split in data.splits.values():
+        for description, emoji in zip(split.prompt, split.facts["emoji"], strict=True):
+            same.setdefault(text_key(description), set()).add(emoji)
+    return [sorted(same[text_key(description)]) for description in test.prompt]
+
+
+def _verdict(difference: dict) -> str:
+    side = "better" if difference["low"] > 0 else "worse" if difference["high"] < 0 else "not clearly better"
+    return f"{side} in top-1 ({with_interval(difference, '{:+.3f}')}) than the nearest training description"
