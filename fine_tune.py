@@ -2,143 +2,73 @@
 
 python fine_tune.py --data data/processed.pkl --epochs 10 --batch_size 16
 python fine_tune.py --data data/processed.pkl --model tiny --max_steps 20 --output_path models/tiny
+python fine_tune.py --push_only --model_path models/tiny --hub_model_id USER/NAME
 """
 
 import logging
 import shutil
 import sys
-from argparse import SUPPRESS
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-from utils import search_state, store, training_state
-from utils.cli import (
-    MODEL_HELP,
-    Parser,
-    non_negative_float,
-    non_negative_int,
-    positive_float,
-    positive_int,
-    run,
-    set_up_logging,
-    share,
-)
+from utils import publishing, search_state, store, training_state
+from utils.cli import MODEL_HELP, Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UserError
 from utils.files import sha256_of
-from utils.training_flags import check_kind, fill_in
+from utils.training_flags import (
+    DEFAULT_OUTPUT,
+    add_hub_flags,
+    add_kind_flags,
+    add_running_flags,
+    add_training_flags,
+    check_kind,
+    fill_in,
+    given_flags,
+    take_hub_flags,
+)
 from utils.training_settings import check_reporters, settings_from
 
 log = logging.getLogger("utils.fine_tune")
+
+NEEDS_DATA = "the following arguments are required: --data_path/--data"
 
 
 def build_parser() -> Parser:
     """The command line of fine_tune.py."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add("--data_path", "--data", type=Path, required=True, metavar="PKL", help="what preprocess.py wrote")
+    add(
+        "--data_path", "--data", type=Path, metavar="PKL", help="what preprocess.py wrote; required but for --push_only"
+    )
     add(
         "--output_path",
         type=Path,
-        default=Path("models/fine_tuned_model.pt"),
+        default=DEFAULT_OUTPUT,
         help="a folder, or one file.pt (default: %(default)s)",
     )
     add("--overwrite", action="store_true", help="replace a model that is already there")
     add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
-    add(
-        "--search",
-        type=positive_int,
-        metavar="N",
-        help="first try N settings of epochs, batch size, learning rate, weight decay and unfrozen blocks, as far as "
-        "they are not given, and train with those that are best on the validation split",
-    )
-    add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help="default: 2")
-    add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
-    add(
-        "--batch_size",
-        "--per_device_train_batch_size",
-        type=positive_int,
-        default=SUPPRESS,
-        help="default: 16 (to classify 32)",
-    )
-    add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
-    add(
-        "--learning_rate",
-        "--lr",
-        type=positive_float,
-        default=SUPPRESS,
-        help="default: 1e-4 (to classify 4e-5); 5e-4 for few blocks",
-    )
-    add("--weight_decay", type=non_negative_float, default=SUPPRESS, help="default: 0.01")
-    add(
-        "--warmup_steps",
-        type=non_negative_float,
-        default=0.06,
-        help="steps, or a share of all where below 1 (default: %(default)s)",
-    )
-    add("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
-    add("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
-    add(
-        "--unfreeze_last",
-        type=blocks,
-        default=SUPPRESS,
-        metavar="N",
-        help="train the last N blocks and the final norm, or all (default: all; to classify 16)",
-    )
-    add(
-        "--activation_checkpointing",
-        "--gradient_checkpointing",
-        action="store_true",
-        help="compute activations twice, to hold fewer of them",
-    )
-    add("--packing", action="store_true", help="no padding: the texts of a batch share one row (to write)")
-    add(
-        "--loss_on",
-        choices=("response", "all"),
-        default="response",
-        help="learn to write the response alone, or the instruction, too (default: %(default)s)",
-    )
-    add("--train_head", action="store_true", help="train the language modelling head too, untied from the embedding")
-    add(
-        "--class_weights",
-        default="none",
-        metavar="balanced|none|W0,W1",
-        help="how much a row of each class counts (default: %(default)s)",
-    )
-    add("--oversample", action="store_true", help="repeat texts of the smaller classes")
-    add("--augment", action="store_true", help="train on a varied copy of each text, too")
-    add("--threshold", type=threshold, default="auto", help="of the second of two classes: auto (fitted), or a number")
-    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add(
-        "--early_stopping_patience",
-        type=non_negative_int,
-        default=2,
-        help="evaluations without progress; 0: never stop (default: %(default)s)",
-    )
-    add("--save_steps", type=positive_int, help="evaluate and save every so many steps (default: every epoch)")
-    add("--save_total_limit", type=positive_int, default=2, help="training states kept (default: %(default)s)")
-    add("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
-    add("--report_to", nargs="+", choices=("wandb", "tensorboard"), default=[], help="also log there")
-    add("--resume", action="store_true", help="continue an interrupted run")
-    add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
+    add_training_flags(parser)
+    add_kind_flags(parser)
+    add_running_flags(parser)
+    add_hub_flags(parser)
     return parser
 
 
-def blocks(text: str) -> int | None:
-    """An argument type: a number of blocks, or None for all."""
-    return None if text == "all" else non_negative_int(text)
-
-
-def threshold(text: str) -> str:
-    """An argument type: auto, or a probability."""
-    return text if text == "auto" else str(share(text))
-
-
 def main(argv: list[str] | None = None) -> int:
-    """Search if asked to; train, save, load again, compare."""
-    args = build_parser().parse_args(argv)
+    """Search if asked to; train, save, load again, compare; push. Or only push."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
     set_up_logging()
+    hub = take_hub_flags(args, given_flags(build_parser(), argv))
+    if hub.push_to_hub or hub.push_only:
+        publishing.check(hub.hub_model_id)
+    if hub.push_only:
+        print(publishing.push(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
+        return EXIT_DONE
+    if args.data_path is None:
+        parser.error(NEEDS_DATA)
     state_folder = training_state.folder_beside(args.output_path)
     check_reporters(args.report_to)
     training_state.check(state_folder, args.resume, args.overwrite)
@@ -146,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     if len(data.splits["train"]) == 0:
         raise DataError(f"{args.data_path} has no training texts", "preprocess more rows")
     classifies = data.recipe["kind"] == "classify"
-    check_kind(args, build_parser(), data.recipe["kind"])
+    check_kind(args, parser, data.recipe["kind"])
     open_flags = fill_in(args, data.recipe["kind"])
     if args.search:
         search_state.check(args, data, open_flags)
@@ -196,7 +126,9 @@ def main(argv: list[str] | None = None) -> int:
     if found:
         search_state.finish(args.output_path)
     shutil.rmtree(state_folder)
-    print(args.output_path)
+    print(args.output_path, flush=True)
+    if hub.push_to_hub:
+        print(publishing.push(args.output_path, hub.hub_model_id, hub.hub_private))
     return EXIT_DONE
 
 

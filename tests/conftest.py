@@ -1,4 +1,4 @@
-"""What the tests share: no hub, logging that ends with each test, and one small processed pickle."""
+"""What the tests share: no hub, logging that ends with each test, a small processed pickle, runs of preprocess.py."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from running import assert_one_error
 
 # Set here and not in a fixture, since huggingface_hub reads it once, when it is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -39,3 +40,38 @@ def processed(tmp_path_factory) -> Path:
     with _logging_restored():
         preprocess.main(["--data", str(SAMPLES / "tweets.csv"), "--model", "tiny", "--output_path", str(path)])
     return path
+
+
+@pytest.fixture
+def made(call, tmp_path):
+    """What a successful run of preprocess.py wrote; `call` is the test file's own, and writes out/made.pkl."""
+    from utils import store
+
+    def making(*arguments, **options):
+        code, _, err = call(*arguments, **options)
+        assert code == 0, err
+        return store.load(tmp_path / "out" / "made.pkl")
+
+    return making
+
+
+@pytest.fixture
+def refused(call, tmp_path):
+    """The hint of a run of `call` that fails with this exit code and these words, and writes nothing."""
+
+    def failing(expected_code, words, *arguments, **options):
+        code, out, err = call(*arguments, **options)
+        assert (code, out) == (expected_code, ""), err
+        assert not list(tmp_path.glob("out/*"))
+        return assert_one_error(err, *words).removeprefix("hint: ")
+
+    return failing
+
+
+@pytest.fixture(scope="module")
+def _no_progress_bars():
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    yield
+    transformers.utils.logging.enable_progress_bar()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import transformers
 from answering_models import CHAT_TEMPLATE, save_model
 from running import assert_one_error, run_script
 
@@ -27,6 +26,8 @@ from utils.sampling import Sampling
 from utils.streaming import Interruption, Stopped, Streamer
 from utils.templates import open_format, with_length
 
+pytestmark = pytest.mark.usefixtures("_no_progress_bars")
+
 ROOT = Path(generate.__file__).parent
 END = 256
 PATIENCE = 60  # seconds until a test that hangs fails
@@ -35,13 +36,6 @@ SIX = ["--max_new_tokens", "6"]
 ON_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_progress_bars():
-    transformers.utils.logging.disable_progress_bar()
-    yield
-    transformers.utils.logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="module")

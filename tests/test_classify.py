@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import transformers
 from running import assert_one_error, run_script
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from small_models import SHAPE, tiny_tokenizer
@@ -26,15 +25,10 @@ from utils import checkpoint
 from utils.classification import classify_texts, open_classifier
 from utils.cleaning import Cleaning
 
+pytestmark = pytest.mark.usefixtures("_no_progress_bars")
+
 ROOT = Path(classify.__file__).parent
 LONGEST = 64
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_progress_bars():
-    transformers.utils.logging.disable_progress_bar()
-    yield
-    transformers.utils.logging.enable_progress_bar()
 
 
 def save_classifier(path: Path, labels: list[str], **run) -> Path:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import transformers
 from answering_models import CHAT_TEMPLATE, save_model
 from running import assert_one_error, run_script
 
@@ -14,17 +13,12 @@ from utils.generation import generate_from_ids
 from utils.sampling import Sampling
 from utils.templates import open_format, with_length
 
+pytestmark = pytest.mark.usefixtures("_no_progress_bars")
+
 SHORT = ["--max_new_tokens", "6"]
 PREAMBLE = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_progress_bars():
-    transformers.utils.logging.disable_progress_bar()
-    yield
-    transformers.utils.logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import transformers
 from emoji_models import EMOJI, code_points, emoji_data, run_record, save, taught, trained
 from running import assert_one_error, run_script
 from small_models import random_model, tiny_tokenizer
@@ -18,14 +17,9 @@ from utils import checkpoint
 from utils.emoji_decoding import rank
 from utils.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("_no_progress_bars")
+
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_progress_bars():
-    transformers.utils.logging.disable_progress_bar()
-    yield
-    transformers.utils.logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="module")

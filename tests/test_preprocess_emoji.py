@@ -5,7 +5,7 @@ from pathlib import Path
 
 import emoji
 import pytest
-from running import assert_one_error, run_script
+from running import run_script
 from small_models import random_model, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -40,31 +40,6 @@ def call(tmp_path, capsys):
         return code, *capsys.readouterr()
 
     return calling
-
-
-@pytest.fixture
-def made(call, tmp_path):
-    """What a successful run wrote."""
-
-    def making(*arguments, **options):
-        code, _, err = call(*arguments, **options)
-        assert code == 0, err
-        return store.load(tmp_path / "out" / "made.pkl")
-
-    return making
-
-
-@pytest.fixture
-def refused(call, tmp_path):
-    """The hint of a run that fails with this exit code and these words, and writes nothing."""
-
-    def failing(expected_code, words, *arguments, **options):
-        code, out, err = call(*arguments, **options)
-        assert (code, out) == (expected_code, ""), err
-        assert not list(tmp_path.glob("out/*"))
-        return assert_one_error(err, *words).removeprefix("hint: ")
-
-    return failing
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from running import assert_one_error, run_script
+from running import run_script
 from small_models import random_model, tiny_tokenizer
 
 import preprocess
-from utils import encoding, store
+from utils import encoding
 from utils.cleaning import CHOICES
 from utils.filtering import count_words
 from utils.templates import open_format, set_template, with_length
@@ -64,31 +64,6 @@ def call(tmp_path, capsys):
         return code, *capsys.readouterr()
 
     return calling
-
-
-@pytest.fixture
-def made(call, tmp_path):
-    """What a successful run wrote."""
-
-    def making(*arguments, **options):
-        code, _, err = call(*arguments, **options)
-        assert code == 0, err
-        return store.load(tmp_path / "out" / "made.pkl")
-
-    return making
-
-
-@pytest.fixture
-def refused(call, tmp_path):
-    """The hint of a run that fails with this exit code and these words, and writes nothing."""
-
-    def failing(expected_code, words, *arguments, **options):
-        code, out, err = call(*arguments, **options)
-        assert (code, out) == (expected_code, ""), err
-        assert not list(tmp_path.glob("out/*"))
-        return assert_one_error(err, *words).removeprefix("hint: ")
-
-    return failing
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import preprocess
-from utils import base_models, encoding, store
+from utils import base_models, encoding
 from utils.cli import run
 from utils.tasks import TASKS
 
@@ -45,23 +45,11 @@ def call(tmp_path, capsys):
     def calling(name, content, *words, task=("--task", "reviews")):
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        words = ["--data", path, "--model", "tiny", "--output_path", tmp_path / "out" / "reviews.pkl", *task, *words]
+        words = ["--data", path, "--model", "tiny", "--output_path", tmp_path / "out" / "made.pkl", *task, *words]
         code = run(lambda: preprocess.main([str(word) for word in words]))
         return code, *capsys.readouterr()
 
     return calling
-
-
-@pytest.fixture
-def made(call, tmp_path):
-    """What a successful run wrote."""
-
-    def making(*arguments, **options):
-        code, _, err = call(*arguments, **options)
-        assert code == 0, err
-        return store.load(tmp_path / "out" / "reviews.pkl")
-
-    return making
 
 
 @pytest.fixture
