@@ -8,6 +8,7 @@ python fine_tune.py --push_only --model_path models/tiny --hub_model_id USER/NAM
 import logging
 import shutil
 import sys
+import tempfile
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -130,6 +131,40 @@ def main(argv: list[str] | None = None) -> int:
     if hub.push_to_hub:
         print(publishing.push(args.output_path, hub.hub_model_id, hub.hub_private))
     return EXIT_DONE
+
+
+def fine_tune_gpt2(
+    dataset_path: str | Path,
+    model_name: str = "gpt2",
+    output_dir: str | Path = "results",
+    hub_model_name: str | None = None,
+    **options,
+) -> Path:
+    """From a table of emoji (a file, or "builtin") to a trained model and its tokenizer in the folder `output_dir`.
+
+    Pushed only where `hub_model_name` is given. `options` are aliases (a list of languages), target and split_by of
+    preprocess.py, and the flags of this script (`epochs=3`, `save_steps=100`, `overwrite=True`, …). The processed
+    table is put into the folder, for evaluate_model.py. UserError for what is wrong.
+    """
+    import yaml
+
+    from utils import preprocess_flags, preprocessing
+    from utils.tasks.emoji import EMOJI
+
+    table = preprocess_flags.take_table_options(options)
+    filters = preprocess_flags.no_filters(EMOJI)
+    shared = preprocessing.Shared(EMOJI, model_name, "model_name", filters, options.get("seed", 42))
+    options |= {"output_path": str(output_dir)}
+    if hub_model_name is not None:
+        options |= {"push_to_hub": True, "hub_model_id": hub_model_name}
+    with tempfile.TemporaryDirectory() as folder:
+        config, pickle = Path(folder) / "options", Path(folder) / "emoji.pkl"
+        config.write_text(yaml.safe_dump(options), encoding="utf-8")
+        build_parser().parse_args(["--config", str(config)])  # what is wrong with an option is said before any work
+        store.save(pickle, preprocessing.of_emoji(shared, [str(dataset_path)], **table))
+        main(["--data", str(pickle), "--config", str(config)])
+        shutil.copy(pickle, output_dir)
+    return Path(output_dir)
 
 
 def prepare(args, data: store.Processed, name: str, classifies: bool, device: str, precision: str):

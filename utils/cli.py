@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_USAGE, UsageError, UserError
+from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
 
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
 
@@ -41,8 +41,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(self._from_config(typed) + typed)
 
     def error(self, message: str, hint: str = "") -> NoReturn:
-        print_error(message, f"{hint}python {self.prog} --help lists the flags")
-        sys.exit(EXIT_USAGE)
+        raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")
 
     def _refuse(self, flag: str) -> NoReturn:
         nearest = difflib.get_close_matches(
@@ -110,7 +109,8 @@ def print_error(problem: str, hint: str) -> None:
 
 def set_up_logging() -> None:
     """Send this project's log lines to stderr, and keep the libraries to their errors."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a text has
+    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has not
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a text has
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

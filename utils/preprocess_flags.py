@@ -1,5 +1,6 @@
 """The flags of preprocess.py that belong to some kinds of task alone, and what all of them come to."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LABELLING = ("label_column", "label_map", "keep_conflicts")
 INSTRUCTING = ("template", "multi_turn", "length_hints")
 EMOJI = ("target", "split_by", "aliases")
+OF_A_TABLE = {"aliases": (), "target": TARGETS[0], "split_by": SPLITS_BY[0]}
 KEEPING = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users")
 UNSUITED = {  # kind → flags that say nothing there, and what stays as it is
     "instruct": (("scrape", "text_column", "no_header", *CHOICES, *KEEPING), "instructions"),
@@ -127,22 +129,44 @@ def check_suit(args, task: Task) -> None:
 
 def aliases_from(args) -> list[str]:
     """The languages that --aliases names; UsageError for one that the emoji package has not."""
-    if args.aliases is None:
+    return [] if args.aliases is None else aliases_in(args.aliases.split(","))
+
+
+def aliases_in(languages: Sequence[str]) -> list[str]:
+    """The codes of these languages; UsageError for one that the emoji package has not."""
+    if not languages:
         return []
     from utils.emoji_tables.builtin import check_languages
 
-    return check_languages([code.strip().lower() for code in args.aliases.split(",")])
+    return check_languages([code.strip().lower() for code in languages])
 
 
 def learnt_from(args) -> dict[str, str]:
     """What a model learns of a table of emoji."""
-    return {"target": args.target or TARGETS[0], "split_by": args.split_by or SPLITS_BY[0]}
+    return {name: getattr(args, name) or OF_A_TABLE[name] for name in ("target", "split_by")}
 
 
 def cleaning_from(args, task: Task) -> Cleaning | None:
     """The task's cleaning, with what the flags change."""
     given = {name: getattr(args, name) for name in CHOICES if getattr(args, name) is not None}
     return task.cleaning and replace(task.cleaning, **given)
+
+
+def take_table_options(options: dict) -> dict:
+    """Take out of `options`, and check, what decides about a table of emoji."""
+    table = {name: options.pop(name, value) for name, value in OF_A_TABLE.items()}
+    for name, choices in (("target", TARGETS), ("split_by", SPLITS_BY)):
+        if table[name] not in choices:
+            raise UsageError(f"{name} is {table[name]!r}", f"choose {' or '.join(choices)}")
+    return table | {"aliases": aliases_in(table["aliases"])}
+
+
+def no_filters(task: Task) -> "Filters":
+    """The task's own filters."""
+    from utils.filtering import Filters
+
+    off = dict.fromkeys(KEEPING, False) | dict.fromkeys(("language", "sample", "max_rows"))
+    return Filters(**off, min_tokens=task.min_tokens, max_tokens=task.max_tokens, exclude=())
 
 
 def filters_from(args, task: Task) -> "Filters":
