@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import comparing, store
-from utils.answering import MAX_NEW_TOKENS
+from utils.answering import MAX_NEW_TOKENS, NO_REPEAT_NGRAM_SIZE
 from utils.cli import Parser, non_negative_int, positive_float, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, sha256_of
@@ -44,8 +44,9 @@ def build_parser() -> Parser:
     add("--num_samples", type=positive_int, help=f"texts to write, not answers (default: {NUM_SAMPLES})")
     add = parser.add_argument_group("a model that answers instructions").add_argument
     add("--answers_path", type=Path, metavar="FILE.jsonl", help="every answer; default: beside evaluation.json")
+    no_repeat = f"no N tokens in a row come twice in an answer; 0: they may (default: {NO_REPEAT_NGRAM_SIZE})"
     add("--repetition_penalty", type=positive_float, help=f"default: {Sampling.repetition_penalty:g}, which is none")
-    add("--no_repeat_ngram_size", type=positive_int, metavar="N", help="never write N tokens in a row twice")
+    add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add = parser.add_argument_group("a model that answers instructions or writes emoji").add_argument
     add("--limit", type=positive_int, metavar="N", help="judge N rows of the test split, drawn with --seed, not all")
     add = parser.add_argument_group("a model that classifies or writes emoji").add_argument
@@ -126,7 +127,7 @@ def judge_answers(args, trained: "Trained", data: store.Processed, device: str, 
         do_sample=False,
         max_new_tokens=args.max_new_tokens or MAX_NEW_TOKENS,
         repetition_penalty=args.repetition_penalty or Sampling.repetition_penalty,
-        no_repeat_ngram_size=args.no_repeat_ngram_size or Sampling.no_repeat_ngram_size,
+        no_repeat_ngram_size=NO_REPEAT_NGRAM_SIZE if args.no_repeat_ngram_size is None else args.no_repeat_ngram_size,
     )
     found, rows = judging_answers.judge(
         models_of(args, trained), data, sampling, limit=args.limit, seed=args.seed, device=device, precision=precision

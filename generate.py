@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from utils.files import atomic_write, check_writable
 from utils.generation import Generated, generate_texts
 from utils.prompts import as_conversations, check_typed, cleaned, given_prompts
 from utils.sampling import Sampling
-from utils.sampling_flags import add_sampling_flags, given_sampling
+from utils.sampling_flags import add_sampling_flags, fitted, given_sampling
 from utils.tasks.base import apply_template
 from utils.templates import LENGTHS
 
@@ -78,8 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     trained = checkpoint.load_writer(args.model_path)
     emoji = emoji_writing.writes_emoji(args, trained, prompts)
     answers = not emoji and answering.follows_instructions(args, trained, prompts)
-    if args.max_new_tokens is None:
-        sampling = replace(sampling, max_new_tokens=answering.MAX_NEW_TOKENS if answers else Sampling().max_new_tokens)
+    sampling = fitted(sampling, args, answers)
     models = {"tuned" if trained.run else "base": trained}
     if args.compare_base:
         models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}

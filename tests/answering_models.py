@@ -7,6 +7,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from utils import checkpoint, templates
 from utils.base_models import load_tokenizer, resolve
+from utils.generation import generate_from_ids
+from utils.sampling import Sampling
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RECIPE = {
@@ -54,3 +56,12 @@ def save_model(
     if not run:
         (path / checkpoint.RUN_FILE).unlink()
     return path
+
+
+def answer_to(path: Path, conversation: list[dict], seed: int = 42, max_new_tokens: int = 6) -> str:
+    """What the model in the folder answers, without generate.py, with the settings that answers have."""
+    trained = checkpoint.load(str(path))
+    form = templates.open_format(trained.tokenizer)
+    sampling = Sampling(max_new_tokens=max_new_tokens, seed=seed, no_repeat_ngram_size=4)
+    ids = form.encode([conversation])
+    return generate_from_ids(trained.model, trained.tokenizer, ids, sampling, end=form.end)[0][0].text

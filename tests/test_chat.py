@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from answering_models import CHAT_TEMPLATE, save_model
+from answering_models import CHAT_TEMPLATE, answer_to, save_model
 from running import assert_one_error, run_script
 
 import generate
@@ -21,10 +21,9 @@ from utils import checkpoint
 from utils.base_models import load_tokenizer, resolve
 from utils.dialogue import Dialogue
 from utils.errors import UserError
-from utils.generation import generate_from_ids
 from utils.sampling import Sampling
 from utils.streaming import Interruption, Stopped, Streamer
-from utils.templates import open_format, with_length
+from utils.templates import with_length
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
@@ -74,15 +73,6 @@ def said(*texts: str, system: str = "") -> list[dict]:
     """A conversation of these texts, from the user's first one."""
     messages = [{"role": ("user", "assistant")[number % 2], "content": text} for number, text in enumerate(texts)]
     return [{"role": "system", "content": system}, *messages] if system else messages
-
-
-def answer_to(path: Path, conversation: list[dict], seed: int = 42, max_new_tokens: int = 6) -> str:
-    """What the model in the folder answers, without a chat."""
-    trained = checkpoint.load(str(path))
-    form = open_format(trained.tokenizer)
-    sampling = Sampling(max_new_tokens=max_new_tokens, seed=seed)
-    ids = form.encode([conversation])
-    return generate_from_ids(trained.model, trained.tokenizer, ids, sampling, end=form.end)[0][0].text
 
 
 # The parts

@@ -4,14 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from answering_models import CHAT_TEMPLATE, save_model
+from answering_models import CHAT_TEMPLATE, answer_to, save_model
 from running import assert_one_error, run_script
 
 import generate
-from utils import checkpoint
-from utils.generation import generate_from_ids
-from utils.sampling import Sampling
-from utils.templates import open_format, with_length
+from utils.templates import with_length
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
@@ -51,17 +48,6 @@ def json_of(result) -> list[dict]:
     code, out, err = result
     assert (code, err) == (0, "")
     return [json.loads(line) for line in out.splitlines()]
-
-
-def answer_to(path: Path, conversation: list[dict], max_new_tokens: int = 6, seed: int = 42) -> str:
-    """What the model in the folder answers, without generate.py."""
-    trained = checkpoint.load(str(path))
-    form = open_format(trained.tokenizer)
-    sampling = Sampling(max_new_tokens=max_new_tokens, seed=seed)
-    [[generated]] = generate_from_ids(
-        trained.model, trained.tokenizer, form.encode([conversation]), sampling, end=form.end
-    )
-    return generated.text
 
 
 def test_the_answers_alone_are_printed(cli, models):

@@ -1,6 +1,7 @@
 """The flags of generate.py that say how texts are drawn; None where they are not given."""
 
 import argparse
+from dataclasses import replace
 
 from utils import answering
 from utils.cli import non_negative_float, non_negative_int, positive_float, positive_int, share
@@ -28,7 +29,13 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     add("--top_p", type=share, help=f"1: all tokens (default: {defaults.top_p})")
     add("--min_p", type=non_negative_float, help="no token below this share of the likeliest one's chance")
     add("--repetition_penalty", type=positive_float, help=DEFAULT.format(defaults.repetition_penalty))
-    add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help="no N tokens come twice in a text")
+    add(
+        "--no_repeat_ngram_size",
+        type=non_negative_int,
+        metavar="N",
+        help="no N tokens in a row come twice in what is written; 0: they may "
+        f"(default: 0, and {answering.NO_REPEAT_NGRAM_SIZE} for an answer)",
+    )
     add("--num_beams", type=positive_int, help="above 1: beam search, nothing is drawn")
     add("--greedy", action="store_true", help="always the likeliest token, nothing is drawn")
     add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
@@ -46,3 +53,11 @@ def given_sampling(args: argparse.Namespace) -> Sampling:
         do_sample=not args.greedy,
         stop=tuple(args.stop),
     )
+
+
+def fitted(sampling: Sampling, args: argparse.Namespace, answers: bool) -> Sampling:
+    """The settings with what the command line leaves to the kind of model."""
+    defaults = {"max_new_tokens": Sampling.max_new_tokens}
+    if answers:
+        defaults = {name: getattr(answering, name.upper()) for name in ("max_new_tokens", "no_repeat_ngram_size")}
+    return replace(sampling, **{name: value for name, value in defaults.items() if getattr(args, name) is None})

@@ -10,8 +10,8 @@ from utils.errors import UsageError
 SHARED = {"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None}
 DEFAULTS = {
     "generate": SHARED | {"epochs": 2.0, "learning_rate": 1e-4},
-    "instruct": SHARED | {"epochs": 2.0, "learning_rate": 1e-4},
-    "emoji": SHARED | {"epochs": 2.0, "learning_rate": 1e-4},
+    "instruct": SHARED | {"epochs": 1.0, "learning_rate": 1e-4, "unfreeze_last": 16},
+    "emoji": SHARED | {"epochs": 5.0, "learning_rate": 2e-4, "batch_size": 32},
     "classify": SHARED | {"epochs": 2.0, "learning_rate": 4e-5, "batch_size": 32, "unfreeze_last": 16},
 }
 
@@ -41,14 +41,20 @@ def add_training_flags(parser: Parser) -> None:
         help="first try N settings of epochs, batch size, learning rate, weight decay and unfrozen blocks, as far as "
         "they are not given, and train with those that are best on the validation split",
     )
-    add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help="default: 2")
+    add(
+        "--epochs",
+        "--num_train_epochs",
+        type=positive_float,
+        default=SUPPRESS,
+        help="default: 2 (to answer 1, for emoji 5)",
+    )
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
     add(
         "--batch_size",
         "--per_device_train_batch_size",
         type=positive_int,
         default=SUPPRESS,
-        help="default: 16 (to classify 32)",
+        help="default: 16 (to classify, and for emoji, 32)",
     )
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
     add(
@@ -56,7 +62,7 @@ def add_training_flags(parser: Parser) -> None:
         "--lr",
         type=positive_float,
         default=SUPPRESS,
-        help="default: 1e-4 (to classify 4e-5); 5e-4 for few blocks",
+        help="default: 1e-4 (to classify 4e-5, for emoji 2e-4); 5e-4 for few blocks",
     )
     add("--weight_decay", type=non_negative_float, default=SUPPRESS, help="default: 0.01")
     add(
@@ -72,7 +78,7 @@ def add_training_flags(parser: Parser) -> None:
         type=blocks,
         default=SUPPRESS,
         metavar="N",
-        help="train the last N blocks and the final norm, or all (default: all; to classify 16)",
+        help="train the last N blocks and the final norm, or all (default: all; to classify or answer 16)",
     )
     add(
         "--activation_checkpointing",
