@@ -147,22 +147,6 @@ def test_unseen_wordings_of_known_emoji(made):
         assert not {*map(text_key, data.splits[name].prompt)} & {*map(text_key, train.prompt)}
 
 
-def test_a_named_target_is_the_first_wording_that_training_has(made):
-    words = ["--aliases", "en,fr", "--target", "named"]
-    data = made(SAMPLE.read_text(encoding="utf-8"), "--split_by", "description", *words)
-    train = data.splits["train"]
-    names = {}
-    for prompt, emoji_ in zip(train.prompt, train.facts["emoji"], strict=True):
-        names.setdefault(emoji_, prompt)
-    for split in data.splits.values():
-        assert split.completion == [f"{names[emoji_]} {emoji_}" for emoji_ in split.facts["emoji"]]
-    assert {text: emoji_ for text, emoji_, *_ in data.recipe["targets"]} == {
-        f"{name} {emoji_}": emoji_ for emoji_, name in names.items()
-    }
-    unseen = made(SAMPLE.read_text(encoding="utf-8"), *words).splits["test"]
-    assert unseen.completion == unseen.facts["emoji"]
-
-
 # Cousins of Kaggle's table --------------------------------------------------------------------------------------------
 
 

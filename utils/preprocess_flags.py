@@ -61,12 +61,7 @@ def _add_instructions(parser: Parser) -> None:
 
 def _add_emoji(parser: Parser) -> None:
     add = parser.add_argument_group(f"tables of emoji (--task {_tasks_of('emoji')}; --data_path builtin)").add_argument
-    add(
-        "--target",
-        choices=TARGETS,
-        help="what the model learns to write for a description: the emoji, its code points, or a learnt name and the "
-        "emoji (default: emoji)",
-    )
+    add("--target", choices=TARGETS, help="what the model learns to write for a description (default: emoji)")
     add(
         "--split_by",
         choices=SPLITS_BY,

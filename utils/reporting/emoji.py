@@ -17,16 +17,9 @@ ROWS = {
 }
 
 
-WRITES = {
-    "emoji": "the emoji itself",
-    "codepoints": "their code points, which are shown as the emoji",
-    "named": "a name that it has learnt and the emoji, of which the emoji is shown",
-}
-
-
 def use(run: dict) -> str:
     name = without_folder(run["arguments"]["output_path"])
-    writes = WRITES[run["target"]]
+    writes = "their code points, which are shown as the emoji" if run["target"] == "codepoints" else "the emoji itself"
     return (
         f'## Use\n\n```bash\npython generate.py --model_path {path_of(run)} --prompt "a cat crying with joy" '
         "--num_return_sequences 5\n```\n\n```python\nfrom generate import generate_emoji\n\n"
