@@ -3,8 +3,7 @@
 import logging
 import random
 import re
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from utils import encoding
@@ -40,28 +39,14 @@ def to_splits(
     table = encodable(table, tokenizer, target)
     filtered = filter_rows(table, filters, seed)
     sides = split_rows(filtered, task, split_by, seed)
-    names = training_names(filtered, sides["train"]) if target == "named" else {}
-    whole = _encoded(filtered, tokenizer, task.template, target, names)
+    whole = _encoded(filtered, tokenizer, task.template, target)
     splits = {name: whole.take(side) for name, side in sides.items()}
-    return filtered, splits, targets_of(table.rows, target, names)
+    return filtered, splits, targets_of(table.rows, target)
 
 
-def training_names(filtered: Filtered, train: Sequence[int]) -> dict[str, str]:
-    """The first description that each emoji has in training."""
-    names: dict[str, str] = {}
-    for row in sorted(train):
-        names.setdefault(filtered.facts["emoji"][row], filtered.texts[row])
-    return names
-
-
-def target_text(emoji: str, target: str, names: Mapping[str, str] = MappingProxyType({})) -> str:
-    """What the model writes for an emoji: itself, its code points, or the name that it has in training, and itself.
-
-    A model knows words better than emoji: on its way to an emoji through a name, it can copy and compare words.
-    """
-    if target == "codepoints":
-        return format_code_points(emoji)
-    return f"{names[emoji]} {emoji}" if emoji in names else emoji
+def target_text(emoji: str, target: str) -> str:
+    """What the model writes for an emoji: itself, or its code points."""
+    return format_code_points(emoji) if target == "codepoints" else emoji
 
 
 def encodable(table: Table, tokenizer: "PreTrainedTokenizerBase", target: str) -> Table:
@@ -87,12 +72,10 @@ def encodable(table: Table, tokenizer: "PreTrainedTokenizerBase", target: str) -
     return Table(left, {**table.dropped, NOT_WHOLE: len(table.rows) - len(left)}, table.changed)
 
 
-def targets_of(rows: Sequence[Row], target: str, names: Mapping[str, str] = MappingProxyType({})) -> list[list]:
+def targets_of(rows: Sequence[Row], target: str) -> list[list]:
     """[text, emoji, group, concept] of every emoji, sorted by the text that the model writes."""
     first = {row.emoji: row for row in reversed(rows)}
-    return sorted(
-        [target_text(emoji, target, names), emoji, row.group, concept_of(emoji)] for emoji, row in first.items()
-    )
+    return sorted([target_text(emoji, target), emoji, row.group, concept_of(emoji)] for emoji, row in first.items())
 
 
 def filter_rows(table: Table, filters: Filters, seed: int) -> Filtered:
@@ -133,10 +116,8 @@ def filter_rows(table: Table, filters: Filters, seed: int) -> Filtered:
     )
 
 
-def _encoded(
-    filtered: Filtered, tokenizer: "PreTrainedTokenizerBase", template: str, target: str, names: Mapping[str, str]
-) -> Split:
-    completions = [target_text(emoji, target, names) for emoji in filtered.facts["emoji"]]
+def _encoded(filtered: Filtered, tokenizer: "PreTrainedTokenizerBase", template: str, target: str) -> Split:
+    completions = [target_text(emoji, target) for emoji in filtered.facts["emoji"]]
     prompts = [apply_template(template, description) for description in filtered.texts]
     ids, loss_start = encoding.encode(tokenizer, prompts, completions)
     return Split(filtered.texts, completions, filtered.labels, filtered.groups, ids, loss_start, filtered.facts)

@@ -18,7 +18,7 @@ GROUP_COLUMNS = ("group", "category")
 SUB_GROUP_COLUMNS = ("sub_group", "subgroup", "subgroups", "sub_category", "subcategory")
 LANGUAGE_COLUMNS = ("lang", "language")
 
-TARGETS = ("emoji", "codepoints", "named")  # what the model writes; named: a name that it has learnt, and the emoji
+TARGETS = ("emoji", "codepoints")  # what the model writes
 SPLITS_BY = ("concept", "description")
 
 EMOJI = Task(
