@@ -358,7 +358,7 @@ def test_the_way_of_decoding_is_used_and_recorded(call):
 def test_length_hints_are_measured_where_they_were_learnt(call):
     run = read("mine/run.json")
     Path("mine/run.json").write_text(json.dumps({**run, "lengths": {"short": 2, "medium": 9}}))
-    code, out, _ = call(*FAST)
+    code, out, _ = call(*FAST, *PLAIN)
     assert code == 0
     found = read("mine/evaluation.json")["lengths"]
     assert (found["rows"], found["most_words_in_training"]) == (7, {"short": 2, "medium": 9})
