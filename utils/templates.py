@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError
-
 from utils.encoding import start_and_end, token_ids
 from utils.errors import DataError, UserError
 
@@ -99,7 +97,7 @@ class Format:
             messages.append(message)
         try:
             return self.special_tokens.split(_filled(self.tokenizer, messages))
-        except TemplateError as error:
+        except _RefusedError as error:
             raise DataError(
                 f"conversation {number}: the chat template refuses it: {error}",
                 "leave the conversation out, or use another --template",
@@ -132,7 +130,7 @@ def open_format(tokenizer: "PreTrainedTokenizerBase") -> Format:
     special_tokens = re.compile("(" + "|".join(map(re.escape, sorted(special, key=len, reverse=True))) + ")")
     try:
         end_of_turn = _end_of_turn(tokenizer, special_tokens, end)
-    except TemplateError as error:
+    except _RefusedError as error:
         raise UserError(
             f"the chat template of {tokenizer.name_or_path} refuses a user and an assistant: {error}",
             "use another --template, or another base model",
@@ -175,14 +173,23 @@ def _user(text: str) -> dict:
     return {"role": "user", "content": text}
 
 
+class _RefusedError(Exception):
+    """A chat template that cannot write a conversation, and why."""
+
+
 def _filled(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answered: bool = False) -> str:
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not answered)
+    from jinja2 import TemplateError
+
+    try:
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not answered)
+    except TemplateError as error:
+        raise _RefusedError(str(error)) from error
 
 
 def _has_place(tokenizer: "PreTrainedTokenizerBase", messages: Conversation) -> bool:
     try:
         return _PLACE.format(0) in _filled(tokenizer, messages)
-    except TemplateError:
+    except _RefusedError:
         return False
 
 
