@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,9 +107,7 @@ def filter_rows(
     elif warned.any():
         rows = rows.assign(text=rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]))
     if filters.language is not None:
-        if not rows.empty:
-            _check_language(rows, filters.language)
-        rows = drop("other language", rows, [not _is_in(filters.language, spoken) for spoken in rows["language"]])
+        rows = drop("other language", rows, in_another_language(rows["language"].tolist(), filters.language))
 
     texts, cleaned = clean_all(rows["text"].tolist(), cleaning)
     rows = rows.assign(before=rows["text"], text=texts)
@@ -119,15 +117,14 @@ def filter_rows(
     if filters.max_tokens is not None:
         rows = drop("too long", rows, rows["words"] > filters.max_tokens)
     if filters.exclude:
-        pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, filters.exclude)) + r")(?!\w)", re.IGNORECASE)
-        rows = drop("excluded word", rows, rows["text"].map(lambda text: bool(pattern.search(text))))
+        rows = drop("excluded word", rows, with_excluded_word(rows["text"], filters.exclude))
     keys = [text_key(text) for text in rows["text"]]
     rows = drop("conflicting labels", rows, conflicting(keys, rows["label"].tolist(), keep_conflicts))
     rows = drop("exact duplicate", rows, exact_duplicates(rows["text"].tolist()))
     rows = drop("near duplicate", rows, _near_duplicates(rows["text"].tolist(), rows["label"].tolist()))
     if rows.empty:
         raise DataError(f"no row is left of {read}: " + describe(dropped), _largest_hint(dropped))
-    rows = drop("not sampled", rows, _not_chosen(len(rows), filters, seed))
+    rows = drop("not sampled", rows, not_chosen(len(rows), filters, seed))
     return Filtered(
         texts=rows["text"].tolist(),
         labels=rows["label"].tolist(),
@@ -162,19 +159,24 @@ def _near_duplicates(texts: list[str], labels: list[str | None]) -> list[bool]:
     return found
 
 
-def _is_in(wanted: str, language: str | None) -> bool:
-    """Whether a row's language is the wanted one; "pt" is also that of "pt-br"."""
-    return isinstance(language, str) and wanted.lower() in (language, language.partition("-")[0])
-
-
-def _check_language(rows: "pandas.DataFrame", wanted: str) -> None:
-    known = sorted(set(rows["language"].dropna()) - {""})
-    if not any(_is_in(wanted, language) for language in known):
+def in_another_language(spoken: Sequence[str | None], wanted: str) -> list[bool]:
+    """True where the language is not the wanted one; "pt" is also that of "pt-br". DataError where none is."""
+    other = [not isinstance(one, str) or wanted.lower() not in (one, one.partition("-")[0]) for one in spoken]
+    if other and all(other):
+        known = sorted({one for one in spoken if isinstance(one, str)} - {""})
         there = f"the languages there are {', '.join(known[:20])}" if known else "the data has no language column"
         raise DataError(f"no row is in the language {wanted!r}: {there}", "choose one of them, or leave --lang away")
+    return other
 
 
-def _not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
+def with_excluded_word(texts: Iterable[str], words: Sequence[str]) -> list[bool]:
+    """True where a text has one of the words, in small letters or capitals."""
+    pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)", re.IGNORECASE)
+    return [bool(pattern.search(text)) for text in texts]
+
+
+def not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
+    """True for the rows that --sample and --max_rows leave out, drawn with the seed."""
     wanted = rows if filters.sample is None else max(1, round(filters.sample * rows))
     wanted = min(wanted, filters.max_rows or wanted)
     chosen = set(random.Random(seed).sample(range(rows), wanted))

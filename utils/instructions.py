@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from utils import templates
 from utils.conversations import Conversation, Conversations
 from utils.errors import DataError
-from utils.filtering import HINTS, Filtered, Filters, count_words, describe
+from utils.filtering import (
+    HINTS,
+    Filtered,
+    Filters,
+    count_words,
+    describe,
+    in_another_language,
+    not_chosen,
+    with_excluded_word,
+)
 from utils.store import Split
 
 if TYPE_CHECKING:
@@ -44,7 +53,7 @@ def filter_conversations(found: Conversations, filters: Filters, seed: int, has_
 
     kept = found.kept
     if filters.language is not None:
-        kept = drop("other language", kept, _in_another_language(kept, filters.language))
+        kept = drop("other language", kept, in_another_language([row.language for row in kept], filters.language))
     kept = drop("exact duplicate", kept, exact_duplicates([_all_text(row.messages) for row in kept]))
     if kept:
         kept = drop("near duplicate", kept, near_duplicates([_all_text(row.messages) for row in kept]))
@@ -59,15 +68,12 @@ def filter_conversations(found: Conversations, filters: Filters, seed: int, has_
         words = [count_words(answer) for _, answer, _ in rows]
         rows = drop("too long", rows, [number > filters.max_tokens for number in words])
     if filters.exclude:
-        pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, filters.exclude)) + r")(?!\w)", re.IGNORECASE)
         texts = (f"{_all_text(messages)}\n{answer}" for messages, answer, _ in rows)
-        rows = drop("excluded word", rows, [bool(pattern.search(text)) for text in texts])
+        rows = drop("excluded word", rows, with_excluded_word(texts, filters.exclude))
     if not rows:
         hint = HINTS.get(max(dropped, key=dropped.get, default=""), "see what the rows hold")
         raise DataError(f"no row is left: {describe(dropped)}", hint)
-    wanted = len(rows) if filters.sample is None else max(1, round(filters.sample * len(rows)))
-    chosen = set(random.Random(seed).sample(range(len(rows)), min(wanted, filters.max_rows or wanted)))
-    rows = drop("not sampled", rows, [number not in chosen for number in range(len(rows))])
+    rows = drop("not sampled", rows, not_chosen(len(rows), filters, seed))
     return Filtered(
         texts=[answer for _, answer, _ in rows],
         labels=[None] * len(rows),
@@ -138,17 +144,6 @@ def _groups(conversations: Sequence[Sequence[dict]]) -> list[str]:
         next(message["content"] for message in messages if message["role"] == "user") for messages in conversations
     )
     return [f"instruction {numbers.setdefault(text_key(text), len(numbers))}" for text in first]
-
-
-def _in_another_language(kept: Sequence[Conversation], wanted: str) -> list[bool]:
-    """True where the language is not the wanted one; "pt" is also that of "pt-br"."""
-    spoken = [row.language or "" for row in kept]
-    other = [wanted.lower() not in (language, language.partition("-")[0]) for language in spoken]
-    if kept and all(other):
-        known = sorted(set(spoken) - {""})
-        there = f"the languages there are {', '.join(known[:20])}" if known else "the data has no language column"
-        raise DataError(f"no row is in the language {wanted!r}: {there}", "choose one of them, or leave --lang away")
-    return other
 
 
 def _length_limits(words: Sequence[int]) -> dict[str, int]:

@@ -1,8 +1,6 @@
 """From a table's pairs to the splits of the processed pickle: filters, targets, sides, token ids."""
 
 import logging
-import random
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from utils.emoji_tables.resolving import Row
 from utils.emoji_tables.splits import split_rows
 from utils.emoji_tables.table import Table
 from utils.errors import DataError
-from utils.filtering import HINTS, Filtered, Filters, count_words, describe
+from utils.filtering import HINTS, Filtered, Filters, count_words, describe, not_chosen, with_excluded_word
 from utils.store import Split
 from utils.tasks.base import Task, apply_template
 
@@ -92,14 +90,11 @@ def filter_rows(table: Table, filters: Filters, seed: int) -> Filtered:
     if filters.max_tokens is not None:
         rows = drop("too long", [count_words(row.description) > filters.max_tokens for row in rows])
     if filters.exclude:
-        pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, filters.exclude)) + r")(?!\w)", re.IGNORECASE)
-        rows = drop("excluded word", [bool(pattern.search(row.description)) for row in rows])
+        rows = drop("excluded word", with_excluded_word((row.description for row in rows), filters.exclude))
     if not rows:
         hint = HINTS.get(max(dropped, key=dropped.get), "choose other filters")
         raise DataError(f"no row is left: {describe(dropped)}", hint)
-    wanted = len(rows) if filters.sample is None else max(1, round(filters.sample * len(rows)))
-    chosen = set(random.Random(seed).sample(range(len(rows)), min(wanted, filters.max_rows or wanted)))
-    rows = drop("not sampled", [number not in chosen for number in range(len(rows))])
+    rows = drop("not sampled", not_chosen(len(rows), filters, seed))
     return Filtered(
         texts=[row.description for row in rows],
         labels=[None] * len(rows),
