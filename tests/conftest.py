@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import assert_one_error
+from running import assert_one_error, run_script
 
 # Set here and not in a fixture, since huggingface_hub reads it once, when it is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -75,3 +75,18 @@ def _no_progress_bars():
     transformers.utils.logging.disable_progress_bar()
     yield
     transformers.utils.logging.enable_progress_bar()
+
+
+@pytest.fixture
+def cli(capsys):
+    """Run generate.py in this process: (exit code, stdout, stderr)."""
+    import generate
+
+    capsys.readouterr()
+
+    def call(*arguments) -> tuple[int, str, str]:
+        code = run_script(generate.main, *arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

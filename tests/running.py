@@ -1,5 +1,7 @@
 """Running a script's main as the shell would, and what every user's mistake must look like."""
 
+import json
+
 from utils.cli import run
 
 
@@ -19,3 +21,10 @@ def assert_one_error(err: str, *words: str) -> str:
     assert [line.partition(":")[0] for line in lines] == ["error", "hint"], err
     assert all(word in lines[0] for word in words), lines[0]
     return lines[1]
+
+
+def json_of(result) -> list[dict]:
+    """The records of a run that went well and said nothing else."""
+    code, out, err = result
+    assert (code, err) == (0, "")
+    return [json.loads(line) for line in out.splitlines()]

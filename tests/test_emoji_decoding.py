@@ -9,8 +9,9 @@ from small_models import END, tiny_tokenizer
 from transformers import MambaConfig, MambaForCausalLM
 
 from utils import checkpoint
-from utils.emoji_decoding import as_description, rank, written_freely
+from utils.emoji_decoding import rank, written_freely
 from utils.emoji_search import best
+from utils.emoji_tables.descriptions import as_description
 from utils.emoji_trie import Trie
 from utils.errors import DataError, UserError
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from answering_models import CHAT_TEMPLATE, answer_to, save_model
-from running import assert_one_error, run_script
+from running import assert_one_error, json_of
 
-import generate
 from utils.templates import with_length
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -29,25 +28,6 @@ def models(tmp_path_factory) -> Path:
     save_model(folder / "base_chat", CHAT_TEMPLATE, kind="")
     save_model(folder / "base", None, kind="")
     return folder
-
-
-@pytest.fixture
-def cli(capsys):
-    """Run generate.py in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments) -> tuple[int, str, str]:
-        code = run_script(generate.main, *arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-def json_of(result) -> list[dict]:
-    """The records of a run that went well and said nothing else."""
-    code, out, err = result
-    assert (code, err) == (0, "")
-    return [json.loads(line) for line in out.splitlines()]
 
 
 def test_the_answers_alone_are_printed(cli, models):

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from emoji_models import EMOJI, code_points, emoji_data, run_record, save, taught, trained
-from running import assert_one_error, run_script
+from running import assert_one_error, json_of
 from small_models import random_model, tiny_tokenizer
 
-import generate
 from generate import generate_emoji
 from utils import checkpoint
 from utils.emoji_decoding import rank
@@ -37,25 +36,6 @@ def models(tmp_path_factory) -> Path:
     run = json.loads((folder / "tweets" / "run.json").read_text())
     (folder / "tweets" / "run.json").write_text(json.dumps({**run, "kind": "generate"}))
     return folder
-
-
-@pytest.fixture
-def cli(capsys):
-    """Run generate.py in this process: (exit code, stdout, stderr)."""
-    capsys.readouterr()
-
-    def call(*arguments) -> tuple[int, str, str]:
-        code = run_script(generate.main, *arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-def json_of(result) -> list[dict]:
-    code, out, err = result
-    assert (code, err) == (0, "")
-    return [json.loads(line) for line in out.splitlines()]
 
 
 def test_emoji_and_nothing_else_are_printed(cli, models):

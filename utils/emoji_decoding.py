@@ -1,12 +1,10 @@
 """From a description to emoji: beam search that writes nothing but emoji that exist, with their probabilities."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.cleaning import repair_mojibake
 from utils.emoji_trie import Trie
 from utils.encoding import context_length, start_and_end, token_ids
 from utils.errors import DataError
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 FEWEST_BEAMS = 10
 IMPOSSIBLE = -1e8  # transformers gives beams that stand for nothing a score of -1e9
-_ALIAS = re.compile(r":[^\s:]+:")
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,6 @@ class Ranked:
     emoji: str | None
     probability: float
     valid: bool
-
-
-def as_description(text: str) -> str:
-    """A description as training has it: without mojibake and blanks around it, an alias (":man_farmer:") as words."""
-    text = repair_mojibake(text).strip()
-    return text.strip(":").replace("_", " ").strip() if _ALIAS.fullmatch(text) else text
 
 
 def rank(

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import checkpoint
-from utils.emoji_decoding import as_description, rank
+from utils.emoji_decoding import rank
+from utils.emoji_tables.descriptions import as_description
 from utils.errors import UserError
 from utils.formatting import one_line
 

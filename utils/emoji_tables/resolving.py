@@ -8,6 +8,7 @@ from utils.cleaning import repair_mojibake
 from utils.emoji_tables.builtin import emoji_of
 from utils.emoji_tables.cells import Cells
 from utils.emoji_tables.code_points import format_code_points, parse_code_points, spreadsheet_number
+from utils.emoji_tables.descriptions import as_description
 from utils.emoji_tables.sequences import fully_qualified, is_component, without_selectors
 from utils.errors import DataError
 
@@ -31,7 +32,6 @@ BY_NAME = "emoji found by its name"
 _BROKEN = re.compile("^[ðâãÂрвг][^a-zа-я]", re.IGNORECASE)
 # Of the three bytes of U+FE0F, cp1252 has no third.
 _BROKEN_SELECTOR = re.compile("ï¸\x8f?")
-_SHORTCODE = re.compile(r":([^\s:]+):")
 
 
 class UnusableError(Exception):
@@ -101,11 +101,9 @@ def resolve(cells: Cells) -> Row:
 
 
 def _description(cell: str, changes: list[str]) -> str:
-    description = repair_mojibake(cell).strip()
-    if description != cell.strip():
+    if repair_mojibake(cell).strip() != cell.strip():
         changes.append(DESCRIPTION_REPAIRED)
-    if shortcode := _SHORTCODE.fullmatch(description):
-        description = shortcode[1].replace("_", " ").strip()
+    description = as_description(cell)
     if not description:
         raise UnusableError(NO_DESCRIPTION)
     return description
