@@ -88,7 +88,8 @@ class FiniteLoss(TrainerCallback):
 class Interruption(TrainerCallback):
     """Turns the first Ctrl-C into a saved state and an end; a second one interrupts at once."""
 
-    def __init__(self):
+    def __init__(self, announced: str = "saving"):
+        self.announced = announced
         self.happened = False
 
     @contextlib.contextmanager
@@ -108,7 +109,7 @@ class Interruption(TrainerCallback):
             raise KeyboardInterrupt
         self.happened = True
         # Not through logging: the signal may come while a line is being written, and streams are not reentrant.
-        os.write(2, b"interrupted: saving after this step (Ctrl-C again stops at once)\n")
+        os.write(2, f"interrupted: {self.announced} after this step (Ctrl-C again stops at once)\n".encode())
 
     def on_step_end(self, args, state, control, **kwargs):
         if self.happened:

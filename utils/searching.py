@@ -18,7 +18,7 @@ from tqdm import tqdm
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, TrainerCallback
 
 from utils import search_state
-from utils.callbacks import FiniteLoss
+from utils.callbacks import FiniteLoss, Interruption
 from utils.errors import UserError
 from utils.preparing import Prepared
 from utils.search_space import ALL, ARGUMENT_OF, describe_space, space_of, suggest
@@ -117,9 +117,14 @@ def _run(plan: _Plan, defaults: dict, total: int) -> list[optuna.trial.FrozenTri
     if len(trials) >= total:
         return trials
     log.info("searching %s", describe_space(plan.space))
+    interruption = Interruption("stopping")
     try:
-        with tqdm(total=total, initial=len(trials), desc="search", unit=" trials", disable=None) as bar:
+        with (
+            tqdm(total=total, initial=len(trials), desc="search", unit=" trials", disable=None) as bar,
+            interruption.listening(),
+        ):
             trainer = _trainer(plan, bar)
+            trainer.add_callback(_EndOfTrial(interruption))
             while len(trials) < total:
                 trainer.hyperparameter_search(
                     hp_space=lambda trial: {
@@ -138,6 +143,8 @@ def _run(plan: _Plan, defaults: dict, total: int) -> list[optuna.trial.FrozenTri
                 write_table(plan.folder / search_state.TABLE_FILE, trials, [*plan.space], metric)
                 bar.write(describe_last(trials, total, metric, greater_is_better), file=sys.stderr)
                 bar.update(len(trials) - bar.n)
+                if interruption.happened:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         log.info("%d of %d trials are finished and kept: the same command goes on with the rest", len(trials), total)
         raise
@@ -206,3 +213,14 @@ class _Fraction(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         self.bar.update(round(self.first + state.global_step / state.max_steps - self.bar.n, 2))
+
+
+class _EndOfTrial(TrainerCallback):
+    """Lets Ctrl-C end a trial between two steps alone: an interrupted write would leave the storage locked."""
+
+    def __init__(self, interruption: Interruption):
+        self.interruption = interruption
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.interruption.happened:
+            raise KeyboardInterrupt
