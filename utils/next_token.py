@@ -1,4 +1,4 @@
-"""The loss of the next token, with logits of the positions alone that have one to predict."""
+"""The loss of the next token where a head is more than a product: logits of the positions that have one to predict."""
 
 import contextlib
 from collections.abc import Iterator

@@ -13,6 +13,7 @@ from utils.callbacks import Samples
 from utils.checkpoint import Trained
 from utils.classification import logits_of
 from utils.encoding import collate, collate_labelled, padding_of, start_and_end
+from utils.head_loss import has_plain_head, losses_for_logits, mean_of_losses
 from utils.next_token import next_token_loss, supervised_rows_alone
 from utils.packing import collate_packed
 from utils.scoring import score
@@ -47,10 +48,11 @@ def writing(base: Trained, samples: Sequence[list[int]], *, pack: bool = False, 
     them, by default end-of-text.
     """
     end_of_text = start_and_end(base.tokenizer)[1]
+    plain = has_plain_head(base.model)
     return Objective(
         collate=collate_packed if pack else partial(collate, pad_id=end_of_text),
-        loss=next_token_loss,
-        head_rows=supervised_rows_alone,
+        loss=mean_of_losses if plain else next_token_loss,
+        head_rows=losses_for_logits if plain else supervised_rows_alone,
         evaluate=_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
-TOKENS_IN_A_BATCH = 2048  # logits of 2,048 × 50,000 float32 take 400 MB
+TOKENS_IN_A_BATCH = 2048  # with a head that needs its logits at once, 2,048 × 50,000 float32 take 400 MB
 
 
 @dataclass(frozen=True)
@@ -30,29 +31,40 @@ def score(
     from tqdm import tqdm
 
     from utils.encoding import IGNORED, collate
+    from utils.head_loss import has_plain_head, losses_for_logits
+    from utils.next_token import supervised_rows_alone
 
     nats, tokens, right = [0.0] * len(rows), [0] * len(rows), [0] * len(rows)
     device = model.device
+    plain = has_plain_head(model)
     was_training = model.training
     model.eval()
     bar = tqdm(total=len(rows), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
         for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
             inputs = collate([rows[number] for number in batch], pad_id=0)
-            targets = inputs.pop("labels")[:, 1:].to(device)
-            logits = model(**{name: tensor.to(device) for name, tensor in inputs.items()}, use_cache=False).logits
-            counted = targets != IGNORED
-            logits = logits[:, :-1][counted].float()
-            losses = torch.nn.functional.cross_entropy(logits, targets[counted], reduction="none")
-            hits = logits.argmax(-1) == targets[counted]
-            owners = torch.arange(len(batch), device=device)[:, None].expand_as(targets)[counted]
+            labels = inputs.pop("labels").to(device)
+            inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+            with (losses_for_logits if plain else supervised_rows_alone)(model, labels):
+                outputs = model(**inputs, use_cache=False).logits
+            counted = labels[:, 1:] != IGNORED
+            losses, hits = (outputs if plain else nats_and_hits(outputs, labels[:, 1:][counted])).unbind(1)
+            owners = torch.arange(len(batch), device=device)[:, None].expand_as(counted)[counted]
             sums = torch.zeros(3, len(batch), dtype=torch.float64, device=device)
-            sums.index_add_(1, owners, torch.stack([losses.double(), torch.ones_like(losses).double(), hits.double()]))
+            sums.index_add_(1, owners, torch.stack([losses, torch.ones_like(losses), hits]).double())
             for number, (nat, token, hit) in zip(batch, sums.T.tolist(), strict=True):
                 nats[number], tokens[number], right[number] = nat, int(token), int(hit)
             bar.update(len(batch))
     model.train(was_training)
     return Scores(nats, tokens, right)
+
+
+def nats_and_hits(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+    """(tokens, 2) float32: the nats of each target, and 1 where it has the highest logit."""
+    import torch
+
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    return torch.stack([losses, (logits.argmax(-1) == targets).float()], dim=1)
 
 
 def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
