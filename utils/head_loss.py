@@ -88,30 +88,36 @@ class _Nats(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, targets, dtype):
         narrow, matrix = hidden.to(dtype), _in_dtype(weight, dtype)
-        logits = [narrow @ chunk.T for _, chunk in _chunks(matrix, len(narrow))]
-        total = torch.stack([chunk.float().logsumexp(1) for chunk in logits]).logsumexp(0)
-        ctx.save_for_backward(narrow, matrix, targets, total, *logits)
+        powers, highest, totals = [], [], []
+        for _, chunk, buffer in _chunks(matrix, len(narrow)):
+            part = narrow @ chunk.T
+            highest.append(_powers(buffer.copy_(part)))
+            totals.append(buffer.sum(1).log_().add_(highest[-1]))
+            powers.append(part.copy_(buffer))
+        total = torch.stack(totals).logsumexp(0)
+        ctx.save_for_backward(narrow, matrix, targets, (torch.stack(highest) - total).exp_(), *powers)
         ctx.dtypes = hidden.dtype, weight.dtype
         return total - _picked(narrow, matrix, targets)
 
     @staticmethod
     def backward(ctx, gradient):
-        narrow, matrix, targets, total, *logits = ctx.saved_tensors
+        narrow, matrix, targets, shares, *powers = ctx.saved_tensors
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        gradient = gradient[:, None]
         of_hidden = torch.zeros_like(narrow, dtype=torch.float32) if wants_hidden else None
         of_weight = torch.empty_like(matrix, dtype=torch.float32) if wants_weight else None
-        for (first, chunk), part in zip(_chunks(matrix, len(narrow)), logits, strict=True):
-            errors = part.float().sub_(total[:, None]).exp_()
+        weighted = (narrow * gradient).to(narrow.dtype)
+        for (first, chunk, _), share, part in zip(_chunks(matrix, len(narrow)), shares, powers, strict=True):
+            errors = part.mul_(share[:, None])
             inside = ((targets >= first) & (targets < first + len(chunk))).nonzero()[:, 0]
             errors[inside, targets[inside] - first] -= 1
-            errors = errors.mul_(gradient[:, None]).to(matrix.dtype)
             if wants_hidden:
                 of_hidden += errors @ chunk
             if wants_weight:
-                of_weight[first : first + len(chunk)] = errors.T @ narrow
+                of_weight[first : first + len(chunk)] = errors.T @ weighted
         hidden_dtype, weight_dtype = ctx.dtypes
         return (
-            of_hidden.to(hidden_dtype) if wants_hidden else None,
+            of_hidden.mul_(gradient).to(hidden_dtype) if wants_hidden else None,
             of_weight.to(weight_dtype) if wants_weight else None,
             None,
             None,
@@ -122,21 +128,31 @@ def _nats_and_hits(hidden: torch.Tensor, matrix: torch.Tensor, targets: torch.Te
     totals = []
     best = torch.full(targets.shape, -torch.inf, device=targets.device)
     best_id = torch.zeros_like(targets)
-    for first, chunk in _chunks(matrix, len(hidden)):
-        logits = (hidden @ chunk.T).float()
-        totals.append(logits.logsumexp(1))
+    for first, chunk, buffer in _chunks(matrix, len(hidden)):
+        logits = buffer.copy_(hidden @ chunk.T)
         value, number = logits.max(1)
         best_id = torch.where(value > best, first + number, best_id)
         best = torch.maximum(best, value)
+        highest = _powers(logits)
+        totals.append(logits.sum(1).log_().add_(highest))
     nats = torch.stack(totals).logsumexp(0) - _picked(hidden, matrix, targets)
     return torch.stack([nats, (best_id == targets).float()], dim=1)
 
 
-def _chunks(matrix: torch.Tensor, tokens: int) -> Iterator[tuple[int, torch.Tensor]]:
-    """(first token id, rows of the head's matrix) until the vocabulary is through."""
+def _powers(rows: torch.Tensor) -> torch.Tensor:
+    """Turn each row into exp(row − its highest value), and return those highest: logsumexp takes memory every time."""
+    highest = rows.amax(1)
+    rows.sub_(highest[:, None]).exp_()
+    return highest
+
+
+def _chunks(matrix: torch.Tensor, tokens: int) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """(first token id, rows of the head's matrix, float32 memory for their logits) until the vocabulary is through."""
     size = _size(matrix, tokens)
+    buffer = torch.empty(tokens * size, device=matrix.device)
     for first in range(0, len(matrix), size):
-        yield first, matrix[first : first + size]
+        chunk = matrix[first : first + size]
+        yield first, chunk, buffer[: tokens * len(chunk)].view(tokens, len(chunk))
 
 
 def _size(matrix: torch.Tensor, tokens: int) -> int:
