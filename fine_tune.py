@@ -24,6 +24,7 @@ from utils.training_flags import (
     add_running_flags,
     add_training_flags,
     check_kind,
+    check_prefix_cache,
     fill_in,
     given_flags,
     take_hub_flags,
@@ -79,12 +80,13 @@ def main(argv: list[str] | None = None) -> int:
     classifies = data.recipe["kind"] == "classify"
     check_kind(args, parser, data.recipe["kind"])
     open_flags = fill_in(args, data.recipe["kind"])
+    check_prefix_cache(args)
     if args.search:
         search_state.check(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
 
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
-        from utils import calibration, checkpoint, devices, freezing, recipe, training
+        from utils import calibration, checkpoint, devices, freezing, prefix_cache, recipe, training
 
     checkpoint.check_output(args.output_path, args.overwrite)
     device = devices.choose_device(args.device)
@@ -93,13 +95,15 @@ def main(argv: list[str] | None = None) -> int:
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
     ready = prepare(args, data, name, classifies, device, precision)
     base, rows = ready.base, ready.rows
+    folder = prefix_cache.folder_beside(args.output_path)
+    cache = prefix_cache.PrefixCache(folder, args.prefix_cache, args.prefix_cache_gb, args.keep_prefix_cache)
     found = None
     if args.search:
         from utils import searching
 
         freeze = freezing.freeze_classifier if classifies else partial(freezing.freeze, train_head=args.train_head)
         settings = settings_from(args, precision, device)
-        found = searching.search(ready, freeze, args, open_flags, settings, data_sha256)
+        found = searching.search(ready, freeze, args, open_flags, settings, data_sha256, cache)
         vars(args).update(found.settings)
         freeze(base.model, args.unfreeze_last)
     log.info(freezing.describe(base.model))
@@ -107,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = settings_from(args, precision, device)
         outcome = training.train(
-            base.model, ready.objective, rows["train"], rows["validation"], settings, state_folder, args.resume
+            base.model, ready.objective, rows["train"], rows["validation"], settings, state_folder, args.resume, cache
         )
         run_record = recipe.run_record(
             data, data_sha256, name, vars(args), freezing.count(base.model), outcome, precision, device

@@ -56,7 +56,7 @@ def padded_totals(trained, rows: list[dict], width: int) -> tuple[float, int]:
     end = start_and_end(trained.tokenizer)[1]
     nats, tokens = 0.0, 0
     for first in tqdm(range(0, len(rows), BATCH_SIZE), desc=f"padded to {width}", leave=False, disable=None):
-        batch = pad([row["input_ids"][:width] for row in rows[first : first + BATCH_SIZE]], end)
+        batch = pad([{"input_ids": row["input_ids"][:width]} for row in rows[first : first + BATCH_SIZE]], end)
         ids, mask = (torch.nn.functional.pad(batch[name], (0, width - batch[name].shape[1])) for name in batch)
         ids[mask == 0] = end
         with torch.inference_mode():

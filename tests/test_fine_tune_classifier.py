@@ -88,7 +88,7 @@ def test_the_best_macro_f1_is_kept(trained, tmp_path):
     assert run["results"]["validation_macro_f1_after"] == max(measured)
     classifier = open_classifier(str(tmp_path / "model"))
     rows = labelled_rows(labelled_data(ROWS, LABELS), classifier.tokenizer, 1024, ["validation"])["validation"]
-    logits = logits_of(classifier.model, classifier.tokenizer, [row["input_ids"] for row in rows])
+    logits = logits_of(classifier.model, classifier.tokenizer, rows)
     found = f1_score([row["label"] for row in rows], logits.argmax(1), average="macro", zero_division=0)
     assert found == pytest.approx(max(measured))
 

@@ -23,8 +23,8 @@ def prepared(folder, family, pairs, labels=LABELS):
 @pytest.mark.parametrize("family", WRITERS)
 def test_the_states_are_those_that_the_head_sees(tmp_path, family):
     base, rows = prepared(tmp_path, family, opinions(9))
-    states = last_states(base, [row["input_ids"] for row in rows])
-    expected = logits_of(base.model, base.tokenizer, [row["input_ids"] for row in rows])
+    states = last_states(base, rows)
+    expected = logits_of(base.model, base.tokenizer, rows)
     head = base.model.score.weight.detach().double().numpy()
     numpy.testing.assert_allclose(states @ head.T, expected, atol=1e-4)
 
@@ -33,9 +33,9 @@ def test_the_states_are_those_that_the_head_sees(tmp_path, family):
 def test_the_head_answers_as_the_regression(tmp_path, family):
     base, rows = prepared(tmp_path, family, opinions(60))
     labels = numpy.array([row["label"] for row in rows])
-    states = last_states(base, [row["input_ids"] for row in rows])
+    states = last_states(base, rows)
     assert start_from_probe(base, rows, None)
-    logits = logits_of(base.model, base.tokenizer, [row["input_ids"] for row in rows])
+    logits = logits_of(base.model, base.tokenizer, rows)
     standard = (states - states.mean(0)) / states.std(0)
     by_hand = [
         LogisticRegression(C=strength, max_iter=1000).fit(standard, labels).decision_function(standard)
@@ -52,7 +52,7 @@ def test_a_heavy_class_is_answered_more_often(tmp_path):
     for weights in ([10.0, 0.1], [0.1, 10.0]):
         base, rows = prepared(tmp_path, "llama", opinions(60))
         start_from_probe(base, rows, weights)
-        logits = logits_of(base.model, base.tokenizer, [row["input_ids"] for row in rows])
+        logits = logits_of(base.model, base.tokenizer, rows)
         means.append((logits[:, 1] - logits[:, 0]).mean())
     assert means[0] < 0 < means[1]
 
@@ -61,7 +61,7 @@ def test_three_classes(tmp_path):
     pairs = [(text, "meh" if number % 3 == 0 else label) for number, (text, label) in enumerate(opinions(60))]
     base, rows = prepared(tmp_path, "llama", pairs, ["meh", "neg", "pos"])
     assert start_from_probe(base, rows, None)
-    logits = logits_of(base.model, base.tokenizer, [row["input_ids"] for row in rows])
+    logits = logits_of(base.model, base.tokenizer, rows)
     assert logits.shape == (60, 3)
     assert numpy.isfinite(logits).all()
 

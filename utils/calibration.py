@@ -80,7 +80,7 @@ def calibrate(
     `threshold` is "auto" or the number to take; for more than two classes there is none.
     """
     labels = [row["label"] for row in validation_rows]
-    logits = logits_of(trained.model, trained.tokenizer, [row["input_ids"] for row in validation_rows])
+    logits = logits_of(trained.model, trained.tokenizer, validation_rows)
     temperature = fit_temperature(logits, labels) if labels else 1.0
     if logits.shape[1] > 2:
         cut = None

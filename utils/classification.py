@@ -99,10 +99,10 @@ def classify_texts(
     encoded, tail = encode_for_classification(
         classifier.tokenizer, [cleaned[number] for number in present], classifier.template
     )
-    ids = [cut(text, classifier.max_length, tail) for text in encoded]
+    rows = [{"input_ids": cut(text, classifier.max_length, tail)} for text in encoded]
     logits = numpy.full((len(texts), len(classifier.labels)), numpy.nan)
     if present:
-        logits[present] = logits_of(classifier.model, classifier.tokenizer, ids, bfloat16=bfloat16, progress=progress)
+        logits[present] = logits_of(classifier.model, classifier.tokenizer, rows, bfloat16=bfloat16, progress=progress)
     probabilities = softmax(logits / classifier.temperature)
     return Predictions(
         probabilities=probabilities,
@@ -114,24 +114,24 @@ def classify_texts(
 def logits_of(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
-    ids: Sequence[Sequence[int]],
+    rows: Sequence[dict],
     *,
     bfloat16: bool = False,
     progress: str | None = None,
 ) -> "numpy.ndarray":
-    """The model's logits for encoded texts, in the order given: (texts, labels), float64."""
+    """The model's logits for rows {"input_ids"}, in the order given: (texts, labels), float64."""
     import numpy
     import torch
     from tqdm import tqdm
 
     pad_id, device = padding_of(tokenizer), model.device
-    found = numpy.empty((len(ids), model.config.num_labels))
+    found = numpy.empty((len(rows), model.config.num_labels))
     was_training = model.training
     model.eval()
-    bar = tqdm(total=len(ids), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
+    bar = tqdm(total=len(rows), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
-        for batch in batches_by_length([len(text) for text in ids]):
-            inputs = pad([ids[number] for number in batch], pad_id)
+        for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
+            inputs = pad([rows[number] for number in batch], pad_id)
             logits = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits
             found[batch] = logits.double().cpu().numpy()
             bar.update(len(batch))

@@ -141,7 +141,7 @@ def collate(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
     """
     import torch
 
-    inputs = pad([row["input_ids"] for row in rows], pad_id)
+    inputs = pad(rows, pad_id)
     labels = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], IGNORED)
     for number, row in enumerate(rows):
         labels[number, : row["loss_start"]] = IGNORED
@@ -153,19 +153,26 @@ def collate_labelled(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tens
     import torch
 
     return {
-        **pad([row["input_ids"] for row in rows], pad_id),
+        **pad(rows, pad_id),
         "labels": torch.tensor([row["label"] for row in rows]),
     }
 
 
-def pad(texts: Sequence[Sequence[int]], pad_id: int) -> dict[str, "torch.Tensor"]:
-    """Token ids and their mask, padded on the right to the longest: (texts, length) int64 tensors."""
+def pad(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+    """Token ids of rows {"input_ids"} and their mask, padded on the right to the longest: (rows, length) int64 tensors.
+
+    Where rows have a "prefix" (length, width), see `prefix_cache`, it is padded with zeros: (rows, length, width).
+    """
     import torch
 
-    length = max(map(len, texts))
-    input_ids = torch.full((len(texts), length), pad_id)
+    length = max(len(row["input_ids"]) for row in rows)
+    input_ids = torch.full((len(rows), length), pad_id)
     attention_mask = torch.zeros_like(input_ids)
-    for number, ids in enumerate(texts):
+    for number, row in enumerate(rows):
+        ids = row["input_ids"]
         input_ids[number, : len(ids)] = torch.tensor(ids)
         attention_mask[number, : len(ids)] = 1
-    return {"input_ids": input_ids, "attention_mask": attention_mask}
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if "prefix" in rows[0]:
+        inputs["prefix"] = torch.nn.utils.rnn.pad_sequence([row["prefix"] for row in rows], batch_first=True)
+    return inputs

@@ -96,7 +96,7 @@ def _weighted_loss(weights: torch.Tensor | None, outputs, labels: torch.Tensor, 
 def _classification(base: Trained, model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
     from sklearn.metrics import f1_score
 
-    logits = torch.from_numpy(logits_of(model, base.tokenizer, [row["input_ids"] for row in rows]))
+    logits = torch.from_numpy(logits_of(model, base.tokenizer, rows))
     labels = torch.tensor([row["label"] for row in rows])
     predicted = logits.argmax(-1)
     return {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def collate_packed(rows: Sequence[dict]) -> dict[str, "torch.Tensor"]:
     """Put rows {"input_ids", "loss_start"} one after the other: (1, all tokens) int64 tensors.
 
+    Where rows have a "prefix" (length, width), see `prefix_cache`, it is put so, too: (1, all tokens, width).
+
     Positions start anew with each text: that, with no attention mask, is how transformers knows them apart. The first
     token of a text is never a label, so none is predicted from the text before it.
     """
@@ -25,11 +27,14 @@ def collate_packed(rows: Sequence[dict]) -> dict[str, "torch.Tensor"]:
     for row in rows:
         start = max(1, row["loss_start"])
         labels += [IGNORED] * start + list(row["input_ids"][start:])
-    return {
+    batch = {
         "input_ids": torch.tensor([ids]),
         "position_ids": torch.tensor([positions]),
         "labels": torch.tensor([labels]),
     }
+    if "prefix" in rows[0]:
+        batch["prefix"] = torch.cat([row["prefix"] for row in rows])[None]
+    return batch
 
 
 def check_packs(model: "PreTrainedModel") -> None:

@@ -44,7 +44,7 @@ def start_from_probe(
     if not hasattr(base.model, "score") or counts.min() < FOLDS:
         return False
     base.model.to(device)
-    features = last_states(base, [row["input_ids"] for row in rows], bfloat16=bfloat16)
+    features = last_states(base, rows, bfloat16=bfloat16)
     base.model.to("cpu")
     weights, accuracy = _regression(features, labels, class_weights)
     base.model.score.weight.data = torch.from_numpy(weights).float()
@@ -52,19 +52,19 @@ def start_from_probe(
     return True
 
 
-def last_states(base: "Trained", ids: Sequence[Sequence[int]], *, bfloat16: bool = False) -> "numpy.ndarray":
-    """What the head gets to see of each text, the last token's state: (texts, width) float64."""
+def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False) -> "numpy.ndarray":
+    """What the head gets to see of each row {"input_ids"}, the last token's state: (texts, width) float64."""
     import numpy
     import torch
     from tqdm import tqdm
 
-    states = numpy.empty((len(ids), base.model.config.get_text_config().hidden_size))
+    states = numpy.empty((len(rows), base.model.config.get_text_config().hidden_size))
     pad_id, body = padding_of(base.tokenizer), getattr(base.model, base.model.base_model_prefix)
-    bar = tqdm(total=len(ids), desc="reading for the probe", unit=" texts", leave=False, disable=None)
+    bar = tqdm(total=len(rows), desc="reading for the probe", unit=" texts", leave=False, disable=None)
     device = base.model.device
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
-        for batch in batches_by_length([len(text) for text in ids]):
-            inputs = pad([ids[number] for number in batch], pad_id)
+        for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
+            inputs = pad([rows[number] for number in batch], pad_id)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
             hidden = body(**inputs, use_cache=False).last_hidden_state
             last = inputs["attention_mask"].sum(1) - 1

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import random
 import sys
 from argparse import Namespace
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import optuna
 import torch
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
@@ -20,6 +21,8 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 from utils import search_state
 from utils.callbacks import FiniteLoss, Interruption
 from utils.errors import UserError
+from utils.objectives import Objective
+from utils.prefix_cache import PrefixCache
 from utils.preparing import Prepared
 from utils.search_space import ALL, ARGUMENT_OF, describe_space, space_of, suggest
 from utils.training import ObjectiveTrainer, arguments, halve_frozen_weights
@@ -47,6 +50,7 @@ class _Plan:
     unfreeze_last: int | None  # where it is not searched
     space: dict[str, Sequence]
     folder: Path
+    prefix_cache: PrefixCache
 
 
 def search(
@@ -56,12 +60,13 @@ def search(
     open_flags: Sequence[str],
     settings: Settings,
     data_sha256: str,
+    prefix_cache: PrefixCache,
 ) -> Found:
     """Try settings until `flags.search` trials are finished, those of an interrupted search counted.
 
     `open_flags` vary, and their values in `flags` are what the first trial tries. A trial's value is the best of its
     evaluations on the validation split: the one that the training with its settings keeps. The base model stays as
-    it is.
+    it is. All trials of one depth share what the prefix cache has for it.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = search_state.folder_beside(flags.output_path)
@@ -69,7 +74,7 @@ def search(
     space = space_of(defaults, ready.base.model)
     fixed = {name: value for name, value in vars(flags).items() if name not in open_flags}
     search_state.begin(folder, fixed, space, data_sha256, flags.overwrite)
-    plan = _Plan(ready, freeze, replace(settings, report_to=[]), flags.unfreeze_last, space, folder)
+    plan = _Plan(ready, freeze, replace(settings, report_to=[]), flags.unfreeze_last, space, folder, prefix_cache)
     try:
         trials = _run(plan, defaults, flags.search)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
@@ -158,23 +163,13 @@ def _seed(seed: int, trial: int) -> int:
 
 def _trainer(plan: _Plan, bar: tqdm) -> "_TrialTrainer":
     base, objective, settings = plan.ready.base.model, plan.ready.objective, plan.settings
-
-    def model_init(trial: Trial | None) -> PreTrainedModel:
-        if trial is None:  # Trainer wants a model before there is a trial
-            return base
-        last = suggest(trial, plan.space).get("unfreeze_last", plan.unfreeze_last)
-        model = copy.deepcopy(base)
-        plan.freeze(model, None if last == ALL else last)
-        if settings.precision == "bf16":
-            halve_frozen_weights(model)
-        return model
-
     callbacks = [FiniteLoss(), _Fraction(bar)]
     if settings.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(settings.early_stopping_patience))
     trainer = _TrialTrainer(
+        plan,
         objective,
-        model_init=model_init,
+        model_init=lambda trial: base if trial is None else trainer.model,
         args=arguments(settings, objective, plan.folder, True, eval_on_start=False, saves=False),
         train_dataset=plan.ready.rows["train"],
         eval_dataset=plan.ready.rows["validation"],
@@ -186,14 +181,29 @@ def _trainer(plan: _Plan, bar: tqdm) -> "_TrialTrainer":
 
 
 class _TrialTrainer(ObjectiveTrainer):
-    """Settings that cannot train are a trial with the worst value, and no end of the search."""
+    """Each trial trains a copy of the base model.
+
+    Settings that cannot train are a trial with the worst value, and no end of the search.
+    """
+
+    def __init__(self, plan: _Plan, objective: Objective, **options):
+        super().__init__(objective, **options)
+        self._plan = plan
 
     def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
-        try:
-            return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
-        except (UserError, torch.OutOfMemoryError) as error:
-            trial.set_user_attr(PROBLEM, str(error).partition("\n")[0])
-            self.objective = 0.0 if self.args.greater_is_better else float("inf")
+        plan = self._plan
+        last = suggest(trial, plan.space).get("unfreeze_last", plan.unfreeze_last)
+        self.model = copy.deepcopy(plan.ready.base.model)
+        plan.freeze(self.model, None if last == ALL else last)
+        self.model.to(self.args.device)
+        with self.on_prefixes(plan.prefix_cache, plan.settings.precision, epochs=math.inf):  # of all trials
+            if plan.settings.precision == "bf16":
+                halve_frozen_weights(self.model)
+            try:
+                return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+            except (UserError, torch.OutOfMemoryError) as error:
+                trial.set_user_attr(PROBLEM, str(error).partition("\n")[0])
+                self.objective = 0.0 if self.args.greater_is_better else float("inf")
 
     def best_so_far(self, metrics: dict[str, float]) -> float:
         """The best evaluation of the trial until now."""

@@ -20,10 +20,12 @@ from transformers.integrations import TensorBoardCallback
 from transformers.pytorch_utils import Conv1D
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from utils import training_state
 from utils.callbacks import FiniteLoss, Interruption, Progress
 from utils.errors import UserError
 from utils.freezing import train_mode
 from utils.objectives import Objective
+from utils.prefix_cache import OFF, PrefixCache
 from utils.training_settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def train(
     settings: Settings,
     state_folder: Path,
     resume: bool,
+    prefix_cache: PrefixCache = OFF,
 ) -> Outcome:
     """Train the model in place and leave the best of its evaluations in it.
 
@@ -74,7 +77,11 @@ def train(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
     started = time.perf_counter()
-    with interruption.listening(), frozen_weights_in_bfloat16(model, settings.precision == "bf16"):
+    with (
+        trainer.on_prefixes(prefix_cache, settings.precision, _epochs_to_come(trainer.args, len(train_rows))),
+        interruption.listening(),
+        frozen_weights_in_bfloat16(model, settings.precision == "bf16"),
+    ):
         try:
             trainer.train(resume_from_checkpoint=resume or None)
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -109,6 +116,12 @@ def train(
         better=None if after is None else after != first[0] and best(after, first[0]) == after,
         history=history,
     )
+
+
+def _epochs_to_come(args: TrainingArguments, rows: int) -> float:
+    step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    epochs = args.max_steps * step / rows if args.max_steps > 0 else args.num_train_epochs
+    return epochs - training_state.epochs_done(Path(args.output_dir))
 
 
 @contextlib.contextmanager
@@ -213,6 +226,15 @@ class ObjectiveTrainer(Trainer):
     def __init__(self, objective: Objective, **options):
         super().__init__(data_collator=objective.collate, compute_loss_func=objective.loss, **options)
         self._objective = objective  # `objective` is the number of Trainer.hyperparameter_search
+
+    @contextlib.contextmanager
+    def on_prefixes(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
+        """While it lasts, the model starts from what its frozen blocks hand on, as far as the cache has that."""
+        rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
+        with cache.rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
+            self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
+            yield
+        self.train_dataset, self.eval_dataset = rows["train"], rows["validation"] or None
 
     def _get_train_sampler(self, train_dataset=None):
         args = self.args

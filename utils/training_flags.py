@@ -126,6 +126,15 @@ def add_running_flags(parser: Parser) -> None:
     add("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
     add("--report_to", nargs="+", choices=("wandb", "tensorboard"), default=[], help="also log there")
     add("--resume", action="store_true", help="continue an interrupted run")
+    add(
+        "--prefix_cache",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="run the blocks that don't train once, and keep what they hand on in a file for all epochs; auto: where "
+        "that pays and fits (default: %(default)s)",
+    )
+    add("--prefix_cache_gb", type=positive_float, default=8.0, help="at most so large (default: %(default)g)")
+    add("--keep_prefix_cache", action="store_true", help="leave the file for later runs on the same data and base")
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
 
 
@@ -147,6 +156,14 @@ def blocks(text: str) -> int | None:
 def threshold(text: str) -> str:
     """An argument type: auto, or a probability."""
     return text if text == "auto" else str(share(text))
+
+
+def check_prefix_cache(flags: Namespace) -> None:
+    """Refuse a prefix cache that cannot be, as far as the flags tell."""
+    if flags.prefix_cache == "on" and flags.unfreeze_last is None and not flags.search:
+        raise UsageError("--prefix_cache on, but all blocks train", "train the last ones alone with --unfreeze_last N")
+    if flags.prefix_cache == "off" and flags.keep_prefix_cache:
+        raise UsageError("--keep_prefix_cache, but with --prefix_cache off there is none", "leave one of them away")
 
 
 def check_kind(flags: Namespace, parser: ArgumentParser, kind: str) -> None:

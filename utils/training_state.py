@@ -9,7 +9,10 @@ from utils.errors import UsageError, UserError
 ARGUMENTS_FILE = "arguments.json"
 STATES = "checkpoint-*"
 LAST_WRITTEN = "trainer_state.json"  # a state without it was not written to its end
-FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
+PREFIX_CACHE = {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
+FREE_TO_CHANGE = PREFIX_CACHE | {
+    "config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume",
+}  # fmt: skip
 
 
 def folder_beside(output_path: Path) -> Path:
@@ -48,6 +51,12 @@ def begin(folder: Path, arguments: dict, data_sha256: str, resume: bool) -> None
             f"--resume, but this is not the run that was interrupted: it had {was}, and now it is {now}",
             "give the same flags and data, or --overwrite to start anew",
         )
+
+
+def epochs_done(folder: Path) -> float:
+    """Those of the newest state that was written to its end; 0 without one."""
+    states = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{STATES}/{LAST_WRITTEN}")]
+    return max((state["epoch"] for state in states), default=0.0)
 
 
 def keep_whole_states(folder: Path) -> bool:
