@@ -8,7 +8,8 @@ import pytest
 
 from utils.cleaning import Cleaning
 from utils.errors import DataError
-from utils.filtering import HINTS, Filters, count_words, describe, filter_rows, warnings
+from utils.filtering import HINTS, Filters, describe, filter_rows, warnings
+from utils.words import count_words
 
 ALL = Filters(
     keep_replies=True,

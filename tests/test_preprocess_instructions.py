@@ -13,8 +13,8 @@ from small_models import random_model, tiny_tokenizer
 import preprocess
 from utils import encoding
 from utils.cleaning import CHOICES
-from utils.filtering import count_words
 from utils.templates import open_format, set_template, with_length
+from utils.words import count_words
 
 SAMPLE = Path(__file__).parent.parent / "data" / "samples" / "instructions.jsonl"
 WORDS = (

@@ -1,6 +1,5 @@
 """What keeps a test split honest: duplicates and near duplicates found, and groups of rows kept on one side."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -8,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from utils.cleaning import remove_urls
+from utils.words import bare_words, text_key
 
 SHINGLE = 5  # characters
 HASHES = 96  # MinHash values of each text
@@ -22,15 +22,10 @@ def exact_duplicates(texts: Sequence[str]) -> np.ndarray:
 
     A text of nothing but punctuation is compared as it is.
     """
-    return _repeated([text_key(text) for text in texts])
+    return repeated([text_key(text) for text in texts])
 
 
-def text_key(text: str) -> str:
-    """The same for texts that differ in nothing but case, blanks and punctuation."""
-    return _words(text).replace(" ", "") or text
-
-
-def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> np.ndarray:
+def near_duplicates(texts: Sequence[str], threshold: float = 0.8, words: Sequence[str] | None = None) -> np.ndarray:
     """True for every text that is almost the same as an earlier one that is kept; bool, shape (texts,).
 
     Similarity is the Jaccard index of the sets of 5-character pieces (a shorter text is one piece), ignoring links,
@@ -45,8 +40,9 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> np.ndarray:
     such as "Thank you . So true!" and "Thank you David, so true!"; 5 characters merged only "Congratulations !" and
     "Congratulations to !", and texts that differ in one digit.
     """
-    forms = [_words(remove_urls(text)) or text for text in texts]
-    duplicate = _repeated(forms)
+    words = map(bare_words, texts) if words is None else words
+    forms = [_compared_by(*each) for each in zip(texts, words, strict=True)]
+    duplicate = repeated(forms)
     left = np.flatnonzero(~duplicate)
     kept = [True] * len(left)
     shingles = lru_cache(maxsize=4096)(_shingles)
@@ -75,7 +71,7 @@ def split_by_group(
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)
     lists = list(members.values())
-    parts = [Counter(labels[row] for row in rows) for rows in lists]
+    parts = [Counter([labels[row] for row in rows]) if len(rows) > 1 else {labels[rows[0]]: 1} for rows in lists]
     totals = Counter(labels)
     lacking = {label: [share / sum(shares) * total for share in shares] for label, total in totals.items()}
     smallest = {label: min((rows for rows in wanted if rows > 0), default=0) for label, wanted in lacking.items()}
@@ -102,36 +98,28 @@ def split_by_group(
     return [np.array(sorted(rows), dtype=np.intp) for rows in splits]
 
 
-def _lack(part: Counter, totals: Counter, lacking: dict[str | None, list[float]]) -> Callable[[int], float]:
+def _lack(
+    part: dict[str | None, int], totals: Counter, lacking: dict[str | None, list[float]]
+) -> Callable[[int], float]:
     """How much a split lacks rows of the labels of a group, each weighted by the group's part of its rows."""
+    if len(part) == 1:
+        (label,) = part
+        return lacking[label].__getitem__
     parts = {label: rows / totals[label] for label, rows in part.items()}
     whole = sum(parts.values())
     weights = {label: rows / whole for label, rows in parts.items()}
     return lambda split: sum(weight * lacking[label][split] for label, weight in weights.items())
 
 
-# Forms of a text ------------------------------------------------------------------------------------------------------
+# Comparing ------------------------------------------------------------------------------------------------------------
 
 
-class _WithoutPunctuation(dict):
-    """Code point → itself, or None where `str.translate` is to drop it."""
-
-    def __missing__(self, point: int) -> int | None:
-        drop = unicodedata.category(chr(point))[0] in "PC" and not chr(point).isspace()
-        self[point] = kept = None if drop else point
-        return kept
+def _compared_by(text: str, words: str) -> str:
+    without = remove_urls(text)
+    return (words if without == text else bare_words(without)) or text
 
 
-_WITHOUT_PUNCTUATION = _WithoutPunctuation()
-
-
-def _words(text: str) -> str:
-    """Lower-case words between single spaces, without punctuation and invisible characters."""
-    text = unicodedata.normalize("NFC", text.casefold()).translate(_WITHOUT_PUNCTUATION)
-    return " ".join(text.split())
-
-
-def _repeated(keys: list[str]) -> np.ndarray:
+def repeated(keys: list[str]) -> np.ndarray:
     """True where an earlier key is the same."""
     first: dict[str, int] = {}
     return np.array([first.setdefault(key, row) != row for row, key in enumerate(keys)], dtype=bool)
