@@ -1,6 +1,7 @@
 """A name to a base model and its tokenizer: a Hub id, a folder, a .gguf file, the packaged model, `tiny`."""
 
 import importlib.util
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,11 +69,31 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     """The tokenizer of a base model, which bears the model's name."""
     if base.name == "tiny":
         return tiny_tokenizer()
-    from transformers import AutoTokenizer
+    if _is_read_as_it_stands(Path(base.location)):
+        from transformers import PreTrainedTokenizerFast as Loader
+    else:
+        from transformers import AutoTokenizer as Loader
 
-    tokenizer = _from_pretrained(AutoTokenizer, base)
+    tokenizer = _from_pretrained(Loader, base)
     tokenizer.name_or_path = base.name
     return tokenizer
+
+
+def _is_read_as_it_stands(folder: Path) -> bool:
+    """Whether AutoTokenizer would take the folder's tokenizer.json as it is, as it does for converted .gguf files.
+
+    Then its base class gives the same without importing torch, which takes longer than all the rest.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tokenizer = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        return (
+            config["model_type"] in ("gpt2", "llama")
+            and tokenizer["tokenizer_class"] == "TokenizersBackend"
+            and "auto_map" not in tokenizer
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return False  # AutoTokenizer says what is wrong
 
 
 def load_causal_lm(base: BaseModel) -> "PreTrainedModel":

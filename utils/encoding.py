@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.store import Split
+from utils.word_ids import packed_ids
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from utils.tasks.base import Example
 
-TEXTS_AT_ONCE = 10_000
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
 
 
@@ -56,14 +56,16 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> lis
     Asks the tokenizer's Rust core itself: transformers' own call costs half as much again in Python, and keeps
     masks and offsets of all texts at once.
     """
+    return [array.array("I", ids).tolist() for ids in _packed_ids(tokenizer, texts)]
+
+
+def _packed_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[bytes]:
+    """`token_ids` as bytes, which `array.array("I")` takes: joining bytes is faster than joining lists."""
     core = _core(tokenizer)
     core.no_padding()
     core.no_truncation()
     before, core.encode_special_tokens = core.encode_special_tokens, True
-    ids = []
-    for first in range(0, len(texts), TEXTS_AT_ONCE):
-        encodings = core.encode_batch_fast(list(texts[first : first + TEXTS_AT_ONCE]), add_special_tokens=False)
-        ids += [encoding.ids for encoding in encodings]
+    ids = packed_ids(core, texts)
     core.encode_special_tokens = before
     return ids
 
@@ -82,10 +84,11 @@ def encode(
 ) -> tuple[list[array.array], list[int]]:
     """(ids, loss_start) of each text: start, prompt, completion, end; prompt and completion encoded apart."""
     start, end = start_and_end(tokenizer)
-    encoded_prompts = token_ids(tokenizer, prompts) if any(prompts) else [[]] * len(prompts)
-    encoded = zip(encoded_prompts, token_ids(tokenizer, completions), strict=True)
-    ids = [array.array("I", [start, *prompt, *completion, end]) for prompt, completion in encoded]
-    return ids, [1 + len(prompt) for prompt in encoded_prompts]
+    start, end = _packed([start]), _packed([end])
+    encoded_prompts = _packed_ids(tokenizer, prompts) if any(prompts) else [b""] * len(prompts)
+    encoded = zip(encoded_prompts, _packed_ids(tokenizer, completions), strict=True)
+    ids = [array.array("I", start + prompt + completion + end) for prompt, completion in encoded]
+    return ids, [1 + len(prompt) // ids[0].itemsize for prompt in encoded_prompts]
 
 
 def encode_for_classification(
@@ -106,7 +109,12 @@ def encode_for_classification(
     else:
         head, tail = [] if before else [start_and_end(tokenizer)[0]], []
     head, tail = head + token_ids(tokenizer, [before])[0], token_ids(tokenizer, [after])[0] + tail
-    return [array.array("I", [*head, *ids, *tail]) for ids in token_ids(tokenizer, texts)], len(tail)
+    first, last = _packed(head), _packed(tail)
+    return [array.array("I", first + ids + last) for ids in _packed_ids(tokenizer, texts)], len(tail)
+
+
+def _packed(ids: list[int]) -> bytes:
+    return array.array("I", ids).tobytes()
 
 
 def cut(ids: array.array, length: int, tail: int) -> array.array:

@@ -7,16 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.cleaning import Cleaning, clean_all, replace_mentions
+from utils.cleaning import Cleaning, replace_mentions
 from utils.errors import DataError
 from utils.labels import conflicting
+from utils.prepared_texts import prepare
+from utils.words import text_key
 
 if TYPE_CHECKING:
     import pandas
-
-# Scripts that are written without blanks: each character counts as a word.
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
 
 FACTS = ("id", "date", "language", "is_reply", "is_retweet")
 
@@ -66,72 +64,83 @@ class Filtered:
     samples: list[dict[str, str]]  # three texts before and after, without user names unless they are wanted
 
 
-def count_words(text: str) -> int:
-    """Blank-separated words; in scripts without blanks, characters."""
-    return len(WORD.findall(text))
-
-
 def filter_rows(
-    rows: "pandas.DataFrame", cleaning: Cleaning, filters: Filters, seed: int, keep_conflicts: bool = False
+    rows: "pandas.DataFrame",
+    cleaning: Cleaning,
+    filters: Filters,
+    seed: int,
+    keep_conflicts: bool = False,
+    processes: int = 1,
 ) -> Filtered:
     """Filter, clean, filter again, drop duplicates, sample. `rows` is what `raw_rows.read_rows` returns.
 
     Where rows have labels, a text with several is dropped; with `keep_conflicts` the rows with its most frequent label
-    stay. A near duplicate with another label stays too: one word can make the difference.
+    stay. A near duplicate with another label stays too: one word can make the difference. `processes` clean the texts.
     """
-    from utils.splitting import exact_duplicates, text_key
+    import numpy as np
 
-    if "label" not in rows:
-        rows = rows.assign(label=None, left_out=False)
+    from utils.splitting import repeated
 
     dropped: dict[str, int] = {}
+    read, left = len(rows), np.arange(len(rows))  # row numbers: taking whole rows after every filter is slow
 
-    def drop(reason: str, kept: "pandas.DataFrame", unwanted: Sequence[bool]) -> "pandas.DataFrame":
-        left = kept.loc[[not mark for mark in unwanted]]
-        if len(left) < len(kept):
-            dropped[reason] = len(kept) - len(left)
-        return left
+    def drop(reason: str, unwanted: Sequence[bool]) -> None:
+        nonlocal left
+        kept = left[~np.asarray(unwanted, dtype=bool)]
+        if len(kept) < len(left):
+            dropped[reason] = len(left) - len(kept)
+        left = kept
 
-    read = len(rows)
-    rows = drop("not public", rows, rows["is_private"])
-    rows = drop("no text", rows, rows["text"].str.strip() == "")
-    rows = drop("no label", rows, rows["label"] == "")
-    rows = drop("label not in the map", rows, rows["left_out"])
+    def column(name: str) -> "pandas.Series":
+        return rows[name].iloc[left]
+
+    labelled = "label" in rows
+    drop("not public", column("is_private"))
+    drop("no text", column("text").str.strip() == "")
+    if labelled:
+        drop("no label", column("label") == "")
+        drop("label not in the map", column("left_out"))
     if not filters.keep_retweets:
-        rows = drop("retweet", rows, rows["is_retweet"])
+        drop("retweet", column("is_retweet"))
     if not filters.keep_replies:
-        rows = drop("reply", rows, rows["is_reply"])
-    warned = rows["content_warning"] != ""
+        drop("reply", column("is_reply"))
     if not filters.keep_content_warnings:
-        rows = drop("content warning", rows, warned)
-    elif warned.any():
-        rows = rows.assign(text=rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]))
+        drop("content warning", column("content_warning") != "")
     if filters.language is not None:
-        rows = drop("other language", rows, in_another_language(rows["language"].tolist(), filters.language))
+        drop("other language", in_another_language(column("language").tolist(), filters.language))
 
-    texts, cleaned = clean_all(rows["text"].tolist(), cleaning)
-    rows = rows.assign(before=rows["text"], text=texts)
-    rows = drop("nothing left after cleaning", rows, rows["text"] == "")
-    rows = rows.assign(words=rows["text"].map(count_words))
-    rows = drop("too short", rows, rows["words"] < filters.min_tokens)
+    rows = rows.iloc[left]
+    if (warned := rows["content_warning"] != "").any():
+        rows = rows.assign(text=rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]))
+    prepared = prepare(rows["text"].tolist(), cleaning, processes)
+    left, words = np.arange(len(rows)), np.array(prepared.words)
+
+    def of_left(values: Sequence) -> list:
+        return [values[row] for row in left.tolist()]
+
+    drop("nothing left after cleaning", [text == "" for text in prepared.texts])
+    drop("too short", words[left] < filters.min_tokens)
     if filters.max_tokens is not None:
-        rows = drop("too long", rows, rows["words"] > filters.max_tokens)
+        drop("too long", words[left] > filters.max_tokens)
     if filters.exclude:
-        rows = drop("excluded word", rows, with_excluded_word(rows["text"], filters.exclude))
-    keys = [text_key(text) for text in rows["text"]]
-    rows = drop("conflicting labels", rows, conflicting(keys, rows["label"].tolist(), keep_conflicts))
-    rows = drop("exact duplicate", rows, exact_duplicates(rows["text"].tolist()))
-    rows = drop("near duplicate", rows, _near_duplicates(rows["text"].tolist(), rows["label"].tolist()))
-    if rows.empty:
+        drop("excluded word", with_excluded_word(of_left(prepared.texts), filters.exclude))
+    labels = rows["label"].tolist() if labelled else [None] * len(rows)
+    keys = list(map(text_key, prepared.texts, prepared.bare))
+    if labelled:
+        drop("conflicting labels", conflicting(of_left(keys), of_left(labels), keep_conflicts))
+    drop("exact duplicate", repeated(of_left(keys)))
+    drop("near duplicate", _near_duplicates(*map(of_left, (prepared.texts, prepared.bare, labels))))
+    if not len(left):
         raise DataError(f"no row is left of {read}: " + describe(dropped), _largest_hint(dropped))
-    rows = drop("not sampled", rows, not_chosen(len(rows), filters, seed))
+    drop("not sampled", not_chosen(len(left), filters, seed))
+    rows = rows.iloc[left].assign(before=lambda kept: kept["text"], text=of_left(prepared.texts))
     return Filtered(
         texts=rows["text"].tolist(),
-        labels=rows["label"].tolist(),
+        labels=of_left(labels),
         groups=rows["group"].tolist(),
         facts=_facts(rows, filters.keep_users),
         dropped=dropped,
-        cleaned=cleaned,
+        cleaned=prepared.cleaned,
         samples=_samples(rows, filters.keep_users),
     )
 
@@ -145,8 +154,8 @@ def warnings(read: int, dropped: dict[str, int]) -> list[str]:
     ]
 
 
-def _near_duplicates(texts: list[str], labels: list[str | None]) -> list[bool]:
-    """True for a text that is almost the same as an earlier one with its label."""
+def _near_duplicates(texts: list[str], words: list[str], labels: list[str | None]) -> list[bool]:
+    """True for a text that is almost the same as an earlier one with its label. `words` are the texts' bare words."""
     from utils.splitting import near_duplicates
 
     rows_of: dict[str | None, list[int]] = {}
@@ -154,8 +163,9 @@ def _near_duplicates(texts: list[str], labels: list[str | None]) -> list[bool]:
         rows_of.setdefault(label, []).append(row)
     found = [False] * len(texts)
     for rows in rows_of.values():
-        for row, mark in zip(rows, near_duplicates([texts[row] for row in rows]), strict=True):
-            found[row] = bool(mark)
+        marks = near_duplicates([texts[row] for row in rows], words=[words[row] for row in rows])
+        for row, mark in zip(rows, marks.tolist(), strict=True):
+            found[row] = mark
     return found
 
 
@@ -179,6 +189,8 @@ def not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
     """True for the rows that --sample and --max_rows leave out, drawn with the seed."""
     wanted = rows if filters.sample is None else max(1, round(filters.sample * rows))
     wanted = min(wanted, filters.max_rows or wanted)
+    if wanted == rows:
+        return [False] * rows
     chosen = set(random.Random(seed).sample(range(rows), wanted))
     return [number not in chosen for number in range(rows)]
 
@@ -204,6 +216,7 @@ def _user_name(user: str) -> str:
 
 
 def _samples(rows: "pandas.DataFrame", keep_users: bool) -> list[dict[str, str]]:
+    rows = rows[["before", "text"]]
     changed = rows[rows["before"] != rows["text"]]
     shown = changed if len(changed) >= 3 else rows
     step = max(1, len(shown) // 3)

@@ -13,13 +13,13 @@ from utils.filtering import (
     HINTS,
     Filtered,
     Filters,
-    count_words,
     describe,
     in_another_language,
     not_chosen,
     with_excluded_word,
 )
 from utils.store import Split
+from utils.words import count_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,7 +12,6 @@ from utils import metrics
 from utils.encoding import context_length
 from utils.errors import DataError
 from utils.files import atomic_write
-from utils.filtering import count_words
 from utils.generation import Generated, generate_from_ids
 from utils.judging import likelihood_of
 from utils.metrics import answers as answers_metric
@@ -20,6 +19,7 @@ from utils.metrics.likelihood import paired_difference
 from utils.rows import training_rows
 from utils.sampling import Sampling
 from utils.templates import LENGTHS, borrow_template, open_format, with_length
+from utils.words import count_words
 
 if TYPE_CHECKING:
     from utils.checkpoint import Trained

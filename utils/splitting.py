@@ -1,20 +1,14 @@
 """What keeps a test split honest: duplicates and near duplicates found, and groups of rows kept on one side."""
 
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from utils.cleaning import remove_urls
-
-SHINGLE = 5  # characters
-HASHES = 96  # MinHash values of each text
-MISSED_AT_THRESHOLD = 1e-3  # the chance that a pair of exactly the threshold's similarity is not looked at
-LEADERS = (
-    16  # with how many texts of a bucket the others are compared, which bounds the time on thousands of look-alikes
-)
+from utils.minhash import SHINGLE, candidate_pairs, signatures
+from utils.words import bare_words, text_key
 
 
 def exact_duplicates(texts: Sequence[str]) -> np.ndarray:
@@ -22,15 +16,10 @@ def exact_duplicates(texts: Sequence[str]) -> np.ndarray:
 
     A text of nothing but punctuation is compared as it is.
     """
-    return _repeated([text_key(text) for text in texts])
+    return repeated([text_key(text) for text in texts])
 
 
-def text_key(text: str) -> str:
-    """The same for texts that differ in nothing but case, blanks and punctuation."""
-    return _words(text).replace(" ", "") or text
-
-
-def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> np.ndarray:
+def near_duplicates(texts: Sequence[str], threshold: float = 0.8, words: Sequence[str] | None = None) -> np.ndarray:
     """True for every text that is almost the same as an earlier one that is kept; bool, shape (texts,).
 
     Similarity is the Jaccard index of the sets of 5-character pieces (a shorter text is one piece), ignoring links,
@@ -45,12 +34,13 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> np.ndarray:
     such as "Thank you . So true!" and "Thank you David, so true!"; 5 characters merged only "Congratulations !" and
     "Congratulations to !", and texts that differ in one digit.
     """
-    forms = [_words(remove_urls(text)) or text for text in texts]
-    duplicate = _repeated(forms)
+    words = map(bare_words, texts) if words is None else words
+    forms = [_compared_by(*each) for each in zip(texts, words, strict=True)]
+    duplicate = repeated(forms)
     left = np.flatnonzero(~duplicate)
     kept = [True] * len(left)
     shingles = lru_cache(maxsize=4096)(_shingles)
-    for earlier, later in _candidate_pairs(_signatures([forms[row] for row in left]), threshold):
+    for earlier, later in candidate_pairs(signatures([forms[row] for row in left]), threshold):
         if kept[earlier] and kept[later]:
             similarity = _jaccard(shingles(forms[left[earlier]]), shingles(forms[left[later]]))
             kept[later] = similarity < threshold
@@ -75,7 +65,7 @@ def split_by_group(
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)
     lists = list(members.values())
-    parts = [Counter(labels[row] for row in rows) for rows in lists]
+    parts = [Counter([labels[row] for row in rows]) if len(rows) > 1 else {labels[rows[0]]: 1} for rows in lists]
     totals = Counter(labels)
     lacking = {label: [share / sum(shares) * total for share in shares] for label, total in totals.items()}
     smallest = {label: min((rows for rows in wanted if rows > 0), default=0) for label, wanted in lacking.items()}
@@ -102,36 +92,28 @@ def split_by_group(
     return [np.array(sorted(rows), dtype=np.intp) for rows in splits]
 
 
-def _lack(part: Counter, totals: Counter, lacking: dict[str | None, list[float]]) -> Callable[[int], float]:
+def _lack(
+    part: dict[str | None, int], totals: Counter, lacking: dict[str | None, list[float]]
+) -> Callable[[int], float]:
     """How much a split lacks rows of the labels of a group, each weighted by the group's part of its rows."""
+    if len(part) == 1:
+        (label,) = part
+        return lacking[label].__getitem__
     parts = {label: rows / totals[label] for label, rows in part.items()}
     whole = sum(parts.values())
     weights = {label: rows / whole for label, rows in parts.items()}
     return lambda split: sum(weight * lacking[label][split] for label, weight in weights.items())
 
 
-# Forms of a text ------------------------------------------------------------------------------------------------------
+# Comparing ------------------------------------------------------------------------------------------------------------
 
 
-class _WithoutPunctuation(dict):
-    """Code point → itself, or None where `str.translate` is to drop it."""
-
-    def __missing__(self, point: int) -> int | None:
-        drop = unicodedata.category(chr(point))[0] in "PC" and not chr(point).isspace()
-        self[point] = kept = None if drop else point
-        return kept
+def _compared_by(text: str, words: str) -> str:
+    without = remove_urls(text)
+    return (words if without == text else bare_words(without)) or text
 
 
-_WITHOUT_PUNCTUATION = _WithoutPunctuation()
-
-
-def _words(text: str) -> str:
-    """Lower-case words between single spaces, without punctuation and invisible characters."""
-    text = unicodedata.normalize("NFC", text.casefold()).translate(_WITHOUT_PUNCTUATION)
-    return " ".join(text.split())
-
-
-def _repeated(keys: list[str]) -> np.ndarray:
+def repeated(keys: list[str]) -> np.ndarray:
     """True where an earlier key is the same."""
     first: dict[str, int] = {}
     return np.array([first.setdefault(key, row) != row for row, key in enumerate(keys)], dtype=bool)
@@ -144,77 +126,3 @@ def _shingles(form: str) -> frozenset[str]:
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     common = len(one & other)
     return common / (len(one) + len(other) - common)
-
-
-# MinHash and banding --------------------------------------------------------------------------------------------------
-
-
-def _signatures(forms: list[str], block: int = 1000) -> np.ndarray:
-    """MinHash values, uint32, shape (texts, HASHES). `block` texts at a time, so that their hashes fit the cache."""
-    random = np.random.default_rng(0)
-    offsets = random.integers(2**32, size=HASHES, dtype=np.uint32)
-    factors = random.integers(2**32, size=HASHES, dtype=np.uint32) | np.uint32(1)  # odd: each is a permutation
-    signatures = np.empty((HASHES, len(forms)), dtype=np.uint32)
-    for first in range(0, len(forms), block):
-        hashes, starts = _hashed_shingles(forms[first : first + block])
-        permuted = np.empty_like(hashes)
-        for row, offset, factor in zip(signatures, offsets, factors, strict=True):
-            np.bitwise_xor(hashes, offset, out=permuted)
-            np.multiply(permuted, factor, out=permuted)
-            np.minimum.reduceat(permuted, starts, out=row[first : first + block])
-    return np.ascontiguousarray(signatures.T)
-
-
-def _hashed_shingles(forms: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The hash of every piece of every text, uint32, one after the other; and where each text's pieces start."""
-    padded = [form.ljust(SHINGLE, "\0") for form in forms]
-    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    hashes = np.zeros(len(characters), dtype=np.uint32)
-    for place in range(SHINGLE):
-        hashes *= np.uint32(0x01000193)
-        hashes[: len(hashes) - place] += characters[place:]
-    hashes ^= hashes >> np.uint32(16)
-    hashes *= np.uint32(0x85EBCA6B)
-    hashes ^= hashes >> np.uint32(13)
-    lengths = np.array([len(form) for form in padded])
-    inside = np.ones(len(characters), dtype=bool)
-    for back in range(1, SHINGLE):
-        inside[np.cumsum(lengths) - back] = False  # such a piece would run into the next text
-    pieces = lengths - SHINGLE + 1
-    return hashes[inside], np.cumsum(pieces) - pieces
-
-
-def _candidate_pairs(signatures: np.ndarray, threshold: float, block: int = 20_000) -> Iterator[tuple[int, int]]:
-    """Pairs (earlier, later) of texts that may be similar enough, in the order of the later.
-
-    Texts that agree in a whole band of their values meet in a bucket, where each is paired with the first `LEADERS`.
-    """
-    texts = np.arange(len(signatures))
-    width = _band_width(threshold)
-    codes = [texts[:0]]  # later * number of texts + earlier: sorts and weeds out in one go
-    for first in range(0, HASHES - width + 1, width):
-        keys = np.zeros(len(texts), dtype=np.uint64)
-        for column in range(first, first + width):
-            keys *= np.uint64(0x9E3779B97F4A7C15)
-            keys ^= keys >> np.uint64(29)
-            keys += signatures[:, column]
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        starts = np.concatenate((texts[:1], np.where(keys[1:] != keys[:-1], texts[1:], 0)))
-        leaders = np.maximum.accumulate(starts)
-        for place in range(LEADERS):
-            later = np.flatnonzero(leaders + place < texts)
-            codes.append(order[later] * len(texts) + order[leaders[later] + place])
-    codes = np.unique(np.concatenate(codes))
-    error = 3 * (threshold * (1 - threshold) / HASHES) ** 0.5  # three standard deviations of the estimate
-    for first in range(0, len(codes), block):
-        later, earlier = np.divmod(codes[first : first + block], len(texts))
-        estimates = np.mean(signatures[later] == signatures[earlier], axis=1)
-        likely = estimates >= threshold - error
-        yield from zip(earlier[likely].tolist(), later[likely].tolist(), strict=True)
-
-
-def _band_width(threshold: float) -> int:
-    """The widest band, hence the fewest needless pairs, that still misses few enough pairs at the threshold."""
-    widths = range(2, 13)
-    return max((n for n in widths if (1 - threshold**n) ** (HASHES // n) <= MISSED_AT_THRESHOLD), default=1)

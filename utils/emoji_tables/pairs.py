@@ -11,9 +11,10 @@ from utils.emoji_tables.resolving import Row
 from utils.emoji_tables.splits import split_rows
 from utils.emoji_tables.table import Table
 from utils.errors import DataError
-from utils.filtering import HINTS, Filtered, Filters, count_words, describe, not_chosen, with_excluded_word
+from utils.filtering import HINTS, Filtered, Filters, describe, not_chosen, with_excluded_word
 from utils.store import Split
 from utils.tasks.base import Task, apply_template
+from utils.words import count_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
