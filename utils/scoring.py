@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from utils import processes
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -24,20 +26,24 @@ def score(
 ) -> Scores:
     """Score rows {"input_ids", "loss_start"}. `progress` names a bar on stderr (on a terminal only).
 
-    Padding counts for nothing.
+    Padding counts for nothing. Several processes share the batches, see `utils.processes`.
     """
+    import numpy
     import torch
     from tqdm import tqdm
 
     from utils.encoding import IGNORED, collate
 
-    nats, tokens, right = [0.0] * len(rows), [0] * len(rows), [0] * len(rows)
+    found = numpy.zeros((3, len(rows)))
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
     device = model.device
     was_training = model.training
     model.eval()
-    bar = tqdm(total=len(rows), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
+    bar = tqdm(
+        total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
+    )
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
-        for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
+        for batch in batches:
             inputs = collate([rows[number] for number in batch], pad_id=0)
             targets = inputs.pop("labels")[:, 1:].to(device)
             logits = model(**{name: tensor.to(device) for name, tensor in inputs.items()}, use_cache=False).logits
@@ -48,11 +54,11 @@ def score(
             owners = torch.arange(len(batch), device=device)[:, None].expand_as(targets)[counted]
             sums = torch.zeros(3, len(batch), dtype=torch.float64, device=device)
             sums.index_add_(1, owners, torch.stack([losses.double(), torch.ones_like(losses).double(), hits.double()]))
-            for number, (nat, token, hit) in zip(batch, sums.T.tolist(), strict=True):
-                nats[number], tokens[number], right[number] = nat, int(token), int(hit)
+            found[:, batch] = sums.cpu().numpy()
             bar.update(len(batch))
     model.train(was_training)
-    return Scores(nats, tokens, right)
+    nats, tokens, right = processes.summed(found)
+    return Scores(nats.tolist(), tokens.astype(int).tolist(), right.astype(int).tolist())
 
 
 def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:

@@ -18,8 +18,8 @@ from transformers import (
 )
 from transformers.integrations import TensorBoardCallback
 from transformers.pytorch_utils import Conv1D
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from utils import processes, row_order
 from utils.callbacks import FiniteLoss, Interruption, Progress
 from utils.errors import UserError
 from utils.freezing import train_mode
@@ -61,7 +61,7 @@ def train(
         objective,
         model=model,
         args=arguments(settings, objective, state_folder, bool(validation_rows), eval_on_start=not resume),
-        train_dataset=train_rows,
+        train_dataset=train_rows if processes.world_size() == 1 else [*train_rows, row_order.without_loss(train_rows)],
         eval_dataset=validation_rows or None,
         callbacks=[interruption, *objective.callbacks, FiniteLoss()],
     )
@@ -86,7 +86,7 @@ def train(
                 "free some space or choose another --output_path; --overwrite starts anew",
             ) from error
     seconds = time.perf_counter() - started
-    if interruption.happened:
+    if processes.any_of(interruption.happened):  # and so all have read the state before the first one clears it away
         raise KeyboardInterrupt
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     model.to("cpu").eval()
@@ -172,6 +172,7 @@ def arguments(
         bf16=settings.precision == "bf16",
         fp16=settings.precision == "fp16",
         use_cpu=settings.device == "cpu",
+        ddp_find_unused_parameters=False,  # there are none
         eval_strategy=when if has_validation else "no",
         eval_steps=settings.save_steps or None,
         eval_on_start=has_validation and eval_on_start,
@@ -195,18 +196,6 @@ def arguments(
     )
 
 
-class _ByLength(LengthGroupedSampler):
-    """Its order belongs to the seed and the epoch, so that a resumed epoch goes on in the order in which it began."""
-
-    def __init__(self, rows: list[dict], batch_size: int, seed: int):
-        super().__init__(batch_size, rows)
-        self.seed = seed
-
-    def set_epoch(self, epoch: int) -> None:
-        """What the data loader calls before each epoch."""
-        self.generator = torch.Generator().manual_seed(self.seed + epoch)
-
-
 class ObjectiveTrainer(Trainer):
     """Trainer with frozen parts in eval mode, and the objective's own validation."""
 
@@ -215,8 +204,17 @@ class ObjectiveTrainer(Trainer):
         self._objective = objective  # `objective` is the number of Trainer.hyperparameter_search
 
     def _get_train_sampler(self, train_dataset=None):
-        args = self.args
-        return _ByLength(self.train_dataset, args.train_batch_size * args.gradient_accumulation_steps, args.seed)
+        args, rows, several = self.args, self.train_dataset, processes.world_size()
+        batch = args.train_batch_size * several
+        if several > 1:
+            rows = rows[:-1]  # the last is there to fill up
+        return row_order.ByLength(rows, batch * args.gradient_accumulation_steps, args.seed, batch if several > 1 else 1)
+
+    def get_train_dataloader(self):
+        loader = super().get_train_dataloader()
+        if processes.world_size() > 1:  # neither accelerate nor Trainer finds the sampler of an epoch that goes on
+            loader.batch_sampler.set_epoch = loader.batch_sampler.batch_sampler.sampler.set_epoch
+        return loader
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model.training:
