@@ -63,10 +63,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     set_up_logging()
     hub = take_hub_flags(args, given_flags(build_parser(), argv))
+    if hub.push_only:
+        processes.check_alone("--push_only")
     if hub.push_to_hub or hub.push_only:
         publishing.check(hub.hub_model_id)
     if hub.push_only:
-        processes.check_alone("--push_only")
         print(publishing.push(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
         return EXIT_DONE
     if args.data_path is None:
@@ -94,6 +95,9 @@ def main(argv: list[str] | None = None) -> int:
     name = args.model or data.recipe["base_model"]
     processes.start(device)
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
+    if (several := processes.world_size()) > 1:
+        texts = several * args.batch_size * args.gradient_accumulation_steps
+        log.info("%d processes: a step takes %d texts", several, texts)
     ready = prepare(args, data, name, classifies, device, precision)
     base, rows = ready.base, ready.rows
     found = None

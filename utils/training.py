@@ -204,11 +204,13 @@ class ObjectiveTrainer(Trainer):
         self._objective = objective  # `objective` is the number of Trainer.hyperparameter_search
 
     def _get_train_sampler(self, train_dataset=None):
-        args, rows, several = self.args, self.train_dataset, processes.world_size()
-        batch = args.train_batch_size * several
-        if several > 1:
-            rows = rows[:-1]  # the last is there to fill up
-        return row_order.ByLength(rows, batch * args.gradient_accumulation_steps, args.seed, batch if several > 1 else 1)
+        several = processes.world_size()
+        batch = self.args.train_batch_size * several
+        step = batch * self.args.gradient_accumulation_steps
+        if several == 1:
+            return row_order.ByLength(self.train_dataset, step, self.args.seed)
+        rows = self.train_dataset[:-1]  # the last is there to fill up
+        return row_order.ByLength(rows, step, self.args.seed, multiple=batch)
 
     def get_train_dataloader(self):
         loader = super().get_train_dataloader()
