@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from utils import processes
 from utils.cli import Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
@@ -70,6 +71,7 @@ def typed(texts: list[str]) -> Iterator[str]:
 
 def lines_of_stdin() -> Iterator[str]:
     """The lines that another program writes to us; what is not UTF-8 in them is read as cp1252."""
+    processes.check_alone("a text a line from another program")
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
             "there is nothing to classify", 'give --text "…" or --data_path FILE, or pipe in a text a line'
@@ -88,6 +90,7 @@ def load_classifier(args):
 
     device = devices.choose_device(args.device)
     bfloat16 = devices.choose_precision(args.precision, device) == "bf16"
+    processes.start(device)
     classifier = open_classifier(args.model_path)
     classifier.model.to(device)
     return classifier, bfloat16

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import comparing, store
+from utils import comparing, processes, store
 from utils.answering import MAX_NEW_TOKENS, NO_REPEAT_NGRAM_SIZE
 from utils.cli import Parser, non_negative_int, positive_float, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
@@ -82,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
 
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
+    processes.start(device)
     trained = checkpoint.load(args.model_path)
     data_sha256 = sha256_of(args.data_path)
     check_fits(args.model_path, trained, args.data_path, data, data_sha256)

@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-from utils import publishing, search_state, store, training_state
+from utils import processes, publishing, search_state, store, training_state
 from utils.cli import MODEL_HELP, Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UserError
 from utils.files import sha256_of
@@ -64,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     set_up_logging()
     hub = take_hub_flags(args, given_flags(build_parser(), argv))
+    if hub.push_only:
+        processes.check_alone("--push_only")
     if hub.push_to_hub or hub.push_only:
         publishing.check(hub.hub_model_id)
     if hub.push_only:
@@ -82,6 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     open_flags = fill_in(args, data.recipe["kind"])
     check_prefix_cache(args)
     if args.search:
+        processes.check_alone("--search")
         search_state.check(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
 
@@ -92,7 +95,11 @@ def main(argv: list[str] | None = None) -> int:
     device = devices.choose_device(args.device)
     precision = devices.choose_precision(args.precision, device)
     name = args.model or data.recipe["base_model"]
+    processes.start(device)
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
+    if (several := processes.world_size()) > 1:
+        texts = several * args.batch_size * args.gradient_accumulation_steps
+        log.info("%d processes: a step takes %d texts", several, texts)
     ready = prepare(args, data, name, classifies, device, precision)
     base, rows = ready.base, ready.rows
     folder = prefix_cache.folder_beside(args.output_path)
@@ -121,15 +128,18 @@ def main(argv: list[str] | None = None) -> int:
             run_record["calibration"] = calibration.calibrate(base, rows["validation"], args.threshold, args.seed)
         if found:
             run_record["search"] = found.record
-        checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
+        if processes.is_first():
+            checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
     except (KeyboardInterrupt, UserError):
-        if training_state.keep_whole_states(state_folder):
+        if processes.is_first() and training_state.keep_whole_states(state_folder):
             log.info("to go on from the last saved state, run the same command with --resume")
         raise
     if outcome.better is False and not classifies:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     if found:
         search_state.finish(args.output_path)
+    if not processes.is_first():
+        return EXIT_DONE
     shutil.rmtree(state_folder)
     print(args.output_path, flush=True)
     if hub.push_to_hub:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import answering, checkpoint, emoji_writing
+from utils import answering, checkpoint, emoji_writing, processes
 from utils.cli import MODEL_HELP, Parser, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
@@ -69,12 +69,15 @@ def main(argv: list[str] | None = None) -> int:
     prompts = given_prompts(args.instruction, args.input, args.prompt, args.prompts_file)
     check_typed("system", args.system or "")
     check_chat(args)
+    if args.chat:
+        processes.check_alone("--chat")
     if args.output_path:
         check_writable(args.output_path)
 
     from utils.devices import choose_device
 
     device = choose_device(args.device)
+    processes.start(device)
     trained = checkpoint.load_writer(args.model_path)
     emoji = emoji_writing.writes_emoji(args, trained, prompts)
     answers = not emoji and answering.follows_instructions(args, trained, prompts)

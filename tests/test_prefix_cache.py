@@ -387,36 +387,6 @@ def test_a_file_that_is_cut_short_is_computed_again(tmp_path, caplog):
     assert [*file.parent.iterdir()] == [file]
 
 
-def test_processes_share_the_work(tmp_path):
-    """Here threads, each with a model of its own."""
-    models, barrier, found, shares = [frozen(), frozen()], threading.Barrier(2), {}, {}
-    expected = use(tmp_path, frozen(), MANY, keep=False)
-
-    def work(rank):
-        shares[rank] = []
-
-        def make_batch(rows):
-            shares[rank].append(len(rows))
-            return PADDED(rows)
-
-        cache = cache_in(tmp_path, rank=rank, world=2, wait=barrier.wait)
-        with cache.rows(models[rank], make_batch, MANY, **OPTIONS) as rows:
-            found[rank] = [row["prefix"].clone() for row in rows["train"]]
-
-    threads = [threading.Thread(target=work, args=(rank,)) for rank in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert torch.equal(found[0][0], expected)
-    assert all(torch.equal(*pair) for pair in zip(found[0], found[1], strict=True))
-    checks = 3 * [2]
-    assert all(share[:3] == checks for share in shares.values())
-    assert sum(sum(share[3:]) for share in shares.values()) == 200
-    assert all(len(share) > 3 for share in shares.values())
-    assert list(tmp_path.iterdir()) == []
-
-
 # ---- fine_tune.py
 
 

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from tqdm import tqdm
 from transformers import TrainerCallback
 
+from utils import processes
 from utils.checkpoint import Trained
 from utils.errors import UserError
 from utils.generation import generate_from_ids
 from utils.sampling import Sampling
 
+ONE_WISH = 5.0  # seconds
 SHOWN = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
 
 
@@ -91,6 +93,8 @@ class Interruption(TrainerCallback):
     def __init__(self, announced: str = "saving"):
         self.announced = announced
         self.happened = False
+        self.agreed = False  # by all processes: they have to stop after the same step
+        self.since = 0.0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -98,24 +102,35 @@ class Interruption(TrainerCallback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._note)
+        several = processes.world_size() > 1  # their launcher, or Slurm, ends them with SIGTERM
+        before = {
+            number: signal.signal(number, self._note)
+            for number in ((signal.SIGINT, signal.SIGTERM) if several else (signal.SIGINT,))
+        }
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _note(self, *_):
         if self.happened:
-            raise KeyboardInterrupt
-        self.happened = True
+            # Slurm ends the launcher and each process, and then the launcher ends each process: that is one wish.
+            if processes.world_size() == 1 or time.monotonic() > self.since + ONE_WISH:
+                raise KeyboardInterrupt
+            return
+        self.happened, self.since = True, time.monotonic()
+        if not processes.is_first():
+            return
         # Not through logging: the signal may come while a line is being written, and streams are not reentrant.
         os.write(2, f"interrupted: {self.announced} after this step (Ctrl-C again stops at once)\n".encode())
 
     def on_step_end(self, args, state, control, **kwargs):
-        if self.happened:
+        self.agreed = processes.any_of(self.happened)
+        if self.agreed:
             control.should_save = True
             control.should_training_stop = True
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        if self.happened and state.epoch % 1:  # called in the middle of an epoch too, where no evaluation is due
+        if self.agreed and state.epoch % 1:  # called in the middle of an epoch too, where no evaluation is due
             control.should_evaluate = control.should_save = False

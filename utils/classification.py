@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils import checkpoint
+from utils import checkpoint, processes
 from utils.cleaning import Cleaning, clean
 from utils.encoding import context_length, cut, encode_for_classification, pad, padding_of
 from utils.errors import UserError
@@ -119,24 +119,30 @@ def logits_of(
     bfloat16: bool = False,
     progress: str | None = None,
 ) -> "numpy.ndarray":
-    """The model's logits for rows {"input_ids"}, in the order given: (texts, labels), float64."""
+    """The model's logits for rows {"input_ids"}, in the order given: (texts, labels), float64.
+
+    Several processes share the batches, see `utils.processes`.
+    """
     import numpy
     import torch
     from tqdm import tqdm
 
     pad_id, device = padding_of(tokenizer), model.device
-    found = numpy.empty((len(rows), model.config.num_labels))
+    found = numpy.zeros((len(rows), model.config.num_labels))
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
     was_training = model.training
     model.eval()
-    bar = tqdm(total=len(rows), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
+    bar = tqdm(
+        total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
+    )
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
-        for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
+        for batch in batches:
             inputs = pad([rows[number] for number in batch], pad_id)
             logits = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits
             found[batch] = logits.double().cpu().numpy()
             bar.update(len(batch))
     model.train(was_training)
-    return found
+    return processes.summed(found)
 
 
 def softmax(logits: "numpy.ndarray") -> "numpy.ndarray":

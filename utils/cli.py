@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
+from utils.processes import one_voice
 
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
 
@@ -86,8 +87,9 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[], int]) -> int:
     """Call a script's main and turn what users cause into one error line, one hint line and an exit code."""
     try:
-        code = main()
-        sys.stdout.flush()  # here, where a reader that has gone is handled, and not at exit
+        with one_voice():
+            code = main()
+            sys.stdout.flush()  # here, where a reader that has gone is handled, and not at exit
         return code
     except UserError as error:
         print_error(error.problem, error.hint)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from utils import processes
 from utils.emoji_trie import Trie
 from utils.encoding import context_length, start_and_end, token_ids
 from utils.errors import DataError
@@ -44,7 +45,8 @@ def rank(
     Constrained, `prefix_allowed_tokens_fn` leaves the tokens that lead to a target, whose probabilities are made to
     add up to 1 at every step: those of all targets do too. Unconstrained, it is plain beam search. `batch_size` is
     the most beams at once and changes nothing else. `trained.run` has the template and the targets. DataError for
-    a description that leaves no room in the context. `progress` names a bar on stderr (on a terminal only).
+    a description that leaves no room in the context. `progress` names a bar on stderr (on a terminal only). Several
+    processes share the batches, see `utils.processes`.
     """
     from tqdm import tqdm
 
@@ -53,19 +55,22 @@ def rank(
     num = min(num, len(targets))
     beams = min(max(FEWEST_BEAMS, 2 * num), max(2, len(targets)))
     prompts = encoded_prompts(trained, descriptions, trie.longest)
-    results: list[list[Ranked]] = [[] for _ in prompts]
+    results: dict[int, list[Ranked]] = {}
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     size = max(1, batch_size // beams)
-    with tqdm(total=len(prompts), desc=progress, unit=" texts", disable=None if progress else True) as bar:
-        for first in range(0, len(order), size):
-            places = order[first : first + size]
+    batches = processes.share([order[first : first + size] for first in range(0, len(order), size)])
+    total = sum(map(len, batches))
+    with tqdm(total=total, desc=progress, unit=" texts", disable=None if progress else True) as bar:
+        for places in batches:
             found = _search(trained, [prompts[place] for place in places], trie, constrained, beams, num)
             for place, sequences in zip(places, found, strict=True):
+                results[place] = []
                 for ids, score in sequences:
                     text, emoji = targets[trie.number(ids)][:2] if constrained else _read(trained, ids, trie.end)
                     results[place].append(Ranked(text, emoji, math.exp(score), emoji is not None))
             bar.update(len(places))
-    return results
+    results = processes.united(results)
+    return [results[place] for place in range(len(prompts))]
 
 
 def encoded_prompts(trained: "Trained", descriptions: Sequence[str], room: int) -> list[list[int]]:
@@ -102,16 +107,18 @@ def written_freely(
 
     trie = Trie(trained.tokenizer, [target[0] for target in trained.run["targets"]])
     prompts = encoded_prompts(trained, descriptions, trie.longest)
-    results: list[str | None] = [None] * len(prompts)
+    results: dict[int, str | None] = {}
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
-    with tqdm(total=len(prompts), desc=progress, unit=" texts", disable=None if progress else True) as bar:
-        for first in range(0, len(order), batch_size):
-            places = order[first : first + batch_size]
+    batches = processes.share([order[first : first + batch_size] for first in range(0, len(order), batch_size)])
+    total = sum(map(len, batches))
+    with tqdm(total=total, desc=progress, unit=" texts", disable=None if progress else True) as bar:
+        for places in batches:
             output, width = _generate(trained.model, [prompts[place] for place in places], trie, constrained=False)
             for place, ids in zip(places, output.sequences[:, width:].tolist(), strict=True):
                 results[place] = _read(trained, ids, trie.end)[1]
             bar.update(len(places))
-    return results
+    results = processes.united(results)
+    return [results[place] for place in range(len(prompts))]
 
 
 def _search(

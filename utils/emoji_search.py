@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from utils import processes
 from utils.emoji_decoding import Ranked, encoded_prompts, padded_left, rank
 from utils.emoji_trie import Trie
 
@@ -82,7 +83,8 @@ def best(
     its probability is 1, and the model is not asked. The prompts are read once. `until` has emoji for each
     description: its list ends with the first of them, which saves the search for all that is less likely.
 
-    A model whose state of a prompt is no such cache (Mamba) is left to beam search, whose lists are whole.
+    A model whose state of a prompt is no such cache (Mamba) is left to beam search, whose lists are whole. Several
+    processes share the batches, see `utils.processes`.
     """
     import torch
     from tqdm import tqdm
@@ -94,13 +96,15 @@ def best(
     root = _forks(trie)
     numbers = {target[1]: number for number, target in enumerate(targets)}
     prompts = encoded_prompts(trained, descriptions, trie.longest)
-    results: list[list[Ranked]] = [[] for _ in prompts]
+    results: dict[int, list[Ranked]] = {}
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
+    firsts = range(0, len(order), PROMPTS_AT_ONCE)
+    batches = processes.share([order[first : first + PROMPTS_AT_ONCE] for first in firsts])
     autocast = torch.autocast(trained.model.device.type, torch.bfloat16, enabled=bfloat16)
-    bar = tqdm(total=len(prompts), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
+    total = sum(map(len, batches))
+    bar = tqdm(total=total, desc=progress, unit=" texts", leave=False, disable=None if progress else True)
     with torch.inference_mode(), autocast, bar:
-        for first in range(0, len(order), PROMPTS_AT_ONCE):
-            places = order[first : first + PROMPTS_AT_ONCE]
+        for places in batches:
             searches = [
                 _Ranking(
                     num, frozenset(numbers[emoji] for emoji in (until[place] if until else ()) if emoji in numbers)
@@ -114,7 +118,8 @@ def best(
                 found = [(targets[number], score) for score, number in search.best()]
                 results[place] = [Ranked(target[0], target[1], math.exp(score), True) for target, score in found]
             bar.update(len(places))
-    return results
+    results = processes.united(results)
+    return [results[place] for place in range(len(prompts))]
 
 
 def _forks(trie: Trie) -> "Fork | int":

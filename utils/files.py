@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from utils.errors import UserError
+from utils.processes import is_first
 
 
 def check_writable(path: Path) -> None:
@@ -14,6 +15,8 @@ def check_writable(path: Path) -> None:
 
     Creates the parent folder, as writing would.
     """
+    if not is_first():
+        return
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
@@ -28,12 +31,17 @@ def check_writable(path: Path) -> None:
 def atomic_write(path: Path, mode: str = "wb"):
     """Open a temporary file beside `path` and move it to `path` when the block ends without an error.
 
-    The old file stays whole until then. `mode` is "wb" or "w" (UTF-8). OSError becomes UserError.
+    The old file stays whole until then. `mode` is "wb" or "w" (UTF-8). OSError becomes UserError. Of several processes
+    the first writes; what the others write is lost.
     """
+    encoding = None if "b" in mode else "utf-8"
+    if not is_first():
+        with Path(os.devnull).open(mode, encoding=encoding) as nowhere:
+            yield nowhere
+        return
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        encoding = None if "b" in mode else "utf-8"
         with tempfile.NamedTemporaryFile(
             mode, dir=path.parent, **_beside(path), delete=False, encoding=encoding
         ) as file:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from utils import processes
 from utils.encoding import context_length, start_and_end, token_ids
 from utils.errors import DataError
 from utils.sampling import Sampler, Sampling, row_keys
@@ -60,7 +61,8 @@ def generate_from_ids(
 
     A prompt that leaves less than max_new_tokens of the context gets what is left; DataError where that is
     nothing. `progress` names a bar on stderr (on a terminal only). A text ends with the token `end`, by default
-    end-of-text. `streamer` gets the tokens of a single text as they are written.
+    end-of-text. `streamer` gets the tokens of a single text as they are written. Several processes share the texts,
+    see `utils.processes`.
     """
     from tqdm import tqdm
 
@@ -69,10 +71,10 @@ def generate_from_ids(
     room = [min(sampling.max_new_tokens, left) for left in _room_in_context(ids, context_length(model))]
     # Beam search finds a prompt's texts together; otherwise each text is a row of its own.
     rows_a_prompt = sampling.num_return_sequences if sampling.num_beams == 1 else 1
-    rows = [(prompt, sequence) for prompt in prompts for sequence in range(rows_a_prompt)]
+    rows = processes.share([(prompt, sequence) for prompt in prompts for sequence in range(rows_a_prompt)])
     texts_a_row = sampling.num_return_sequences // rows_a_prompt
 
-    results = [[] for _ in prompts]
+    found = {row: [] for row in rows}
     was_training = model.training
     model.eval()
     total = len(rows) * texts_a_row
@@ -83,11 +85,12 @@ def generate_from_ids(
                 batch_ids = [ids[prompt] for prompt, _ in batch]
                 texts = _generate_batch(model, tokenizer, batch_ids, batch, limit, sampling, end, streamer)
                 for number, text in enumerate(texts):
-                    results[batch[number // texts_a_row][0]].append(text)
+                    found[batch[number // texts_a_row]].append(text)
                 bar.update(len(texts))
     finally:
         model.train(was_training)
-    return results
+    found = processes.united(found)
+    return [[text for row in range(rows_a_prompt) for text in found[prompt, row]] for prompt in prompts]
 
 
 def _room_in_context(ids: list[list[int]], context: int) -> Iterator[int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from utils import processes
 from utils.errors import UserError
 from utils.frozen_prefix import accepting_prefixes, check_splits, frozen_blocks
 from utils.states_file import StatesFile, compute, key_of, layout
@@ -31,17 +32,14 @@ class PrefixCache:
     """What the frozen blocks of one base model hand on for the rows of one run, a file for each number of them.
 
     `mode` is auto (where it pays, fits and works), on (or else UserError) or off. All files together take up to
-    `gigabytes` (10⁹ bytes). With `keep` they stay in `folder`, where a later run finds them. Of `world` processes,
-    which `wait` for one another, each computes its share.
+    `gigabytes` (10⁹ bytes). With `keep` they stay in `folder`, where a later run finds them. Several
+    processes of one machine share the computing and the file.
     """
 
     folder: Path
     mode: str
     gigabytes: float
     keep: bool
-    rank: int = 0
-    world: int = 1
-    wait: Callable[[], object] = lambda: None
     _opened: dict[int, tuple[torch.Tensor, int] | None] = field(default_factory=dict)  # by the number of blocks
 
     @contextlib.contextmanager
@@ -80,6 +78,8 @@ class PrefixCache:
             return None
         started = time.perf_counter()
         try:
+            if processes.several_machines():
+                raise UserError("the machines have no file in common", "leave away --prefix_cache on")
             width, results = check_splits(model, blocks, collate, rows)
             shape = (sum(len(row["input_ids"]) for row in rows), width)
             dtype = torch.float32 if precision == "fp32" else torch.bfloat16
@@ -91,8 +91,8 @@ class PrefixCache:
             self._check_size(file.size)
             states = self._compute(file, model, blocks[-1], collate, rows, precision)
         except UserError as error:
-            if self.mode == "on":
-                raise
+            if self.mode == "on" or (processes.world_size() > 1 and isinstance(error.__cause__, OSError)):
+                raise  # in a single process the disk may be full without the others knowing
             log.info("no prefix cache: %s", error.problem)
             return None
         log.info(
@@ -122,21 +122,21 @@ class PrefixCache:
         """The states, see `states_file.compute`. Until it is whole, a file has another name; it never stays so."""
         part = StatesFile(file.path.with_suffix(".part"), file.shape, file.dtype)
         try:
-            if self.rank == 0:
+            if processes.is_first():
                 self.folder.mkdir(exist_ok=True)
                 for left_over in self.folder.glob("*.part"):
                     left_over.unlink()
-            self.wait()
-            compute(part, *what, self.rank, self.world)
-            self.wait()
+            processes.wait()
+            compute(part, *what)
+            processes.wait()
             states = part.mapped()
-            self.wait()
-            if self.keep and self.rank == 0:
+            processes.wait()
+            if self.keep and processes.is_first():
                 part.path.replace(file.path)
         except OSError as error:
             raise UserError(f"{part.path} cannot be written: {error.strerror or error}", WITHOUT) from error
         finally:
-            if self.rank == 0:
+            if processes.is_first():
                 part.path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):  # not empty: other files are kept in it
                     self.folder.rmdir()

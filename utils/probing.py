@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from utils import processes
 from utils.encoding import pad, padding_of
 from utils.scoring import batches_by_length
 
@@ -58,19 +59,20 @@ def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False
     import torch
     from tqdm import tqdm
 
-    states = numpy.empty((len(rows), base.model.config.get_text_config().hidden_size))
+    states = numpy.zeros((len(rows), base.model.config.get_text_config().hidden_size))
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
     pad_id, body = padding_of(base.tokenizer), getattr(base.model, base.model.base_model_prefix)
-    bar = tqdm(total=len(rows), desc="reading for the probe", unit=" texts", leave=False, disable=None)
+    bar = tqdm(total=sum(map(len, batches)), desc="reading for the probe", unit=" texts", leave=False, disable=None)
     device = base.model.device
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
-        for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
+        for batch in batches:
             inputs = pad([rows[number] for number in batch], pad_id)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
             hidden = body(**inputs, use_cache=False).last_hidden_state
             last = inputs["attention_mask"].sum(1) - 1
             states[batch] = hidden[torch.arange(len(batch)), last].double().cpu().numpy()
             bar.update(len(batch))
-    return states
+    return processes.summed(states)
 
 
 def _regression(

@@ -4,6 +4,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.processes import world_size
+
 if TYPE_CHECKING:
     from utils.store import Processed
     from utils.training import Outcome
@@ -43,6 +45,7 @@ def run_record(
         "seed": arguments["seed"],
         "device": device,
         "precision": precision,
+        "processes": world_size(),
         "versions": {name: version(name) for name in LIBRARIES},
         "results": {
             f"validation_{outcome.metric}_before": outcome.before,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from utils import processes
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -25,8 +27,9 @@ def score(
 ) -> Scores:
     """Score rows {"input_ids", "loss_start"}. `progress` names a bar on stderr (on a terminal only).
 
-    Padding counts for nothing.
+    Padding counts for nothing. Several processes share the batches, see `utils.processes`.
     """
+    import numpy
     import torch
     from tqdm import tqdm
 
@@ -34,14 +37,17 @@ def score(
     from utils.head_loss import has_plain_head, losses_for_logits
     from utils.next_token import supervised_rows_alone
 
-    nats, tokens, right = [0.0] * len(rows), [0] * len(rows), [0] * len(rows)
+    found = numpy.zeros((3, len(rows)))
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
     device = model.device
     plain = has_plain_head(model)
     was_training = model.training
     model.eval()
-    bar = tqdm(total=len(rows), desc=progress, unit=" texts", leave=False, disable=None if progress else True)
+    bar = tqdm(
+        total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
+    )
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
-        for batch in batches_by_length([len(row["input_ids"]) for row in rows]):
+        for batch in batches:
             inputs = collate([rows[number] for number in batch], pad_id=0)
             labels = inputs.pop("labels").to(device)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
@@ -52,11 +58,11 @@ def score(
             owners = torch.arange(len(batch), device=device)[:, None].expand_as(counted)[counted]
             sums = torch.zeros(3, len(batch), dtype=torch.float64, device=device)
             sums.index_add_(1, owners, torch.stack([losses, torch.ones_like(losses), hits]).double())
-            for number, (nat, token, hit) in zip(batch, sums.T.tolist(), strict=True):
-                nats[number], tokens[number], right[number] = nat, int(token), int(hit)
+            found[:, batch] = sums.cpu().numpy()
             bar.update(len(batch))
     model.train(was_training)
-    return Scores(nats, tokens, right)
+    nats, tokens, right = processes.summed(found)
+    return Scores(nats.tolist(), tokens.astype(int).tolist(), right.astype(int).tolist())
 
 
 def nats_and_hits(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
+from utils import processes
 from utils.frozen_prefix import flat, inputs_of, states_after
 from utils.scoring import batches_by_length
 
@@ -56,12 +57,10 @@ def compute(
     collate: Callable,
     rows: Sequence[dict],
     precision: str,
-    rank: int = 0,
-    world: int = 1,
 ) -> None:
     """Write what `block` hands on for each row; see `layout`.
 
-    Every process of `world` writes its share of the batches into the same file. OSError where the disk is full.
+    Every process writes its share of the batches into the same file. OSError where the disk is full.
     """
     batches, places, _ = layout(rows)
     width = file.size // file.shape[0]  # in bytes
@@ -71,7 +70,7 @@ def compute(
     bar = tqdm(total=len(rows), desc="frozen blocks", unit=" texts", leave=False, disable=None)
     try:
         with target, bar, torch.inference_mode(), _autocast(model, precision):
-            for batch in batches[rank::world]:
+            for batch in processes.share(batches):
                 inputs = inputs_of(model, collate, [rows[number] for number in batch])
                 states = flat(states_after(model, block, inputs)[0], inputs).to(file.dtype).cpu().contiguous()
                 target.seek(places[batch[0]] * width)

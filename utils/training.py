@@ -18,9 +18,8 @@ from transformers import (
 )
 from transformers.integrations import TensorBoardCallback
 from transformers.pytorch_utils import Conv1D
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from utils import training_state
+from utils import processes, row_order, training_state
 from utils.callbacks import FiniteLoss, Interruption, Progress
 from utils.errors import UserError
 from utils.freezing import train_mode
@@ -64,7 +63,7 @@ def train(
         objective,
         model=model,
         args=arguments(settings, objective, state_folder, bool(validation_rows), eval_on_start=not resume),
-        train_dataset=train_rows,
+        train_dataset=train_rows if processes.world_size() == 1 else [*train_rows, row_order.without_loss(train_rows)],
         eval_dataset=validation_rows or None,
         callbacks=[interruption, *objective.callbacks, FiniteLoss()],
     )
@@ -93,7 +92,7 @@ def train(
                 "free some space or choose another --output_path; --overwrite starts anew",
             ) from error
     seconds = time.perf_counter() - started
-    if interruption.happened:
+    if processes.any_of(interruption.happened):  # and so all have read the state before the first one clears it away
         raise KeyboardInterrupt
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     model.to("cpu").eval()
@@ -185,6 +184,7 @@ def arguments(
         bf16=settings.precision == "bf16",
         fp16=settings.precision == "fp16",
         use_cpu=settings.device == "cpu",
+        ddp_find_unused_parameters=False,  # there are none
         eval_strategy=when if has_validation else "no",
         eval_steps=settings.save_steps or None,
         eval_on_start=has_validation and eval_on_start,
@@ -208,18 +208,6 @@ def arguments(
     )
 
 
-class _ByLength(LengthGroupedSampler):
-    """Its order belongs to the seed and the epoch, so that a resumed epoch goes on in the order in which it began."""
-
-    def __init__(self, rows: list[dict], batch_size: int, seed: int):
-        super().__init__(batch_size, rows)
-        self.seed = seed
-
-    def set_epoch(self, epoch: int) -> None:
-        """What the data loader calls before each epoch."""
-        self.generator = torch.Generator().manual_seed(self.seed + epoch)
-
-
 class ObjectiveTrainer(Trainer):
     """Trainer with frozen parts in eval mode, and the objective's own validation."""
 
@@ -237,8 +225,19 @@ class ObjectiveTrainer(Trainer):
         self.train_dataset, self.eval_dataset = rows["train"], rows["validation"] or None
 
     def _get_train_sampler(self, train_dataset=None):
-        args = self.args
-        return _ByLength(self.train_dataset, args.train_batch_size * args.gradient_accumulation_steps, args.seed)
+        several = processes.world_size()
+        batch = self.args.train_batch_size * several
+        step = batch * self.args.gradient_accumulation_steps
+        if several == 1:
+            return row_order.ByLength(self.train_dataset, step, self.args.seed)
+        rows = self.train_dataset[:-1]  # the last is there to fill up
+        return row_order.ByLength(rows, step, self.args.seed, multiple=batch)
+
+    def get_train_dataloader(self):
+        loader = super().get_train_dataloader()
+        if processes.world_size() > 1:  # neither accelerate nor Trainer finds the sampler of an epoch that goes on
+            loader.batch_sampler.set_epoch = loader.batch_sampler.batch_sampler.sampler.set_epoch
+        return loader
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model.training:

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from utils import processes
 from utils.errors import UsageError, UserError
 
 ARGUMENTS_FILE = "arguments.json"
@@ -38,10 +39,12 @@ def begin(folder: Path, arguments: dict, data_sha256: str, resume: bool) -> None
     """Empty the folder for a new run; or make sure that the run that goes on is the one that was interrupted."""
     decisive = {name: value for name, value in arguments.items() if name not in FREE_TO_CHANGE}
     decisive["data"] = data_sha256
+    decisive["processes"] = processes.world_size()
     if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / ARGUMENTS_FILE).write_text(json.dumps(decisive), encoding="utf-8")
+        if processes.is_first():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / ARGUMENTS_FILE).write_text(json.dumps(decisive), encoding="utf-8")
         return
     before = json.loads((folder / ARGUMENTS_FILE).read_text(encoding="utf-8"))
     differing = [name for name, value in decisive.items() if before.get(name) != value]
