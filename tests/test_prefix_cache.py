@@ -6,7 +6,6 @@ import logging
 import math
 import resource
 import signal
-import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
