@@ -79,6 +79,7 @@ class PrefixCache:
             log.info("no prefix cache: it does not pay for one epoch")
             return None
         started = time.perf_counter()
+        model.config.use_cache = False  # as Trainer has it: with a cache, texts that share a row see each other
         try:
             width, results = check_splits(model, blocks, collate, rows)
             shape = (sum(len(row["input_ids"]) for row in rows), width)
