@@ -227,7 +227,11 @@ def odd_model():
     ("model", "gigabytes", "reason"),
     [
         (odd_model, 8, "a XLMWithLMHeadModel does not go on from what its frozen blocks hand on as if it were whole"),
-        (frozen, TOKENS * 16 * 4 / 1e9 - 1e-9, "it would take 0.0 MB, and --prefix_cache_gb is"),
+        (
+            frozen,
+            TOKENS * 16 * 4 / 1e9 - 1e-9,
+            "the states would take 0.0 MB, and --prefix_cache_gb is",
+        ),
     ],
 )
 def test_where_it_cannot_be_training_goes_on_without_or_says_so(model, gigabytes, reason, tmp_path, caplog):
