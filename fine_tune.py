@@ -100,10 +100,10 @@ def main(argv: list[str] | None = None) -> int:
     if (several := processes.world_size()) > 1:
         texts = several * args.batch_size * args.gradient_accumulation_steps
         log.info("%d processes: a step takes %d texts", several, texts)
-    ready = prepare(args, data, name, classifies, device, precision)
-    base, rows = ready.base, ready.rows
     folder = prefix_cache.folder_beside(args.output_path)
     cache = prefix_cache.PrefixCache(folder, args.prefix_cache, args.prefix_cache_gb, args.keep_prefix_cache)
+    ready = prepare(args, data, name, classifies, device, precision, cache)
+    base, rows = ready.base, ready.rows
     found = None
     if args.search:
         from utils import searching
@@ -181,7 +181,7 @@ def fine_tune_gpt2(
     return Path(output_dir)
 
 
-def prepare(args, data: store.Processed, name: str, classifies: bool, device: str, precision: str):
+def prepare(args, data: store.Processed, name: str, classifies: bool, device: str, precision: str, cache):
     """What `utils.preparing` makes of the flags."""
     from utils import preparing
 
@@ -190,7 +190,7 @@ def prepare(args, data: store.Processed, name: str, classifies: bool, device: st
         own = {"train_head": args.train_head, "pack": args.packing, "loss_on": args.loss_on}
         return preparing.to_write(data, name, **own, **shared)
     own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
-    return preparing.to_classify(data, name, device=device, bfloat16=precision == "bf16", **own, **shared)
+    return preparing.to_classify(data, name, device=device, precision=precision, prefix_cache=cache, **own, **shared)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import array
 import gc
+import json
 import logging
 import math
 import resource
@@ -54,7 +55,7 @@ def cache_in(folder: Path, mode: str = "on", gigabytes: float = 8.0, **options) 
 def frozen(kind: str = "gpt2", unfrozen: int = 1, **options):
     model = random_model(kind, **options)
     freeze(model, unfrozen, train_head=False)
-    model.config.use_cache = False  # as Trainer leaves it: with a cache, transformers sees no texts in a row
+    model.config.use_cache = False  # as Trainer has it: with a cache, texts that share a row see each other
     return model
 
 
@@ -225,7 +226,11 @@ def odd_model():
     ("model", "gigabytes", "reason"),
     [
         (odd_model, 8, "a XLMWithLMHeadModel does not go on from what its frozen blocks hand on as if it were whole"),
-        (frozen, TOKENS * 16 * 4 / 1e9 - 1e-9, "it would take 0.0 MB, and --prefix_cache_gb is"),
+        (
+            frozen,
+            TOKENS * 16 * 4 / 1e9 - 1e-9,
+            "the states would take 0.0 MB, and --prefix_cache_gb is",
+        ),
     ],
 )
 def test_where_it_cannot_be_training_goes_on_without_or_says_so(model, gigabytes, reason, tmp_path, caplog):
@@ -430,6 +435,23 @@ def test_a_kept_file_lies_beside_the_run(call, tmp_path):
     assert "prefix cache: 2 blocks ran once" in call(*words)[2]
     [file] = (tmp_path / "model.prefix_cache").iterdir()
     assert f"prefix cache: {file} has what 2 blocks hand on" in call(*words, "--lr", 1e-3)[2]
+
+
+def test_the_probe_of_a_classifier_and_its_training_share_a_pass(call, tmp_path):
+    data = labelled_data({"train": opinions(24), "validation": opinions(6, 24)}, LABELS)
+    store.save(tmp_path / "data.pkl", data)
+    words = ["--unfreeze_last", 1, "--max_steps", 2, "--lr", 1e-3, "--logging_steps", 1]
+    runs = []
+    for mode in ("auto", "off"):
+        code, _, err = call(*words, "--prefix_cache", mode, output=mode)
+        assert code == 0, err
+        said = [line for line in err.splitlines() if "prefix cache" in line or "linear probe: accuracy" in line]
+        assert [line.split(" ")[0] for line in said] == ["prefix"] * (mode == "auto") + ["the"], err
+        log_lines = (tmp_path / mode / "log.jsonl").read_text().splitlines()
+        runs.append([entry["loss"] for entry in map(json.loads, log_lines) if "loss" in entry])
+    assert runs[0] == pytest.approx(runs[1], rel=1e-4)
+    assert len(runs[0]) == 2
+    assert names_in(tmp_path) == {"base", "data.pkl", "auto", "off"}
 
 
 def test_an_interrupted_run_may_go_on_with_other_flags_for_the_cache(tmp_path):

@@ -77,6 +77,7 @@ class PrefixCache:
             log.info("no prefix cache: it does not pay for one epoch")
             return None
         started = time.perf_counter()
+        model.config.use_cache = False  # as Trainer has it: with a cache, texts that share a row see each other
         try:
             if processes.several_machines():
                 raise UserError("the machines have no file in common", "leave away --prefix_cache on")
@@ -106,7 +107,7 @@ class PrefixCache:
         total = size + sum(opened[0].nbytes for opened in self._opened.values() if opened)
         if total > self.gigabytes * GIGABYTE:
             raise UserError(
-                f"it would take {_amount(total)}, and --prefix_cache_gb is {self.gigabytes:g}",
+                f"the states would take {_amount(total)}, and --prefix_cache_gb is {self.gigabytes:g}",
                 "raise --prefix_cache_gb, or leave away --prefix_cache on",
             )
         beside = self.folder.parent
@@ -114,7 +115,7 @@ class PrefixCache:
         free = shutil.disk_usage(beside).free
         if size > SHARE_OF_DISK * free:
             raise UserError(
-                f"it would take {_amount(size)}, and {_amount(free)} are free in {beside}, which training needs, too",
+                f"the states would take {_amount(size)}, and training, too, needs the {_amount(free)} free in {beside}",
                 WITHOUT,
             )
 

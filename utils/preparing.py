@@ -1,6 +1,7 @@
 """From processed data and a base model's name to all that training needs: model, objective and rows."""
 
 import logging
+import math
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from utils import balancing, checkpoint, encoding, freezing, objectives, packing
 from utils.rows import labelled_rows, rows_with_labels, training_rows
 
 if TYPE_CHECKING:
+    from utils.prefix_cache import PrefixCache
     from utils.store import Processed
 
 log = logging.getLogger(__name__)
@@ -72,11 +74,12 @@ def to_classify(
     augment: bool,
     seed: int,
     device: str,
-    bfloat16: bool,
+    precision: str,
+    prefix_cache: "PrefixCache",
 ) -> Prepared:
     """For a model that learns to tell labels apart; see `balancing` for the flags against unequal classes.
 
-    `device` and `bfloat16` are for the probe that its head starts from.
+    `device`, `precision` and the cache are for the probe that its head starts from.
     """
     labels, train = data.recipe["labels"], data.splits["train"]
     weights = balancing.class_weights(class_weights, train.label, labels)
@@ -91,5 +94,10 @@ def to_classify(
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
         encoded, tail = encoding.encode_for_classification(base.tokenizer, texts, data.recipe["template"])
         rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)
-    probing.start_from_probe(base, rows["train"], weights, device=device, bfloat16=bfloat16)
-    return Prepared(base, objectives.telling_apart(base, weights), rows, longest)
+    objective = objectives.telling_apart(base, weights)
+    if probing.can_probe(base, rows["train"]):
+        base.model.to(device)  # what the cache has for the probe, training will take, too
+        with prefix_cache.rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf) as cached:
+            probing.start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
+        base.model.to("cpu")
+    return Prepared(base, objective, rows, longest)

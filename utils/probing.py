@@ -5,6 +5,7 @@ Fine-tuning from there keeps what the model knows, where a random head would fir
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,34 +24,30 @@ STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # inverse regularisation, chos
 FOLDS = 5
 
 
+def can_probe(base: "Trained", rows: Sequence[dict]) -> bool:
+    """Whether there is something to regress on: an encoder's head stands behind a pooler that is as new as it.
+
+    Nor is there where a class has fewer rows {"label"} than the cross-validation has folds.
+    """
+    counts = Counter(row["label"] for row in rows)
+    enough = all(counts[label] >= FOLDS for label in range(base.model.config.num_labels))
+    return hasattr(base.model, "score") and enough
+
+
 def start_from_probe(
-    base: "Trained",
-    rows: Sequence[dict],
-    class_weights: Sequence[float] | None,
-    *,
-    device: str = "cpu",
-    bfloat16: bool = False,
-) -> bool:
+    base: "Trained", rows: Sequence[dict], class_weights: Sequence[float] | None, *, bfloat16: bool = False
+) -> None:
     """Set the head of a model that reads off its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}.
 
-    Its head has no bias: the regression's is carried by a direction that all texts share. Returns whether it did;
-    an encoder's head stands behind a pooler that is as new as it, so there is nothing to regress on. Nor is there
-    where a class has fewer rows than the cross-validation has folds.
+    Its head has no bias: the regression's is carried by a direction that all texts share.
     """
     import numpy
     import torch
 
-    labels = numpy.array([row["label"] for row in rows])
-    counts = numpy.bincount(labels, minlength=base.model.config.num_labels)
-    if not hasattr(base.model, "score") or counts.min() < FOLDS:
-        return False
-    base.model.to(device)
     features = last_states(base, rows, bfloat16=bfloat16)
-    base.model.to("cpu")
-    weights, accuracy = _regression(features, labels, class_weights)
-    base.model.score.weight.data = torch.from_numpy(weights).float()
+    weights, accuracy = _regression(features, numpy.array([row["label"] for row in rows]), class_weights)
+    base.model.score.weight.data = torch.from_numpy(weights).to(base.model.device).float()
     log.info("the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", accuracy)
-    return True
 
 
 def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False) -> "numpy.ndarray":
@@ -61,17 +58,19 @@ def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False
 
     states = numpy.zeros((len(rows), base.model.config.get_text_config().hidden_size))
     batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
-    pad_id, body = padding_of(base.tokenizer), getattr(base.model, base.model.base_model_prefix)
+    pad_id, seen = padding_of(base.tokenizer), []
+    handle = base.model.score.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0]))
     bar = tqdm(total=sum(map(len, batches)), desc="reading for the probe", unit=" texts", leave=False, disable=None)
     device = base.model.device
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
         for batch in batches:
             inputs = pad([rows[number] for number in batch], pad_id)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-            hidden = body(**inputs, use_cache=False).last_hidden_state
+            base.model(**inputs, use_cache=False)
             last = inputs["attention_mask"].sum(1) - 1
-            states[batch] = hidden[torch.arange(len(batch)), last].double().cpu().numpy()
+            states[batch] = seen.pop()[torch.arange(len(batch)), last].double().cpu().numpy()
             bar.update(len(batch))
+    handle.remove()
     return processes.summed(states)
 
 
