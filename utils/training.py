@@ -145,7 +145,7 @@ def halve_frozen_weights(model: PreTrainedModel) -> dict[torch.nn.Parameter, tor
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not model.get_output_embeddings():
             for parameter in module.parameters(recurse=False):
                 if not parameter.requires_grad:
-                    originals[parameter] = parameter.data
+                    originals[parameter] = parameter.data.cpu()  # they need no room on a GPU meanwhile
                     parameter.data = parameter.data.to(torch.bfloat16)
     return originals
 

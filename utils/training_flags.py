@@ -54,7 +54,7 @@ def add_training_flags(parser: Parser) -> None:
         "--per_device_train_batch_size",
         type=positive_int,
         default=SUPPRESS,
-        help="default: 16 (to classify, and for emoji, 32)",
+        help="of each process (default: 16; to classify, and for emoji, 32)",
     )
     add("--gradient_accumulation_steps", type=positive_int, default=1, help="batches a step (default: %(default)s)")
     add(

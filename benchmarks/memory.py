@@ -1,0 +1,168 @@
+"""How much memory a step of training takes: a formula, and what is counted of the tensors that a step really makes.
+
+python benchmarks/memory.py            # GPT-2, GPT-2 XL and Llama 3 8B, counted with tensors that have no contents
+python benchmarks/memory.py --measure  # GPT-2 with real tensors, by the peak of the process's resident memory
+
+The models have random weights and are trained as fine_tune.py trains them with --precision bf16: float32 weights,
+autocast, the matrices of frozen blocks in bfloat16, fused AdamW, no dropout. Every token has a label.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from utils.formatting import format_table
+from utils.freezing import find_parts, freeze
+from utils.training import halve_frozen_weights
+
+NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+LLAMA_3_8B = {
+    "vocab_size": 128_256, "hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 8192,
+}  # fmt: skip
+MODELS = {
+    "GPT-2": lambda: GPT2LMHeadModel(GPT2Config(**NO_DROPOUT)),
+    "GPT-2 XL": lambda: GPT2LMHeadModel(GPT2Config(n_embd=1600, n_layer=48, n_head=25, **NO_DROPOUT)),
+    "Llama 3 8B": lambda: LlamaForCausalLM(LlamaConfig(**LLAMA_3_8B)),
+}
+SETTINGS = {"all": None, "last 2": 2}
+BATCHES = ((16, 32), (16, 256))  # texts, tokens
+PER_TOKEN_AND_WORD = 12  # bytes: the loss in float32, three times, when its gradient is computed
+PER_TOKEN_BLOCK_AND_WIDTH = 63  # bytes: what a trained block keeps for its gradient
+SMALL_BATCHES = ((16, 32), (16, 64))
+GB = 1e9
+
+
+class Counted(TorchDispatchMode):
+    """Counts the bytes of all tensors that are alive, and remembers the most."""
+
+    def __init__(self, tensors):
+        super().__init__()
+        self.alive, self.now, self.most = weakref.WeakKeyDictionary(), 0, 0
+        for tensor in tensors:
+            self.note(tensor)
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self.note(leaf)
+        return result
+
+    def note(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage not in self.alive:
+            size = storage.nbytes()
+            self.alive[storage] = size
+            self.now += size
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self.forget, size)
+
+    def forget(self, size: int) -> None:
+        self.now -= size
+
+
+def train(model: torch.nn.Module, texts: int, tokens: int, steps: int = 2) -> None:
+    """Steps as Trainer makes them."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
+    for _ in range(steps):
+        ids = torch.randint(0, 50_000, (texts, tokens))
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(ids, use_cache=False).logits
+            loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), ids.flatten(), reduction="sum")
+        del logits
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def formula(model: torch.nn.Module, tokens: int) -> int:
+    """Bytes of a step of so many tokens in a process, see docs/scaling.md."""
+    head, embedding = (layer.weight for layer in (model.get_output_embeddings(), model.get_input_embeddings()))
+    weights = sum(parameter.nbytes for parameter in model.parameters())
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    cast = head.numel() + sum(
+        parameter.numel()
+        for parameter in model.parameters()
+        if parameter.requires_grad and parameter.dim() == 2 and parameter is not head and parameter is not embedding
+    )
+    width = model.config.hidden_size
+    blocks = sum(next(block.parameters()).requires_grad for block in find_parts(model).blocks)
+    forward = 2 * cast + tokens * (PER_TOKEN_AND_WORD * len(head) + PER_TOKEN_BLOCK_AND_WIDTH * blocks * width)
+    return weights + 8 * trained + max(4 * trained, forward)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--measure", action="store_true", help="real tensors, of GPT-2 alone")
+    parser.add_argument("--one", nargs=3, metavar=("SETTING", "TEXTS", "TOKENS"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    if args.one:
+        print(*peak_of(args.one[0], *map(int, args.one[1:])))
+    else:
+        print(measured() if args.measure else counted())
+
+
+def counted() -> str:
+    """The table of counts."""
+    rows = []
+    for name, make in MODELS.items():
+        for setting, blocks in SETTINGS.items():
+            for texts, tokens in BATCHES:
+                with FakeTensorMode():
+                    model = make()
+                    model.train()
+                    freeze(model, blocks, train_head=False)
+                    halve_frozen_weights(model)
+                    with Counted(model.parameters()) as found:
+                        train(model, texts, tokens)
+                wanted = formula(model, texts * tokens)
+                rows.append([name, setting, f"{texts} × {tokens}", *compared(wanted, found.most)])
+    return format_table(["model", "trained", "texts × tokens", "formula, GB", "counted, GB", "off by"], rows)
+
+
+def measured() -> str:
+    """The table of measurements, each the median of three in processes of their own."""
+    rows = []
+    for setting in SETTINGS:
+        for texts, tokens in SMALL_BATCHES:
+            command = [sys.executable, __file__, "--one", setting, str(texts), str(tokens)]
+            found = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+            wanted, most = sorted(tuple(map(int, one.split())) for one in found)[1]
+            rows.append(["GPT-2", setting, f"{texts} × {tokens}", *compared(wanted, most)])
+    return format_table(["model", "trained", "texts × tokens", "formula, GB", "resident, GB", "off by"], rows)
+
+
+def compared(wanted: int, found: int) -> list[str]:
+    return [f"{wanted / GB:.2f}", f"{found / GB:.2f}", f"{wanted / found - 1:+.1%}"]
+
+
+def peak_of(setting: str, texts: int, tokens: int) -> tuple[int, int]:
+    """(what the formula says, by how much training raises the process's resident memory), bytes."""
+    model = GPT2LMHeadModel(GPT2Config(n_embd=48, n_layer=3, n_head=3))
+    train(model, 2, 8)  # what PyTorch loads when it is first used is not the model's
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    model = MODELS["GPT-2"]()
+    model.train()
+    freeze(model, SETTINGS[setting], train_head=False)
+    halve_frozen_weights(model)
+    train(model, texts, tokens, steps=3)
+    return formula(model, texts * tokens), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
+
+if __name__ == "__main__":
+    main()
