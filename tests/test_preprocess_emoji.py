@@ -403,6 +403,7 @@ def test_letters_alone_are_enough_for_code_points(made, word_model):
         ("--lang", "fr"),
         ("--hashtags", "keep"),
         ("--keep_replies",),
+        ("--num_proc", "2"),
         ("--scrape", "telegram-channel", "cats"),
     ],
 )

@@ -423,9 +423,9 @@ def test_a_base_model_without_end_of_text(refused, chat_model):
     refused(1, [f"the tokenizer of {folder} has no end-of-text token"], pairs(), "--model", folder)
 
 
-@pytest.mark.parametrize("flag", [*CHOICES, "text_column", "scrape", "no_header"])
+@pytest.mark.parametrize("flag", [*CHOICES, "text_column", "scrape", "no_header", "num_proc"])
 def test_flags_that_are_not_for_instructions(refused, flag):
-    values = {"text_column": ["output"], "scrape": ["telegram-channel", "x"], "no_header": []}
+    values = {"text_column": ["output"], "scrape": ["telegram-channel", "x"], "no_header": [], "num_proc": ["2"]}
     values = values.get(flag) or [] if flag in values else [CHOICES[flag][0]]
     hint = refused(2, [f"--{flag} is not for instructions, which stay as they are"], pairs(), f"--{flag}", *values)
     assert hint == "leave it away, or choose --task tweets or reviews"

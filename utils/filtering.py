@@ -110,8 +110,9 @@ def filter_rows(
         drop("other language", in_another_language(column("language").tolist(), filters.language))
 
     rows = rows.iloc[left]
-    raw = _raw_texts(rows)
-    prepared = prepare(raw, cleaning, processes)
+    if (warned := rows["content_warning"] != "").any():
+        rows = rows.assign(text=rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]))
+    prepared = prepare(rows["text"].tolist(), cleaning, processes)
     left, words = np.arange(len(rows)), np.array(prepared.words)
 
     def of_left(values: Sequence) -> list:
@@ -132,7 +133,7 @@ def filter_rows(
     if not len(left):
         raise DataError(f"no row is left of {read}: " + describe(dropped), _largest_hint(dropped))
     drop("not sampled", not_chosen(len(left), filters, seed))
-    rows = rows.iloc[left].assign(before=of_left(raw), text=of_left(prepared.texts))
+    rows = rows.iloc[left].assign(before=lambda kept: kept["text"], text=of_left(prepared.texts))
     return Filtered(
         texts=rows["text"].tolist(),
         labels=of_left(labels),
@@ -142,12 +143,6 @@ def filter_rows(
         cleaned=prepared.cleaned,
         samples=_samples(rows, filters.keep_users),
     )
-
-
-def _raw_texts(rows: "pandas.DataFrame") -> list[str]:
-    """The texts, those behind a content warning with it in front."""
-    warned = rows["content_warning"] != ""
-    return rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]).tolist()
 
 
 def warnings(read: int, dropped: dict[str, int]) -> list[str]:
@@ -194,6 +189,8 @@ def not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
     """True for the rows that --sample and --max_rows leave out, drawn with the seed."""
     wanted = rows if filters.sample is None else max(1, round(filters.sample * rows))
     wanted = min(wanted, filters.max_rows or wanted)
+    if wanted == rows:
+        return [False] * rows
     chosen = set(random.Random(seed).sample(range(rows), wanted))
     return [number not in chosen for number in range(rows)]
 

@@ -1,19 +1,23 @@
 """Raw texts → what filters and the search for duplicates need of them, in one process or in several."""
 
 import multiprocessing
+import os
 import signal
+import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
 
 from utils.cleaning import Cleaning, clean_all
 from utils.errors import UserError
 from utils.words import bare_words, count_words
 
-TEXTS_AT_ONCE = 5_000  # that a process is given
+TEXTS_AT_ONCE = 2_000  # that a process is given, and finishes after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,12 @@ def _joined(parts: Iterator[Prepared]) -> Prepared:
         whole.words.extend(part.words)
         whole.bare.extend(part.bare)
         cleaned.update(part.cleaned)
-    return Prepared(whole.texts, whole.words, whole.bare, dict(cleaned))
+    return Prepared(whole.texts, whole.words, whole.bare, {sys.intern(kind): texts for kind, texts in cleaned.items()})
 
 
 def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: int) -> Iterator[Prepared]:
     # Not forked: threads of pyarrow and of the tokenizer may hold locks that a fork would never see released.
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
         with _interrupts_held_back():
             parts: list[Future] = [pool.submit(_prepared, chunk, cleaning) for chunk in chunks]
@@ -66,6 +70,16 @@ def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: in
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """In a process of the pool: end when the one that started it is gone, which nothing else would tell it."""
+
+    def end() -> None:
+        connection.wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 @contextmanager

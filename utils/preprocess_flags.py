@@ -22,8 +22,8 @@ EMOJI = ("target", "split_by", "aliases")
 OF_A_TABLE = {"aliases": (), "target": TARGETS[0], "split_by": SPLITS_BY[0]}
 KEEPING = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users")
 UNSUITED = {  # kind → flags that say nothing there, and what stays as it is
-    "instruct": (("scrape", "text_column", "no_header", *CHOICES, *KEEPING), "instructions"),
-    "emoji": (("scrape", "no_header", "lang", *CHOICES, *KEEPING), "tables of emoji"),
+    "instruct": (("scrape", "text_column", "no_header", "num_proc", *CHOICES, *KEEPING), "instructions"),
+    "emoji": (("scrape", "no_header", "lang", "num_proc", *CHOICES, *KEEPING), "tables of emoji"),
 }
 
 
@@ -79,6 +79,7 @@ def _add_cleaning(parser: Parser) -> None:
     add = parser.add_argument_group(f"cleaning (not for --task {_tasks_of(*UNSUITED)})").add_argument
     for name, choices in CHOICES.items():
         add(f"--{name}", choices=choices, help=f"default: {getattr(Cleaning(), name)}")
+    add("--num_proc", type=positive_int, metavar="N", help="processes that clean; the result is the same (default: 1)")
     add("--keep_replies", action="store_true", help="keep replies to other posts")
     add("--keep_retweets", action="store_true", help="keep retweets and boosts")
     add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")

@@ -1,6 +1,9 @@
 """From the paths of raw files to what the processed pickle holds, for each kind of task."""
 
+import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,21 @@ class Shared:
         return base_models.load_tokenizer(base_models.resolve(self.base_model))
 
 
+@contextmanager
+def no_search_for_cycles() -> Iterator[None]:
+    """Without Python's search for objects that refer to one another in circles.
+
+    It looks at all rows again and again, an eighth of the whole time, and finds nothing: rows refer to no rows.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def of_texts(
     shared: Shared,
     paths: list[str],
@@ -43,14 +61,15 @@ def of_texts(
     label_column: str | None,
     label_map: str | None,
     keep_conflicts: bool,
+    processes: int = 1,
     **reading,
 ) -> store.Processed:
-    """Tweets, or labelled texts. `reading` is what `raw_rows.read_rows` takes further."""
+    """Tweets, or labelled texts. `processes` clean them; `reading` is what `raw_rows.read_rows` takes further."""
     columns = raw_rows.Columns(text_column, label_column)
     classes = None if label_map is None else parse_label_map(label_map)
     rows, sources = raw_rows.read_rows(shared.task, paths, columns, classes, **reading)
     tokenizer = shared.tokenizer()
-    filtered = filtering.filter_rows(rows, cleaning, shared.filters, shared.seed, keep_conflicts)
+    filtered = filtering.filter_rows(rows, cleaning, shared.filters, shared.seed, keep_conflicts, processes)
     sides = examples.split_rows(filtered, shared.task, shared.seed)
     encoded = examples.encode_rows(filtered, shared.task, tokenizer)
     about = {"cleaning": asdict(cleaning)}

@@ -1,20 +1,14 @@
 """What keeps a test split honest: duplicates and near duplicates found, and groups of rows kept on one side."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from utils.cleaning import remove_urls
+from utils.minhash import SHINGLE, candidate_pairs, signatures
 from utils.words import bare_words, text_key
-
-SHINGLE = 5  # characters
-HASHES = 96  # MinHash values of each text
-MISSED_AT_THRESHOLD = 1e-3  # the chance that a pair of exactly the threshold's similarity is not looked at
-LEADERS = (
-    16  # with how many texts of a bucket the others are compared, which bounds the time on thousands of look-alikes
-)
 
 
 def exact_duplicates(texts: Sequence[str]) -> np.ndarray:
@@ -46,7 +40,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8, words: Sequenc
     left = np.flatnonzero(~duplicate)
     kept = [True] * len(left)
     shingles = lru_cache(maxsize=4096)(_shingles)
-    for earlier, later in _candidate_pairs(_signatures([forms[row] for row in left]), threshold):
+    for earlier, later in candidate_pairs(signatures([forms[row] for row in left]), threshold):
         if kept[earlier] and kept[later]:
             similarity = _jaccard(shingles(forms[left[earlier]]), shingles(forms[left[later]]))
             kept[later] = similarity < threshold
@@ -132,77 +126,3 @@ def _shingles(form: str) -> frozenset[str]:
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     common = len(one & other)
     return common / (len(one) + len(other) - common)
-
-
-# MinHash and banding --------------------------------------------------------------------------------------------------
-
-
-def _signatures(forms: list[str], block: int = 1000) -> np.ndarray:
-    """MinHash values, uint32, shape (texts, HASHES). `block` texts at a time, so that their hashes fit the cache."""
-    random = np.random.default_rng(0)
-    offsets = random.integers(2**32, size=HASHES, dtype=np.uint32)
-    factors = random.integers(2**32, size=HASHES, dtype=np.uint32) | np.uint32(1)  # odd: each is a permutation
-    signatures = np.empty((HASHES, len(forms)), dtype=np.uint32)
-    for first in range(0, len(forms), block):
-        hashes, starts = _hashed_shingles(forms[first : first + block])
-        permuted = np.empty_like(hashes)
-        for row, offset, factor in zip(signatures, offsets, factors, strict=True):
-            np.bitwise_xor(hashes, offset, out=permuted)
-            np.multiply(permuted, factor, out=permuted)
-            np.minimum.reduceat(permuted, starts, out=row[first : first + block])
-    return np.ascontiguousarray(signatures.T)
-
-
-def _hashed_shingles(forms: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The hash of every piece of every text, uint32, one after the other; and where each text's pieces start."""
-    padded = [form.ljust(SHINGLE, "\0") for form in forms]
-    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    hashes = np.zeros(len(characters), dtype=np.uint32)
-    for place in range(SHINGLE):
-        hashes *= np.uint32(0x01000193)
-        hashes[: len(hashes) - place] += characters[place:]
-    hashes ^= hashes >> np.uint32(16)
-    hashes *= np.uint32(0x85EBCA6B)
-    hashes ^= hashes >> np.uint32(13)
-    lengths = np.array([len(form) for form in padded])
-    inside = np.ones(len(characters), dtype=bool)
-    for back in range(1, SHINGLE):
-        inside[np.cumsum(lengths) - back] = False  # such a piece would run into the next text
-    pieces = lengths - SHINGLE + 1
-    return hashes[inside], np.cumsum(pieces) - pieces
-
-
-def _candidate_pairs(signatures: np.ndarray, threshold: float, block: int = 20_000) -> Iterator[tuple[int, int]]:
-    """Pairs (earlier, later) of texts that may be similar enough, in the order of the later.
-
-    Texts that agree in a whole band of their values meet in a bucket, where each is paired with the first `LEADERS`.
-    """
-    texts = np.arange(len(signatures))
-    width = _band_width(threshold)
-    codes = [texts[:0]]  # later * number of texts + earlier: sorts and weeds out in one go
-    for first in range(0, HASHES - width + 1, width):
-        keys = np.zeros(len(texts), dtype=np.uint64)
-        for column in range(first, first + width):
-            keys *= np.uint64(0x9E3779B97F4A7C15)
-            keys ^= keys >> np.uint64(29)
-            keys += signatures[:, column]
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        starts = np.concatenate((texts[:1], np.where(keys[1:] != keys[:-1], texts[1:], 0)))
-        leaders = np.maximum.accumulate(starts)
-        for place in range(LEADERS):
-            later = np.flatnonzero(leaders + place < texts)
-            codes.append(order[later] * len(texts) + order[leaders[later] + place])
-    codes = np.unique(np.concatenate(codes))
-    error = 3 * (threshold * (1 - threshold) / HASHES) ** 0.5  # three standard deviations of the estimate
-    for first in range(0, len(codes), block):
-        later, earlier = np.divmod(codes[first : first + block], len(texts))
-        estimates = np.mean(signatures[later] == signatures[earlier], axis=1)
-        likely = estimates >= threshold - error
-        yield from zip(earlier[likely].tolist(), later[likely].tolist(), strict=True)
-
-
-def _band_width(threshold: float) -> int:
-    """The widest band, hence the fewest needless pairs, that still misses few enough pairs at the threshold."""
-    widths = range(2, 13)
-    return max((n for n in widths if (1 - threshold**n) ** (HASHES // n) <= MISSED_AT_THRESHOLD), default=1)

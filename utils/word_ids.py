@@ -51,7 +51,6 @@ def joins_words(core) -> bool:
     return (
         parted_by["type"] == "ByteLevel"
         and parted_by["use_regex"]
-        and not parted_by["add_prefix_space"]
         and not core.model.dropout
         and all(token.special for token in core.get_added_tokens_decoder().values())
     )
