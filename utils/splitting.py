@@ -72,17 +72,19 @@ def split_by_group(
     empty = {label: [split for split, share in enumerate(shares) if share > 0] for label in totals}
     left = Counter(label for part in parts for label in part)  # groups
     order = np.random.default_rng(seed).permutation(len(lists)).tolist()
-    order.sort(
-        key=lambda group: (
-            -len(lists[group]) if any(rows > smallest[label] for label, rows in parts[group].items()) else 0
+    if max(map(len, lists), default=0) > min(smallest.values(), default=0):
+        order.sort(
+            key=lambda group: (
+                -len(lists[group]) if any(rows > smallest[label] for label, rows in parts[group].items()) else 0
+            )
         )
-    )
 
     splits: list[list[int]] = [[] for _ in shares]
+    everywhere = range(len(splits))
     for group in order:
         part = parts[group]
         last_chances = [split for label in part if left[label] <= len(empty[label]) for split in empty[label]]
-        split = max(last_chances or range(len(splits)), key=_lack(part, totals, lacking))
+        split = max(last_chances or everywhere, key=_lack(part, totals, lacking))
         splits[split] += lists[group]
         for label, rows in part.items():
             lacking[label][split] -= rows

@@ -27,11 +27,10 @@ def packed_ids(core, texts: Sequence[str]) -> list[bytes]:
         chunk = texts[start : start + TEXTS_AT_ONCE]
         words = [text.split(" ") if _has_plain_blanks(text) else None for text in chunk]
         _learn(core, first, {split[0] for split in words if split}, "")
-        _learn(core, later, {word for split in words if split for word in split[1:]}, " ")
+        _learn(core, later, set().union(*(split[1:] for split in words if split)), " ")
         others = iter(_packed(core, [text for text, split in zip(chunk, words, strict=True) if not split]))
         ids += [
-            first[split[0]] + b"".join([later[word] for word in split[1:]]) if split else next(others)
-            for split in words
+            first[split[0]] + b"".join(map(later.__getitem__, split[1:])) if split else next(others) for split in words
         ]
     return ids
 

@@ -89,11 +89,18 @@ def to_rows(frame: "pandas.DataFrame", text_column: str, *, texts_tell: bool = T
             "is_retweet": is_retweet,
             "is_private": False if visibility is None else ~visibility.str.lower().isin(PUBLIC),
             "content_warning": "" if warnings is None else warnings,
-            "id": None if ids is None else ids.str.removesuffix("/activity").str.rpartition("/")[2],
+            "id": None if ids is None else _last_of_address(ids),
             "date": cells(DATE_COLUMNS),
             "user": cells(USER_COLUMNS),
         }
     )
+
+
+def _last_of_address(ids: "pandas.Series") -> "pandas.Series":
+    """In the fediverse ids are addresses, which end in the number."""
+    if not ids.str.contains("/", regex=False).any():
+        return ids
+    return ids.str.removesuffix("/activity").str.rpartition("/")[2]
 
 
 def _is_something(cells: "pandas.Series") -> "pandas.Series":
