@@ -19,7 +19,7 @@ from utils import answering, checkpoint, emoji_writing
 from utils.cli import MODEL_HELP, Parser, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
-from utils.generation import Generated, generate_texts
+from utils.generation import BATCH_SIZE, Generated, generate_texts
 from utils.prompts import as_conversations, check_typed, cleaned, given_prompts
 from utils.sampling import Sampling
 from utils.sampling_flags import add_sampling_flags, fitted, given_sampling
@@ -45,7 +45,7 @@ def build_parser() -> Parser:
     add("--prompts_file", type=Path, metavar="FILE", help='a prompt a line, or .jsonl with {"prompt": "…"} a line')
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="texts a prompt (default: 1)")
     add_sampling_flags(parser)
-    add("--batch_size", type=positive_int, default=32, help="texts at once; changes no text (default: %(default)s)")
+    add("--batch_size", type=positive_int, default=BATCH_SIZE, help="texts at once (default: %(default)s)")
     add("--compare_base", action="store_true", help="also let the base model write, from the same prompts")
     add("--output_path", type=Path, metavar="FILE.jsonl", help="write the results there too, as JSON Lines")
     add("--json", action="store_true", help="print a JSON object a text on stdout")
