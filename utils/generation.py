@@ -115,8 +115,12 @@ def generate_from_ids(
                 )
     finally:
         model.train(was_training)
-    in_order = (sorted(results[number], key=lambda numbered: numbered[0]) for number in numbers)
-    return [[text for _, text in texts] for texts in in_order]
+    return in_order(results, numbers)
+
+
+def in_order(results: dict[int, list[tuple[int, Generated]]], numbers: Sequence[int]) -> list[list[Generated]]:
+    """The texts of each prompt, of which `results` has (sequence, text) in any order."""
+    return [[text for _, text in sorted(results[number], key=lambda numbered: numbered[0])] for number in numbers]
 
 
 def rows_to_write(ids: Sequence[list[int]], numbers: Sequence[int], sampling: Sampling, context: int) -> list["Row"]:
