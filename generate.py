@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from utils import answering, checkpoint, emoji_writing, processes
 from utils.cli import MODEL_HELP, Parser, positive_int, run, set_up_logging
+from utils.engines import Writer, add_engine_flags, check_engine, check_kind, open_writers
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
-from utils.generation import Generated, generate_texts
+from utils.generation import Generated, prompt_ids
 from utils.prompts import as_conversations, check_typed, cleaned, given_prompts
 from utils.sampling import Sampling
 from utils.sampling_flags import add_sampling_flags, fitted, given_sampling
@@ -45,11 +46,10 @@ def build_parser() -> Parser:
     add("--prompts_file", type=Path, metavar="FILE", help='a prompt a line, or .jsonl with {"prompt": "…"} a line')
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="texts a prompt (default: 1)")
     add_sampling_flags(parser)
-    add("--batch_size", type=positive_int, default=32, help="texts at once; changes no text (default: %(default)s)")
+    add_engine_flags(parser)
     add("--compare_base", action="store_true", help="also let the base model write, from the same prompts")
     add("--output_path", type=Path, metavar="FILE.jsonl", help="write the results there too, as JSON Lines")
     add("--json", action="store_true", help="print a JSON object a text on stdout")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add = parser.add_argument_group("a model that follows instructions").add_argument
     add("--instruction", action="append", default=[], metavar="TEXT", help="what it is to do (repeatable)")
     add("--input", action="append", default=[], metavar="TEXT", help="what it is to do that with, one an --instruction")
@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     prompts = given_prompts(args.instruction, args.input, args.prompt, args.prompts_file)
     check_typed("system", args.system or "")
     check_chat(args)
+    check_engine(args)
     if args.chat:
         processes.check_alone("--chat")
     if args.output_path:
@@ -82,11 +83,13 @@ def main(argv: list[str] | None = None) -> int:
     emoji = emoji_writing.writes_emoji(args, trained, prompts)
     answers = not emoji and answering.follows_instructions(args, trained, prompts)
     sampling = fitted(sampling, args, answers)
+    check_kind(args, emoji, answers)
     models = {"tuned" if trained.run else "base": trained}
+    paths = dict.fromkeys(models, args.model_path)
     if args.compare_base:
-        models = {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
-    for each in models.values():
-        each.model.to(device)
+        paths = {"base": checkpoint.base_model_of(args.model_path, trained.run), "tuned": args.model_path}
+        models = {"base": checkpoint.load(paths["base"]), "tuned": trained}
+    writers = open_writers(args, {name: (paths[name], each) for name, each in models.items()}, device)
     if args.chat:
         from utils.chat import Dialogue, chat
 
@@ -100,9 +103,9 @@ def main(argv: list[str] | None = None) -> int:
     elif answers:
         conversations = as_conversations(prompts, args.system)
         asked = [{"prompt": last["content"], "input": last.get("input", "")} for *_, last in conversations]
-        texts = answering.answers(models, conversations, args.length, sampling, args.batch_size)
+        texts = answering.answers(models, conversations, args.length, sampling, writers)
     else:
-        asked, texts = go_on(models, trained.run, prompts, sampling, args.batch_size)
+        asked, texts = go_on(models, trained.run, prompts, sampling, writers)
     if not emoji:
         results = list(records(asked, texts, args.num_return_sequences, args.seed))
         shown = blocks(results, labelled=args.compare_base)
@@ -137,15 +140,13 @@ def check_chat(args) -> None:
 
 
 def go_on(
-    models: dict[str, "Trained"], run: dict, prompts: list[str], sampling: Sampling, batch_size: int
+    models: dict[str, "Trained"], run: dict, prompts: list[str], sampling: Sampling, writers: dict[str, Writer]
 ) -> tuple[list[dict], dict[str, list[list[Generated]]]]:
     """(what a record says of each prompt, each model's texts) where prompts are how texts begin."""
     prompts = cleaned(prompts or [""], run.get("cleaning"))
     templated = [apply_template(run.get("template", "{prompt}"), prompt) for prompt in prompts]
-    texts = {
-        name: generate_texts(each.model, each.tokenizer, templated, sampling, batch_size, name)
-        for name, each in models.items()
-    }
+    ids = {name: prompt_ids(each.tokenizer, templated) for name, each in models.items()}
+    texts = {name: write(ids[name], sampling) for name, write in writers.items()}
     return [{"prompt": prompt} for prompt in prompts], texts
 
 

@@ -11,10 +11,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from utils.base_models import load_tokenizer, resolve
+from utils.choosing import uniform
 from utils.encoding import token_ids
 from utils.errors import DataError, UsageError
 from utils.generation import Generated, generate_texts
-from utils.sampling import Sampling, _uniform
+from utils.sampling import Sampling
 
 GREEDY = {"do_sample": False}
 PROMPTS = ["a", "", "some longer prompt than the others", "Été", "b c", "a", "two words", "x" * 50, "😀"]
@@ -179,7 +180,7 @@ def test_draws_of_following_steps_and_of_other_prompts_are_independent(tokenizer
 def test_the_noise_is_splitmix64():
     # The published first outputs of the stream that starts at 1234567.
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
-    numbers = _uniform(torch.tensor([1234567]), torch.arange(4))
+    numbers = uniform(torch.tensor([1234567]), torch.arange(4))
     assert numbers.tolist() == [((number >> 11) + 0.5) / 2**53 for number in published]
 
 

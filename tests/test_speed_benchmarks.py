@@ -105,7 +105,7 @@ def stuff(processed, tmp_path):
 
 
 # The flag --engine is generate.py's; the commands of all others are what their scripts' parsers take.
-@pytest.mark.parametrize("name", sorted(ROWS.keys() - {"generate-ctranslate2"}))
+@pytest.mark.parametrize("name", ROWS)
 def test_our_commands_are_what_our_scripts_take(name, stuff):
     row = ROWS[name][1](SIZES["quick"], stuff)
     sides = [side for _, side in row.steps] if isinstance(row, Growth) else [row.ours]

@@ -9,6 +9,7 @@ from utils.errors import UserError
 
 if TYPE_CHECKING:
     from utils.checkpoint import Trained
+    from utils.engines import Writer
     from utils.generation import Generated
     from utils.prompts import Prompt
     from utils.sampling import Sampling
@@ -64,14 +65,12 @@ def answers(
     conversations: Sequence[Sequence[dict]],
     length: str | None,
     sampling: "Sampling",
-    batch_size: int,
+    writers: dict[str, "Writer"],
 ) -> dict[str, list[list["Generated"]]]:
-    """What each model, by its name, answers to each conversation.
+    """What each model, by its name, answers to each conversation; `writers` write for them.
 
     A base model is prompted with its own chat template, and without one with that of the model tuned from it.
     """
-    from utils.generation import generate_from_ids
-
     if length:
         conversations = [templates.with_length(conversation, length) for conversation in conversations]
     if "tuned" in models:
@@ -79,9 +78,4 @@ def answers(
             templates.borrow_template(each.tokenizer, models["tuned"].tokenizer)
     forms = {name: open_format(each, conversations, name) for name, each in models.items()}
     prompts = {name: form.encode(conversations) for name, form in forms.items()}
-    return {
-        name: generate_from_ids(
-            each.model, each.tokenizer, prompts[name], sampling, batch_size, name, end=forms[name].end
-        )
-        for name, each in models.items()
-    }
+    return {name: write(prompts[name], sampling, end=forms[name].end) for name, write in writers.items()}

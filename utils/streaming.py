@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from utils.generation import REPLACEMENT
+from utils.stopping import PLAIN, before_stop
 
 if TYPE_CHECKING:
     import torch
@@ -78,10 +78,9 @@ class Streamer:
         self._show(lambda text: 0)
 
     def _show(self, held_back: Callable[[str], int]) -> None:
-        # Decoded with the prompt in front, as generation.py does and for its reason.
+        # Decoded with the prompt in front, as stopping.py does and for its reason.
         text = self._decode(self.prompt + self.ids)[self.prompt_length :]
-        text = text[: min((text.index(string) for string in self.stop if string in text), default=None)]
-        text = text.rstrip(REPLACEMENT)
+        text, _ = before_stop(text, self.stop)
         piece = text[len(self.text) : len(text) - held_back(text)]
         if piece:
             self.text += piece
@@ -93,4 +92,4 @@ class Streamer:
         return max((len(start) for start in starts if text.endswith(start)), default=0)
 
     def _decode(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return self.tokenizer.decode(ids, **PLAIN)
