@@ -127,6 +127,8 @@ def logits_of(
     import torch
     from tqdm import tqdm
 
+    from utils.fast_linear import fast_linear
+
     pad_id, device = padding_of(tokenizer), model.device
     found = numpy.zeros((len(rows), model.config.num_labels))
     batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
@@ -135,7 +137,12 @@ def logits_of(
     bar = tqdm(
         total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
     )
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
+        fast_linear(model),
+        bar,
+    ):
         for batch in batches:
             inputs = pad([rows[number] for number in batch], pad_id)
             logits = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits

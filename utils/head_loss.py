@@ -14,6 +14,7 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from utils.encoding import IGNORED
+from utils.fast_linear import product
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,11 +37,14 @@ def losses_for_logits(model: "PreTrainedModel", labels: torch.Tensor) -> Iterato
     predicts[:, :-1] = labels[:, 1:] != IGNORED
     targets = labels[:, 1:][predicts[:, :-1]]
     head = model.get_output_embeddings()
+    before = vars(head).get("forward")
     head.forward = lambda hidden: token_losses(hidden[predicts], head.weight, targets)
     try:
         yield
     finally:
         del head.forward
+        if before:
+            head.forward = before
 
 
 def has_plain_head(model: "PreTrainedModel") -> bool:
@@ -129,7 +133,7 @@ def _nats_and_hits(hidden: torch.Tensor, matrix: torch.Tensor, targets: torch.Te
     best = torch.full(targets.shape, -torch.inf, device=targets.device)
     best_id = torch.zeros_like(targets)
     for first, chunk, buffer in _chunks(matrix, len(hidden)):
-        logits = buffer.copy_(hidden @ chunk.T)
+        logits = buffer.copy_(product(hidden, chunk))
         value, number = logits.max(1)
         best_id = torch.where(value > best, first + number, best_id)
         best = torch.maximum(best, value)

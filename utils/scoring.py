@@ -34,6 +34,7 @@ def score(
     from tqdm import tqdm
 
     from utils.encoding import IGNORED, collate
+    from utils.fast_linear import fast_linear
     from utils.head_loss import has_plain_head, losses_for_logits
     from utils.next_token import supervised_rows_alone
 
@@ -46,7 +47,12 @@ def score(
     bar = tqdm(
         total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
     )
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16), bar:
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
+        fast_linear(model),
+        bar,
+    ):
         for batch in batches:
             inputs = collate([rows[number] for number in batch], pad_id=0)
             labels = inputs.pop("labels").to(device)
