@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import preprocess_flags
+from utils import preprocess_flags, processes
 from utils.cli import MODEL_HELP, Parser, day, non_negative_int, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
@@ -75,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     """Read, filter, encode, split, save; the audit goes to stderr."""
     args = build_parser().parse_args(argv)
     set_up_logging()
+    processes.check_alone("preprocess.py")
     task = TASKS[args.task or DEFAULT_TASK]
     preprocess_flags.check_suit(args, task)
     if not args.scrape_only:

@@ -285,7 +285,7 @@ def test_epochs_that_an_interrupted_run_has_done_do_not_count(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("unfrozen", [3, None])
-@pytest.mark.parametrize("mode", ["auto", "on", "off"])
+@pytest.mark.parametrize("mode", ["auto", "off"])
 def test_nothing_is_said_where_there_is_nothing_to_do(unfrozen, mode, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     with cache_in(tmp_path, mode).rows(frozen(unfrozen=unfrozen), PADDED, ROWS, **OPTIONS) as rows:
@@ -490,6 +490,7 @@ def test_all_trials_of_one_depth_share_a_file_with_the_training_after_them(call,
     ("words", "code", "problem"),
     [
         (["--prefix_cache", "on"], 2, "--prefix_cache on, but all blocks train"),
+        (["--prefix_cache", "on", "--unfreeze_last", 3], 1, "--prefix_cache on, but no block is frozen"),
         (["--prefix_cache", "off", "--keep_prefix_cache"], 2, "--keep_prefix_cache"),
         (["--prefix_cache", "on", "--unfreeze_last", 1, "--prefix_cache_gb", 1e-6], 1, "--prefix_cache_gb is 1e-06"),
         (["--prefix_cache_gb", 0], 2, "--prefix_cache_gb"),

@@ -22,6 +22,7 @@ import classify
 import evaluate_model
 import fine_tune
 import generate
+import preprocess
 from utils import checkpoint, processes, store
 from utils.callbacks import Interruption
 from utils.cleaning import Cleaning
@@ -258,6 +259,7 @@ def test_what_one_process_finds_wrong_ends_all(loud):
 @pytest.mark.parametrize(
     ("script", "words"),
     [
+        (preprocess, ["--data_path", "tweets.csv"]),
         (generate, ["--chat"]),
         (fine_tune, ["--push_only", "--hub_model_id", "me/mine"]),
         (classify, []),

@@ -6,6 +6,7 @@ macOS): unless it is to be kept, it is removed then, and its space is free again
 
 import contextlib
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,7 @@ class PrefixCache:
         """While it lasts, the rows of all splits have a "prefix", which the model starts from; or are as they were.
 
         `precision` is fp32, bf16 or fp16; the weights are those of the base model, in float32. `epochs` are those to
-        come.
+        come, infinitely many in a search.
         """
         blocks = [] if self.mode == "off" else frozen_blocks(model)
         together = [row for split in splits.values() for row in split]
@@ -72,6 +73,8 @@ class PrefixCache:
     def _open(self, model, blocks, collate, rows, precision, epochs) -> tuple[torch.Tensor, int] | None:
         """(all states (tokens, width), the results of a block as `states_after` has them), or None for no cache."""
         if not blocks:
+            if self.mode == "on" and not math.isinf(epochs):  # a search may try all blocks, too
+                raise UserError("--prefix_cache on, but no block is frozen", "lower --unfreeze_last, or leave it out")
             return None
         if self.mode == "auto" and epochs <= 1:
             log.info("no prefix cache: it does not pay for one epoch")
