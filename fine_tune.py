@@ -187,8 +187,8 @@ def prepare(args, data: store.Processed, name: str, classifies: bool, device: st
 
     shared = {"unfreeze_last": args.unfreeze_last, "max_length": args.max_length}
     if not classifies:
-        own = {"train_head": args.train_head, "pack": args.packing, "loss_on": args.loss_on}
-        return preparing.to_write(data, name, **own, **shared)
+        own = {flag: getattr(args, flag) for flag in ("train_head", "loss_on", "augment", "seed")}
+        return preparing.to_write(data, name, pack=args.packing, **own, **shared)
     own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
     return preparing.to_classify(data, name, device=device, precision=precision, prefix_cache=cache, **own, **shared)
 

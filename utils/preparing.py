@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from utils import balancing, checkpoint, encoding, freezing, objectives, packing, probing, templates
-from utils.rows import labelled_rows, rows_with_labels, training_rows
+from utils.rows import labelled_rows, rows_with_labels, training_rows, varied_rows
 
 if TYPE_CHECKING:
     from utils.prefix_cache import PrefixCache
@@ -41,11 +41,13 @@ def to_write(
     max_length: int | None,
     pack: bool,
     loss_on: str,
+    augment: bool,
+    seed: int,
 ) -> Prepared:
     """For a model that learns to write: texts, answers to instructions, or emoji for descriptions.
 
     With `loss_on` "all" it learns to write the prompts, too; validation always counts the answers alone. `pack`: the
-    texts of a batch share one row.
+    texts of a batch share one row. `augment` adds copies of descriptions with words dropped and exchanged.
     """
     base = checkpoint.load(name)
     answers = data.recipe["kind"] == "instruct"
@@ -58,6 +60,10 @@ def to_write(
     rows = training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if loss_on == "all":
         rows["train"] = [{**row, "loss_start": 1} for row in rows["train"]]
+    if augment:
+        copies = varied_rows(data, base.tokenizer, longest, seed)
+        log.info("training on %s texts and %s varied copies", f"{len(rows['train']):,}", f"{len(copies):,}")
+        rows["train"] += copies
     prompts = [list(row["input_ids"][: row["loss_start"]]) for row in rows["validation"][:SAMPLES]]
     end = templates.open_format(base.tokenizer).end if answers else None
     return Prepared(base, objectives.writing(base, prompts, pack=pack, end=end), rows, longest)

@@ -2,9 +2,12 @@
 
 import array
 import logging
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from utils.balancing import varied
 from utils.encoding import cut, encode, encode_for_classification, fingerprint
 from utils.errors import DataError
 from utils.tasks.base import apply_template
@@ -48,6 +51,19 @@ def training_rows(
     if cut:
         log.info("%d texts were cut to %d tokens", cut, max_length)
     return rows
+
+
+def varied_rows(data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
+    """Rows as `training_rows` gives them, of the training split with varied prompts: those that have several words."""
+    train, generator = data.splits["train"], random.Random(seed)
+    several = train.take([number for number, prompt in enumerate(train.prompt) if len(prompt.split()) > 1])
+    several = replace(several, prompt=[varied(prompt, generator) for prompt in several.prompt])
+    encoded = zip(*_encode_split(data, tokenizer, several), several.completion, strict=True)
+    return [
+        {"input_ids": ids, "loss_start": start, "bytes": len(completion.encode())}
+        for ids, start, completion in encoded
+        if len(ids) <= max_length
+    ]
 
 
 def _are_stored(data: "Processed", tokenizer: "PreTrainedTokenizerBase") -> bool:

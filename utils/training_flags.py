@@ -26,7 +26,7 @@ KINDS_OF = {
     "loss_on": ANSWERS,
     "class_weights": CLASSIFIES,
     "oversample": CLASSIFIES,
-    "augment": CLASSIFIES,
+    "augment": (("classify", "emoji"), "classify, or write emoji"),
     "threshold": CLASSIFIES,
 }
 
