@@ -15,6 +15,7 @@ from utils.emoji_tables.counts import count, report
 from utils.emoji_tables.resolving import UnusableError, resolve
 from utils.emoji_tables.sequences import fully_qualified, is_component, is_known, without_selectors
 from utils.emoji_tables.splits import split_wordings
+from utils.emoji_tables.tones import without_most_tones
 from utils.errors import DataError, UsageError
 from utils.store import Split
 
@@ -344,3 +345,14 @@ def test_descriptions_of_several_emoji_are_counted():
         "shared_example": ["calendar", ["📅", "📆"]],
     }
     assert "such as 'calendar': 📅, 📆" in report(found)
+
+
+def test_a_fifth_of_the_skin_tones_is_left_to_train_on():
+    tones = ["\U0001f3fb", "\U0001f3fc", "\U0001f3fd", "\U0001f3fe", "\U0001f3ff"]
+    emoji = [one + tone for one in "👋✋👌" for tone in ("", *tones)]
+    rows = without_most_tones(emoji, seed=3)
+    assert rows == sorted(rows)
+    assert [row for row in rows if row % 6 == 0] == [0, 6, 12]
+    assert len(rows) == 3 + 3
+    assert rows == without_most_tones(emoji, seed=3)
+    assert without_most_tones(emoji[1:6], seed=3) == [0, 1, 2, 3, 4]

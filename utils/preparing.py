@@ -3,10 +3,11 @@
 import logging
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from utils import balancing, checkpoint, encoding, freezing, objectives, packing, probing, templates
+from utils.emoji_tables.tones import without_most_tones
 from utils.rows import labelled_rows, rows_with_labels, training_rows, varied_rows
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def to_write(
         packing.check_packs(base.model)
     freezing.freeze(base.model, unfreeze_last, train_head)
     longest = min(max_length or sys.maxsize, encoding.context_length(base.model))
+    if data.recipe["kind"] == "emoji":
+        numbers = without_most_tones(data.splits["train"].facts["emoji"], seed)
+        if left_out := len(data.splits["train"]) - len(numbers):
+            log.info("training on all emoji without a skin tone, and without %s of the rows with one", f"{left_out:,}")
+        data = replace(data, splits={**data.splits, "train": data.splits["train"].take(numbers)})
     rows = training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if loss_on == "all":
         rows["train"] = [{**row, "loss_start": 1} for row in rows["train"]]

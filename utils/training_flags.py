@@ -11,7 +11,7 @@ SHARED = {"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None}
 DEFAULTS = {
     "generate": SHARED | {"epochs": 2.0, "learning_rate": 1e-4},
     "instruct": SHARED | {"epochs": 1.0, "learning_rate": 1e-4, "unfreeze_last": 16},
-    "emoji": SHARED | {"epochs": 5.0, "learning_rate": 2e-4, "batch_size": 32},
+    "emoji": SHARED | {"epochs": 6.0, "learning_rate": 4e-4, "batch_size": 32, "unfreeze_last": 12},
     "classify": SHARED | {"epochs": 2.0, "learning_rate": 4e-5, "batch_size": 32, "unfreeze_last": 16},
 }
 
