@@ -7,7 +7,7 @@ import pytest
 
 from utils import base_models, encoding, templates
 from utils.errors import DataError
-from utils.rows import training_rows, varied_rows
+from utils.rows import reworded_rows, training_rows
 from utils.store import Processed, Split
 
 RECIPE = {"kind": "generate", "template": "{prompt}"}
@@ -141,20 +141,20 @@ def test_an_answer_is_cut_and_never_its_instruction(tokenizer, logged):
     assert "1 texts were cut to 41 tokens" in logged()
 
 
-def test_varied_copies_lack_a_word_and_lead_to_the_same(tokenizer):
-    texts = ["one two three four", "word", "first second third", "much too long for this " * 9]
+def test_copies_are_parts_of_the_prompt_and_lead_to_the_same(tokenizer):
+    texts = ["one two three four five six", "word", "first second third", "much too long for this " * 9]
     completions = [" A", " B", " C", " D"]
     split = Split(texts, completions, [None] * 4, ["0"] * 4, [array.array("I", [1])] * 4, [1] * 4)
     recipe = {"kind": "emoji", "template": "Say: {prompt}."}
     data = Processed(recipe, {}, [], {"name": "other/model", "fingerprint": "another"}, {"train": split})
-    rows = varied_rows(data, tokenizer, 64, seed=1)
-    assert len(rows) == 2
-    for row, text, completion in zip(rows, (texts[0], texts[2]), (" A", " C"), strict=True):
+    rows = reworded_rows(data, tokenizer, 64, seed=1)
+    assert len(rows) == 4
+    prompts = []
+    for row, text, completion in zip(rows, 2 * [texts[0], texts[2]], 2 * [" A", " C"], strict=True):
         ids = list(row["input_ids"])
         assert tokenizer.decode(ids[row["loss_start"] : -1]) == completion
-        prompt = tokenizer.decode(ids[1 : row["loss_start"]])
-        words = prompt.removeprefix("Say: ").removesuffix(".").split()
-        assert len(words) == len(text.split()) - 1
-        assert set(words) < set(text.split())
+        prompts.append(tokenizer.decode(ids[1 : row["loss_start"]]).removeprefix("Say: ").removesuffix("."))
+        assert set(prompts[-1].split()) <= set(text.split())
         assert row["bytes"] == 2
-    assert rows == varied_rows(data, tokenizer, 64, seed=1) != varied_rows(data, tokenizer, 64, seed=2)
+    assert len({*prompts, *texts}) > 6
+    assert rows == reworded_rows(data, tokenizer, 64, seed=1) != reworded_rows(data, tokenizer, 64, seed=2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from utils import balancing, checkpoint, encoding, freezing, objectives, packing, probing, templates
 from utils.emoji_tables.tones import without_most_tones
-from utils.rows import labelled_rows, rows_with_labels, training_rows, varied_rows
+from utils.rows import labelled_rows, reworded_rows, rows_with_labels, training_rows
 
 if TYPE_CHECKING:
     from utils.prefix_cache import PrefixCache
@@ -48,7 +48,7 @@ def to_write(
     """For a model that learns to write: texts, answers to instructions, or emoji for descriptions.
 
     With `loss_on` "all" it learns to write the prompts, too; validation always counts the answers alone. `pack`: the
-    texts of a batch share one row. `augment` adds copies of descriptions with words dropped and exchanged.
+    texts of a batch share one row. `augment` adds reworded copies of descriptions.
     """
     base = checkpoint.load(name)
     answers = data.recipe["kind"] == "instruct"
@@ -67,8 +67,8 @@ def to_write(
     if loss_on == "all":
         rows["train"] = [{**row, "loss_start": 1} for row in rows["train"]]
     if augment:
-        copies = varied_rows(data, base.tokenizer, longest, seed)
-        log.info("training on %s texts and %s varied copies", f"{len(rows['train']):,}", f"{len(copies):,}")
+        copies = reworded_rows(data, base.tokenizer, longest, seed)
+        log.info("training on %s texts and %s reworded copies", f"{len(rows['train']):,}", f"{len(copies):,}")
         rows["train"] += copies
     prompts = [list(row["input_ids"][: row["loss_start"]]) for row in rows["validation"][:SAMPLES]]
     end = templates.open_format(base.tokenizer).end if answers else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from utils.balancing import varied
+from utils.balancing import reworded
 from utils.encoding import cut, encode, encode_for_classification, fingerprint
 from utils.errors import DataError
 from utils.tasks.base import apply_template
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from utils.store import Processed, Split
 
 log = logging.getLogger(__name__)
+
+COPIES = 2
 
 
 def training_rows(
@@ -53,11 +55,11 @@ def training_rows(
     return rows
 
 
-def varied_rows(data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
-    """Rows as `training_rows` gives them, of the training split with varied prompts: those that have several words."""
+def reworded_rows(data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
+    """COPIES of each row of the training split whose prompt has several words, reworded; else as `training_rows`."""
     train, generator = data.splits["train"], random.Random(seed)
-    several = train.take([number for number, prompt in enumerate(train.prompt) if len(prompt.split()) > 1])
-    several = replace(several, prompt=[varied(prompt, generator) for prompt in several.prompt])
+    several = train.take([row for row, prompt in enumerate(train.prompt) if len(prompt.split()) > 1] * COPIES)
+    several = replace(several, prompt=[reworded(prompt, generator) for prompt in several.prompt])
     encoded = zip(*_encode_split(data, tokenizer, several), several.completion, strict=True)
     return [
         {"input_ids": ids, "loss_start": start, "bytes": len(completion.encode())}

@@ -11,7 +11,7 @@ SHARED = {"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None}
 DEFAULTS = {
     "generate": SHARED | {"epochs": 2.0, "learning_rate": 1e-4},
     "instruct": SHARED | {"epochs": 1.0, "learning_rate": 1e-4, "unfreeze_last": 16},
-    "emoji": SHARED | {"epochs": 6.0, "learning_rate": 4e-4, "batch_size": 32, "unfreeze_last": 12},
+    "emoji": SHARED | {"epochs": 5.0, "learning_rate": 4e-4, "batch_size": 32, "unfreeze_last": 12},
     "classify": SHARED | {"epochs": 2.0, "learning_rate": 4e-5, "batch_size": 32, "unfreeze_last": 16},
 }
 
@@ -106,7 +106,7 @@ def add_kind_flags(parser: Parser) -> None:
         help="how much a row of each class counts (default: %(default)s)",
     )
     add("--oversample", action="store_true", help="repeat texts of the smaller classes")
-    add("--augment", action="store_true", help="train on a varied copy of each text, too")
+    add("--augment", action="store_true", help="train on varied copies of each text, too")
     add("--threshold", type=threshold, default="auto", help="of the second of two classes: auto (fitted), or a number")
 
 
