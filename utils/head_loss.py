@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from utils.encoding import IGNORED
 from utils.fast_linear import product
+from utils.next_token import predicting
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -33,8 +33,7 @@ def losses_for_logits(model: "PreTrainedModel", labels: torch.Tensor) -> Iterato
     `labels` (texts, length) are those of `encoding.collate`. The model is called as ever, also where it is wrapped for
     several processes. Only for models of `has_plain_head`.
     """
-    predicts = torch.zeros_like(labels, dtype=torch.bool)
-    predicts[:, :-1] = labels[:, 1:] != IGNORED
+    predicts = predicting(labels)
     targets = labels[:, 1:][predicts[:, :-1]]
     head = model.get_output_embeddings()
     before = vars(head).get("forward")
@@ -95,8 +94,9 @@ class _Nats(torch.autograd.Function):
         powers, highest, totals = [], [], []
         for _, chunk, buffer in _chunks(matrix, len(narrow)):
             part = narrow @ chunk.T
-            highest.append(_powers(buffer.copy_(part)))
-            totals.append(buffer.sum(1).log_().add_(highest[-1]))
+            tops, total = _powers(buffer.copy_(part))
+            highest.append(tops)
+            totals.append(total)
             powers.append(part.copy_(buffer))
         total = torch.stack(totals).logsumexp(0)
         ctx.save_for_backward(narrow, matrix, targets, (torch.stack(highest) - total).exp_(), *powers)
@@ -137,17 +137,19 @@ def _nats_and_hits(hidden: torch.Tensor, matrix: torch.Tensor, targets: torch.Te
         value, number = logits.max(1)
         best_id = torch.where(value > best, first + number, best_id)
         best = torch.maximum(best, value)
-        highest = _powers(logits)
-        totals.append(logits.sum(1).log_().add_(highest))
+        totals.append(_powers(logits)[1])
     nats = torch.stack(totals).logsumexp(0) - _picked(hidden, matrix, targets)
     return torch.stack([nats, (best_id == targets).float()], dim=1)
 
 
-def _powers(rows: torch.Tensor) -> torch.Tensor:
-    """Turn each row into exp(row − its highest value), and return those highest: logsumexp takes memory every time."""
+def _powers(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn each row into exp(row − its highest value); those highest, and each row's log of its sum of exponentials.
+
+    PyTorch's logsumexp takes new memory every time.
+    """
     highest = rows.amax(1)
     rows.sub_(highest[:, None]).exp_()
-    return highest
+    return highest, rows.sum(1).log_().add_(highest)
 
 
 def _chunks(matrix: torch.Tensor, tokens: int) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:

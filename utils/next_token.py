@@ -20,13 +20,19 @@ def supervised_rows_alone(model: "PreTrainedModel", labels: torch.Tensor) -> Ite
     padding, and logits of 50,000 tokens are the largest tensors of a step. A hook on the head does it, so that the
     model is called as ever, also where it is wrapped for several processes.
     """
-    predicts = torch.zeros_like(labels, dtype=torch.bool)
-    predicts[:, :-1] = labels[:, 1:] != IGNORED
+    predicts = predicting(labels)
     handle = model.get_output_embeddings().register_forward_pre_hook(lambda head, inputs: (inputs[0][predicts],))
     try:
         yield
     finally:
         handle.remove()
+
+
+def predicting(labels: torch.Tensor) -> torch.Tensor:
+    """Where there is a token to predict: a mask like `labels` (texts, length), whose next one counts there."""
+    predicts = torch.zeros_like(labels, dtype=torch.bool)
+    predicts[:, :-1] = labels[:, 1:] != IGNORED
+    return predicts
 
 
 def next_token_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
