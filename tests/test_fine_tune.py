@@ -220,7 +220,7 @@ def test_figures_go_to_tensorboard_and_wandb(call, tmp_path, monkeypatch):
         words = ["--logging_steps", 1, "--report_to", "tensorboard", "wandb", "--output_path", "models/mine.pt"]
         code, out, err = call(*FAST, *words)
     finally:
-        wandb.finish()
+        wandb.teardown()  # finish() returns before the file holds everything
     assert (code, out) == (0, "models/mine.pt\n"), err
     assert {path.name for path in Path("models").iterdir()} == {"mine.pt", "mine.tensorboard"}
     history = [json.loads(line) for line in torch.load("models/mine.pt")["files"]["log.jsonl"].splitlines()]
