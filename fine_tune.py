@@ -123,6 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         run_record = recipe.run_record(
             data, data_sha256, name, vars(args), freezing.count(base.model), outcome, precision, device
         )
+        run_record["prefix_cache"] = cache.record(base.model)
         if classifies:
             run_record["max_length"] = ready.max_length
             run_record["calibration"] = calibration.calibrate(base, rows["validation"], args.threshold, args.seed)

@@ -70,6 +70,12 @@ class PrefixCache:
         with accepting_prefixes(model, blocks, results):
             yield {name: [{**row, "prefix": next(pieces)} for row in split] for name, split in splits.items()}
 
+    def record(self, model: PreTrainedModel) -> dict | None:
+        """What run.json says of the cache that the model trained with: blocks and bytes; None where there was none."""
+        blocks = 0 if self.mode == "off" else len(frozen_blocks(model))
+        opened = self._opened.get(blocks)
+        return {"blocks": blocks, "bytes": opened[0].nbytes} if opened else None
+
     def _open(self, model, blocks, collate, rows, precision, epochs) -> tuple[torch.Tensor, int] | None:
         """(all states (tokens, width), the results of a block as `states_after` has them), or None for no cache."""
         if not blocks:

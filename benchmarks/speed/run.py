@@ -118,7 +118,9 @@ def _quality(row: Quality, repeats: int, logs: Path) -> dict:
 
 
 def _in_turn(sides: Sequence[Side], repeats: int, logs: Path) -> dict[str, list[dict]]:
-    """What was measured of each side: A B C A B C …"""
+    """What was measured of each side: A B C A B C …, once each has made what it keeps (a converted model, for one)."""
+    for side in sides:
+        run(side.least, logs / "first.log")
     runs = {side.name: [] for side in sides}
     for number in range(repeats):
         for side in sides:
@@ -146,7 +148,7 @@ def _operations(row: Comparison, against: Sequence[Against]) -> list[dict]:
     tokens = sum(map(len, material.training_split(training.data).ids))
     shape = arithmetic.shape_of(training.base, classifies=training.classifies)
     record = json.loads((row.ours.model / "run.json").read_text(encoding="utf-8"))
-    cached = record["arguments"].get("prefix_cache", "off") != "off" and training.epochs > 1
+    cached = record["prefix_cache"] is not None
 
     def operations(**what: bool) -> float:
         return arithmetic.training_operations(shape, tokens, training.epochs, training.trained, **what)

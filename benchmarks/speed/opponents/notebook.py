@@ -22,8 +22,8 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = opened.model.to(device)
     model.get_output_embeddings().requires_grad_(True)  # and the input embedding, which is the same matrix
-    rows = [row["input_ids"][: args.pad_to] for row in opened.rows]
-    padded = pad([*rows, [0] * args.pad_to], padding_of(opened.tokenizer))  # one more row, as wide as all shall be
+    rows = [{"input_ids": row["input_ids"][: args.pad_to]} for row in opened.rows]
+    padded = pad([*rows, {"input_ids": [0] * args.pad_to}], padding_of(opened.tokenizer))  # one more row, as wide as all shall be
     inputs, mask = padded["input_ids"][:-1], padded["attention_mask"][:-1]
     batches = DataLoader(TensorDataset(inputs, mask), batch_size=args.batch_size, shuffle=True)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=args.learning_rate)
