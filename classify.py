@@ -40,7 +40,7 @@ def build_parser() -> Parser:
     add("--text_column", help="name or number (from 0) of the column with the text (default: recognised)")
     add("--label_column", help="of the column with the right labels, for the scores (default: recognised)")
     add("--no_header", action="store_true", help="the first line is data; the columns are called 0, 1, 2, …")
-    add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="default: %(default)s, the exact one")
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where that is faster")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--json", action="store_true", help="print a JSON object a text, or one about the file, on stdout")
     return parser

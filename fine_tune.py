@@ -126,7 +126,8 @@ def main(argv: list[str] | None = None) -> int:
         run_record["prefix_cache"] = cache.record(base.model)
         if classifies:
             run_record["max_length"] = ready.max_length
-            run_record["calibration"] = calibration.calibrate(base, rows["validation"], args.threshold, args.seed)
+            how = {"threshold": args.threshold, "seed": args.seed, "bfloat16": precision == "bf16"}
+            run_record["calibration"] = calibration.calibrate(base, rows["validation"], **how)
         if found:
             run_record["search"] = found.record
         if processes.is_first():

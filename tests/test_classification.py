@@ -8,7 +8,7 @@ import pytest
 import torch
 from running import assert_one_error, run_script
 from small_classifiers import ENCODERS, FAMILIES, base_folder, encoder_tokenizer
-from small_models import END, random_model, tiny_tokenizer
+from small_models import END, changed, random_model, tiny_tokenizer, weights_of
 
 import generate
 from utils import checkpoint
@@ -64,6 +64,17 @@ def test_a_text_has_the_same_probabilities_alone_and_padded(classifier):
     assert found.truncated == 0
     numpy.testing.assert_array_equal(found.probabilities[0], found.probabilities[3])
     assert len({row.tobytes() for row in found.probabilities}) == 4
+
+
+def test_bfloat16_is_what_autocast_computes_and_leaves_the_weights_as_they_are(classifier):
+    """Held in bfloat16 for a while, weights are those that autocast casts them to each time."""
+    before = weights_of(classifier.model)
+    found = classify_texts(classifier, TEXTS, bfloat16=True).probabilities
+    assert changed(before, weights_of(classifier.model)) == set()
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = [by_hand(classifier, text) for text in TEXTS]
+    numpy.testing.assert_allclose(found, expected, atol=2e-3)
+    assert (found != classify_texts(classifier, TEXTS).probabilities).any()
 
 
 def test_the_labels_and_the_padding_are_the_models_own_too(classifier):

@@ -71,7 +71,7 @@ def cli(capsys):
     """Run classify.py in this process: (exit code, stdout, stderr)."""
 
     def call(*words) -> tuple[int, str, str]:
-        code = run_script(classify.main, *words)
+        code = run_script(classify.main, "--precision", "fp32", *words)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

@@ -16,7 +16,7 @@ import torch
 from running import assert_one_error, run_script
 from safetensors.torch import load_file
 from small_classifiers import ENCODERS, FAMILIES, base_folder, labelled_data, opinions
-from small_models import END, MODEL_FILES, processed_data, random_model, tiny_tokenizer, weights_of
+from small_models import END, MODEL_FILES, WIDTH, processed_data, random_model, tiny_tokenizer, weights_of
 from test_training import SETTINGS, TEXTS, VALIDATION, interrupted, logged, rows_of
 from transformers import AutoModelForCausalLM, XLMConfig, XLMWithLMHeadModel
 
@@ -418,6 +418,8 @@ def test_the_saved_model_is_whole_and_the_same(call, tmp_path):
         assert (code, out) == (0, f"{tmp_path / mode}\n"), err
         assert ("prefix cache: 2 blocks ran once over 16 texts" in err) is (mode == "auto")
         found[mode] = load_file(tmp_path / mode / "model.safetensors")
+        record = json.loads((tmp_path / mode / "run.json").read_text(encoding="utf-8"))["prefix_cache"]
+        assert record == ({"blocks": 2, "bytes": TOKENS * WIDTH["hidden_size"] * 4} if mode == "auto" else None)
     assert names_in(tmp_path) == {"base", "data.pkl", "auto", "off"}
     assert names_in(tmp_path / "auto") == MODEL_FILES
     assert found["auto"].keys() == found["off"].keys()

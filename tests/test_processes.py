@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,33 @@ def series(log: list[dict], name: str) -> list[tuple[int, float]]:
     return [(entry["step"], entry[name]) for entry in log if name in entry]
 
 
+def assert_trained_alike(found: Path, wanted: Path) -> None:
+    """The same curves and the same weights, but for rounding."""
+    logs = [
+        [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        for folder in (found, wanted)
+    ]
+    for name in ("loss", "grad_norm", "learning_rate", "eval_loss", "eval_bits_per_byte", "eval_token_accuracy"):
+        values, right = (series(log, name) for log in logs)
+        assert values == [(step, pytest.approx(value, rel=1e-5)) for step, value in right]
+        assert len(values) >= 3
+    assert series(logs[0], "samples") == series(logs[1], "samples") != []
+    weights, right = (load_file(folder / "model.safetensors") for folder in (found, wanted))
+    assert weights.keys() == right.keys()
+    for name, tensor in right.items():
+        if not name.endswith("attn.c_attn.bias"):  # no loss depends on keys' biases: Adam steps on rounding errors
+            torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def cached_bytes(folder: Path) -> tuple[int, int]:
+    """A float32 vector for every token that is trained on or validated with; those of the shortest text to train on."""
+    data = store.load(folder / "texts.pkl")
+    rows = training_rows(data, tiny_tokenizer(), 128, ["train", "validation"])
+    width = checkpoint.load(str(folder / "base")).model.config.hidden_size
+    lengths = {name: [len(row["input_ids"]) for row in split] for name, split in rows.items()}
+    return sum(map(sum, lengths.values())) * width * 4, min(lengths["train"]) * width * 4
+
+
 def test_two_processes_train_as_one_does_on_batches_of_twice_the_size(folder):
     """Also where they are interrupted within an epoch, whose rest has to come in the order in which it began."""
     err = interrupted(folder, 4)
@@ -117,20 +145,7 @@ def test_two_processes_train_as_one_does_on_batches_of_twice_the_size(folder):
     assert run_script(fine_tune.main, *training(folder, "one", 8)) == 0
     assert {path.name for path in folder.iterdir()} == {"base", "texts.pkl", "one", "two"}
     assert {path.name for path in (folder / "two").iterdir()} == MODEL_FILES
-    logs = [
-        [json.loads(line) for line in (folder / name / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("two", "one")
-    ]
-    for name in ("loss", "grad_norm", "learning_rate", "eval_loss", "eval_bits_per_byte", "eval_token_accuracy"):
-        found, wanted = (series(log, name) for log in logs)
-        assert found == [(step, pytest.approx(value, rel=1e-5)) for step, value in wanted]
-        assert len(found) >= 3
-    assert series(logs[0], "samples") == series(logs[1], "samples") != []
-    found, wanted = (load_file(folder / name / "model.safetensors") for name in ("two", "one"))
-    assert found.keys() == wanted.keys()
-    for name, weights in wanted.items():
-        if not name.endswith("attn.c_attn.bias"):  # no loss depends on keys' biases: Adam steps on rounding errors
-            torch.testing.assert_close(found[name], weights, rtol=1e-4, atol=1e-5)
+    assert_trained_alike(folder / "two", folder / "one")
     run = json.loads((folder / "two" / "run.json").read_text(encoding="utf-8"))
     assert (run["processes"], run["arguments"]["batch_size"]) == (2, 4)
 
@@ -211,10 +226,20 @@ def test_two_processes_write_and_judge_what_one_does(folder, tmp_path, capsys):
          "--output_path", tmp_path / "ONE.emoji.json", "--errors_path", tmp_path / "ONE.mistakes.csv"],
         ["fine_tune", "--data", tmp_path / "opinions.pkl", "--model", folder / "base", "--max_steps", 2, "--device",
          "cpu", "--precision", "fp32", "--output_path", tmp_path / "ONE.pt", "--batch_size", 16],
+        ["fine_tune", "--data", folder / "texts.pkl", "--model", folder / "base", "--unfreeze_last", 1, "--epochs", 2,
+         "--prefix_cache", "on", "--lr", 0.001, "--logging_steps", 1, "--device", "cpu", "--precision", "fp32",
+         "--output_path", tmp_path / "ONE.prefix", "--batch_size", 16],
     ]  # fmt: skip
     found = in_both_ways(tmp_path, capsys, *runs)
     for words, (one, other) in zip(runs, found, strict=True):
         assert (other, one[0]) == (one, 0), words
+    assert_trained_alike(tmp_path / "TWO.prefix", tmp_path / "ONE.prefix")
+    states, filler = cached_bytes(folder)  # two processes have a row more, which fills up their last batch
+    for name, size in {"ONE.prefix": states, "TWO.prefix": states + filler}.items():
+        cached = json.loads((tmp_path / name / "run.json").read_text(encoding="utf-8"))["prefix_cache"]
+        assert cached == {"blocks": 2, "bytes": size}
+        shutil.rmtree(tmp_path / name)
+    assert not [*tmp_path.glob("*.prefix_cache")]
     written = sorted(path.name for path in tmp_path.glob("ONE*"))
     assert written == ["ONE.csv", "ONE.emoji.json", "ONE.jsonl", "ONE.mistakes.csv", "ONE.pt", "ONE.texts.json"]
     for name in set(written) - {"ONE.pt"}:

@@ -13,10 +13,11 @@ from utils.checkpoint import Trained
 from utils.errors import UserError
 from utils.freezing import freeze
 from utils.generation import generate_texts
+from utils.half_weights import frozen_weights_in_bfloat16
 from utils.objectives import writing
 from utils.rows import training_rows
 from utils.sampling import Sampling
-from utils.training import Settings, frozen_weights_in_bfloat16, train
+from utils.training import Settings, train
 
 SETTINGS = Settings(
     num_train_epochs=1,

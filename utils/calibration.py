@@ -73,14 +73,14 @@ def _best_threshold(second: "numpy.ndarray", labels: "numpy.ndarray") -> float:
 
 
 def calibrate(
-    trained: "Trained", validation_rows: Sequence[dict], threshold: str, seed: int
+    trained: "Trained", validation_rows: Sequence[dict], threshold: str, seed: int, *, bfloat16: bool = False
 ) -> dict[str, float | None]:
     """{"temperature", "threshold"} fitted on rows {"input_ids", "label"}; without rows, 1 and 0.5.
 
     `threshold` is "auto" or the number to take; for more than two classes there is none.
     """
     labels = [row["label"] for row in validation_rows]
-    logits = logits_of(trained.model, trained.tokenizer, validation_rows)
+    logits = logits_of(trained.model, trained.tokenizer, validation_rows, bfloat16=bfloat16)
     temperature = fit_temperature(logits, labels) if labels else 1.0
     if logits.shape[1] > 2:
         cut = None

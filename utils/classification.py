@@ -128,6 +128,7 @@ def logits_of(
     from tqdm import tqdm
 
     from utils.fast_linear import fast_linear
+    from utils.half_weights import weights_in_bfloat16
 
     pad_id, device = padding_of(tokenizer), model.device
     found = numpy.zeros((len(rows), model.config.num_labels))
@@ -140,6 +141,7 @@ def logits_of(
     with (
         torch.inference_mode(),
         torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
+        weights_in_bfloat16(model, bfloat16),
         fast_linear(model),
         bar,
     ):

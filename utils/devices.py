@@ -2,16 +2,18 @@
 
 import torch
 
+from utils.allocator import keep_freed_memory
 from utils.errors import UsageError
 
 
 def choose_device(wanted: str) -> str:
-    """cpu or cuda for `wanted` (which may be auto)."""
+    """cpu or cuda for `wanted` (which may be auto). For a CPU, freed memory is kept from now on."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda, but PyTorch sees no CUDA GPU here", "use --device auto or cpu")
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    if device == "cpu":
+        keep_freed_memory()
+    return device
 
 
 def choose_precision(wanted: str, device: str) -> str:

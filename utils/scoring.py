@@ -35,6 +35,7 @@ def score(
 
     from utils.encoding import IGNORED, collate
     from utils.fast_linear import fast_linear
+    from utils.half_weights import weights_in_bfloat16
     from utils.head_loss import has_plain_head, losses_for_logits
     from utils.next_token import supervised_rows_alone
 
@@ -50,6 +51,7 @@ def score(
     with (
         torch.inference_mode(),
         torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
+        weights_in_bfloat16(model, bfloat16),
         fast_linear(model),
         bar,
     ):

@@ -21,11 +21,12 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 from utils import search_state
 from utils.callbacks import FiniteLoss, Interruption
 from utils.errors import UserError
+from utils.half_weights import halve_frozen_weights
 from utils.objectives import Objective
 from utils.prefix_cache import PrefixCache
 from utils.preparing import Prepared
 from utils.search_space import ALL, ARGUMENT_OF, describe_space, space_of, suggest
-from utils.training import ObjectiveTrainer, arguments, halve_frozen_weights
+from utils.training import ObjectiveTrainer, arguments
 from utils.training_settings import Settings
 from utils.trials import PROBLEM, best_of, describe_last, finished, write_table
 

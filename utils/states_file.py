@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from utils import processes
 from utils.frozen_prefix import flat, inputs_of, states_after
+from utils.half_weights import frozen_weights_in_bfloat16
 from utils.scoring import batches_by_length
 
 
@@ -69,7 +70,13 @@ def compute(
     target = os.fdopen(os.open(file.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
     bar = tqdm(total=len(rows), desc="frozen blocks", unit=" texts", leave=False, disable=None)
     try:
-        with target, bar, torch.inference_mode(), _autocast(model, precision):
+        with (
+            target,
+            bar,
+            frozen_weights_in_bfloat16(model, precision == "bf16"),
+            torch.inference_mode(),
+            _autocast(model, precision),
+        ):
             for batch in processes.share(batches):
                 inputs = inputs_of(model, collate, [rows[number] for number in batch])
                 states = flat(states_after(model, block, inputs)[0], inputs).to(file.dtype).cpu().contiguous()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from transformers import (
     EarlyStoppingCallback,
@@ -17,12 +16,12 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.integrations import TensorBoardCallback
-from transformers.pytorch_utils import Conv1D
 
 from utils import processes, row_order, training_state
 from utils.callbacks import FiniteLoss, Interruption, Progress
 from utils.errors import UserError
 from utils.freezing import train_mode
+from utils.half_weights import frozen_weights_in_bfloat16
 from utils.objectives import Objective
 from utils.prefix_cache import OFF, PrefixCache
 from utils.training_settings import Settings
@@ -121,33 +120,6 @@ def _epochs_to_come(args: TrainingArguments, rows: int) -> float:
     step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     epochs = args.max_steps * step / rows if args.max_steps > 0 else args.num_train_epochs
     return epochs - training_state.epochs_done(Path(args.output_dir))
-
-
-@contextlib.contextmanager
-def frozen_weights_in_bfloat16(model: PreTrainedModel, enabled: bool) -> Iterator[None]:
-    """Hold the matrices of frozen layers in bfloat16 while training, and give back the originals afterwards.
-
-    Autocast would cast them anew at every step, to the same values: 3 to 9 % of a step's time on a CPU
-    (docs/results.md).
-    """
-    originals = halve_frozen_weights(model) if enabled else {}
-    try:
-        yield
-    finally:
-        for parameter, original in originals.items():
-            parameter.data = original.to(parameter.device)
-
-
-def halve_frozen_weights(model: PreTrainedModel) -> dict[torch.nn.Parameter, torch.Tensor]:
-    """Turn the matrices of frozen layers into bfloat16; the originals, for whoever wants them back."""
-    originals = {}
-    for module in model.modules():
-        if isinstance(module, torch.nn.Linear | Conv1D) and module is not model.get_output_embeddings():
-            for parameter in module.parameters(recurse=False):
-                if not parameter.requires_grad:
-                    originals[parameter] = parameter.data.cpu()  # they need no room on a GPU meanwhile
-                    parameter.data = parameter.data.to(torch.bfloat16)
-    return originals
 
 
 def _tensorboard(folder: Path) -> TensorBoardCallback:

@@ -21,6 +21,8 @@ GPT2_SHAPE = {"vocab_size": 50_257, "n_embd": 768, "n_layer": 12, "n_head": 12}
 SMALL_SHAPE = {"vocab_size": 257, "n_embd": 32, "n_layer": 3, "n_head": 2}
 LEAST = 16  # rows in the pickles that start-up is measured with
 PROMPT_WORDS = 3
+RUN_OF_WORDS = 4
+REPEATED = 20  # every so many-th tweet is an earlier one
 
 
 @dataclass(frozen=True)
@@ -134,19 +136,29 @@ def take(source: Path, target: Path, train: int | None, validation: int | None) 
 
 
 def write_recombined(path: Path, texts: Sequence[str], count: int) -> None:
-    """A table of `count` tweets: the first half of a real one, the second half of another, and sometimes noise.
+    """A table of `count` tweets: runs of words from real ones, as long as those, with noise; some are repeated.
 
-    The same tweets every time; a shorter table is the beginning of a longer one.
+    The same tweets every time; a shorter table is the beginning of a longer one. The runs are short, so that, as in
+    reality, a tweet looks like no more others the more there are.
     """
     drawn = random.Random(0)
-    words = [text.split() for text in texts]
+    words = [found for text in texts if (found := text.split())]
+    made: list[str] = []
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text"])
         for number in range(count):
-            first, second = drawn.choice(words), drawn.choice(words)
-            text = " ".join(first[: len(first) // 2 + 1] + second[len(second) // 2 :])
-            writer.writerow([text + drawn.choice(NOISE).format(number)])
+            made.append(drawn.choice(made) if number % REPEATED == REPEATED - 1 else _recombined(words, drawn))
+            writer.writerow([made[-1] + drawn.choice(NOISE).format(number)])
+
+
+def _recombined(words: Sequence[Sequence[str]], drawn: random.Random) -> str:
+    length, pieces = len(drawn.choice(words)), []
+    while len(pieces) < length:
+        some = drawn.choice(words)
+        first = drawn.randrange(len(some))
+        pieces += some[first : first + RUN_OF_WORDS]
+    return " ".join(pieces[:length])
 
 
 def training_split(pickle: Path) -> "Split":

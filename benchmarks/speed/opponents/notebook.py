@@ -23,7 +23,8 @@ def main() -> None:
     model = opened.model.to(device)
     model.get_output_embeddings().requires_grad_(True)  # and the input embedding, which is the same matrix
     rows = [{"input_ids": row["input_ids"][: args.pad_to]} for row in opened.rows]
-    padded = pad([*rows, {"input_ids": [0] * args.pad_to}], padding_of(opened.tokenizer))  # one more row, as wide as all shall be
+    widest = {"input_ids": [0] * args.pad_to}  # one more row, as wide as all shall be
+    padded = pad([*rows, widest], padding_of(opened.tokenizer))
     inputs, mask = padded["input_ids"][:-1], padded["attention_mask"][:-1]
     batches = DataLoader(TensorDataset(inputs, mask), batch_size=args.batch_size, shuffle=True)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=args.learning_rate)
