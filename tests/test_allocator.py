@@ -14,8 +14,8 @@ def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 before = pages()
 for _ in range(40):
-    torch.ones(2**22)
-print((pages() - before) * resource.getpagesize() / 2**24)
+    torch.ones(2**24)
+print((pages() - before) * resource.getpagesize() / 2**26)
 """
 
 
