@@ -7,9 +7,9 @@ from pathlib import Path
 from utils.emoji_tables.code_points import format_code_points
 from utils.files import atomic_write
 from utils.formatting import NO_FIGURE, format_table, one_line, with_interval
-from utils.judging_emoji import NEAREST
+from utils.judging_emoji import ALONE, NEAREST
 
-NAMES = {"base": "base", "tuned": "tuned", NEAREST: "nearest training description"}
+NAMES = {"base": "base", "tuned": "tuned", ALONE: "tuned, without memory", NEAREST: "nearest training description"}
 FIGURES = {
     "top_1": "top-1",
     "top_5": "top-5",
@@ -28,7 +28,9 @@ COLUMNS = (
 
 def report(evaluation: dict) -> str:
     """The evaluation as text for a terminal."""
-    columns = {name: evaluation[name] for name in ("base", "tuned") if name in evaluation} | evaluation["baselines"]
+    columns = {name: evaluation[name] for name in ("base", "tuned", ALONE) if name in evaluation} | evaluation[
+        "baselines"
+    ]
     figures = [
         [title, *(with_interval(found.get(name), "{:.3f}") for found in columns.values())]
         for name, title in FIGURES.items()
@@ -39,7 +41,8 @@ def report(evaluation: dict) -> str:
         format_table(["", *(NAMES[name] for name in columns)], figures),
         f"Ranks count among the first {evaluation['depth']}. A skin tone or gender that is not the one described is a "
         "mistake, and the right concept. Unconstrained is the likeliest token each time.",
-        f"The nearest training description is that by TF-IDF of 2 to 5 characters. {_reach(evaluation)}",
+        f"The nearest training description is that by TF-IDF of 2 to 5 characters. {_reach(evaluation)}"
+        + (" Memory is a half share of it in each probability." if ALONE in evaluation else ""),
         f"{NAMES['tuned']} on the same descriptions: {evaluation['verdict']}",
     ]
     if "base" in evaluation["difference"]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from utils import checkpoint
 from utils.emoji_decoding import rank
+from utils.emoji_memory import open_memory, rank_with_memory
 from utils.emoji_tables.descriptions import as_description
 from utils.errors import UserError
 from utils.formatting import one_line
 
 if TYPE_CHECKING:
     from utils.checkpoint import Trained
+    from utils.emoji_memory import Memory
     from utils.prompts import Prompt
 
 KIND = "emoji"
@@ -62,18 +64,21 @@ def records(
 ) -> list[dict]:
     """One JSON object an emoji: for each prompt those of each model (one of them tuned), the likeliest first.
 
-    A base model is asked in the template and for the targets of the model tuned from it.
+    A base model is asked in the template and for the targets of the model tuned from it; it remembers nothing.
     """
     from utils.emoji_tables.code_points import format_code_points
 
     descriptions = described(prompts)
     run = models["tuned"].run
-    ranked = {
-        name: rank(
-            replace(each, run=run), descriptions, num, constrained=constrained, batch_size=batch_size, progress=name
-        )
-        for name, each in models.items()
-    }
+    memory = open_memory(run) if constrained else None
+    ranked = {}
+    for name, each in models.items():
+        asked = replace(each, run=run)
+        if memory and name == "tuned":
+            ranked[name], _ = rank_with_memory(asked, memory, descriptions, num, progress=name)
+        else:
+            options = {"constrained": constrained, "batch_size": batch_size, "progress": name}
+            ranked[name] = rank(asked, descriptions, num, **options)
     return [
         {
             "prompt": description,
@@ -105,8 +110,11 @@ def emoji_for(description: str, model_path: str, num: int) -> list[str]:
     """The likeliest `num` emoji; the model is loaded once, and again once it is another one."""
     if num < 1:
         raise UserError(f"{num} emoji were asked for, expected at least 1", "leave out num, or raise it")
-    trained = _loaded(model_path, *_state(Path(model_path)))
-    [ranked] = rank(trained, described([description]), num)
+    trained, memory = _loaded(model_path, *_state(Path(model_path)))
+    if memory:
+        [ranked], _ = rank_with_memory(trained, memory, described([description]), num)
+    else:
+        [ranked] = rank(trained, described([description]), num)
     return [one.emoji for one in ranked]
 
 
@@ -117,11 +125,11 @@ def _state(path: Path) -> tuple[str, int | None]:
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(model_path: str, _place: str, _saved: int | None) -> "Trained":
+def _loaded(model_path: str, _place: str, _saved: int | None) -> tuple["Trained", "Memory | None"]:
     from utils.devices import choose_device
 
     trained = checkpoint.load_writer(model_path)
     if trained.run.get("kind") != KIND:
         raise UserError(f"{model_path} writes no emoji", TRAIN_ONE)
     trained.model.to(choose_device("auto"))
-    return trained
+    return trained, open_memory(trained.run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from utils import metrics
 from utils.emoji_decoding import Ranked, written_freely
+from utils.emoji_memory import open_memory, rank_with_memory
 from utils.emoji_search import best
 from utils.formatting import with_interval
 from utils.metrics import ranking
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SHOWN = 10  # mistakes
 NEAREST = "nearest_description"
+ALONE = "tuned_alone"
 MEASURED_ON = {"concept": "unseen concepts", "description": "unseen wording of known emoji"}
 
 
@@ -39,7 +41,8 @@ def judge(
     Right is the row's own emoji, and every other that has the same description (but for case, blanks and punctuation)
     anywhere in the data; its group and concept are right then, too. All models rank the targets of the tuned one, or of
     the data where that is from elsewhere. Ranks count down to `ranking.DEPTH`. Intervals are over concepts, of which
-    the rows stand and fall together. `limit` is the most rows of the test split that are taken, drawn with the seed.
+    the rows stand and fall together. Where the tuned model remembers its training descriptions, "tuned" is with them
+    and "tuned_alone" without. `limit` is the most rows of the test split that are taken, drawn with the seed.
 
     The mistakes, the most confident first, are the tuned model's: {"description", "emoji", "group", "prediction",
     "prediction_group", "probability", "right_concept", "place"}, the last one the right emoji's place or None.
@@ -62,18 +65,16 @@ def judge(
         "depth": ranking.DEPTH,
         "rows_of_trained_emoji": sum(emoji in trained_emoji for emoji in test.facts["emoji"]),
     }
+    memory = open_memory(run)
     named, exists = {}, {target[1] for target in run["targets"]}
     for name, trained in models.items():
         trained = replace(trained, run=run)
         trained.model.to(device)
-        ranked = best(
-            trained,
-            test.prompt,
-            ranking.DEPTH,
-            until=judged.right,
-            bfloat16=precision == "bf16",
-            progress=f"ranking, {name}",
-        )
+        options = {"bfloat16": precision == "bf16", "progress": f"ranking, {name}"}
+        if memory and name == "tuned":
+            ranked, alone = rank_with_memory(trained, memory, test.prompt, ranking.DEPTH, **options)
+        else:
+            ranked = best(trained, test.prompt, ranking.DEPTH, until=judged.right, **options)
         named[name] = [[one.emoji for one in row] for row in ranked]
         free = written_freely(trained, test.prompt, progress=f"writing, {name}")
         evaluation[name] = {
@@ -81,6 +82,8 @@ def judge(
             "valid_constrained": judged.share([row[0] in exists for row in named[name]]),
             "valid_unconstrained": judged.share([emoji is not None for emoji in free]),
         }
+    if memory:
+        evaluation[ALONE] = judged.figures([[one.emoji for one in row] for row in alone])
     named[NEAREST] = nearest(train.prompt, train.facts["emoji"], test.prompt, ranking.DEPTH)
     evaluation["baselines"] = {NEAREST: judged.figures(named[NEAREST])}
     tuned, *others = (judged.hits(named[name]) for name in ("tuned", NEAREST, "base") if name in named)

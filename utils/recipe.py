@@ -4,6 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.emoji_memory import to_remember
 from utils.processes import world_size
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def run_record(
         "template": data.recipe["template"],
         "labels": data.recipe["labels"],
         **{name: data.recipe[name] for name in TASKS_OWN if name in data.recipe},
+        **({"descriptions": to_remember(data.splits["train"])} if data.recipe["kind"] == "emoji" else {}),
         "cleaning": data.recipe["cleaning"],
         "base_model": base_model,
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
