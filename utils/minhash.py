@@ -4,11 +4,8 @@ Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", chapt
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-
-from utils.cores import available_cores
 
 SHINGLE = 5  # characters
 HASHES = 96  # MinHash values of each text
@@ -22,17 +19,13 @@ def signatures(texts: Sequence[str], block: int = 1000) -> np.ndarray:
     offsets = random.integers(2**32, size=HASHES, dtype=np.uint32)
     factors = random.integers(2**32, size=HASHES, dtype=np.uint32) | np.uint32(1)  # odd: each is a permutation
     values = np.empty((HASHES, len(texts)), dtype=np.uint32)
-
-    def fill(first: int) -> None:
+    for first in range(0, len(texts), block):
         hashes, starts = _hashed_shingles(texts[first : first + block])
         permuted = np.empty_like(hashes)
         for row, offset, factor in zip(values, offsets, factors, strict=True):
             np.bitwise_xor(hashes, offset, out=permuted)
             np.multiply(permuted, factor, out=permuted)
             np.minimum.reduceat(permuted, starts, out=row[first : first + block])
-
-    with ThreadPoolExecutor(available_cores()) as pool:  # numpy computes without Python's lock
-        list(pool.map(fill, range(0, len(texts), block)))
     return values
 
 
