@@ -106,3 +106,6 @@ def test_training_keeps_its_own_descriptions_and_no_others(models, tmp_path):
     assert run_script(fine_tune.main, *words, "--output_path", tmp_path / "new") == 0
     run = json.loads((tmp_path / "new" / "run.json").read_text(encoding="utf-8"))
     assert run["descriptions"] == KNOWN
+    card = (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
+    assert f"also holds its {len(KNOWN)} training descriptions" in card
+    assert card.count("big grin") == 0

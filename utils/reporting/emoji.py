@@ -26,6 +26,17 @@ def use(run: dict) -> str:
         f'generate_emoji("a cat crying with joy", model_path={name!r}, num=5)\n```\n\n'
         f"It writes {writes}. Decoding is constrained to the {len(run['targets']):,} emoji of its table (in "
         "`run.json`), so that it cannot write text, half an emoji, or one that does not exist; another tool's can."
+        + _memory(run)
+    )
+
+
+def _memory(run: dict) -> str:
+    known = len(run.get("descriptions", ()))
+    if not known:
+        return ""
+    return (
+        f" `run.json` also holds its {known:,} training descriptions: half of an emoji's probability is the model's, "
+        "half that of the one spelt most alike; another tool has the model's alone."
     )
 
 
