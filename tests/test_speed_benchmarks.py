@@ -148,7 +148,7 @@ def test_the_page_says_what_was_measured():
         "| train | a part | 15× | **15.00** [10.00, 20.00] | 3.0 | 40.0 (× 20) | **10.93** [8.20, 13.67] | 2.0000 |  "
         "|  | 50 % |  |",
         "| 1,000 | 2.0 | 500.0 | 3.0 | 50 |",
-        "Ours is lower by 0.0500 than the best of the others; the target is 0.02.",
+        "Ours is lower by 0.0500 than the best of the others; the target is lower by 0.02.",
         "    python theirs.py",
     ):
         assert line in written.splitlines()

@@ -121,7 +121,9 @@ def _quality(row: dict) -> Iterator[str]:
         yield f"| {record['name']} | {record['runs'][0]['seconds']:.0f} | {record['bits_per_byte']:.4f} |"
     if row["against"]:
         less = min(record["bits_per_byte"] for record in row["against"]) - row["ours"]["bits_per_byte"]
-        yield f"\nOurs is lower by {less:.4f} than the best of the others; the target is {row['target']:g}."
+        side = "lower" if less > 0 else "higher"
+        aim = f"the target is lower by {row['target']:g}"
+        yield f"\nOurs is {side} by {abs(less):.4f} than the best of the others; {aim}."
     yield ""
 
 
