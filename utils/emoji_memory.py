@@ -26,10 +26,10 @@ DEPTH = 50  # emoji of the model's that take part; what is less likely has none 
 
 @dataclass(frozen=True)
 class Memory:
-    """The training descriptions and the texts that the model writes for them."""
+    """The training descriptions, and what the model writes for their emoji."""
 
     descriptions: Descriptions
-    targets: dict[str, tuple[str, str]]  # emoji → (the text that stands for it, emoji)
+    texts: dict[str, str]  # by the emoji that they stand for
 
 
 def to_remember(train: "Split") -> list[list[str]]:
@@ -42,7 +42,7 @@ def open_memory(run: Mapping[str, Any]) -> Memory | None:
     if not run.get("descriptions"):
         return None
     known, emoji = zip(*run["descriptions"], strict=True)
-    return Memory(Descriptions(known, emoji), {target[1]: (target[0], target[1]) for target in run["targets"]})
+    return Memory(Descriptions(known, emoji), {target[1]: target[0] for target in run["targets"]})
 
 
 def rank_with_memory(
@@ -71,7 +71,6 @@ def _mixed(memory: Memory, alone: Sequence[Ranked], near: Mapping[str, float]) -
     share = SHARE if near else 0.0  # no piece in common with any description
     found = {one.emoji: replace(one, probability=(1 - share) * one.probability) for one in alone}
     for emoji, probability in near.items():
-        text = memory.targets[emoji][0]
         before = found[emoji].probability if emoji in found else 0.0
-        found[emoji] = Ranked(text, emoji, before + share * probability, True)
+        found[emoji] = Ranked(memory.texts[emoji], emoji, before + share * probability, True)
     return sorted(found.values(), key=lambda one: -one.probability)

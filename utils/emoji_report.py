@@ -28,9 +28,8 @@ COLUMNS = (
 
 def report(evaluation: dict) -> str:
     """The evaluation as text for a terminal."""
-    columns = {name: evaluation[name] for name in ("base", "tuned", ALONE) if name in evaluation} | evaluation[
-        "baselines"
-    ]
+    models = {name: evaluation[name] for name in ("base", "tuned", ALONE) if name in evaluation}
+    columns = models | evaluation["baselines"]
     figures = [
         [title, *(with_interval(found.get(name), "{:.3f}") for found in columns.values())]
         for name, title in FIGURES.items()

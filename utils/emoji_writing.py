@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import checkpoint
-from utils.emoji_decoding import rank
+from utils.emoji_decoding import Ranked, rank
 from utils.emoji_memory import open_memory, rank_with_memory
 from utils.emoji_tables.descriptions import as_description
 from utils.errors import UserError
@@ -74,11 +74,8 @@ def records(
     ranked = {}
     for name, each in models.items():
         asked = replace(each, run=run)
-        if memory and name == "tuned":
-            ranked[name], _ = rank_with_memory(asked, memory, descriptions, num, progress=name)
-        else:
-            options = {"constrained": constrained, "batch_size": batch_size, "progress": name}
-            ranked[name] = rank(asked, descriptions, num, **options)
+        options = {"constrained": constrained, "batch_size": batch_size, "progress": name}
+        ranked[name] = _likeliest(asked, memory if name == "tuned" else None, descriptions, num, **options)
     return [
         {
             "prompt": description,
@@ -111,11 +108,23 @@ def emoji_for(description: str, model_path: str, num: int) -> list[str]:
     if num < 1:
         raise UserError(f"{num} emoji were asked for, expected at least 1", "leave out num, or raise it")
     trained, memory = _loaded(model_path, *_state(Path(model_path)))
-    if memory:
-        [ranked], _ = rank_with_memory(trained, memory, described([description]), num)
-    else:
-        [ranked] = rank(trained, described([description]), num)
+    [ranked] = _likeliest(trained, memory, described([description]), num)
     return [one.emoji for one in ranked]
+
+
+def _likeliest(
+    trained: "Trained",
+    memory: "Memory | None",
+    descriptions: Sequence[str],
+    num: int,
+    *,
+    progress: str | None = None,
+    **search,
+) -> list[list[Ranked]]:
+    """With a memory, or as `rank` has it, for which `search` is."""
+    if memory:
+        return rank_with_memory(trained, memory, descriptions, num, progress=progress)[0]
+    return rank(trained, descriptions, num, progress=progress, **search)
 
 
 def _state(path: Path) -> tuple[str, int | None]:

@@ -10,9 +10,8 @@ from benchmarks.speed.sizes import Size
 
 # Our side evaluates and saves once, at the end, as the others do, where a row says nothing else.
 OURS = ("fine_tune.py", "--overwrite", "--save_steps", 100_000)
-EPOCHS_BETWEEN = (
-    2  # evaluations of ours over many epochs: it keeps the best model, and few texts are soon known by heart
-)
+# Over many epochs, few texts are learnt by heart; ours then evaluates every second one and keeps the best model.
+EPOCHS_BETWEEN = 2
 NOTEBOOK, TRAINER, SFT, SEPARATE_RUNS = (
     ("-m", f"benchmarks.speed.opponents.{name}") for name in ("notebook", "trainer", "sft", "separate_runs")
 )
