@@ -11,6 +11,8 @@ from small_models import END, random_model
 from utils import scoring
 from utils.scoring import TOKENS_IN_A_BATCH, Scores, batches_by_length, score
 
+MOST = TOKENS_IN_A_BATCH["cpu"]
+
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])
 def model(request):
@@ -46,9 +48,9 @@ def plain(model, row) -> tuple[float, int, int]:
     return nats, tokens, right
 
 
-@pytest.mark.parametrize("tokens_in_a_batch", [TOKENS_IN_A_BATCH, 120, 1])
+@pytest.mark.parametrize("tokens_in_a_batch", [MOST, 120, 1])
 def test_scores_are_those_of_each_text_alone(model, rows, tokens_in_a_batch, monkeypatch):
-    monkeypatch.setattr(scoring, "TOKENS_IN_A_BATCH", tokens_in_a_batch)
+    monkeypatch.setitem(scoring.TOKENS_IN_A_BATCH, "cpu", tokens_in_a_batch)
     found = score(model, rows)
     nats, tokens, right = zip(*(plain(model, row) for row in rows), strict=True)
     assert found.nats == pytest.approx(nats, rel=1e-5)
@@ -107,13 +109,13 @@ def test_no_texts_have_no_scores(model):
 
 def test_batches_hold_every_text_once_and_not_too_many_tokens():
     draw = random.Random(2)
-    lengths = [draw.randrange(1, 300) for _ in range(500)] + [TOKENS_IN_A_BATCH + 1, TOKENS_IN_A_BATCH]
-    batches = batches_by_length(lengths)
+    lengths = [draw.randrange(1, 300) for _ in range(500)] + [MOST + 1, MOST]
+    batches = batches_by_length(lengths, "cpu")
     assert sorted(number for batch in batches for number in batch) == list(range(502))
-    assert [lengths[batch[0]] for batch in batches[:2]] == [TOKENS_IN_A_BATCH + 1, TOKENS_IN_A_BATCH]
+    assert [lengths[batch[0]] for batch in batches[:2]] == [MOST + 1, MOST]
     for batch in batches[1:]:
-        assert len(batch) * max(lengths[number] for number in batch) <= TOKENS_IN_A_BATCH
+        assert len(batch) * max(lengths[number] for number in batch) <= MOST
     # As few batches as go: with its longest text first, the next batch would not have fitted in.
     for batch, following in pairwise(batches):
-        assert (len(batch) + 1) * lengths[batch[0]] > TOKENS_IN_A_BATCH
+        assert (len(batch) + 1) * lengths[batch[0]] > MOST
         assert lengths[following[0]] <= min(lengths[number] for number in batch)

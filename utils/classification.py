@@ -132,7 +132,7 @@ def logits_of(
 
     pad_id, device = padding_of(tokenizer), model.device
     found = numpy.zeros((len(rows), model.config.num_labels))
-    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
     was_training = model.training
     model.eval()
     bar = tqdm(

@@ -3,16 +3,18 @@
 import torch
 
 from utils.allocator import keep_freed_memory
+from utils.attention import use_for_short_texts
 from utils.errors import UsageError
 
 
 def choose_device(wanted: str) -> str:
-    """cpu or cuda for `wanted` (which may be auto). For a CPU, freed memory is kept from now on."""
+    """cpu or cuda for `wanted` (which may be auto). For a CPU, the process is set up to compute there."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda, but PyTorch sees no CUDA GPU here", "use --device auto or cpu")
     device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
     if device == "cpu":
         keep_freed_memory()
+        use_for_short_texts()
     return device
 
 

@@ -66,7 +66,7 @@ class PrefixCache:
             yield splits
             return
         states, results = self._opened[len(blocks)]
-        pieces = (states[place : place + length] for place, length in zip(*layout(together)[1:], strict=True))
+        pieces = (states[place : place + length] for place, length in zip(*layout(together), strict=True))
         with accepting_prefixes(model, blocks, results):
             yield {name: [{**row, "prefix": next(pieces)} for row in split] for name, split in splits.items()}
 

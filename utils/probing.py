@@ -59,11 +59,11 @@ def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False
     from utils.half_weights import weights_in_bfloat16
 
     states = numpy.zeros((len(rows), base.model.config.get_text_config().hidden_size))
-    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
+    device = base.model.device
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
     pad_id, seen = padding_of(base.tokenizer), []
     handle = base.model.score.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0]))
     bar = tqdm(total=sum(map(len, batches)), desc="reading for the probe", unit=" texts", leave=False, disable=None)
-    device = base.model.device
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
     with torch.inference_mode(), autocast, weights_in_bfloat16(base.model, bfloat16), bar:
         for batch in batches:

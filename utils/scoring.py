@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-TOKENS_IN_A_BATCH = 2048  # with a head that needs its logits at once, 2,048 × 50,000 float32 take 400 MB
+# A processor is fastest where a batch stays in its cache (docs/results.md). Elsewhere, a head may need its logits at
+# once: 2,048 × 50,000 float32 take 400 MB.
+TOKENS_IN_A_BATCH = {"cpu": 512}
+TOKENS_ELSEWHERE = 2048
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ def score(
     from utils.next_token import supervised_rows_alone
 
     found = numpy.zeros((3, len(rows)))
-    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows]))
     device = model.device
+    batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
     plain = has_plain_head(model)
     was_training = model.training
     model.eval()
@@ -81,12 +84,18 @@ def nats_and_hits(logits: "torch.Tensor", targets: "torch.Tensor") -> "torch.Ten
     return torch.stack([losses, (logits.argmax(-1) == targets).float()], dim=1)
 
 
-def batches_by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Row numbers in batches of similar length, the longest first, none above TOKENS_IN_A_BATCH with its padding."""
+def batches_by_length(lengths: Sequence[int], device: str) -> list[list[int]]:
+    """Row numbers in batches of similar length, none with more tokens and padding than are fast on such a device."""
+    most = TOKENS_IN_A_BATCH.get(device, TOKENS_ELSEWHERE)
     batches, batch = [], []
-    for number in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > TOKENS_IN_A_BATCH:
+    for number in longest_first(lengths):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > most:
             batches.append(batch)
             batch = []
         batch.append(number)
     return [*batches, batch] if batch else batches
+
+
+def longest_first(lengths: Sequence[int]) -> list[int]:
+    """Row numbers, those of the longest rows first, in their order where rows are equally long."""
+    return sorted(range(len(lengths)), key=lambda number: (-lengths[number], number))

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from utils import processes
 from utils.frozen_prefix import flat, inputs_of, states_after
 from utils.half_weights import frozen_weights_in_bfloat16
-from utils.scoring import batches_by_length
+from utils.scoring import batches_by_length, longest_first
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,12 @@ class StatesFile:
         return torch.from_file(str(self.path), shared=True, size=size, dtype=self.dtype).view(self.shape)
 
 
-def layout(rows: Sequence[dict]) -> tuple[list[list[int]], list[int], list[int]]:
-    """(row numbers in batches, each row's first token in the file, its tokens): one batch lies after the other."""
+def layout(rows: Sequence[dict]) -> tuple[list[int], list[int]]:
+    """(each row's first token in the file, its tokens): the longest lie first, as they are batched."""
     lengths = [len(row["input_ids"]) for row in rows]
-    batches = batches_by_length(lengths)
-    order = [number for batch in batches for number in batch]
+    order = longest_first(lengths)
     places = dict(zip(order, accumulate((lengths[number] for number in order), initial=0), strict=False))
-    return batches, [places[number] for number in range(len(rows))], lengths
+    return [places[number] for number in range(len(rows))], lengths
 
 
 def compute(
@@ -63,7 +62,8 @@ def compute(
 
     Every process writes its share of the batches into the same file. OSError where the disk is full.
     """
-    batches, places, _ = layout(rows)
+    places, lengths = layout(rows)
+    batches = batches_by_length(lengths, model.device.type)
     width = file.size // file.shape[0]  # in bytes
     was_training = model.training
     model.eval()
