@@ -129,12 +129,14 @@ def logits_of(
 
     from utils.fast_linear import fast_linear
     from utils.half_weights import weights_in_bfloat16
+    from utils.last_block import last_tokens, parts_alone, read_alone
 
     pad_id, device = padding_of(tokenizer), model.device
     found = numpy.zeros((len(rows), model.config.num_labels))
     batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
     was_training = model.training
     model.eval()
+    parts_alone(model)
     bar = tqdm(
         total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
     )
@@ -147,7 +149,9 @@ def logits_of(
     ):
         for batch in batches:
             inputs = pad([rows[number] for number in batch], pad_id)
-            logits = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits
+            inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+            with read_alone(model, last_tokens(model, inputs)):
+                logits = model(**inputs).logits
             found[batch] = logits.double().cpu().numpy()
             bar.update(len(batch))
     model.train(was_training)

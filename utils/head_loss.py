@@ -14,6 +14,7 @@ import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from utils.fast_linear import product
+from utils.last_block import read_alone
 from utils.next_token import predicting
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def losses_for_logits(model: "PreTrainedModel", labels: torch.Tensor) -> Iterato
     before = vars(head).get("forward")
     head.forward = lambda hidden: token_losses(hidden[predicts], head.weight, targets)
     try:
-        yield
+        with read_alone(model, predicts):
+            yield
     finally:
         del head.forward
         if before:

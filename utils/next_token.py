@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from utils.encoding import IGNORED
+from utils.last_block import read_alone
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,7 +24,8 @@ def supervised_rows_alone(model: "PreTrainedModel", labels: torch.Tensor) -> Ite
     predicts = predicting(labels)
     handle = model.get_output_embeddings().register_forward_pre_hook(lambda head, inputs: (inputs[0][predicts],))
     try:
-        yield
+        with read_alone(model, predicts):
+            yield
     finally:
         handle.remove()
 

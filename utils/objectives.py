@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +14,7 @@ from utils.checkpoint import Trained
 from utils.classification import logits_of
 from utils.encoding import collate, collate_labelled, padding_of, start_and_end
 from utils.head_loss import has_plain_head, losses_for_logits, mean_of_losses
+from utils.last_block import last_tokens, parts_alone, read_alone
 from utils.next_token import next_token_loss, supervised_rows_alone
 from utils.packing import collate_packed
 from utils.scoring import score
@@ -24,7 +25,7 @@ class Objective:
     """How a model learns from rows.
 
     `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, where the outputs
-    are computed within `head_rows(model, labels)`. `evaluate(model, rows)` gives the figures of a validation split: a
+    are computed within `reading(model, inputs)`. `evaluate(model, rows)` gives the figures of a validation split: a
     "loss", `metric`, by which the best model is chosen, and what else is worth a log line. `keep_start`: a start that
     no evaluation reaches again is the best model; a head that starts from a probe can be that good. `padded`: batches
     have padding, and so a mask.
@@ -32,11 +33,11 @@ class Objective:
 
     collate: Callable[[Sequence[dict]], dict]
     loss: Callable
+    reading: Callable[[PreTrainedModel, dict], AbstractContextManager]
     evaluate: Callable[[PreTrainedModel, Sequence[dict]], dict[str, float]]
     metric: str
     greater_is_better: bool
     keep_start: bool = False
-    head_rows: Callable[[PreTrainedModel, torch.Tensor], AbstractContextManager] = lambda model, labels: nullcontext()
     padded: bool = True
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
@@ -49,10 +50,12 @@ def writing(base: Trained, samples: Sequence[list[int]], *, pack: bool = False, 
     """
     end_of_text = start_and_end(base.tokenizer)[1]
     plain = has_plain_head(base.model)
+    parts_alone(base.model)
+    head_rows = losses_for_logits if plain else supervised_rows_alone
     return Objective(
         collate=collate_packed if pack else partial(collate, pad_id=end_of_text),
         loss=mean_of_losses if plain else next_token_loss,
-        head_rows=losses_for_logits if plain else supervised_rows_alone,
+        reading=lambda model, inputs: head_rows(model, inputs["labels"]),
         evaluate=_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
@@ -75,9 +78,11 @@ def _likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float
 def telling_apart(base: Trained, class_weights: Sequence[float] | None) -> Objective:
     """The likelihood of the right label, weighted by class. Rows are those of `rows.labelled_rows`."""
     weights = None if class_weights is None else torch.tensor(class_weights)
+    parts_alone(base.model)
     return Objective(
         collate=partial(collate_labelled, pad_id=padding_of(base.tokenizer)),
         loss=partial(_weighted_loss, weights),
+        reading=lambda model, inputs: read_alone(model, last_tokens(model, inputs)),
         evaluate=partial(_classification, base),
         metric="macro_f1",
         greater_is_better=True,

@@ -57,11 +57,13 @@ def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False
     from tqdm import tqdm
 
     from utils.half_weights import weights_in_bfloat16
+    from utils.last_block import last_tokens, parts_alone, read_alone
 
     states = numpy.zeros((len(rows), base.model.config.get_text_config().hidden_size))
     device = base.model.device
     batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
     pad_id, seen = padding_of(base.tokenizer), []
+    parts_alone(base.model)
     handle = base.model.score.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0]))
     bar = tqdm(total=sum(map(len, batches)), desc="reading for the probe", unit=" texts", leave=False, disable=None)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
@@ -69,9 +71,10 @@ def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False
         for batch in batches:
             inputs = pad([rows[number] for number in batch], pad_id)
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-            base.model(**inputs, use_cache=False)
-            last = inputs["attention_mask"].sum(1) - 1
-            states[batch] = seen.pop()[torch.arange(len(batch)), last].double().cpu().numpy()
+            last = last_tokens(base.model, inputs)
+            with read_alone(base.model, last):
+                base.model(**inputs, use_cache=False)
+            states[batch] = seen.pop()[last].double().cpu().numpy()
             bar.update(len(batch))
     handle.remove()
     return processes.summed(states)

@@ -40,12 +40,14 @@ def score(
     from utils.fast_linear import fast_linear
     from utils.half_weights import weights_in_bfloat16
     from utils.head_loss import has_plain_head, losses_for_logits
+    from utils.last_block import parts_alone
     from utils.next_token import supervised_rows_alone
 
     found = numpy.zeros((3, len(rows)))
     device = model.device
     batches = processes.share(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
     plain = has_plain_head(model)
+    parts_alone(model)
     was_training = model.training
     model.eval()
     bar = tqdm(

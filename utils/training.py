@@ -214,7 +214,7 @@ class ObjectiveTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model.training:
             train_mode(self.model)
-        with self._objective.head_rows(self.model, inputs["labels"]):
+        with self._objective.reading(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
