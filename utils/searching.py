@@ -22,6 +22,7 @@ from utils import search_state
 from utils.callbacks import FiniteLoss, Interruption
 from utils.errors import UserError
 from utils.half_weights import halve_frozen_weights
+from utils.last_block import parts_alone
 from utils.objectives import Objective
 from utils.prefix_cache import PrefixCache
 from utils.preparing import Prepared
@@ -195,6 +196,7 @@ class _TrialTrainer(ObjectiveTrainer):
         plan = self._plan
         last = suggest(trial, plan.space).get("unfreeze_last", plan.unfreeze_last)
         self.model = copy.deepcopy(plan.ready.base.model)
+        parts_alone(self.model)
         plan.freeze(self.model, None if last == ALL else last)
         self.model.to(self.args.device)
         with self.on_prefixes(plan.prefix_cache, plan.settings.precision, epochs=math.inf):  # of all trials
