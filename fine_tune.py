@@ -83,13 +83,14 @@ def main(argv: list[str] | None = None) -> int:
     check_kind(args, parser, data.recipe["kind"])
     open_flags = fill_in(args, data.recipe["kind"])
     check_prefix_cache(args)
+    if args.search or args.average_runs > 1:
+        processes.check_alone("--search" if args.search else "--average_runs")
     if args.search:
-        processes.check_alone("--search")
         search_state.check(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
 
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
-        from utils import calibration, checkpoint, devices, freezing, prefix_cache, recipe, training
+        from utils import averaging, calibration, checkpoint, devices, freezing, prefix_cache, recipe
 
     checkpoint.check_output(args.output_path, args.overwrite)
     device = devices.choose_device(args.device)
@@ -98,8 +99,8 @@ def main(argv: list[str] | None = None) -> int:
     processes.start(device)
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
     if (several := processes.world_size()) > 1:
-        texts = several * args.batch_size * args.gradient_accumulation_steps
-        log.info("%d processes: a step takes %d texts", several, texts)
+        of_each = args.batch_size * args.gradient_accumulation_steps
+        log.info("%d processes: a step takes %d texts", several, several * of_each)
     folder = prefix_cache.folder_beside(args.output_path)
     cache = prefix_cache.PrefixCache(folder, args.prefix_cache, args.prefix_cache_gb, args.keep_prefix_cache)
     ready = prepare(args, data, name, classifies, device, precision, cache)
@@ -117,7 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     training_state.begin(state_folder, vars(args), data_sha256, args.resume)
     try:
         settings = settings_from(args, precision, device)
-        outcome = training.train(
+        outcome = averaging.train(
             base.model, ready.objective, rows["train"], rows["validation"], settings, state_folder, args.resume, cache
         )
         run_record = recipe.run_record(

@@ -36,6 +36,7 @@ SETTINGS = Settings(
     precision="fp32",
     device="cpu",
     seed=42,
+    average_runs=1,
     report_to=[],
     tensorboard_folder=None,
     run_name="test",

@@ -75,8 +75,9 @@ def train(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
     started = time.perf_counter()
+    epochs = settings.average_runs * _epochs_to_come(trainer.args, len(train_rows))
     with (
-        trainer.on_prefixes(prefix_cache, settings.precision, _epochs_to_come(trainer.args, len(train_rows))),
+        trainer.on_prefixes(prefix_cache, settings.precision, epochs),
         interruption.listening(),
         frozen_weights_in_bfloat16(model, settings.precision == "bf16"),
     ):

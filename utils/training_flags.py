@@ -50,6 +50,13 @@ def add_training_flags(parser: Parser) -> None:
     )
     add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
     add(
+        "--average_runs",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="train N times from the base, each time in another order, and average the weights (default: %(default)s)",
+    )
+    add(
         "--batch_size",
         "--per_device_train_batch_size",
         type=positive_int,

@@ -28,6 +28,7 @@ class Settings:
     precision: str  # fp32, bf16 or fp16
     device: str  # cpu or cuda
     seed: int
+    average_runs: int
     report_to: list[str]
     tensorboard_folder: Path  # unless TENSORBOARD_LOGGING_DIR names another
     run_name: str
@@ -52,6 +53,7 @@ def settings_from(flags: Namespace, precision: str, device: str) -> Settings:
         precision=precision,
         device=device,
         seed=flags.seed,
+        average_runs=flags.average_runs,
         report_to=flags.report_to,
         tensorboard_folder=flags.output_path.parent / f"{flags.output_path.name.removesuffix('.pt')}.tensorboard",
         run_name=flags.output_path.stem,

@@ -9,6 +9,7 @@ from utils.errors import UsageError, UserError
 
 ARGUMENTS_FILE = "arguments.json"
 STATES = "checkpoint-*"
+RUNS = "run-*.*"  # those of --average_runs that are done
 LAST_WRITTEN = "trainer_state.json"  # a state without it was not written to its end
 PREFIX_CACHE = {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 FREE_TO_CHANGE = PREFIX_CACHE | {
@@ -24,9 +25,10 @@ def folder_beside(output_path: Path) -> Path:
 def check(folder: Path, resume: bool, overwrite: bool) -> None:
     """Refuse to lose the state that an interrupted run left, to go on from none, and to touch a folder not ours."""
     found = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
-    if not all(entry.match(STATES) or entry.name == ARGUMENTS_FILE for entry in found):
+    ours = (STATES, RUNS, ARGUMENTS_FILE)
+    if not all(any(entry.match(pattern) for pattern in ours) for entry in found):
         raise UserError(f"{folder} is needed for the training state, and holds other files", "move them elsewhere")
-    states = any(entry.match(STATES) for entry in found)
+    states = any(entry.match(STATES) or entry.match(RUNS) for entry in found)
     if resume and not states:
         raise UsageError(f"--resume, but there is no saved state in {folder}", "leave --resume away to start anew")
     if states and not resume and not overwrite:
@@ -56,6 +58,17 @@ def begin(folder: Path, arguments: dict, data_sha256: str, resume: bool) -> None
         )
 
 
+def has_states(folder: Path) -> bool:
+    """Whether a run was interrupted within its steps."""
+    return any(folder.glob(STATES))
+
+
+def clear_states(folder: Path) -> None:
+    """Take away what a run that is done needs no more."""
+    for state in folder.glob(STATES):
+        shutil.rmtree(state)
+
+
 def epochs_done(folder: Path) -> float:
     """Those of the newest state that was written to its end; 0 without one."""
     states = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{STATES}/{LAST_WRITTEN}")]
@@ -68,6 +81,7 @@ def keep_whole_states(folder: Path) -> bool:
     whole = [state for state in states if (state / LAST_WRITTEN).is_file()]
     for state in set(states) - set(whole):
         shutil.rmtree(state)
-    if not whole:
+    kept = bool(whole) or any(folder.glob(RUNS))
+    if not kept:
         shutil.rmtree(folder, ignore_errors=True)
-    return bool(whole)
+    return kept
