@@ -74,9 +74,10 @@ def run_evaluation(model) -> float:
     return objective.evaluate(model, ROWS["validation"])["bits_per_byte"]
 
 
-def test_without_validation_it_is_the_mean_too(tmp_path):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_without_validation_it_is_the_mean_too(tmp_path, precision):
     model = random_model("gpt2")
-    changes = {"num_train_epochs": 1, "learning_rate": 1e-3, "validation": []}
+    changes = {"num_train_epochs": 1, "learning_rate": 1e-3, "validation": [], "precision": precision}
     outcome = run(averaging.train, tmp_path / "average", model, average_runs=2, **changes)
     assert (outcome.before, outcome.after, outcome.better) == (None, None, None)
     assert_same_weights(model, mean_of(single_runs(tmp_path, 2, **changes)[0]))

@@ -95,6 +95,7 @@ def train(
     if processes.any_of(interruption.happened):  # and so all have read the state before the first one clears it away
         raise KeyboardInterrupt
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    vars(model).pop("_is_accelerate_prepared", None)  # a second run would do without autocast
     model.to("cpu").eval()
     history = trainer.state.log_history
     measured = [entry[f"eval_{objective.metric}"] for entry in history if f"eval_{objective.metric}" in entry]
