@@ -6,7 +6,7 @@ from small_models import BLOCKS, END, changed, random_model, weights_of
 
 from utils import checkpoint
 from utils.errors import UserError
-from utils.freezing import count, describe, freeze, train_mode
+from utils.freezing import count, describe, freeze, resting
 
 KINDS = ["gpt2", "llama", "opt", "gpt_neox"]
 BLOCK = {
@@ -134,12 +134,17 @@ def test_a_model_without_a_list_of_blocks_trains_whole_or_not_at_all():
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def train(model):
+    model.train()
+    for module in resting(model):
+        module.training = False
+
+
 @pytest.mark.parametrize("train_head", [False, True])
 def test_only_what_trains_drops_out(train_head):
     model = random_model("gpt2")
     freeze(model, 1, train_head)
-    model.train()
-    train_mode(model)
+    train(model)
     dropouts = {name: module.training for name, module in model.named_modules() if type(module) is torch.nn.Dropout}
     assert {name for name, training in dropouts.items() if training} == {
         name for name in dropouts if name.startswith("transformer.h.2.")
@@ -151,14 +156,14 @@ def test_only_what_trains_drops_out(train_head):
 def test_a_model_that_trains_whole_drops_out_everywhere():
     model = random_model("gpt2")
     freeze(model, None, train_head=False)
-    train_mode(model)
+    train(model)
     assert all(module.training for module in model.modules())
 
 
 def test_frozen_blocks_give_the_same_every_time():
     model = random_model("gpt2", resid_pdrop=0.5, embd_pdrop=0.5, attn_pdrop=0.5)
     freeze(model, 1, train_head=False)
-    train_mode(model)
+    train(model)
     outputs = [[], [], []]
     for number, block in enumerate(model.transformer.h):
         block.register_forward_hook(lambda _, args, output, number=number: outputs[number].append(output))

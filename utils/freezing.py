@@ -96,20 +96,21 @@ def untie_head(model: "PreTrainedModel") -> None:
     model.config.tie_word_embeddings = False
 
 
-def train_mode(model: "torch.nn.Module") -> None:
-    """Train mode for what trains, eval mode for the rest: what is frozen runs without dropout.
+def resting(model: "torch.nn.Module") -> list["torch.nn.Module"]:
+    """The modules that belong in eval mode while the others train: what is frozen runs without dropout.
 
     A dropout between frozen parts (GPT-2's, behind its embeddings) belongs to them.
     """
-    model.eval()
-    waiting = [model]
+    found, waiting = [], [model]
     while waiting:
         module = waiting.pop()
         trains = [parameter.requires_grad for parameter in module.parameters()]
-        if trains and all(trains):
-            module.train()
-        elif any(trains):
+        if not any(trains):
+            found += module.modules()
+        elif not all(trains):
+            found.append(module)
             waiting += module.children()
+    return found
 
 
 def describe(model: "PreTrainedModel") -> str:

@@ -20,7 +20,7 @@ from transformers.integrations import TensorBoardCallback
 from utils import processes, row_order, training_state
 from utils.callbacks import FiniteLoss, Interruption, Progress
 from utils.errors import UserError
-from utils.freezing import train_mode
+from utils.freezing import resting
 from utils.half_weights import frozen_weights_in_bfloat16
 from utils.objectives import Objective
 from utils.prefix_cache import OFF, PrefixCache
@@ -193,6 +193,7 @@ class ObjectiveTrainer(Trainer):
     def on_prefixes(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
         """While it lasts, the model starts from what its frozen blocks hand on, as far as the cache has that."""
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
+        self._resting = resting(self.model)  # which modules it has does not change any more
         with cache.rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
             yield
@@ -215,7 +216,8 @@ class ObjectiveTrainer(Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model.training:
-            train_mode(self.model)
+            for module in self._resting:
+                module.training = False
         with self._objective.reading(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
