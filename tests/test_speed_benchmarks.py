@@ -13,16 +13,18 @@ from benchmarks.speed.kinds import Against, Comparison, Growth, Quality
 from benchmarks.speed.measure import PYTHON, Measured, Side
 from benchmarks.speed.rows import ROWS
 from benchmarks.speed.sizes import SIZES
-from utils import freezing
+from utils import freezing, last_block
 
 TOKENS, EPOCHS = 12, 5
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 @pytest.mark.parametrize(
-    ("trained", "tied_head"), [(None, False), (1, False), (2, False), (1, True)], ids=["all", "1", "2", "1, tied head"]
+    ("trained", "tied_head", "read"),
+    [(None, False, None), (1, False, None), (2, False, None), (1, True, None), (None, False, 1), (2, False, 1)],
+    ids=["all", "1", "2", "1, tied head", "all, one read", "2, one read"],
 )
-def test_operations_are_what_torch_counts_in_a_step(kind, trained, tied_head, tmp_path):
+def test_operations_are_what_torch_counts_in_a_step(kind, trained, tied_head, read, tmp_path):
     from torch.utils.flop_counter import FlopCounterMode
 
     model = random_model(kind, tie_word_embeddings=True)
@@ -31,17 +33,19 @@ def test_operations_are_what_torch_counts_in_a_step(kind, trained, tied_head, tm
     if tied_head:
         model.get_output_embeddings().requires_grad_(True)
     ids = torch.arange(TOKENS)[None]
-    with FlopCounterMode(display=False) as counter:
+    marked = torch.arange(TOKENS)[None] >= TOKENS - (read or TOKENS)
+    last_block.parts_alone(model)
+    with FlopCounterMode(display=False) as counter, last_block.read_alone(model, marked):
         model(input_ids=ids, labels=ids).loss.backward()
     counts = counter.get_flop_counts()["Global"]
     matrices = sum(count for operation, count in counts.items() if str(operation) in ("aten.mm", "aten.addmm"))
     shape = arithmetic.shape_of(tmp_path)
-    counted = arithmetic.training_operations(shape, TOKENS, EPOCHS, trained, tied_head=tied_head)
+    counted = arithmetic.training_operations(shape, TOKENS, EPOCHS, trained, tied_head=tied_head, read=read)
     assert counted == EPOCHS * matrices > 0
 
 
 def test_a_cache_runs_the_frozen_blocks_once():
-    shape = arithmetic.Shape(block=10, blocks=3, head=5)
+    shape = arithmetic.Shape(block=10, read=4, blocks=3, head=5)
     frozen, rest = 2 * 10 * 2, (2 + 4) * 10 + (2 + 2) * 5
     assert arithmetic.training_operations(shape, 7, 4, 1) == 7 * 4 * (frozen + rest)
     assert arithmetic.training_operations(shape, 7, 4, 1, cached=True) == 7 * (frozen + 4 * rest)

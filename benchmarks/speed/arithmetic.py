@@ -12,9 +12,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Shape:
-    """Parameters in the matrices of one block, blocks, and parameters of the head (none for a classifier)."""
+    """Parameters in the matrices of one block and, of those, in what only needs the tokens that are read in the last one.
+
+    Then blocks, and the parameters of the head (none for a classifier).
+    """
 
     block: int
+    read: int
     blocks: int
     head: int
 
@@ -25,21 +29,32 @@ def shape_of(folder: Path, *, classifies: bool = False) -> Shape:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from utils.freezing import find_parts
+    from utils.last_block import PARTS
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
     blocks = find_parts(model).blocks
-    matrices = sum(parameter.numel() for parameter in blocks[0].parameters() if parameter.ndim == 2)
-    return Shape(matrices, len(blocks), 0 if classifies else model.get_output_embeddings().weight.numel())
+    sizes = {name: parameter.numel() for name, parameter in blocks[0].named_parameters() if parameter.ndim == 2}
+    read = sum(size for name, size in sizes.items() if name.startswith(PARTS))
+    return Shape(
+        sum(sizes.values()), read, len(blocks), 0 if classifies else model.get_output_embeddings().weight.numel()
+    )
 
 
 def training_operations(
-    shape: Shape, tokens: int, epochs: int, trained: int | None, *, tied_head: bool = False, cached: bool = False
+    shape: Shape,
+    tokens: int,
+    epochs: int,
+    trained: int | None,
+    *,
+    tied_head: bool = False,
+    cached: bool = False,
+    read: int | None = None,
 ) -> float:
     """Operations of a whole training: `tokens` an epoch, the last `trained` blocks (None: everything) train.
 
     `tied_head`: the head trains, and with it the embedding, so that the gradient passes through every block.
-    `cached`: the frozen blocks run in one epoch alone.
+    `cached`: the frozen blocks run in one epoch alone. `read`: the tokens that a loss depends on (None: all).
     """
     trained = shape.blocks if trained is None else min(trained, shape.blocks)
     head_trains = tied_head or trained == shape.blocks
@@ -48,4 +63,5 @@ def training_operations(
     backward = 4 * shape.block * trained + (4 if head_trains else 2) * shape.head
     if tied_head:
         backward += frozen
-    return float(tokens * (epochs * (forward + backward) + frozen * (1 if cached else epochs)))
+    left_out = 0 if read is None else 6 * shape.read * (tokens - read)  # its last block trains, too
+    return float(tokens * (epochs * (forward + backward) + frozen * (1 if cached else epochs)) - epochs * left_out)

@@ -145,7 +145,9 @@ def _judge(side: Side, pickle: Path, split: str, logs: Path) -> dict[str, float]
 def _operations(row: Comparison, against: Sequence[Against]) -> list[dict]:
     """Operations of each side's training, and the number format of its matrices."""
     training = row.training
-    tokens = sum(map(len, material.training_split(training.data).ids))
+    ids = material.training_split(training.data).ids
+    tokens = sum(map(len, ids))
+    read = len(ids) if training.classifies else None  # a token a text
     shape = arithmetic.shape_of(training.base, classifies=training.classifies)
     record = json.loads((row.ours.model / "run.json").read_text(encoding="utf-8"))
     cached = record["prefix_cache"] is not None
@@ -153,7 +155,7 @@ def _operations(row: Comparison, against: Sequence[Against]) -> list[dict]:
     def operations(**what: bool) -> float:
         return arithmetic.training_operations(shape, tokens, training.epochs, training.trained, **what)
 
-    ours = {"operations": operations(cached=cached), "format": "bfloat16"}
+    ours = {"operations": operations(cached=cached, read=read), "format": "bfloat16"}
     formats = ["bfloat16" if other.bfloat16 else "float32" for other in against]
     counts = [operations(tied_head=other.tied_head) for other in against]
     return [ours, *({"operations": n, "format": name} for n, name in zip(counts, formats, strict=True))]
