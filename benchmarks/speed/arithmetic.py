@@ -12,13 +12,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Shape:
-    """Parameters in the matrices of one block and, of those, in what only needs the tokens that are read in the last one.
-
-    Then blocks, and the parameters of the head (none for a classifier).
-    """
+    """Parameters in matrices, and the number of blocks. A classifier has no head worth counting."""
 
     block: int
-    read: int
+    read: int  # of a block: those that the last one multiplies with the tokens alone that a loss depends on
     blocks: int
     head: int
 
@@ -36,9 +33,8 @@ def shape_of(folder: Path, *, classifies: bool = False) -> Shape:
     blocks = find_parts(model).blocks
     sizes = {name: parameter.numel() for name, parameter in blocks[0].named_parameters() if parameter.ndim == 2}
     read = sum(size for name, size in sizes.items() if name.startswith(PARTS))
-    return Shape(
-        sum(sizes.values()), read, len(blocks), 0 if classifies else model.get_output_embeddings().weight.numel()
-    )
+    head = 0 if classifies else model.get_output_embeddings().weight.numel()
+    return Shape(sum(sizes.values()), read, len(blocks), head)
 
 
 def training_operations(
