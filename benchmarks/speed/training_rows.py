@@ -59,7 +59,7 @@ def everything(size: Size, material: Material) -> Comparison:
     same = {"model": model, "batch_size": 16}
     return Comparison(
         title=f"fine-tune {_count(data):,} tweets, SmolLM2-135M, all parameters, 1 epoch, batch 16",
-        ours=_side("ours", OURS, data, least, 1, **same, average_runs=2, learning_rate=2e-4),
+        ours=_side("ours", OURS, data, least, 1, **same),
         against=(Against(_sft_as_shown(SFT_RATES[0], data, least, **same), 2.5),),
         judged=data,
         training=Training(model, data, 1, None),
@@ -113,14 +113,14 @@ def growth(size: Size, material: Material) -> Growth:
 
 
 def quality(size: Size, material: Material) -> Quality:
-    """All tweets, all parameters, one epoch: the average of two runs against TRL with its own rate and two others."""
+    """All tweets, all parameters, one epoch: the average of two runs against TRL at the rates that are best for it."""
     model, data, least = (material.file(name) for name in ("smollm2", "tweets-whole.pkl", "least-tweets.pkl"))
     same = {"model": model, "batch_size": 16}
     return Quality(
         title=f"bits per byte on the test split within the time of TRL's SFTTrainer: {_count(data):,} tweets, "
         "SmolLM2-135M, all parameters, 1 epoch, batch 16",
         ours=_side("ours", OURS, data, least, 1, **same, average_runs=2, learning_rate=2e-4),
-        theirs=tuple(_sft_as_shown(rate, data, least, **same) for rate in SFT_RATES),
+        theirs=tuple(_sft_as_shown(rate, data, least, **same) for rate in SFT_RATES[1:]),  # 2e-5: 1.91 bits per byte
         judged=data,
         target=0.02,
     )
