@@ -74,7 +74,8 @@ def train(
     history.append({"run": "average", **{f"eval_{name}": value for name, value in measured.items()}})
     best_of = max if objective.greater_is_better else min
     after, best = measured[objective.metric], best_of(each.after for each in outcomes)
-    log.info("average of %d runs: validation %s %.4f, the best of them %.4f", len(files), whole.metric, after, best)
+    name = whole.metric.replace("_", " ")
+    log.info("average of %d runs: validation %s %.4f, the best of them %.4f", len(files), name, after, best)
     if best_of(after, best) != after:
         log.warning("warning: the average is worse than the best of the runs, which is kept")
         _set(trained, _weights(files[[each.after for each in outcomes].index(best)]))
