@@ -28,7 +28,7 @@ test-collecting:
 	$(PYTHON) -m venv $(VENV)-collecting
 	grep -hE '^($(COLLECTING))==' requirements.txt requirements-dev.txt > $(VENV)-collecting/requirements.txt
 	$(VENV)-collecting/bin/python -m pip install --quiet --requirement $(VENV)-collecting/requirements.txt
-	$(VENV)-collecting/bin/python -m pytest tests/test_collecting.py tests/test_loopback.py
+	$(VENV)-collecting/bin/python -m pytest tests/collecting tests/sites
 
 lint: $(VENV)/developers
 	ruff check .

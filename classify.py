@@ -11,17 +11,17 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from utils import processes
+from utils import distributed
 from utils.cli import Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
-from utils.formatting import one_line
-from utils.labels import LabelMap, parse_label_map
-from utils.reading.delimited import BOM
-from utils.reading.hub_datasets import is_hub
-from utils.tables import Table, encode_rows, style_of_output
-from utils.tables.columns import Columns, added_columns, open_to_classify
-from utils.tallies import Tally, balance, log_counts, log_labels
+from utils.inference.classifier import PredictionCounts, class_balance_table, log_counts, log_labels
+from utils.reading.encodings import BOM
+from utils.reading.hub_datasets import is_hub_path
+from utils.reading.table_stream import TableStream, dialect_of_output, encode_rows
+from utils.tasks.columns import ColumnPositions, added_columns, open_table_to_classify
+from utils.tasks.labels import LabelMap, parse_label_map
+from utils.text_tables import one_line
 
 log = logging.getLogger("utils.classify")
 
@@ -71,7 +71,7 @@ def typed(texts: list[str]) -> Iterator[str]:
 
 def lines_of_stdin() -> Iterator[str]:
     """The lines that another program writes to us; what is not UTF-8 in them is read as cp1252."""
-    processes.check_alone("a text a line from another program")
+    distributed.require_single_process("a text a line from another program")
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
             "there is nothing to classify", 'give --text "…" or --data_path FILE, or pipe in a text a line'
@@ -85,12 +85,12 @@ def lines_of_stdin() -> Iterator[str]:
 
 def load_classifier(args):
     """The classifier on its device, and whether it computes in bfloat16."""
-    from utils import devices
-    from utils.classification import open_classifier
+    from utils.compute.device import choose_device, choose_precision
+    from utils.inference.classifier import open_classifier
 
-    device = devices.choose_device(args.device)
-    bfloat16 = devices.choose_precision(args.precision, device) == "bf16"
-    processes.start(device)
+    device = choose_device(args.device)
+    bfloat16 = choose_precision(args.precision, device) == "bf16"
+    distributed.initialize(device)
     classifier = open_classifier(args.model_path)
     classifier.model.to(device)
     return classifier, bfloat16
@@ -99,9 +99,9 @@ def load_classifier(args):
 def classify_lines(args, texts: Iterator[str]) -> None:
     """Print the label and the probabilities of each text."""
     classifier, bfloat16 = load_classifier(args)
-    from utils.classification import classify_texts
+    from utils.inference.classifier import classify_texts
 
-    tally = Tally(classifier.labels)
+    tally = PredictionCounts(classifier.labels)
     width = max(map(len, classifier.labels))
     for chunk in in_chunks(texts):
         found = classify_texts(classifier, chunk, bfloat16=bfloat16)
@@ -116,17 +116,17 @@ def classify_lines(args, texts: Iterator[str]) -> None:
             print(line, flush=True)  # a reader such as head, once gone, is noticed at the next line
     log_counts(tally, classifier.max_length)
     if tally.rows > 1:
-        print(balance(tally, None), file=sys.stderr)
+        print(class_balance_table(tally, None), file=sys.stderr)
 
 
 def classify_file(args) -> None:
     """Write the file's rows with what the model says of each, and print how that went."""
     path = output_path_of(args.data_path, args.output_path)
     check_writable(path)
-    table, columns = open_to_classify(args.data_path, args.text_column, args.label_column, not args.no_header)
+    table, columns = open_table_to_classify(args.data_path, args.text_column, args.label_column, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
-    tally = Tally(classifier.labels, label_map_of(classifier))
-    style = style_of_output(path, args.data_path, table.style)
+    tally = PredictionCounts(classifier.labels, label_map_of(classifier))
+    style = dialect_of_output(path, args.data_path, table.style)
     header = [*table.columns, *added_columns(table.columns, classifier.labels)]
     with atomic_write(path) as file:
         file.write((BOM if style.byte_order_mark else "").encode() + encode_rows([header], style))
@@ -137,7 +137,7 @@ def classify_file(args) -> None:
     log_counts(tally, classifier.max_length)
     if columns.label is not None:
         log_labels(tally, scores, table.columns[columns.label])
-    print(balance(tally, scores), file=sys.stderr)
+    print(class_balance_table(tally, scores), file=sys.stderr)
     counts = {"rows": tally.rows, "without_text": tally.without_text, "truncated": tally.truncated}
     result = {"output_path": str(path), **counts, "predicted": tally.predicted, "scores": scores}
     print(json.dumps(result, ensure_ascii=False) if args.json else path)
@@ -150,12 +150,12 @@ def label_map_of(classifier) -> LabelMap | None:
 
 
 def classified_rows(
-    classifier, table: Table, columns: Columns, bfloat16: bool, tally: Tally
+    classifier, table: TableStream, columns: ColumnPositions, bfloat16: bool, tally: PredictionCounts
 ) -> Iterator[list[list[str]]]:
     """The table's rows, so many at once, each with its prediction and probabilities; they are counted in `tally`."""
     from tqdm import tqdm
 
-    from utils.classification import classify_texts
+    from utils.inference.classifier import classify_texts
 
     with tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
         for rows in in_chunks(cells for _, cells in table.rows()):
@@ -172,7 +172,7 @@ def classified_rows(
 def output_path_of(source: str, wanted: Path | None) -> Path:
     """Where the predictions go. UsageError where that is the input, or no CSV or TSV file."""
     if wanted is None:
-        if is_hub(source) or Path(source).is_dir():
+        if is_hub_path(source) or Path(source).is_dir():
             raise UsageError(f"{source} is no file to write beside", "say where the predictions go: --output_path")
         return Path(source).with_name(Path(Path(source).name.removesuffix(".gz")).stem + ".predictions.csv")
     if wanted.suffix.lower() not in (".csv", ".tsv"):

@@ -9,16 +9,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import comparing, processes, store
-from utils.answering import MAX_NEW_TOKENS, NO_REPEAT_NGRAM_SIZE
+from utils import distributed
 from utils.cli import Parser, non_negative_int, positive_float, positive_int, run, set_up_logging
 from utils.errors import EXIT_DONE, UsageError
+from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
+from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.files import atomic_write, sha256_of
-from utils.judging_checks import check_fits, check_flags, check_outputs, default_answers, default_output
-from utils.sampling import Sampling
+from utils.inference.prompts import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE
+from utils.inference.sampling import Sampling
+from utils.processed import Processed, load_processed
 
 if TYPE_CHECKING:
-    from utils.checkpoint import Trained
+    from utils.models.checkpoint import Trained
 
 SHOWN = 5
 NUM_SAMPLES = 64
@@ -39,12 +41,12 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("a model that writes, answers instructions or writes emoji").add_argument
     add("--compare_base", action="store_true", help="judge the base model too, on the same texts")
     add = parser.add_argument_group("a model that writes or answers instructions").add_argument
-    longest = f"longest text written (default: {Sampling.max_new_tokens}, answers {MAX_NEW_TOKENS})"
+    longest = f"longest text written (default: {Sampling.max_new_tokens}, answers {ANSWER_MAX_NEW_TOKENS})"
     add("--max_new_tokens", type=positive_int, help=longest)
     add("--num_samples", type=positive_int, help=f"texts to write, not answers (default: {NUM_SAMPLES})")
     add = parser.add_argument_group("a model that answers instructions").add_argument
     add("--answers_path", type=Path, metavar="FILE.jsonl", help="every answer; default: beside evaluation.json")
-    no_repeat = f"no N tokens in a row come twice in an answer; 0: they may (default: {NO_REPEAT_NGRAM_SIZE})"
+    no_repeat = f"no N tokens in a row come twice in an answer; 0: they may (default: {ANSWER_NO_REPEAT_NGRAM_SIZE})"
     add("--repetition_penalty", type=positive_float, help=f"default: {Sampling.repetition_penalty:g}, which is none")
     add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add = parser.add_argument_group("a model that answers instructions or writes emoji").add_argument
@@ -67,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         return compare(args)
     if args.data_path is None:
         parser.error(NEEDS_DATA)
-    data = store.load(args.data_path)
+    data = load_processed(args.data_path)
     kind = data.recipe["kind"]
     check_flags(args, kind)
     model_path = Path(args.model_path)
@@ -77,12 +79,13 @@ def main(argv: list[str] | None = None) -> int:
     outputs = [path for path in (output_path, args.errors_path, args.answers_path) if path]
     check_outputs([args.data_path, *([model_path] if model_path.is_file() else [])], outputs)
 
-    from utils import checkpoint, devices
-    from utils.reporting import model_card
+    from utils.compute.device import choose_device, choose_precision
+    from utils.models import checkpoint
+    from utils.models.model_card import model_card
 
-    device = devices.choose_device(args.device)
-    precision = devices.choose_precision(args.precision, device)
-    processes.start(device)
+    device = choose_device(args.device)
+    precision = choose_precision(args.precision, device)
+    distributed.initialize(device)
     trained = checkpoint.load(args.model_path)
     data_sha256 = sha256_of(args.data_path)
     check_fits(args.model_path, trained, args.data_path, data, data_sha256)
@@ -107,60 +110,67 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def judge_writer(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
+def judge_writer(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
     """(the evaluation, the tables) of a model that writes, and of its base model if that is wanted."""
-    from utils import judging
+    from utils.evaluation.texts import evaluate_texts, format_report_of_texts
 
     models = models_of(args, trained)
     texts, longest = args.num_samples or NUM_SAMPLES, args.max_new_tokens or Sampling.max_new_tokens
-    found = judging.judge(models, data, texts, longest, args.seed, device, precision)
-    return found, judging.report(found, list(models), SHOWN)
+    found = evaluate_texts(models, data, texts, longest, args.seed, device, precision)
+    return found, format_report_of_texts(found, list(models), SHOWN)
 
 
-def judge_answers(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
+def judge_answers(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
     """(the evaluation, the tables) of a model that answers instructions, and of its base model if that is wanted.
 
     The answers go where --answers_path says.
     """
-    from utils import answers_report, judging_answers
+    from utils.evaluation.answers import evaluate_answers, format_report_of_answers, write_answers
 
     sampling = Sampling(
         do_sample=False,
-        max_new_tokens=args.max_new_tokens or MAX_NEW_TOKENS,
+        max_new_tokens=args.max_new_tokens or ANSWER_MAX_NEW_TOKENS,
         repetition_penalty=args.repetition_penalty or Sampling.repetition_penalty,
-        no_repeat_ngram_size=NO_REPEAT_NGRAM_SIZE if args.no_repeat_ngram_size is None else args.no_repeat_ngram_size,
+        no_repeat_ngram_size=ANSWER_NO_REPEAT_NGRAM_SIZE
+        if args.no_repeat_ngram_size is None
+        else args.no_repeat_ngram_size,
     )
-    found, rows = judging_answers.judge(
+    found, rows = evaluate_answers(
         models_of(args, trained), data, sampling, limit=args.limit, seed=args.seed, device=device, precision=precision
     )
-    judging_answers.write_answers(args.answers_path, rows)
-    return {"kind": "instruct", **found}, answers_report.report(found, rows)
+    write_answers(args.answers_path, rows)
+    return {"kind": "instruct", **found}, format_report_of_answers(found, rows)
 
 
-def judge_classifier(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
+def judge_classifier(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
     """(the evaluation, the tables) of a model that classifies; its mistakes go where --errors_path says."""
-    from utils import judging_classifiers
-    from utils.classification import classifier_of
+    from utils.evaluation.classifiers import (
+        check_labels,
+        evaluate_classifier,
+        format_report_of_classifier,
+        write_mistakes,
+    )
+    from utils.inference.classifier import classifier_of
 
     classifier = classifier_of(args.model_path, trained)
     classifier.model.to(device)
-    judging_classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
-    found, mistakes = judging_classifiers.judge(classifier, data, args.seed, precision)
+    check_labels(args.model_path, classifier.labels, args.data_path, data)
+    found, mistakes = evaluate_classifier(classifier, data, args.seed, precision)
     if args.errors_path:
-        judging_classifiers.write_mistakes(args.errors_path, mistakes, classifier.labels)
-    return {"kind": "classify", **found}, judging_classifiers.report(found)
+        write_mistakes(args.errors_path, mistakes, classifier.labels)
+    return {"kind": "classify", **found}, format_report_of_classifier(found)
 
 
-def judge_emoji(args, trained: "Trained", data: store.Processed, device: str, precision: str) -> tuple[dict, str]:
+def judge_emoji(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
     """(the evaluation, the tables) of a model that writes emoji; its mistakes go where --errors_path says."""
-    from utils import emoji_report, judging_emoji
+    from utils.evaluation.emoji import evaluate_emoji, format_report_of_emoji, write_mistakes
 
-    found, mistakes = judging_emoji.judge(
+    found, mistakes = evaluate_emoji(
         models_of(args, trained), data, limit=args.limit, seed=args.seed, device=device, precision=precision
     )
     if args.errors_path:
-        emoji_report.write_mistakes(args.errors_path, mistakes)
-    return {"kind": "emoji", **found}, emoji_report.report(found)
+        write_mistakes(args.errors_path, mistakes)
+    return {"kind": "emoji", **found}, format_report_of_emoji(found)
 
 
 JUDGES = {"generate": judge_writer, "instruct": judge_answers, "classify": judge_classifier, "emoji": judge_emoji}
@@ -168,7 +178,7 @@ JUDGES = {"generate": judge_writer, "instruct": judge_answers, "classify": judge
 
 def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
     """The model, and before it the one that it was fine-tuned from if that is wanted."""
-    from utils import checkpoint
+    from utils.models import checkpoint
 
     if not args.compare_base:
         return {"tuned": trained}
@@ -180,8 +190,8 @@ def compare(args) -> int:
     for name in ("data_path", "output_path", "errors_path", "answers_path"):
         if getattr(args, name) is not None:
             raise UsageError(f"--compare reads evaluations alone, so --{name} has no use", f"leave out --{name}")
-    comparison = comparing.compare(args.compare)
-    print(json.dumps(comparison, indent=2, ensure_ascii=False) if args.json else comparing.table(comparison))
+    comparison = compare_evaluations(args.compare)
+    print(json.dumps(comparison, indent=2, ensure_ascii=False) if args.json else format_comparison(comparison))
     return EXIT_DONE
 
 

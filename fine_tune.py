@@ -13,11 +13,13 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-from utils import processes, publishing, search_state, store, training_state
+from utils import distributed
 from utils.cli import MODEL_HELP, Parser, run, set_up_logging
 from utils.errors import EXIT_DONE, DataError, UserError
 from utils.files import sha256_of
-from utils.training_flags import (
+from utils.models.hub import check_push, push_model
+from utils.processed import Processed, load_processed, save_processed
+from utils.training.flags import (
     DEFAULT_OUTPUT,
     add_hub_flags,
     add_kind_flags,
@@ -25,11 +27,20 @@ from utils.training_flags import (
     add_training_flags,
     check_kind,
     check_prefix_cache,
+    check_reporters,
     fill_in,
     given_flags,
+    settings_from,
     take_hub_flags,
 )
-from utils.training_settings import check_reporters, settings_from
+from utils.training.run_state import (
+    begin_run,
+    check_run_state,
+    check_search,
+    finish_search,
+    keep_whole_checkpoints,
+    run_state_folder,
+)
 
 log = logging.getLogger("utils.fine_tune")
 
@@ -65,18 +76,18 @@ def main(argv: list[str] | None = None) -> int:
     set_up_logging()
     hub = take_hub_flags(args, given_flags(build_parser(), argv))
     if hub.push_only:
-        processes.check_alone("--push_only")
+        distributed.require_single_process("--push_only")
     if hub.push_to_hub or hub.push_only:
-        publishing.check(hub.hub_model_id)
+        check_push(hub.hub_model_id)
     if hub.push_only:
-        print(publishing.push(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
+        print(push_model(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
         return EXIT_DONE
     if args.data_path is None:
         parser.error(NEEDS_DATA)
-    state_folder = training_state.folder_beside(args.output_path)
+    state_folder = run_state_folder(args.output_path)
     check_reporters(args.report_to)
-    training_state.check(state_folder, args.resume, args.overwrite)
-    data = store.load(args.data_path)
+    check_run_state(state_folder, args.resume, args.overwrite)
+    data = load_processed(args.data_path)
     if len(data.splits["train"]) == 0:
         raise DataError(f"{args.data_path} has no training texts", "preprocess more rows")
     classifies = data.recipe["kind"] == "classify"
@@ -84,69 +95,80 @@ def main(argv: list[str] | None = None) -> int:
     open_flags = fill_in(args, data.recipe["kind"])
     check_prefix_cache(args)
     if args.search or args.average_runs > 1:
-        processes.check_alone("--search" if args.search else "--average_runs")
+        distributed.require_single_process("--search" if args.search else "--average_runs")
     if args.search:
-        search_state.check(args, data, open_flags)
+        check_search(args, data, open_flags)
     data_sha256 = sha256_of(args.data_path)
 
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
-        from utils import averaging, calibration, checkpoint, devices, freezing, prefix_cache, recipe
+        from utils.compute.device import choose_device, choose_precision
+        from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
+        from utils.models import checkpoint
+        from utils.training.calibration import calibrate
+        from utils.training.freezing import (
+            count_parameters,
+            describe_parameters,
+            freeze_classifier_parameters,
+            freeze_parameters,
+        )
+        from utils.training.model_soup import train_soup
+        from utils.training.run_record import build_run_record
 
     checkpoint.check_output(args.output_path, args.overwrite)
-    device = devices.choose_device(args.device)
-    precision = devices.choose_precision(args.precision, device)
+    device = choose_device(args.device)
+    precision = choose_precision(args.precision, device)
     name = args.model or data.recipe["base_model"]
-    processes.start(device)
+    distributed.initialize(device)
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
-    if (several := processes.world_size()) > 1:
+    if (several := distributed.world_size()) > 1:
         of_each = args.batch_size * args.gradient_accumulation_steps
         log.info("%d processes: a step takes %d texts", several, several * of_each)
-    folder = prefix_cache.folder_beside(args.output_path)
-    cache = prefix_cache.PrefixCache(folder, args.prefix_cache, args.prefix_cache_gb, args.keep_prefix_cache)
+    folder = prefix_cache_folder(args.output_path)
+    cache = PrefixCache(folder, args.prefix_cache, args.prefix_cache_gb, args.keep_prefix_cache)
     ready = prepare(args, data, name, classifies, device, precision, cache)
     base, rows = ready.base, ready.rows
     found = None
     if args.search:
-        from utils import searching
+        from utils.training.search import search_settings
 
-        freeze = freezing.freeze_classifier if classifies else partial(freezing.freeze, train_head=args.train_head)
+        freeze = freeze_classifier_parameters if classifies else partial(freeze_parameters, train_head=args.train_head)
         settings = settings_from(args, precision, device)
-        found = searching.search(ready, freeze, args, open_flags, settings, data_sha256, cache)
+        found = search_settings(ready, freeze, args, open_flags, settings, data_sha256, cache)
         vars(args).update(found.settings)
         freeze(base.model, args.unfreeze_last)
-    log.info(freezing.describe(base.model))
-    training_state.begin(state_folder, vars(args), data_sha256, args.resume)
+    log.info(describe_parameters(base.model))
+    begin_run(state_folder, vars(args), data_sha256, args.resume)
     try:
         settings = settings_from(args, precision, device)
-        outcome = averaging.train(
+        outcome = train_soup(
             base.model, ready.objective, rows["train"], rows["validation"], settings, state_folder, args.resume, cache
         )
-        run_record = recipe.run_record(
-            data, data_sha256, name, vars(args), freezing.count(base.model), outcome, precision, device
+        run_record = build_run_record(
+            data, data_sha256, name, vars(args), count_parameters(base.model), outcome, precision, device
         )
         run_record["prefix_cache"] = cache.record(base.model)
         if classifies:
             run_record["max_length"] = ready.max_length
             how = {"threshold": args.threshold, "seed": args.seed, "bfloat16": precision == "bf16"}
-            run_record["calibration"] = calibration.calibrate(base, rows["validation"], **how)
+            run_record["calibration"] = calibrate(base, rows["validation"], **how)
         if found:
             run_record["search"] = found.record
-        if processes.is_first():
+        if distributed.is_main_process():
             checkpoint.save_and_verify(args.output_path, base.model, base.tokenizer, run_record, outcome.history)
     except (KeyboardInterrupt, UserError):
-        if processes.is_first() and training_state.keep_whole_states(state_folder):
+        if distributed.is_main_process() and keep_whole_checkpoints(state_folder):
             log.info("to go on from the last saved state, run the same command with --resume")
         raise
     if outcome.better is False and not classifies:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     if found:
-        search_state.finish(args.output_path)
-    if not processes.is_first():
+        finish_search(args.output_path)
+    if not distributed.is_main_process():
         return EXIT_DONE
     shutil.rmtree(state_folder)
     print(args.output_path, flush=True)
     if hub.push_to_hub:
-        print(publishing.push(args.output_path, hub.hub_model_id, hub.hub_private))
+        print(push_model(args.output_path, hub.hub_model_id, hub.hub_private))
     return EXIT_DONE
 
 
@@ -165,12 +187,13 @@ def fine_tune_gpt2(
     """
     import yaml
 
-    from utils import preprocess_flags, preprocessing
+    from utils.preprocessing.flags import default_filters, take_table_options
+    from utils.preprocessing.pipeline import PipelineSettings, process_emoji
     from utils.tasks.emoji import EMOJI
 
-    table = preprocess_flags.take_table_options(options)
-    filters = preprocess_flags.no_filters(EMOJI)
-    shared = preprocessing.Shared(EMOJI, model_name, "model_name", filters, options.get("seed", 42))
+    table = take_table_options(options)
+    filters = default_filters(EMOJI)
+    shared = PipelineSettings(EMOJI, model_name, "model_name", filters, options.get("seed", 42))
     options |= {"output_path": str(output_dir)}
     if hub_model_name is not None:
         options |= {"push_to_hub": True, "hub_model_id": hub_model_name}
@@ -178,22 +201,22 @@ def fine_tune_gpt2(
         config, pickle = Path(folder) / "options", Path(folder) / "emoji.pkl"
         config.write_text(yaml.safe_dump(options), encoding="utf-8")
         build_parser().parse_args(["--config", str(config)])  # what is wrong with an option is said before any work
-        store.save(pickle, preprocessing.of_emoji(shared, [str(dataset_path)], **table))
+        save_processed(pickle, process_emoji(shared, [str(dataset_path)], **table))
         main(["--data", str(pickle), "--config", str(config)])
         shutil.copy(pickle, output_dir)
     return Path(output_dir)
 
 
-def prepare(args, data: store.Processed, name: str, classifies: bool, device: str, precision: str, cache):
-    """What `utils.preparing` makes of the flags."""
-    from utils import preparing
+def prepare(args, data: Processed, name: str, classifies: bool, device: str, precision: str, cache):
+    """What `utils.training.trainer.prepare` makes of the flags."""
+    from utils.training.prepare import prepare_classifier, prepare_writer
 
     shared = {"unfreeze_last": args.unfreeze_last, "max_length": args.max_length}
     if not classifies:
         own = {flag: getattr(args, flag) for flag in ("train_head", "loss_on", "augment", "seed")}
-        return preparing.to_write(data, name, pack=args.packing, **own, **shared)
+        return prepare_writer(data, name, pack=args.packing, **own, **shared)
     own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
-    return preparing.to_classify(data, name, device=device, precision=precision, prefix_cache=cache, **own, **shared)
+    return prepare_classifier(data, name, device=device, precision=precision, prefix_cache=cache, **own, **shared)
 
 
 if __name__ == "__main__":

@@ -15,20 +15,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import answering, checkpoint, emoji_writing, processes
+from utils import distributed
 from utils.cli import MODEL_HELP, Parser, positive_int, run, set_up_logging
-from utils.engines import Writer, add_engine_flags, check_engine, check_kind, open_writers
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
-from utils.generation import Generated, prompt_ids
-from utils.prompts import as_conversations, check_typed, cleaned, given_prompts
-from utils.sampling import Sampling
-from utils.sampling_flags import add_sampling_flags, fitted, given_sampling
-from utils.tasks.base import apply_template
-from utils.templates import LENGTHS
+from utils.inference.emoji import emoji_for, emoji_lines, emoji_records, writes_emoji
+from utils.inference.engines import add_engine_flags, check_engine, check_engine_fits_kind, open_writers
+from utils.inference.flags import add_sampling_flags, sampling_from_flags, with_task_defaults
+from utils.inference.prompts import (
+    answer_conversations,
+    as_conversations,
+    check_unicode_argument,
+    clean_prompts,
+    follows_instructions,
+    prompts_from_flags,
+)
+from utils.inference.sampling import Sampling
+from utils.models import checkpoint
+from utils.models.chat_templates import LENGTHS
+from utils.models.tokenization import apply_template
 
 if TYPE_CHECKING:
-    from utils.checkpoint import Trained
+    from utils.inference.generation import Generated, Writer
+    from utils.models.checkpoint import Trained
 
 log = logging.getLogger("utils.generate")
 
@@ -65,25 +74,25 @@ def main(argv: list[str] | None = None) -> int:
     """Load the model, write the texts, print them; or chat."""
     args = build_parser().parse_args(argv)
     set_up_logging()
-    sampling = given_sampling(args)
-    prompts = given_prompts(args.instruction, args.input, args.prompt, args.prompts_file)
-    check_typed("system", args.system or "")
+    sampling = sampling_from_flags(args)
+    prompts = prompts_from_flags(args.instruction, args.input, args.prompt, args.prompts_file)
+    check_unicode_argument("system", args.system or "")
     check_chat(args)
     check_engine(args)
     if args.chat:
-        processes.check_alone("--chat")
+        distributed.require_single_process("--chat")
     if args.output_path:
         check_writable(args.output_path)
 
-    from utils.devices import choose_device
+    from utils.compute.device import choose_device
 
     device = choose_device(args.device)
-    processes.start(device)
+    distributed.initialize(device)
     trained = checkpoint.load_writer(args.model_path)
-    emoji = emoji_writing.writes_emoji(args, trained, prompts)
-    answers = not emoji and answering.follows_instructions(args, trained, prompts)
-    sampling = fitted(sampling, args, answers)
-    check_kind(args, emoji, answers)
+    emoji = writes_emoji(args, trained, prompts)
+    answers = not emoji and follows_instructions(args, trained, prompts)
+    sampling = with_task_defaults(sampling, args, answers)
+    check_engine_fits_kind(args, emoji, answers)
     models = {"tuned" if trained.run else "base": trained}
     paths = dict.fromkeys(models, args.model_path)
     if args.compare_base:
@@ -91,19 +100,19 @@ def main(argv: list[str] | None = None) -> int:
         models = {"base": checkpoint.load(paths["base"]), "tuned": trained}
     writers = open_writers(args, {name: (paths[name], each) for name, each in models.items()}, device)
     if args.chat:
-        from utils.chat import Dialogue, chat
+        from utils.inference.chat import Dialogue, chat
 
         chat(Dialogue(trained, sampling, args.system, args.length), args.json)
         return EXIT_DONE
 
     if emoji:
         free, count = args.unconstrained, args.num_return_sequences
-        results = emoji_writing.records(models, prompts, count, constrained=not free, batch_size=args.batch_size)
-        shown = emoji_writing.lines(results, labelled=args.compare_base)
+        results = emoji_records(models, prompts, count, constrained=not free, batch_size=args.batch_size)
+        shown = emoji_lines(results, labelled=args.compare_base)
     elif answers:
         conversations = as_conversations(prompts, args.system)
         asked = [{"prompt": last["content"], "input": last.get("input", "")} for *_, last in conversations]
-        texts = answering.answers(models, conversations, args.length, sampling, writers)
+        texts = answer_conversations(models, conversations, args.length, sampling, writers)
     else:
         asked, texts = go_on(models, trained.run, prompts, sampling, writers)
     if not emoji:
@@ -124,7 +133,7 @@ def generate_emoji(text: str, model_path: str = "results", num: int = 1) -> str 
 
     The model is loaded at the first call alone. UserError where it writes no emoji, or the description is empty.
     """
-    emoji = emoji_writing.emoji_for(text, model_path, num)
+    emoji = emoji_for(text, model_path, num)
     return emoji[0] if num == 1 else emoji
 
 
@@ -140,17 +149,19 @@ def check_chat(args) -> None:
 
 
 def go_on(
-    models: dict[str, "Trained"], run: dict, prompts: list[str], sampling: Sampling, writers: dict[str, Writer]
-) -> tuple[list[dict], dict[str, list[list[Generated]]]]:
+    models: dict[str, "Trained"], run: dict, prompts: list[str], sampling: Sampling, writers: dict[str, "Writer"]
+) -> tuple[list[dict], dict[str, list[list["Generated"]]]]:
     """(what a record says of each prompt, each model's texts) where prompts are how texts begin."""
-    prompts = cleaned(prompts or [""], run.get("cleaning"))
+    from utils.inference.generation import prompt_ids
+
+    prompts = clean_prompts(prompts or [""], run.get("cleaning"))
     templated = [apply_template(run.get("template", "{prompt}"), prompt) for prompt in prompts]
     ids = {name: prompt_ids(each.tokenizer, templated) for name, each in models.items()}
     texts = {name: write(ids[name], sampling) for name, write in writers.items()}
     return [{"prompt": prompt} for prompt in prompts], texts
 
 
-def records(asked: list[dict], texts: dict[str, list[list[Generated]]], sequences: int, seed: int) -> Iterator[dict]:
+def records(asked: list[dict], texts: dict[str, list[list["Generated"]]], sequences: int, seed: int) -> Iterator[dict]:
     """One JSON object a text; the texts that the models wrote from one prompt follow each other."""
     for prompt_index, prompt in enumerate(asked):
         for sequence_index in range(sequences):

@@ -22,9 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from utils.formatting import format_table
-from utils.freezing import find_parts, freeze
-from utils.training import halve_frozen_weights
+from utils.compute.bf16_weights import cast_frozen_weights
+from utils.compute.blocks import find_blocks
+from utils.text_tables import format_table
+from utils.training.freezing import freeze_parameters
 
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 LLAMA_3_8B = {
@@ -100,7 +101,7 @@ def formula(model: torch.nn.Module, tokens: int) -> int:
         if parameter.requires_grad and parameter.dim() == 2 and parameter is not head and parameter is not embedding
     )
     width = model.config.hidden_size
-    blocks = sum(next(block.parameters()).requires_grad for block in find_parts(model).blocks)
+    blocks = sum(next(block.parameters()).requires_grad for block in find_blocks(model).blocks)
     forward = 2 * cast + tokens * (PER_TOKEN_AND_WORD * len(head) + PER_TOKEN_BLOCK_AND_WIDTH * blocks * width)
     return weights + 8 * trained + max(4 * trained, forward)
 
@@ -126,8 +127,8 @@ def counted() -> str:
                 with FakeTensorMode():
                     model = make()
                     model.train()
-                    freeze(model, blocks, train_head=False)
-                    halve_frozen_weights(model)
+                    freeze_parameters(model, blocks, train_head=False)
+                    cast_frozen_weights(model)
                     with Counted(model.parameters()) as found:
                         train(model, texts, tokens)
                 wanted = formula(model, texts * tokens)
@@ -158,8 +159,8 @@ def peak_of(setting: str, texts: int, tokens: int) -> tuple[int, int]:
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     model = MODELS["GPT-2"]()
     model.train()
-    freeze(model, SETTINGS[setting], train_head=False)
-    halve_frozen_weights(model)
+    freeze_parameters(model, SETTINGS[setting], train_head=False)
+    cast_frozen_weights(model)
     train(model, texts, tokens, steps=3)
     return formula(model, texts * tokens), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 

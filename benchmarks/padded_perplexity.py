@@ -17,10 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import torch
 from tqdm import tqdm
 
-from utils import checkpoint, store
-from utils.encoding import context_length, pad, start_and_end
-from utils.rows import training_rows
-from utils.scoring import score
+from utils.compute.batching import pad_rows
+from utils.compute.likelihood import score_texts
+from utils.models import checkpoint
+from utils.models.tokenization import context_length, start_and_end
+from utils.processed import load_processed
+from utils.training.rows import training_rows
 
 WIDTHS = (128, 256, 512)
 BATCH_SIZE = 4
@@ -28,7 +30,7 @@ BATCH_SIZE = 4
 
 def main(model_path: str, data_path: str) -> None:
     """Print a line for each way of counting."""
-    trained, data = checkpoint.load(model_path), store.load(Path(data_path))
+    trained, data = checkpoint.load(model_path), load_processed(Path(data_path))
     rows = training_rows(data, trained.tokenizer, context_length(trained.model), ["test"])["test"]
     print("perplexity over")
     show("the answers", *totals(trained.model, rows))
@@ -47,7 +49,7 @@ def show(what: str, nats: float, tokens: int) -> None:
 
 def totals(model, rows: list[dict]) -> tuple[float, int]:
     """(nats, tokens) of the supervised tokens."""
-    scores = score(model, rows, progress="scoring")
+    scores = score_texts(model, rows, progress="scoring")
     return math.fsum(scores.nats), sum(scores.tokens)
 
 
@@ -56,7 +58,7 @@ def padded_totals(trained, rows: list[dict], width: int) -> tuple[float, int]:
     end = start_and_end(trained.tokenizer)[1]
     nats, tokens = 0.0, 0
     for first in tqdm(range(0, len(rows), BATCH_SIZE), desc=f"padded to {width}", leave=False, disable=None):
-        batch = pad([{"input_ids": row["input_ids"][:width]} for row in rows[first : first + BATCH_SIZE]], end)
+        batch = pad_rows([{"input_ids": row["input_ids"][:width]} for row in rows[first : first + BATCH_SIZE]], end)
         ids, mask = (torch.nn.functional.pad(batch[name], (0, width - batch[name].shape[1])) for name in batch)
         ids[mask == 0] = end
         with torch.inference_mode():

@@ -45,12 +45,12 @@ def processed(tmp_path_factory) -> Path:
 @pytest.fixture
 def made(call, tmp_path):
     """What a successful run of preprocess.py wrote; `call` is the test file's own, and writes out/made.pkl."""
-    from utils import store
+    from utils.processed import load_processed
 
     def making(*arguments, **options):
         code, _, err = call(*arguments, **options)
         assert code == 0, err
-        return store.load(tmp_path / "out" / "made.pkl")
+        return load_processed(tmp_path / "out" / "made.pkl")
 
     return making
 

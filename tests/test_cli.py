@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from utils import cli
+from utils.cli import Parser, fraction, non_negative_float, non_negative_int, positive_float, positive_int, run
 from utils.errors import DataError, UsageError, UserError
 
 ROOT = Path(__file__).parent.parent
@@ -19,9 +19,9 @@ HEAVY = ("torch", "transformers", "pandas", "numpy", "datasets", "evaluate", "sk
 @pytest.fixture
 def parser():
     """A parser with a flag of every kind that the scripts use."""
-    parser = cli.Parser("Do something.\n\npython script.py --data_path x.csv\n")
+    parser = Parser("Do something.\n\npython script.py --data_path x.csv\n")
     parser.add_argument("--data_path", "--data", nargs="+", required=True)
-    parser.add_argument("--batch_size", type=cli.positive_int, default=16)
+    parser.add_argument("--batch_size", type=positive_int, default=16)
     parser.add_argument("--lang")
     parser.add_argument("--precision", choices=("auto", "fp32"), default="auto")
     parser.add_argument("--exclude", action="append", default=[])
@@ -34,7 +34,7 @@ def refused(parser, capsys):
     """(error line, hint line) of a command line that is refused with exit code 2 and nothing on stdout."""
 
     def parse(*words):
-        assert cli.run(lambda: _parse(parser, words)) == 2
+        assert run(lambda: _parse(parser, words)) == 2
         return two_lines(capsys)
 
     return parse
@@ -117,11 +117,11 @@ def test_a_usage_error_is_two_lines_and_exit_code_2(refused, words, said):
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        (cli.positive_int, {"1": 1, "42": 42}, ["0", "-1", "1.5", "x", ""]),
-        (cli.non_negative_int, {"0": 0, "7": 7}, ["-1", "0.5", "x"]),
-        (cli.positive_float, {"0.5": 0.5, "1e-4": 1e-4}, ["0", "-1", "inf", "nan", "x"]),
-        (cli.non_negative_float, {"0": 0.0, "2": 2.0}, ["-0.1", "inf", "nan"]),
-        (cli.share, {"0.1": 0.1, "1": 1.0}, ["0", "1.01", "nan", "10%"]),
+        (positive_int, {"1": 1, "42": 42}, ["0", "-1", "1.5", "x", ""]),
+        (non_negative_int, {"0": 0, "7": 7}, ["-1", "0.5", "x"]),
+        (positive_float, {"0.5": 0.5, "1e-4": 1e-4}, ["0", "-1", "inf", "nan", "x"]),
+        (non_negative_float, {"0": 0.0, "2": 2.0}, ["-0.1", "inf", "nan"]),
+        (fraction, {"0.1": 0.1, "1": 1.0}, ["0", "1.01", "nan", "10%"]),
     ],
 )
 def test_argument_types(kind, good, bad):
@@ -192,12 +192,12 @@ def test_run_prints_what_users_cause_and_returns_its_code(capsys, kind, code):
     def main():
         raise kind("line one\n  and two", "do\tthis")
 
-    assert cli.run(main) == code
+    assert run(main) == code
     assert two_lines(capsys) == ("line one and two", "do this")
 
 
 def test_run_returns_what_main_returns(capsys):
-    assert cli.run(lambda: 0) == 0
+    assert run(lambda: 0) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -205,13 +205,13 @@ def test_run_reports_an_interrupt(capsys):
     def main():
         raise KeyboardInterrupt
 
-    assert cli.run(main) == 130
+    assert run(main) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
 
 
 def test_run_lets_a_bug_keep_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        cli.run(lambda: 1 // 0)
+        run(lambda: 1 // 0)
 
 
 @pytest.mark.parametrize("lines", [1, 100_000])

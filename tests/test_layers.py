@@ -48,12 +48,12 @@ def local_imports(path: Path) -> set[str]:
 def test_the_reader_of_imports_sees_where_they_stand(tmp_path):
     path = tmp_path / "module.py"
     path.write_text(
-        "from typing import TYPE_CHECKING\nimport os.path, utils.cli as c\nfrom utils import store, nothing\n"
+        "from typing import TYPE_CHECKING\nimport os.path, utils.cli as c\nfrom utils import processed, nothing\n"
         "if TYPE_CHECKING:\n    import pandas\nelse:\n    import json\n"
         "try:\n    from torch import nn\nexcept ImportError:\n    pass\n"
         "class Thing:\n    import numpy\n    def method(self):\n        from utils.tasks.base import Task\n",
     )
-    early = {"typing", "os.path", "utils.cli", "utils.store", "utils", "json", "torch", "numpy"}
+    early = {"typing", "os.path", "utils.cli", "utils.processed", "utils", "json", "torch", "numpy"}
     assert imports(path, inside_functions=False) == early
     assert imports(path, inside_functions=True) == early | {"utils.tasks.base"}
     assert {"preprocess", "fine_tune", "generate", "evaluate_model"} <= SCRIPTS.keys()

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import preprocess
-from utils import collecting
+from utils.collecting.collect import validate_query
+from utils.collecting.posts import Query
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ("preprocess", "fine_tune", "generate", "classify", "evaluate_model")
@@ -53,7 +54,7 @@ def test_the_commands_that_need_a_site_are_understood():
     for python, script, *words in scraping:
         assert (python, script) == ("python", "preprocess.py")
         source, target = preprocess.build_parser().parse_args(words).scrape
-        collecting.checked(collecting.Query(source, target.replace("INSTANCE", "mastodon.example")))
+        validate_query(Query(source, target.replace("INSTANCE", "mastodon.example")))
 
 
 def test_the_make_targets_of_the_readme_exist():

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from utils.distributed import quiet_except_main
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
-from utils.processes import one_voice
 
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
 
@@ -87,7 +87,7 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[], int]) -> int:
     """Call a script's main and turn what users cause into one error line, one hint line and an exit code."""
     try:
-        with one_voice():
+        with quiet_except_main():
             code = main()
             sys.stdout.flush()  # here, where a reader that has gone is handled, and not at exit
         return code
@@ -141,12 +141,12 @@ def non_negative_float(text: str) -> float:
     return _number(text, float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """An argument type: a number above 0 and at most 1."""
     return _number(text, float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
 
 
-def day(text: str) -> datetime.date:
+def iso_date(text: str) -> datetime.date:
     """An argument type: a day, YYYY-MM-DD."""
     try:
         return datetime.date.fromisoformat(text)

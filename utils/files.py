@@ -6,8 +6,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.distributed import is_main_process
 from utils.errors import UserError
-from utils.processes import is_first
 
 
 def check_writable(path: Path) -> None:
@@ -15,7 +15,7 @@ def check_writable(path: Path) -> None:
 
     Creates the parent folder, as writing would.
     """
-    if not is_first():
+    if not is_main_process():
         return
     try:
         if path.is_dir():
@@ -35,7 +35,7 @@ def atomic_write(path: Path, mode: str = "wb"):
     the first writes; what the others write is lost.
     """
     encoding = None if "b" in mode else "utf-8"
-    if not is_first():
+    if not is_main_process():
         with Path(os.devnull).open(mode, encoding=encoding) as nowhere:
             yield nowhere
         return
@@ -49,7 +49,7 @@ def atomic_write(path: Path, mode: str = "wb"):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(usual_mode())
+        temporary.chmod(default_file_mode())
         temporary.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -68,7 +68,7 @@ def _beside(path: Path) -> dict[str, str]:
     return {"prefix": f".{path.name}.", "suffix": ".part"}
 
 
-def usual_mode() -> int:
+def default_file_mode() -> int:
     """The mode of a new file that the umask leaves."""
     mask = os.umask(0)
     os.umask(mask)

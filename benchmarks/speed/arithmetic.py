@@ -25,12 +25,12 @@ def shape_of(folder: Path, *, classifies: bool = False) -> Shape:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from utils.freezing import find_parts
-    from utils.last_block import PARTS
+    from utils.compute.blocks import find_blocks
+    from utils.compute.last_block import PARTS
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
-    blocks = find_parts(model).blocks
+    blocks = find_blocks(model).blocks
     sizes = {name: parameter.numel() for name, parameter in blocks[0].named_parameters() if parameter.ndim == 2}
     read = sum(size for name, size in sizes.items() if name.startswith(PARTS))
     head = 0 if classifies else model.get_output_embeddings().weight.numel()

@@ -13,10 +13,11 @@ def main(model_path: str, data_path: str, split: str) -> None:
     """Print {"loss": nats a token or text} and, of a model that writes, its {"bits_per_byte"}."""
     import torch
 
-    from utils import checkpoint, store
-    from utils.devices import choose_device
+    from utils.compute.device import choose_device
+    from utils.models import checkpoint
+    from utils.processed import load_processed
 
-    trained, data = checkpoint.load(model_path), store.load(Path(data_path))
+    trained, data = checkpoint.load(model_path), load_processed(Path(data_path))
     trained.model.to(choose_device("auto"))
     judge = of_classifier if data.recipe["kind"] == "classify" else of_writer
     with torch.inference_mode():
@@ -27,8 +28,8 @@ def of_writer(trained, data, split: str) -> dict[str, float]:
     """Totals over the split divided by its tokens and bytes."""
     import torch
 
-    from utils.encoding import context_length
-    from utils.rows import training_rows
+    from utils.models.tokenization import context_length
+    from utils.training.rows import training_rows
 
     nats, tokens, size = [], 0, 0
     for row in training_rows(data, trained.tokenizer, context_length(trained.model), [split])[split]:
@@ -45,8 +46,8 @@ def of_classifier(trained, data, split: str) -> dict[str, float]:
     """The mean over texts, before any calibration."""
     import torch
 
-    from utils.encoding import context_length
-    from utils.rows import labelled_rows
+    from utils.models.tokenization import context_length
+    from utils.training.rows import labelled_rows
 
     nats = []
     for row in labelled_rows(data, trained.tokenizer, context_length(trained.model), [split])[split]:

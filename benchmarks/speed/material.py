@@ -11,7 +11,7 @@ from benchmarks.speed.measure import run, words
 from benchmarks.speed.sizes import Size
 
 if TYPE_CHECKING:
-    from utils.store import Split
+    from utils.processed import Split
 
 RAW_TWEETS = Path("data/raw/tweets_GroundTruth.txt")  # where `make demo` puts them
 RAW_REVIEWS = Path("data/raw/amazonReviewSnippets_GroundTruth.txt")
@@ -60,8 +60,8 @@ def _models(size: Size, material: Material) -> None:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from utils import checkpoint
-    from utils.encoding import start_and_end
+    from utils.models import checkpoint
+    from utils.models.tokenization import start_and_end
 
     trained = checkpoint.load("smollm2" if size.real else "tiny")
     start, end = start_and_end(trained.tokenizer)
@@ -127,12 +127,12 @@ MAKERS = {"models": _models, "tweets": _tweets, "raw": _raw, "reviews": _reviews
 
 def take(source: Path, target: Path, train: int | None, validation: int | None) -> None:
     """The first rows of a processed pickle as another one."""
-    from utils import store
+    from utils.processed import load_processed, save_processed
 
-    data = store.load(source)
+    data = load_processed(source)
     counts = {"train": train, "validation": validation, "test": None}
     splits = {name: split.take(range(len(split))[: counts[name]]) for name, split in data.splits.items()}
-    store.save(target, replace(data, splits=splits))
+    save_processed(target, replace(data, splits=splits))
 
 
 def write_recombined(path: Path, texts: Sequence[str], count: int) -> None:
@@ -163,9 +163,9 @@ def _recombined(words: Sequence[Sequence[str]], drawn: random.Random) -> str:
 
 def training_split(pickle: Path) -> "Split":
     """The training texts of a processed pickle."""
-    from utils import store
+    from utils.processed import load_processed
 
-    return store.load(pickle).splits["train"]
+    return load_processed(pickle).splits["train"]
 
 
 def _texts(size: Size, material: Material, downloaded: Path, sample: str) -> list[str]:

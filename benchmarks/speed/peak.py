@@ -14,7 +14,7 @@ def main(seconds: float) -> None:
     """
     import torch
 
-    from utils.devices import choose_device
+    from utils.compute.device import choose_device
 
     device = choose_device("auto")
     formats = {"bfloat16": torch.bfloat16, "float32": torch.float32}

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from utils.collecting.answers import Answers, connection_error
-from utils.collecting.posts import Post, Query, SiteError, Source, plain_hashtag
+from utils.collecting.http_errors import BadResponses, connection_error
+from utils.collecting.posts import Post, Query, Site, SiteError, plain_hashtag
 from utils.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -
             request_timeout=TIMEOUT,
             session=session,
         )
-        page_of = timeline(partial(_ask, urlsplit(address).netloc, Answers(session)), client, name)
+        page_of = timeline(partial(_ask, urlsplit(address).netloc, BadResponses(session)), client, name)
         until = query.until and datetime.datetime.combine(query.until, datetime.time(), datetime.UTC)
         while page := page_of(max_id=below, limit=PAGE):
             if below is None and until and _is_snowflake(page[0]) and page[0]["created_at"] > until:
@@ -78,7 +78,7 @@ def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -
             below = str(page[-1]["id"])
 
 
-def _ask(host: str, answers: Answers, request: Callable, *args, **kwargs):
+def _ask(host: str, answers: BadResponses, request: Callable, *args, **kwargs):
     """What a call of Mastodon.py returns, an account or posts; SiteError for whatever the instance says instead."""
     from mastodon import MastodonAPIError, MastodonNetworkError, MastodonRatelimitError
 
@@ -120,8 +120,8 @@ def _id_of(row: dict) -> str | None:
     return str(row["id"]) if {"id", "uri", "content", "account"} <= row.keys() and "_type" not in row else None
 
 
-def _of(form: str, check: Callable[[str], str], timeline: Callable) -> Source:
-    return Source(
+def _of(form: str, check: Callable[[str], str], timeline: Callable) -> Site:
+    return Site(
         site="the instance",
         target_form=f"{form}@INSTANCE",
         check=partial(_at_instance, form, check),
@@ -132,7 +132,7 @@ def _of(form: str, check: Callable[[str], str], timeline: Callable) -> Source:
     )
 
 
-SOURCES = {
+MASTODON_SITES = {
     "mastodon-hashtag": _of("TAG", plain_hashtag, _tagged),
     "mastodon-user": _of("NAME", _account, _written_by),
 }

@@ -35,7 +35,7 @@ class Post:
 
 
 @dataclass(frozen=True)
-class Source:
+class Site:
     """A way to collect.
 
     `check(target)` returns the target in its plain form or raises UsageError. `posts(query, below)` yields posts,

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.collecting.answers import Answers, connection_error
-from utils.collecting.posts import Post, Query, SiteError, Source, plain_hashtag
+from utils.collecting.http_errors import BadResponses, connection_error
+from utils.collecting.posts import Post, Query, Site, SiteError, plain_hashtag
 from utils.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _items(module: str, scraper: str, target: str) -> Iterator[Post]:
             raise UsageError(f"{target!r}: {error}", "write it as the site does") from error
         with closing(scraping._session):
             scraping._session.hooks["response"].append(_keep_line_ends)
-            answers = Answers(scraping._session)
+            answers = BadResponses(scraping._session)
             items = scraping.get_items()
             found = False
             while (item := _next(items, answers, warnings)) is not None:
@@ -115,7 +115,7 @@ def _keep_line_ends(response: "requests.Response", *args, **kwargs) -> None:
         response._content = LINE_BREAK.sub(b"\\g<0>\n", response.content)
 
 
-def _next(items: Iterator["Item"], answers: Answers, warnings: list[str]) -> "Item | None":
+def _next(items: Iterator["Item"], answers: BadResponses, warnings: list[str]) -> "Item | None":
     answers.forget()
     warnings.clear()
     try:
@@ -125,7 +125,7 @@ def _next(items: Iterator["Item"], answers: Answers, warnings: list[str]) -> "It
         raise _site_error(error, answers, warnings) from error
 
 
-def _site_error(error: Exception, answers: Answers, warnings: list[str]) -> SiteError:
+def _site_error(error: Exception, answers: BadResponses, warnings: list[str]) -> SiteError:
     from snscrape.base import ScraperException
 
     reasons = warnings[-1].removeprefix("Errors: ") if warnings else ""
@@ -173,8 +173,8 @@ def _id_of(module: str, row: dict) -> str | None:
     return address.rpartition("/")[2] if kind.startswith("snscrape.modules.telegram.") else address
 
 
-def _of_x(prefix: str, check: Callable[[str], str], form: str) -> Source:
-    return Source(
+def _of_x(prefix: str, check: Callable[[str], str], form: str) -> Site:
+    return Site(
         site="X",
         target_form=form,
         check=check,
@@ -185,9 +185,9 @@ def _of_x(prefix: str, check: Callable[[str], str], form: str) -> Source:
     )
 
 
-def _of(site: str, scraper: str, check: Callable[[str], str], form: str) -> Source:
+def _of(site: str, scraper: str, check: Callable[[str], str], form: str) -> Site:
     module = site.lower()
-    return Source(
+    return Site(
         site=site,
         target_form=form,
         check=check,
@@ -198,7 +198,7 @@ def _of(site: str, scraper: str, check: Callable[[str], str], form: str) -> Sour
     )
 
 
-SOURCES = {
+SNSCRAPE_SITES = {
     "twitter-hashtag": _of_x("#", plain_hashtag, "TAG"),
     "twitter-search": _of_x("", _words, '"WORDS"'),
     "twitter-user": _of_x("from:", _x_name, "NAME"),

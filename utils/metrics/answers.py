@@ -12,7 +12,6 @@ RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
 REPEATED = 4  # words of a run that counts as repeated
 COMPARED = ("bleu", "chrf", "rouge_l")  # the figures of which more is better
-
 _DESCRIPTION = f"""\
 Corpus BLEU and chrF as sacrebleu has them by default (Post 2018; 0 to 100), with their signatures; ROUGE-L; the share
 of answers that ended by themselves; the repetition rate; and the length ratio.
@@ -22,7 +21,6 @@ case folded: for English, the words of Google's rouge_score without its stemmer.
 answers of the F1 of the longest common subsequence of words. The repetition rate is the share of {REPEATED}-grams of
 words that occurred earlier in the same answer, all over all: seq-rep-{REPEATED} of Welleck et al. 2019, who count
 tokens and take the mean over texts. The length ratio is all words of the answers over all words of the references."""
-
 _CITATION = """\
 @inproceedings{post-2018-call,
   title = {A Call for Clarity in Reporting BLEU Scores}, author = {Post, Matt},
@@ -37,7 +35,6 @@ _CITATION = """\
   author = {Welleck, Sean and Kulikov, Ilia and Roller, Stephen and Dinan, Emily and Cho, Kyunghyun and Weston, Jason},
   journal = {arXiv:1908.04319}, year = {2019}, url = {https://arxiv.org/abs/1908.04319}
 }"""
-
 _INPUTS = """
 Args:
     predictions: the generated answers.
@@ -53,10 +50,8 @@ Returns:
 Raises:
     ValueError: no answer, or lists of different lengths.
 """
-
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 _WORD = regex.compile(rf"(?V1){_CJK}|[[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]+")
-
 # Where each row's statistics stand among the columns: BLEU's are two lengths, then matches and totals of 1- to
 # 4-grams; chrF's are three counts of each of 1- to 6-grams.
 _BLEU, _CHRF = slice(0, 10), slice(10, 28)
@@ -87,7 +82,7 @@ class Answers(evaluate.Metric):
         }
 
 
-def paired_difference(
+def answers_difference(
     references: Sequence[str], tuned: Sequence[str], base: Sequence[str], seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """BLEU, chrF and ROUGE-L of the answers `tuned` minus those of `base`: {"value", "low", "high"} of each.

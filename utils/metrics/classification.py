@@ -10,7 +10,6 @@ RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
 BINS = 15
 CELLS_AT_ONCE = 1_000_000  # a block of resamples × texts float64 takes 8 MB
-
 _DESCRIPTION = f"""\
 Accuracy, precision, recall, F1, ROC-AUC, expected calibration error, Brier score, log loss and the confusion matrix.
 
@@ -22,14 +21,12 @@ predicted class: the mean distance between accuracy and mean probability in a bi
 since it is what others report, and since the bins stay the same in every resample. Chance alone makes this error larger
 than 0 where texts are few, in a resample more so: its interval leans upwards and may leave out the value itself.
 The Brier score and the log loss, which have no bins, have no such bias."""
-
 _CITATION = """\
 @inproceedings{guo-etal-2017-calibration,
   title = {On Calibration of Modern Neural Networks},
   author = {Guo, Chuan and Pleiss, Geoff and Sun, Yu and Weinberger, Kilian Q.},
   booktitle = {Proceedings of ICML}, year = {2017}, url = {https://proceedings.mlr.press/v70/guo17a.html}
 }"""
-
 _INPUTS = """
 Args:
     predictions: the number of the class that each text was given; a threshold may choose another than the likeliest.
@@ -85,7 +82,7 @@ class Classification(evaluate.Metric):
         }
 
 
-def paired_difference(
+def classification_difference(
     references: Sequence[int], tuned: Sequence[int], baseline: Sequence[int], classes: int, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """Accuracy and macro F1 of `tuned` minus those of `baseline` on the same texts: {"value", "low", "high"} of each.

@@ -13,21 +13,18 @@ Case is folded. A token is a word with its inner apostrophes, one Chinese or Jap
 or one whole emoji; n-grams don't cross from one text into the next.
 The value falls as texts are added, since common words come back: compare only samples of the same number of texts of
 about the same length, for instance a model's with as many training texts."""
-
 _CITATION = """\
 @inproceedings{li-etal-2016-diversity,
   title = {A Diversity-Promoting Objective Function for Neural Conversation Models},
   author = {Li, Jiwei and Galley, Michel and Brockett, Chris and Gao, Jianfeng and Dolan, Bill},
   booktitle = {Proceedings of NAACL-HLT}, year = {2016}, url = {https://aclanthology.org/N16-1014}
 }"""
-
 _INPUTS = """
 Args:
     predictions: list of texts.
 Returns:
     {"distinct_1": float, "distinct_2": float}, each None where the texts have no n-gram of that length.
 """
-
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 _LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]+"
 _TOKEN = regex.compile(rf"(?V1){_CJK}|{_LETTERS}(?:['’]{_LETTERS})*|(?!\s)\X")

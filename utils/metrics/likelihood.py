@@ -9,11 +9,9 @@ import numpy as np
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
-
 _DESCRIPTION = """\
 Perplexity, bits per byte and token accuracy of a whole split: totals divided by totals, never a mean of means.
 Perplexities of models with different tokenizers don't compare; bits per byte do."""
-
 _INPUTS = """
 Args:
     predictions: one float per text, the sum of its supervised tokens' negative log likelihoods, in nats.
@@ -65,7 +63,7 @@ class Likelihood(evaluate.Metric):
         }
 
 
-def paired_difference(
+def bits_per_byte_difference(
     tuned: Sequence[float], base: Sequence[float], text_bytes: Sequence[int], seed: int = 0
 ) -> dict[str, float]:
     """Bits per byte of `tuned` minus that of `base` on the same texts: {"value", "low", "high"}.

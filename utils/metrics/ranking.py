@@ -8,8 +8,7 @@ import numpy as np
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
-DEPTH = 50
-
+RANKING_DEPTH = 50
 _DESCRIPTION = """\
 Top-1 and top-5: the share of rows with a right answer in the first place, and among the first five. The mean
 reciprocal rank is the mean of 1 / place of the first right answer (Voorhees 1999); it is 0 where there is none among
@@ -17,19 +16,17 @@ the first `depth`, so that lists may end there, or with that right answer.
 
 The intervals come from drawing whole clusters of rows (rows about one thing, whose answers stand and fall together);
 without clusters, every row is one of its own."""
-
 _CITATION = """\
 @inproceedings{voorhees-1999-trec,
   title = {The TREC-8 Question Answering Track Report}, author = {Voorhees, Ellen M.},
   booktitle = {Proceedings of TREC-8}, year = {1999}
 }"""
-
 _INPUTS = f"""
 Args:
     predictions: the answers to each row, the best first.
     references: the right answers to each row, in any order.
     clusters: what each row is about.
-    depth: places that count (default: {DEPTH}).
+    depth: places that count (default: {RANKING_DEPTH}).
     seed: of the bootstrap.
 Returns:
     {{"top_1", "top_5", "mean_reciprocal_rank": {{"value", "low", "high"}}, "rows": int, "clusters": int}}
@@ -50,7 +47,7 @@ class Ranking(evaluate.Metric):
             features=datasets.Features({"predictions": texts, "references": texts}),
         )
 
-    def _compute(self, predictions, references, clusters=None, depth: int = DEPTH, seed: int = 0):
+    def _compute(self, predictions, references, clusters=None, depth: int = RANKING_DEPTH, seed: int = 0):
         places = np.array([place or 0 for place in places_of(predictions, references, depth)])
         clusters = range(len(places)) if clusters is None else clusters
         figures = {
@@ -64,7 +61,7 @@ class Ranking(evaluate.Metric):
 
 
 def places_of(
-    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], depth: int = DEPTH
+    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], depth: int = RANKING_DEPTH
 ) -> list[int | None]:
     """The place (from 1) of the first right answer to each row, None where the first `depth` have none."""
     if len(predictions) != len(references):
@@ -77,13 +74,13 @@ def places_of(
     ]
 
 
-def share(outcomes: Sequence[bool], clusters: Sequence[Hashable], seed: int = 0) -> dict[str, float]:
+def share_with_interval(outcomes: Sequence[bool], clusters: Sequence[Hashable], seed: int = 0) -> dict[str, float]:
     """The share of outcomes that are true: {"value", "low", "high"}, the interval over clusters as the metric's."""
     [found] = _means(np.array(outcomes, dtype=np.float64)[:, None], clusters, seed)
     return found
 
 
-def paired_difference(
+def share_difference(
     ours: Sequence[bool], theirs: Sequence[bool], clusters: Sequence[Hashable], seed: int = 0
 ) -> dict[str, float]:
     """The share of `ours` that are true less that of `theirs`, on the same rows: {"value", "low", "high"}.

@@ -17,12 +17,12 @@ PUBLIC = {"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"}
 DELETED = "deleted"  # the id of a post of which nothing is known but that it was answered or boosted
 
 
-def recognised(columns: Mapping[str, list]) -> bool:
+def has_mastodon_columns(columns: Mapping[str, list]) -> bool:
     """Whether the names of the columns are those of API statuses, or of the activities of an outbox."""
     return columns.keys() >= STATUS or columns.keys() >= ACTIVITY
 
 
-def to_columns(columns: Mapping[str, list[str | None]]) -> dict[str, list[str | None]]:
+def mastodon_columns(columns: Mapping[str, list[str | None]]) -> dict[str, list[str | None]]:
     """`COLUMNS` of the posts in `columns`, row by row.
 
     The text of a boost is that of the boosted post where the file has it, else "". Visibility is what the API says

@@ -2,9 +2,13 @@
 
 The archive is a zip, which may be unpacked. Its tweets lie in data/tweets.js, and where they are many also in
 data/tweets-part1.js, …; older archives have tweet.js. Such a file is JavaScript: `window.YTD.tweets.part0 = [ … ]`.
-"""
 
+
+MERGED: The tweets.js of an X archive: JavaScript that assigns one JSON list, `window.YTD.tweets.part0 = [ … ]` → tweets."""
+
+import codecs
 import hashlib
+import json
 import logging
 import re
 import struct
@@ -15,23 +19,19 @@ from functools import partial
 from pathlib import Path
 
 from utils.errors import DataError
-from utils.reading.decoding import to_utf8
-from utils.reading.json_records import columns_of
-from utils.reading.x_tweets_file import CUT_OFF, tweets_of
+from utils.reading.encodings import to_utf8
+from utils.reading.json_records import DECODER, columns_of
 
 log = logging.getLogger(__name__)
-
 # A folder above data/ is what zipping an unpacked archive again makes; without data/ it is the oldest archives' layout,
 # or the data folder itself.
 TWEETS_FILE = re.compile(r"((?:(?:[^/]+/)?data/)?tweets?)(?:-part([0-9]{1,4}))?\.js")
 LEAVES_FOLDER = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)|.*\\", re.DOTALL)
-
 # A tweet takes 1 to 2 kB, so 2 GiB are over a million tweets. Differing tweets shrink about 10 times, one and the same
 # tweet written 20,000 times 136 times (187 at the slowest setting); what was made to be a bomb reaches 1,030.
 MAX_BYTES = 2 << 30
 MAX_RATIO = 200
 DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, ValueError)
-
 AGAIN = "download the archive again from X"
 UNPACK = "unpack the archive and name its data/tweets.js"
 NO_TWEETS = (
@@ -40,7 +40,7 @@ NO_TWEETS = (
 )
 
 
-def is_archive(path: Path) -> bool:
+def is_x_archive(path: Path) -> bool:
     """Whether `path` is a .zip, an unpacked archive (also its data folder), or its tweets.js; by names alone."""
     try:
         if path.is_dir():
@@ -50,7 +50,7 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> tuple[dict[str, list[str | None]], str, str]:
+def read_x_archive(path: Path) -> tuple[dict[str, list[str | None]], str, str]:
     """Columns of text with a row per tweet, SHA-256 of the tweets files' bytes, and what was read, for a person.
 
     The columns are the tweet's own keys; `in_reply_to_status_id_str` is always there, since an archive without it has
@@ -175,3 +175,75 @@ def _columns(parts: dict[str, Callable[[], bytes]]) -> tuple[dict[str, list[str 
         raise DataError(f"{labels} holds no tweets", NO_TWEETS)
     columns.setdefault("in_reply_to_status_id_str", [None] * len(next(iter(columns.values()))))
     return columns, digest.hexdigest()
+
+
+ASSIGNMENT = re.compile(r"\s*(?:window\.YTD\.(\w+)\.part\d+\s*=\s*)?\[")
+BLANKS = re.compile(r"\s*")
+PIECE = 1 << 20
+END = object()
+EXPECTED = 'window.YTD.tweets.part0 = [{"tweet": {"full_text": "…"}}, …]'
+CUT_OFF = "the file is cut off or was changed; unpack or download the archive again"
+
+
+def tweets_of(text: bytes, name: str) -> Iterator[dict]:
+    """Every tweet of the file whose UTF-8 bytes are `text`, one by one; `name` is what errors call the file.
+
+    An element of the list is {"tweet": {…}} or, in older archives, the tweet itself. A plain JSON list will do too.
+    Raises DataError with line and column for invalid JSON.
+    """
+    for number, element in enumerate(_elements(text, name), 1):
+        tweet = element.get("tweet", element) if isinstance(element, dict) else None
+        if not isinstance(tweet, dict):
+            raise DataError(f"{name}: element {number} of the list is no tweet", f"expected is {EXPECTED}")
+        yield tweet
+
+
+def _elements(text: bytes, name: str) -> Iterator:
+    """The elements of the list that a tweets file holds, one by one.
+
+    The text is decoded piece by piece and the objects are dropped as they are used: a single emoji makes Python store
+    four bytes for every character, and the objects of a whole file would take several times that.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoded, piece, passed, first = PIECE, decoder.decode(text[:PIECE]), 0, True
+    start = ASSIGNMENT.match(piece)
+    if start is None or start[1] not in (None, "tweet", "tweets"):
+        found = f"starts with {piece[:40]!r}" if piece.strip() else "is empty"
+        raise DataError(f"{name} {found}; expected is {EXPECTED}", "name the tweets.js of an archive as X makes it")
+    position = start.end()
+    while True:
+        try:
+            element, position = _next(piece, position, first)
+        except json.JSONDecodeError as error:
+            if decoded >= len(text):
+                raise _invalid(name, error.msg, text.decode(), passed + error.pos) from error
+            # Twice as much as what was not enough, so that a very long element is not read again and again.
+            more = max(PIECE, 2 * (len(piece) - position))
+            piece, passed = piece[position:] + decoder.decode(text[decoded : decoded + more]), passed + position
+            decoded, position = decoded + more, 0
+            continue
+        except ValueError as error:
+            raise DataError(f"{name}: a number of too many digits", CUT_OFF) from error
+        if element is END:
+            break
+        yield element
+        first = False
+    if (piece[position:] + decoder.decode(text[decoded:])).strip() not in ("", ";"):
+        raise _invalid(name, "something follows the list", text.decode(), passed + position)
+
+
+def _next(piece: str, position: int, first: bool) -> tuple:
+    """The list's next element, or END, and the position behind it; JSONDecodeError also where the piece ends."""
+    position = BLANKS.match(piece, position).end()
+    if piece.startswith("]", position):
+        return END, position + 1
+    if not first:
+        if not piece.startswith(",", position):
+            raise json.JSONDecodeError("Expecting ',' delimiter", piece, position)
+        position = BLANKS.match(piece, position + 1).end()
+    return DECODER.raw_decode(piece, position)
+
+
+def _invalid(name: str, message: str, text: str, position: int) -> DataError:
+    error = json.JSONDecodeError(message, text, position)
+    return DataError(f"{name}, line {error.lineno}, column {error.colno}: invalid JSON, {message}", CUT_OFF)

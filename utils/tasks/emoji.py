@@ -17,10 +17,8 @@ STATUS_COLUMNS = ("status", "qualification")
 GROUP_COLUMNS = ("group", "category")
 SUB_GROUP_COLUMNS = ("sub_group", "subgroup", "subgroups", "sub_category", "subcategory")
 LANGUAGE_COLUMNS = ("lang", "language")
-
 TARGETS = ("emoji", "codepoints")  # what the model writes
 SPLITS_BY = ("concept", "description")
-
 EMOJI = Task(
     name="emoji",
     kind="emoji",

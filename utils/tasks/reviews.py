@@ -2,9 +2,9 @@
 
 import functools
 
-from utils.cleaning import Cleaning
 from utils.tasks.base import Example, Task
 from utils.tasks.tweets import to_rows
+from utils.text.cleaning import Cleaning
 
 REVIEWS = Task(
     name="reviews",

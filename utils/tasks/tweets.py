@@ -3,9 +3,9 @@
 import functools
 from typing import TYPE_CHECKING
 
-from utils.cleaning import Cleaning
-from utils.reading import find_column
+from utils.reading.columns import find_column
 from utils.tasks.base import Example, Task
+from utils.text.cleaning import Cleaning
 
 if TYPE_CHECKING:
     import pandas

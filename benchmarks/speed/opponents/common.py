@@ -13,7 +13,7 @@ SEED = 42
 
 @dataclass(frozen=True)
 class Opened:
-    """A base model in float32, frozen but for its last blocks, and the training rows of `utils.rows`."""
+    """A base model in float32, frozen but for its last blocks, and the training rows of `utils.training.trainer.rows`."""
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
@@ -38,19 +38,21 @@ def open_training(args: argparse.Namespace) -> Opened:
     """The same token ids as ours, so that nobody has more to do than another."""
     import torch
 
-    from utils import checkpoint, freezing, store
-    from utils.encoding import context_length
-    from utils.rows import labelled_rows, training_rows
+    from utils.models import checkpoint
+    from utils.models.tokenization import context_length
+    from utils.processed import load_processed
+    from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
+    from utils.training.rows import labelled_rows, training_rows
 
     torch.manual_seed(SEED)
-    data = store.load(args.data)
+    data = load_processed(args.data)
     classifies = data.recipe["kind"] == "classify"
     if classifies:
         base = checkpoint.load_base_classifier(args.model, data.recipe["labels"], SEED)
-        freezing.freeze_classifier(base.model, args.unfreeze_last)
+        freeze_classifier_parameters(base.model, args.unfreeze_last)
     else:
         base = checkpoint.load(args.model)
-        freezing.freeze(base.model, args.unfreeze_last, train_head=False)
+        freeze_parameters(base.model, args.unfreeze_last, train_head=False)
     encode = labelled_rows if classifies else training_rows
     rows = encode(data, base.tokenizer, context_length(base.model), ["train"])["train"]
     return Opened(base.model, base.tokenizer, rows, classifies)

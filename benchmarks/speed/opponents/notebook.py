@@ -16,7 +16,8 @@ def main() -> None:
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
-    from utils.encoding import IGNORED, pad, padding_of
+    from utils.compute.batching import IGNORED, pad_rows
+    from utils.models.tokenization import padding_id
 
     opened = open_training(args)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -24,7 +25,7 @@ def main() -> None:
     model.get_output_embeddings().requires_grad_(True)  # and the input embedding, which is the same matrix
     rows = [{"input_ids": row["input_ids"][: args.pad_to]} for row in opened.rows]
     widest = {"input_ids": [0] * args.pad_to}  # one more row, as wide as all shall be
-    padded = pad([*rows, widest], padding_of(opened.tokenizer))
+    padded = pad_rows([*rows, widest], padding_id(opened.tokenizer))
     inputs, mask = padded["input_ids"][:-1], padded["attention_mask"][:-1]
     batches = DataLoader(TensorDataset(inputs, mask), batch_size=args.batch_size, shuffle=True)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=args.learning_rate)

@@ -16,7 +16,8 @@ def main() -> None:
     import torch
     from transformers import Trainer, TrainingArguments
 
-    from utils.encoding import collate, collate_labelled, padding_of
+    from utils.compute.batching import collate_labelled, collate_texts
+    from utils.models.tokenization import padding_id
 
     opened = open_training(args)
     trainer = Trainer(
@@ -40,7 +41,9 @@ def main() -> None:
             seed=SEED,
         ),
         train_dataset=opened.rows,
-        data_collator=partial(collate_labelled if opened.classifies else collate, pad_id=padding_of(opened.tokenizer)),
+        data_collator=partial(
+            collate_labelled if opened.classifies else collate_texts, pad_id=padding_id(opened.tokenizer)
+        ),
     )
     trainer.train()
     save(opened, args.output_path)

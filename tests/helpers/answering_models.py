@@ -1,0 +1,68 @@
+"""What the tests of answers share: random models of `tiny`'s shape that follow instructions, says their run.json."""
+
+from pathlib import Path
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from utils.inference.generation import generate_from_ids
+from utils.inference.sampling import Sampling
+from utils.models import checkpoint
+from utils.models.base_models import load_tokenizer, resolve
+from utils.models.chat_templates import TEMPLATES, open_chat_template, set_chat_template
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+RECIPE = {
+    "task": "alpaca",
+    "kind": "instruct",
+    "template": "stanford",
+    "cleaning": None,
+    "lengths": {"short": 8, "medium": 30},
+    "multi_turn": True,
+    "base_model": "tiny",
+}
+# A place for a system message, and another end of an answer than end-of-text would be.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{{ eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def save_model(
+    path: Path, chat_template: str | None = "stanford", *, ends: bool = False, context: int = 8192, **recipe
+) -> Path:
+    """Save a model that writes small letters: for ever, or with `ends` until its one chance in 27 comes.
+
+    `chat_template` is a name of TEMPLATES, a Jinja template, or None; a run without a kind is a base model's.
+    """
+    tokenizer = load_tokenizer(resolve("tiny"))
+    if chat_template in TEMPLATES:
+        set_chat_template(tokenizer, chat_template)
+    else:
+        tokenizer.chat_template = chat_template
+    end = tokenizer.eos_token_id
+    shape = {"vocab_size": end + 1, "n_positions": context, "n_embd": 32, "n_layer": 2, "n_head": 2}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = GPT2Config(
+            tie_word_embeddings=False, initializer_range=0.3, bos_token_id=end, eos_token_id=end, **shape
+        )
+        model = GPT2LMHeadModel(config)
+    written = {*tokenizer.convert_tokens_to_ids(list(LETTERS)), *([end] if ends else [])}
+    model.transformer.ln_f.bias.data.fill_(1)
+    others = sorted(set(range(end + 1)) - written)
+    model.lm_head.weight.data[others] = -3  # × the sum over 32 dimensions of numbers whose mean is 1: logits of -96
+    run = RECIPE | recipe if recipe.get("kind", "instruct") else {}
+    checkpoint.save(path, checkpoint.Trained(model, tokenizer, run), "", "")
+    if not run:
+        (path / checkpoint.RUN_FILE).unlink()
+    return path
+
+
+def answer_to(path: Path, conversation: list[dict], seed: int = 42, max_new_tokens: int = 6) -> str:
+    """What the model in the folder answers, without generate.py, with the settings that answers have."""
+    trained = checkpoint.load(str(path))
+    form = open_chat_template(trained.tokenizer)
+    sampling = Sampling(max_new_tokens=max_new_tokens, seed=seed, no_repeat_ngram_size=4)
+    ids = form.encode([conversation])
+    return generate_from_ids(trained.model, trained.tokenizer, ids, sampling, end=form.end)[0][0].text

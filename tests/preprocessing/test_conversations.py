@@ -1,0 +1,353 @@
+"""From rows of instructions and lists of turns to conversations, and what is counted as of no use."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from utils.errors import DataError
+from utils.preprocessing.conversations import is_placeholder_answer, is_placeholder_input, read_conversations
+from utils.reading.read_frame import NOT_TEXT, read_frame
+
+
+def written(folder, name, content):
+    """A file of this content: text, or rows as JSON Lines, JSON, CSV or Parquet by its name."""
+    path = folder / name
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8", newline="")
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(json.dumps(row) + "\n" for row in content))
+    elif name.endswith(".json"):
+        path.write_text(json.dumps(content))
+    elif name.endswith(".csv"):
+        pd.DataFrame(content).to_csv(path, index=False)
+    else:
+        pd.DataFrame(content).to_parquet(path)
+    return path
+
+
+def user(text, given=None):
+    return {"role": "user", "content": text} | ({} if given is None else {"input": given})
+
+
+def assistant(text):
+    return {"role": "assistant", "content": text}
+
+
+def system(text):
+    return {"role": "system", "content": text}
+
+
+@pytest.fixture
+def found(tmp_path):
+    """What is read of rows in a file."""
+
+    def reading(rows, name="rows.jsonl", **options):
+        return read_conversations([str(written(tmp_path, name, rows))], **options)[0]
+
+    return reading
+
+
+@pytest.fixture
+def messages(found):
+    """The messages of the only row, of which nothing is dropped."""
+
+    def reading(row, **options):
+        read = found([row], **options)
+        assert read.dropped == {}
+        (conversation,) = read.kept
+        return conversation.messages
+
+    return reading
+
+
+@pytest.fixture
+def dropped(found):
+    """Why the only row is dropped."""
+
+    def reading(row, **options):
+        read = found([row], **options)
+        assert read.kept == []
+        ((reason, rows),) = read.dropped.items()
+        assert rows == 1
+        return reason
+
+    return reading
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "Add.", "input": "1 2", "output": "3"},
+        {"Instruction ": "Add.", "INPUT": "1 2", "Response": "3"},
+        {"instruction": "Add.", "context": "1 2", "completion": "3"},
+        {"instruction": "Add.", "input": "1 2", "answer": "3", "text": "### Instruction: Add. 1 2 ### 3"},
+        {"instruction": "Add.", "input": "1 2", "output": 3},
+    ],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.parquet"])
+def test_an_instruction_with_an_input(messages, found, row, name):
+    read = found([row], name=name)
+    assert [conversation.messages for conversation in read.kept] == [[user("Add.", "1 2"), assistant("3")]]
+    assert (read.dropped, read.changed) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("instruction", "output"), ("prompt", "response"), ("prompt", "completion"), ("question", "answer")],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.csv", "a.parquet"])
+def test_a_question_and_its_answer(found, question, answer, name):
+    read = found([{question: "Who?", answer: "I."}], name=name)
+    assert [conversation.messages for conversation in read.kept] == [[user("Who?"), assistant("I.")]]
+
+
+def test_texts_are_stripped_and_otherwise_as_they_are(messages):
+    row = {"instruction": " Fix\r\nit. ", "input": "if x:\r\n\treturn &lt;b&gt;  1\n", "output": "\n  a\n    b\t\n"}
+    assert messages(row) == [user("Fix\nit.", "if x:\n\treturn &lt;b&gt;  1"), assistant("a\n    b")]
+
+
+def test_a_system_prompt_of_a_row(messages):
+    row = {"system_prompt": "Be kind.", "question": "Who?", "response": "I."}
+    assert messages(row) == [system("Be kind."), user("Who?"), assistant("I.")]
+    assert messages(row | {"system_prompt": " "}) == [user("Who?"), assistant("I.")]
+
+
+@pytest.mark.parametrize("given", ["", " ", None])
+def test_an_empty_input_is_no_input(messages, given):
+    assert messages({"instruction": "Go.", "input": given, "output": "Gone."}) == [user("Go."), assistant("Gone.")]
+
+
+def test_ids_languages_and_places(tmp_path):
+    first = written(tmp_path, "a.jsonl", [{"prompt": "a", "response": "b", "id": 7, "lang": " EN"}] * 2)
+    second = written(tmp_path, "b.csv", [{"question": "a", "answer": "b"}])
+    read, sources = read_conversations([str(first), str(second)])
+    assert [source.rows for source in sources] == [2, 1]
+    assert [(row.where, row.id, row.language) for row in read.kept] == [
+        (f"{first}, row 1", "7", "en"),
+        (f"{first}, row 2", "7", "en"),
+        (f"{second}, row 1", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"instruction": ""}, "no instruction"),
+        ({"instruction": None}, "no instruction"),
+        ({"output": " \n"}, "no answer"),
+        ({"output": None}, "no answer"),
+        ({"output": "<nooutput>"}, "placeholder for an answer"),
+        ({"instruction": ["Add."]}, "the instruction is not a text"),
+        ({"instruction": True}, "the instruction is not a text"),
+        ({"input": {"a": 1}}, "the input is not a text"),
+        ({"output": ["3"]}, "the answer is not a text"),
+        ({"output": {"sum": 3}}, "the answer is not a text"),
+        ({"output": False}, "the answer is not a text"),
+        ({"system": ["3"]}, "the system message is not a text"),
+    ],
+)
+def test_rows_of_no_use(dropped, change, reason):
+    assert dropped({"instruction": "Add.", "input": "1 2", "output": "3"} | change) == reason
+
+
+def test_what_is_no_text_in_parquet(found):
+    read = found([{"prompt": "a", "response": ["b", "c"]}, {"prompt": "a", "response": None}], name="a.parquet")
+    assert (read.kept, read.dropped) == ([], {"no answer": 1, "the answer is not a text": 1})
+
+
+def test_a_text_that_looks_like_json_is_a_text(messages):
+    assert messages({"prompt": "List.", "response": '["a"]'}) == [user("List."), assistant('["a"]')]
+    assert messages({"prompt": "Is it?", "response": "true"}) == [user("Is it?"), assistant("true")]
+
+
+def test_reading_says_which_cells_were_no_text(tmp_path):
+    first = written(tmp_path, "a.jsonl", [{"x": "a", "y": "t"}, {"x": ["a"], "y": "t"}, {"x": True, "y": "t"}])
+    second = written(tmp_path, "b.csv", "X,y\ntrue,[1]\n")
+    third = written(tmp_path, "c.json", [{"y": {"a": 1}, "z": None}, {"y": 1.50, "z": 2}])
+    frame, _ = read_frame([first, second, third])
+    assert frame["x"].tolist()[:4] == ["a", '["a"]', "true", "true"]
+    assert frame["y"].tolist() == ["t", "t", "t", "[1]", '{"a":1}', "1.5"]
+    assert frame.attrs[NOT_TEXT] == {"x": bytes([0, 1, 1, 0, 0, 0]), "y": bytes([0, 0, 0, 0, 1, 0])}
+    assert read_frame([first])[0].attrs[NOT_TEXT] == {"x": bytes([0, 1, 1])}
+    assert read_frame([second])[0].attrs[NOT_TEXT] == {}
+
+
+# Placeholders ---------------------------------------------------------------------------------------------------------
+
+NO_INPUTS = [
+    *("No input", "Noinput", "<no input>", "no_input", "NO INPUT.", '"<noinput>"', "< noinput >", "`<noinput>`", "N/A"),
+    *(
+        "<N/A>",
+        "n/a",
+        "NA",
+        "none",
+        "None.",
+        "<none>",
+        "nan",
+        "null",
+        "No input required.",
+        "No input needed",
+        "<noinput",
+    ),
+    *("\\<noinput\\>", "(no input)", "[No Input]", "<noinputs>", "Not applicable"),
+]
+INPUTS = [
+    *(
+        "None of the above apply to me",
+        "No inputs were given to the committee",
+        "Na",
+        "No lemon",
+        "Nanotechnology",
+        "+",
+    ),
+    *("The <noinput>", "<noinput> 8", "sodium (Na)", "0", "No", "Nothing ventured, nothing gained.", "NASA", "input"),
+]
+
+
+@pytest.mark.parametrize("given", NO_INPUTS)
+def test_a_placeholder_for_an_input_becomes_empty_and_is_counted(found, given):
+    read = found([{"instruction": "Go.", "input": given, "output": "Gone."}])
+    assert [conversation.messages for conversation in read.kept] == [[user("Go."), assistant("Gone.")]]
+    assert read.changed == {"placeholder for an input, made empty": 1}
+
+
+@pytest.mark.parametrize("given", INPUTS)
+def test_an_input_that_only_looks_like_a_placeholder_stays(messages, given):
+    assert not is_placeholder_input(given)
+    assert messages({"instruction": "Go.", "input": given, "output": "Gone."})[0] == user("Go.", given)
+
+
+def test_placeholders_for_an_answer():
+    assert all(map(is_placeholder_answer, ["<nooutput>", "No Output", "<noinput>", "N/A", "No output required."]))
+    assert is_placeholder_answer("<nooutput> - Visuals cannot be created by a language model, which writes.")
+    assert is_placeholder_answer("<No output, cannot design a graphical user interface>")
+    assert not any(map(is_placeholder_answer, ["None", "null", "NaN", "No", "No output is shown in that case.", "0"]))
+
+
+# Turns ----------------------------------------------------------------------------------------------------------------
+
+CHAT = [user("a"), assistant("b"), user("c"), assistant("d")]
+SHARED = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+SHARED += [{"from": "human", "value": "c"}, {"from": "gpt", "value": "d"}]
+
+
+@pytest.mark.parametrize(("column", "turns"), [("messages", CHAT), ("conversations", SHARED)])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.parquet"])
+def test_the_first_pair_or_all_turns(found, column, turns, name):
+    rows = [{column: turns, "id": "x"}]
+    assert [row.messages for row in found(rows, name=name).kept] == [CHAT[:2]]
+    assert [row.messages for row in found(rows, name=name, multi_turn=True).kept] == [CHAT]
+
+
+def test_turns_as_json_in_a_text(messages):
+    assert messages({"messages": json.dumps(CHAT), "prompt": "x", "response": "y"}, multi_turn=True) == CHAT
+
+
+@pytest.mark.parametrize(
+    ("turns", "first", "every"),
+    [
+        ([system(" s\r\nt "), *CHAT], [system("s\nt"), *CHAT[:2]], [system("s\nt"), *CHAT]),
+        ([system(""), *CHAT], CHAT[:2], CHAT),
+        ([*CHAT, user("e")], CHAT[:2], CHAT),
+        ([*CHAT, user(""), user(None)], CHAT[:2], CHAT),
+        ([{"role": "Human", "content": "a"}, {"role": "model", "text": 2.5}], [user("a"), assistant("2.5")], None),
+    ],
+)
+def test_turns_that_serve(messages, turns, first, every):
+    assert messages({"messages": turns}) == first
+    assert messages({"messages": turns}, multi_turn=True) == (every or first)
+
+
+@pytest.mark.parametrize("multi_turn", [False, True])
+@pytest.mark.parametrize("before", [[], [system("s")]])
+def test_answers_before_the_first_instruction_are_left_out(found, multi_turn, before):
+    turns = [*before, assistant("hello"), assistant(["?"]), *CHAT[:2]]
+    read = found([{"messages": turns}], multi_turn=multi_turn)
+    assert [row.messages for row in read.kept] == [[*before, *CHAT[:2]]]
+    assert read.changed == {"answers before the first instruction, left out": 1}
+
+
+@pytest.mark.parametrize("multi_turn", [False, True])
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ([], "no instruction"),
+        ([system("s")], "no instruction"),
+        ([user("a")], "no answer"),
+        ([assistant("a"), user("b")], "no answer"),
+        ([user("a"), assistant(None)], "no answer"),
+        ([user(" "), assistant("b")], "no instruction"),
+        ([user("a"), assistant("<nooutput>")], "placeholder for an answer"),
+        ([user([{"type": "text", "text": "a"}]), assistant("b")], "the instruction is not a text"),
+        ([user("a"), assistant({"b": 1})], "the answer is not a text"),
+        ([user("a"), assistant(True)], "the answer is not a text"),
+        ([assistant("a"), assistant("b")], "only the assistant speaks"),
+        ([system("a"), assistant("b")], "only the assistant speaks"),
+        ([user("a"), user("b"), assistant("c")], "turns out of order"),
+        ([system("a"), system("b"), *CHAT], "turns out of order"),
+        ([user("a"), system("b"), assistant("c")], "turns out of order"),
+        ([user("a"), {"role": "tool", "content": "b"}, assistant("c")], "a role other than system, user and assistant"),
+        ([user("a"), {"content": "b"}, assistant("c")], "a role other than system, user and assistant"),
+        (["a", "b"], "messages that are no list"),
+        ({"a": "b"}, "messages that are no list"),
+        ("a b", "messages that are no list"),
+        ("['\\\\d', '", "messages that are no list"),
+    ],
+)
+def test_turns_of_no_use(dropped, turns, reason, multi_turn):
+    assert dropped({"messages": turns}, multi_turn=multi_turn) == reason
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ([assistant("e")], "turns out of order"),
+        ([user("e"), user("f"), assistant("g")], "turns out of order"),
+        ([user("e"), assistant("")], "no answer"),
+        ([user("e"), {"role": "tool", "content": "f"}, assistant("g")], "a role other than system, user and assistant"),
+    ],
+)
+def test_later_turns_of_no_use_matter_with_multi_turn_alone(messages, dropped, rest, reason):
+    assert messages({"messages": [*CHAT, *rest]}) == CHAT[:2]
+    assert dropped({"messages": [*CHAT, *rest]}, multi_turn=True) == reason
+
+
+# Columns --------------------------------------------------------------------------------------------------------------
+
+
+def test_files_of_several_kinds(tmp_path):
+    paths = [
+        written(tmp_path, "a.csv", [{"instruction": "a", "input": "i", "output": "b"}]),
+        written(tmp_path, "b.json", [{"Prompt": "c", "completion": "d"}]),
+        written(tmp_path, "c.jsonl", [{"conversations": SHARED}]),
+    ]
+    read, _ = read_conversations([str(path) for path in paths])
+    assert [row.messages for row in read.kept] == [
+        [user("a", "i"), assistant("b")],
+        [user("c"), assistant("d")],
+        CHAT[:2],
+    ]
+
+
+@pytest.mark.parametrize(
+    "row", [{"instruction": "a", "label": "b"}, {"output": "a", "input": "b"}, {"text": "### Instruction: a"}]
+)
+def test_a_file_without_the_columns_is_named_with_those_that_it_has(tmp_path, row):
+    good = written(tmp_path, "good.jsonl", [{"prompt": "a", "response": "b"}])
+    bad = written(tmp_path, "bad.jsonl", [row])
+    there = ", ".join(map(repr, row))
+    for paths in ([bad], [good, bad]):
+        with pytest.raises(DataError) as caught:
+            read_conversations([str(path) for path in paths])
+        assert caught.value.problem.startswith(
+            f"{bad} has no columns of instructions and answers; the columns are: {there}; expected are instruction and "
+        )
+        assert caught.value.hint == "give the columns these names"
+
+
+def test_a_column_of_nulls_is_there(dropped):
+    assert dropped({"instruction": "a", "output": None}) == "no answer"

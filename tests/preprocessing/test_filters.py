@@ -1,0 +1,267 @@
+"""Which rows are kept, and what is said of the others."""
+
+import random
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from utils.errors import DataError
+from utils.preprocessing.filters import HINTS, Filters, describe_drops, filter_rows, filter_warnings
+from utils.text.cleaning import Cleaning
+
+ALL = Filters(
+    keep_replies=True,
+    keep_retweets=True,
+    keep_content_warnings=True,
+    keep_users=False,
+    language=None,
+    min_tokens=0,
+    max_tokens=1000,
+    exclude=(),
+    sample=None,
+    max_rows=None,
+)
+# Texts that are no near duplicates of each other.
+WORDS = "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt"
+DISTINCT = [" ".join(random.Random(number).sample(WORDS.split(), 6)) for number in range(40)]
+
+
+def rows(*texts, **columns):
+    """What Task.to_rows returns: plain rows unless the columns say otherwise."""
+    plain = {
+        "text": list(texts),
+        "group": [f"row {number}" for number in range(len(texts))],
+        "language": None,
+        "is_reply": False,
+        "is_retweet": False,
+        "is_private": False,
+        "content_warning": "",
+        "id": None,
+        "date": None,
+        "user": None,
+    }
+    return pd.DataFrame({**plain, **columns})
+
+
+def kept(frame, seed=0, cleaning=None, **changes):
+    return filter_rows(frame, cleaning or Cleaning(), replace(ALL, **changes), seed)
+
+
+def test_each_reason_is_counted_once_and_in_order():
+    frame = rows(
+        "the first text that is kept here",  # 0
+        "",
+        " \n",
+        "a retweet of the first in the file",
+        "a retweet and at once a reply to it",
+        "a reply to someone who asked about it",
+        "une phrase en français pour ce fichier",
+        "https://example.org @ann 🎉",
+        "far too short",
+        "this one has so many words that nobody would want to keep it at all",
+        "all of these words include the SPAM word",
+        "The first text, that is kept here!",  # exactly the first, but for case and punctuation
+        "the first text that is kept here 2",  # nearly the first
+        "the second text, about otters and their dreams",  # 13
+        group=[str(number) for number in range(14)],
+        language=["fr" if number == 6 else "en" for number in range(14)],
+        is_retweet=[number in (3, 4) for number in range(14)],
+        is_reply=[number in (1, 4, 5) for number in range(14)],
+    )
+    filtered = kept(
+        frame,
+        keep_replies=False,
+        keep_retweets=False,
+        language="EN",
+        min_tokens=4,
+        max_tokens=10,
+        exclude=("spam",),
+    )
+    assert filtered.texts == ["the first text that is kept here", "the second text, about otters and their dreams"]
+    assert filtered.groups == ["0", "13"]
+    assert list(filtered.dropped.items()) == [
+        ("no text", 2),
+        ("retweet", 2),
+        ("reply", 1),
+        ("other language", 1),
+        ("nothing left after cleaning", 1),
+        ("too short", 1),
+        ("too long", 1),
+        ("excluded word", 1),
+        ("exact duplicate", 1),
+        ("near duplicate", 1),
+    ]
+
+
+def test_what_is_asked_for_is_kept():
+    frame = rows(*DISTINCT[:4], is_reply=[True, False, True, False], is_retweet=[False, True, True, False])
+    assert kept(frame).texts == DISTINCT[:4]
+    assert kept(frame, keep_replies=False).texts == [DISTINCT[1], DISTINCT[3]]
+    assert kept(frame, keep_retweets=False).texts == [DISTINCT[0], DISTINCT[3]]
+
+
+@pytest.mark.parametrize(
+    ("shortest", "longest", "numbers"), [(2, 3, [1, 2]), (3, 4, [2, 3]), (1, 1, [0]), (0, 9, [0, 1, 2, 3])]
+)
+def test_both_ends_of_the_length_range_are_kept(shortest, longest, numbers):
+    texts = ["amber", "basil cedar", "daisy ember fjord", "grove heron ivory jolly"]
+    filtered = kept(rows(*texts), min_tokens=shortest, max_tokens=longest)
+    assert filtered.texts == [texts[number] for number in numbers]
+
+
+def test_lengths_count_the_cleaned_text():
+    filtered = kept(rows("one two three https://example.org @ann", "four five six seven"), min_tokens=4)
+    assert filtered.texts == ["four five six seven"]
+
+
+def test_excluded_words_are_whole_words_in_any_case():
+    texts = [
+        "a SPAM filter for the mailbox",
+        "spammers have bought my old address",
+        "my antispam software is asleep",
+        "we had eggs, spam, and toast",
+        "he wrote C++ all through the night",
+        "she wrote C all through the winter",
+        "the price went up by 3.50 today",
+        "the price went down by 3x50 today",
+        "Zürich is cold",
+    ]
+    filtered = kept(
+        rows(*texts), exclude=("spam", "c++", "3.50", "ZÜRICH"), cleaning=Cleaning(special_characters="keep")
+    )
+    assert filtered.texts == [texts[1], texts[2], texts[5], texts[7]]
+    assert filtered.dropped == {"excluded word": 5}
+
+
+def test_a_language_that_is_not_there_lists_those_that_are():
+    frame = rows(*DISTINCT[:4], language=["en", "fr", "", None])
+    with pytest.raises(DataError) as caught:
+        kept(frame, language="de")
+    assert caught.value.problem == "no row is in the language 'de': the languages there are en, fr"
+    assert "--lang" in caught.value.hint
+    with pytest.raises(DataError, match="the data has no language column"):
+        kept(rows(*DISTINCT[:4]), language="de")
+
+
+def test_sample_and_max_rows_keep_so_many_in_order():
+    frame = rows(*DISTINCT)
+    everything = kept(frame).texts
+    total = len(everything)
+    assert total > 30
+    for changes, expected in [
+        ({"sample": 0.5}, round(total / 2)),
+        ({"sample": 1.0}, total),
+        ({"sample": 0.001}, 1),
+        ({"max_rows": 7}, 7),
+        ({"max_rows": 1000}, total),
+        ({"sample": 0.5, "max_rows": 3}, 3),
+        ({"sample": 0.1, "max_rows": 30}, round(total / 10)),
+    ]:
+        filtered = kept(frame, **changes)
+        assert len(filtered.texts) == expected
+        assert filtered.dropped.get("not sampled", 0) == total - expected
+        assert filtered.texts == [text for text in everything if text in filtered.texts]
+
+
+def test_the_seed_decides_the_sample():
+    frame = rows(*DISTINCT)
+    samples = [tuple(kept(frame, seed=seed, max_rows=10).texts) for seed in (1, 1, 2, 3)]
+    assert samples[0] == samples[1]
+    assert len(set(samples)) == 3
+
+
+@pytest.mark.parametrize(
+    ("frame", "changes", "problem", "hint"),
+    [
+        (rows("", " "), {}, "no row is left of 2: 2 no text", HINTS["no text"]),
+        (rows("x", "y", is_retweet=True), {"keep_retweets": False}, "2: 2 retweet", "--keep_retweets"),
+        (
+            rows("", "x", is_reply=True),
+            {"keep_replies": False, "language": "fr"},
+            "2: 1 no text, 1 reply",
+            "text_column",
+        ),
+        (rows("x", "y", "https://t.co/x"), {"min_tokens": 5, "exclude": ("z",)}, "2 too short", "lower --min_tokens"),
+        (rows("x", "y z"), {"max_tokens": 1, "exclude": ("x",)}, "1 too long, 1 excluded word", "raise --max_tokens"),
+    ],
+)
+def test_when_nothing_is_left_the_filters_are_named(frame, changes, problem, hint):
+    with pytest.raises(DataError) as caught:
+        kept(frame, **changes)
+    assert problem in caught.value.problem
+    assert hint in caught.value.hint
+
+
+def test_the_audit_counts_what_was_cleaned_and_shows_three_texts():
+    texts = [f"{text} https://example.org/{number}" for number, text in enumerate(DISTINCT[:9])]
+    filtered = kept(rows(*texts, DISTINCT[20] + " &amp; co"))
+    assert filtered.cleaned["urls"] == 9
+    assert filtered.cleaned["html"] == 1
+    assert filtered.cleaned["mentions"] == 0
+    assert len(filtered.samples) == 3
+    for sample in filtered.samples:
+        assert sample["before"] != sample["after"]
+        assert sample["after"] == filtered.texts[[*texts, DISTINCT[20] + " &amp; co"].index(sample["before"])]
+
+
+def test_fewer_than_three_texts_are_all_shown():
+    filtered = kept(rows(*DISTINCT[:2]))
+    assert filtered.samples == [{"before": text, "after": text} for text in DISTINCT[:2]]
+
+
+def test_a_filter_that_takes_more_than_half_is_pointed_out():
+    dropped = {"reply": 50, "too short": 51, "not sampled": 90, "near duplicate": 60}
+    assert filter_warnings(100, dropped) == ["51 of 100 rows were dropped as too short: lower --min_tokens"]
+    assert filter_warnings(3000, {"retweet": 2500}) == [
+        "2,500 of 3,000 rows were dropped as retweet: --keep_retweets keeps them"
+    ]
+    assert filter_warnings(0, {}) == []
+
+
+def test_describe():
+    assert describe_drops({"reply": 2, "too short": 1}) == "2 reply, 1 too short"
+    assert describe_drops({}) == ""
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_without_a_label_or_a_class_are_counted_before_all_filters():
+    frame = rows(
+        *DISTINCT[:5], "", label=["a", "", "b", "c", "a", ""], left_out=[False, False, False, True, False, False]
+    )
+    frame["is_reply"] = [False, True, False, True, True, False]
+    filtered = kept(frame, keep_replies=False)
+    assert list(filtered.dropped.items()) == [
+        ("no text", 1),
+        ("no label", 1),
+        ("label not in the map", 1),
+        ("reply", 1),
+    ]
+    assert (filtered.texts, filtered.labels) == ([DISTINCT[0], DISTINCT[2]], ["a", "b"])
+
+
+def test_conflicts_are_those_of_the_cleaned_texts():
+    texts = ["Good phone https://example.org/1", "good phone!", "@ann Good phone", *DISTINCT[:2]]
+    frame = rows(*texts, label=["1", "0", "1", "0", "1"], left_out=False)
+    assert kept(frame).dropped == {"conflicting labels": 3}
+    filtered = filter_rows(frame, Cleaning(), ALL, 0, keep_conflicts=True)
+    assert filtered.dropped == {"conflicting labels": 1, "exact duplicate": 1}
+    assert (filtered.texts, filtered.labels) == (["Good phone", *DISTINCT[:2]], ["1", "0", "1"])
+
+
+def test_near_duplicates_have_one_label():
+    texts = [DISTINCT[0], DISTINCT[0] + " a", DISTINCT[0] + " b", DISTINCT[0] + " c"]
+    filtered = kept(rows(*texts, label=["0", "1", "0", "1"], left_out=False))
+    assert filtered.texts == texts[:2]
+    assert filtered.dropped == {"near duplicate": 2}
+    assert kept(rows(*texts)).texts == texts[:1]
+
+
+def test_rows_without_labels_have_none():
+    assert kept(rows(*DISTINCT[:3])).labels == [None] * 3
+
+
+def test_no_upper_limit():
+    assert kept(rows("word " * 2000), max_tokens=None).texts == ["word " * 1999 + "word"]

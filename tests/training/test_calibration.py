@@ -1,0 +1,103 @@
+"""Temperatures and thresholds against brute force."""
+
+import itertools
+
+import numpy
+import pytest
+from scipy.special import log_softmax
+from sklearn.metrics import f1_score
+from small_classifiers import labelled_data, opinions
+
+from utils.models import checkpoint
+from utils.training.calibration import _best_threshold, calibrate, fit_temperature, fit_threshold
+from utils.training.rows import labelled_rows
+
+
+def answers(rows, classes, sharpness, seed=0):
+    """Logits of a model that knows the odds but states them `sharpness` times as strongly, and labels drawn by them."""
+    generator = numpy.random.default_rng(seed)
+    honest = generator.normal(size=(rows, classes)) * 1.5
+    odds = numpy.exp(log_softmax(honest, axis=1))
+    labels = [int(generator.choice(classes, p=row)) for row in odds]
+    return honest * sharpness, labels
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("sharpness", [0.25, 1.0, 3.0])
+def test_the_temperature_takes_overconfidence_back(classes, sharpness):
+    logits, labels = answers(4000, classes, sharpness)
+    assert fit_temperature(logits, labels) == pytest.approx(sharpness, rel=0.1)
+
+
+def test_the_temperature_is_the_best_of_all():
+    logits, labels = answers(60, 3, 2.0)
+
+    def loss(temperature):
+        likelihoods = log_softmax(logits / temperature, axis=1)[range(60), labels]
+        return -likelihoods.sum() + numpy.log(temperature) ** 2 / 2
+
+    grid = numpy.geomspace(0.05, 20, 4001)
+    assert fit_temperature(logits, labels) == pytest.approx(grid[numpy.argmin([loss(t) for t in grid])], rel=0.01)
+
+
+def test_a_small_split_without_a_mistake_does_not_make_everything_certain():
+    logits = numpy.array([[1.0, -1.0], [-1.0, 1.0]] * 5)
+    temperature = fit_temperature(logits, [0, 1] * 5)
+    assert 0.2 < temperature < 0.9
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_threshold_is_that_of_brute_force(seed):
+    generator = numpy.random.default_rng(seed)
+    labels = generator.integers(2, size=15)
+    second = numpy.round(generator.random(15) * 0.7 + labels * 0.2, 1)  # with ties
+    found = _best_threshold(second, labels)
+    scores = {t: f1_score(labels, second >= t, average="macro") for t in numpy.arange(0.0, 1.01, 0.01)}
+    assert f1_score(labels, second >= found, average="macro") == pytest.approx(max(scores.values()))
+    edges = [0.0, *sorted(set(second)), 1.0]
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
+    equal = [
+        t for t in middles if f1_score(labels, second >= t, average="macro") == pytest.approx(max(scores.values()))
+    ]
+    assert abs(found - 0.5) == pytest.approx(min(abs(t - 0.5) for t in equal))
+
+
+@pytest.mark.parametrize(("labels", "expected"), [([1, 1, 1], 0.05), ([0, 0, 0], 0.95)])
+def test_a_draw_of_one_class(labels, expected):
+    assert _best_threshold(numpy.array([0.1, 0.5, 0.9]), numpy.array(labels)) == pytest.approx(expected)
+
+
+def test_a_threshold_follows_a_model_that_underrates_the_second_class():
+    generator = numpy.random.default_rng(0)
+    labels = generator.integers(2, size=2000)
+    second = numpy.clip(generator.normal(0.15 + 0.2 * labels, 0.05), 0, 1)
+    found = fit_threshold(numpy.stack([1 - second, second], axis=1), labels, seed=0)
+    assert found == pytest.approx(0.25, abs=0.02)
+    assert found == fit_threshold(numpy.stack([1 - second, second], axis=1), labels, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return checkpoint.load_base_classifier("tiny", ["neg", "pos"], seed=0)
+
+
+@pytest.fixture(scope="module")
+def rows(trained):
+    data = labelled_data({"validation": opinions(20)}, ["neg", "pos"])
+    return labelled_rows(data, trained.tokenizer, 100, ["validation"])["validation"]
+
+
+def test_a_threshold_that_is_asked_for(trained, rows):
+    assert calibrate(trained, rows, "0.3", 0)["threshold"] == 0.3
+    assert 0 < calibrate(trained, rows, "auto", 0)["threshold"] < 1
+
+
+def test_without_validation_texts_nothing_is_fitted(trained):
+    assert calibrate(trained, [], "auto", 0) == {"temperature": 1.0, "threshold": 0.5}
+
+
+def test_more_than_two_classes_have_no_threshold(rows):
+    three = checkpoint.load_base_classifier("tiny", ["a", "b", "c"], seed=0)
+    found = calibrate(three, rows, "auto", 0)
+    assert found["threshold"] is None
+    assert found["temperature"] != 1.0

@@ -1,0 +1,78 @@
+"""The head that training starts from, against scikit-learn's own answers."""
+
+import numpy
+import pytest
+from sklearn.linear_model import LogisticRegression
+from small_classifiers import FAMILIES, WRITERS, base_folder, labelled_data, opinions
+
+from utils.inference.classifier import classifier_logits
+from utils.models import checkpoint
+from utils.training.linear_probe import last_states, start_from_probe, supports_probe
+from utils.training.rows import labelled_rows
+
+LABELS = ["neg", "pos"]
+
+
+def prepared(folder, family, pairs, labels=LABELS):
+    base = checkpoint.load_base_classifier(base_folder(folder, family), labels, seed=0)
+    data = labelled_data({"train": pairs}, labels)
+    return base, labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
+
+
+@pytest.mark.parametrize("family", WRITERS)
+def test_the_states_are_those_that_the_head_sees(tmp_path, family):
+    base, rows = prepared(tmp_path, family, opinions(9))
+    states = last_states(base, rows)
+    expected = classifier_logits(base.model, base.tokenizer, rows)
+    head = base.model.score.weight.detach().double().numpy()
+    numpy.testing.assert_allclose(states @ head.T, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", WRITERS)
+def test_the_head_answers_as_the_regression(tmp_path, family):
+    base, rows = prepared(tmp_path, family, opinions(60))
+    labels = numpy.array([row["label"] for row in rows])
+    states = last_states(base, rows)
+    start_from_probe(base, rows, None)
+    logits = classifier_logits(base.model, base.tokenizer, rows)
+    standard = (states - states.mean(0)) / states.std(0)
+    by_hand = [
+        LogisticRegression(C=strength, max_iter=1000).fit(standard, labels).decision_function(standard)
+        for strength in (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+    ]
+    differences = logits[:, 1] - logits[:, 0]
+    assert min(numpy.abs(differences - each).max() for each in by_hand) < 0.3
+    assert ((differences > 0) == (labels == 1)).mean() > 0.6
+    numpy.testing.assert_allclose(logits.sum(1), 0, atol=1e-3)
+
+
+def test_a_heavy_class_is_answered_more_often(tmp_path):
+    means = []
+    for weights in ([10.0, 0.1], [0.1, 10.0]):
+        base, rows = prepared(tmp_path, "llama", opinions(60))
+        start_from_probe(base, rows, weights)
+        logits = classifier_logits(base.model, base.tokenizer, rows)
+        means.append((logits[:, 1] - logits[:, 0]).mean())
+    assert means[0] < 0 < means[1]
+
+
+def test_three_classes(tmp_path):
+    pairs = [(text, "meh" if number % 3 == 0 else label) for number, (text, label) in enumerate(opinions(60))]
+    base, rows = prepared(tmp_path, "llama", pairs, ["meh", "neg", "pos"])
+    start_from_probe(base, rows, None)
+    logits = classifier_logits(base.model, base.tokenizer, rows)
+    assert logits.shape == (60, 3)
+    assert numpy.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_encoder_keeps_its_new_head(tmp_path, family):
+    base, rows = prepared(tmp_path, family, opinions(20))
+    assert supports_probe(base, rows) is (family in WRITERS)
+
+
+def test_too_few_rows_of_a_class(tmp_path):
+    base, rows = prepared(tmp_path, "gpt2", [*opinions(10), *4 * [("fine", "meh")]], [*LABELS, "meh"])
+    assert not supports_probe(base, rows)
+    assert supports_probe(base, [*rows, rows[-1]])
+    assert not supports_probe(base, [row for row in rows if row["label"] < 2])

@@ -1,0 +1,64 @@
+"""The loss that is minimised and the figures of validation, against PyTorch's and scikit-learn's own."""
+
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+from small_classifiers import labelled_data, opinions
+
+from utils.models import checkpoint
+from utils.training.objectives import classification
+from utils.training.rows import labelled_rows
+
+LABELS = ["neg", "pos", "unseen"]
+
+
+@pytest.fixture(scope="module")
+def base():
+    return checkpoint.load_base_classifier("tiny", LABELS, seed=3)
+
+
+@pytest.fixture(scope="module")
+def rows(base):
+    data = labelled_data({"train": [*opinions(9), ("a much longer text than the others are", "pos")]}, LABELS)
+    return labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
+
+
+@pytest.mark.parametrize("weights", [None, [2.0, 0.5, 1.0]])
+def test_the_loss_is_the_weighted_sum_over_the_rows(base, rows, weights):
+    objective = classification(base, weights)
+    batch = objective.collate(rows)
+    labels = batch.pop("labels")
+    logits = base.model(**batch).logits
+    losses = [
+        torch.nn.functional.cross_entropy(logit[None], label[None]) * (weights[label] if weights else 1)
+        for logit, label in zip(logits, labels, strict=True)
+    ]
+    assert objective.loss({"logits": logits}, labels).item() == pytest.approx(sum(losses).item() / 10)
+    assert objective.loss({"logits": logits}, labels, num_items_in_batch=40).item() == pytest.approx(
+        sum(losses).item() / 40
+    )
+
+
+def test_the_figures_of_validation(base, rows):
+    objective = classification(base, [5.0, 1.0, 1.0])
+    found = objective.evaluate(base.model, rows)
+    batch = objective.collate(rows)
+    labels = batch.pop("labels")
+    with torch.inference_mode():
+        logits = base.model(**batch).logits
+    predicted = logits.argmax(-1)
+    assert found["loss"] == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert found["accuracy"] == accuracy_score(labels, predicted)
+    assert found["macro_f1"] == f1_score(labels, predicted, average="macro", labels=[0, 1, 2], zero_division=0)
+    assert (objective.metric, objective.greater_is_better) == ("macro_f1", True)
+
+
+def test_rows_of_the_stored_ids_and_of_another_tokenizer(base):
+    data = labelled_data({"train": opinions(4)}, LABELS, template="{prompt} =")
+    stored = labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
+    data.tokenizer["fingerprint"] = "another"
+    again = labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
+    assert [list(row["input_ids"]) for row in stored] == [list(row["input_ids"]) for row in again]
+    assert {len(row["input_ids"]) for row in stored} == {12}
+    assert {bytes(row["input_ids"][-2:]) for row in stored} == {bytes(data.splits["train"].ids[0][-2:])}
+    assert [row["label"] for row in stored] == [0, 1, 0, 1]

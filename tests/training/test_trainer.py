@@ -1,0 +1,401 @@
+"""Training against plain PyTorch: the loss, the steps, the validation, what is kept, and how a run goes on."""
+
+import math
+import signal
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from small_models import END, changed, random_model, tiny_tokenizer, weights_of
+from training_runs import SETTINGS, TEXTS, VALIDATION, interrupted, logged, rows_of
+
+from utils.compute.bf16_weights import frozen_weights_in_bf16
+from utils.errors import UserError
+from utils.inference.generation import generate_texts
+from utils.inference.sampling import Sampling
+from utils.models.checkpoint import Trained
+from utils.training.freezing import freeze_parameters
+from utils.training.objectives import language_modeling
+from utils.training.trainer import train
+
+WITHOUT_DROPOUT = {"embd_pdrop": 0, "attn_pdrop": 0, "resid_pdrop": 0}
+
+
+def run(model, train_rows, validation_rows, state_folder, resume=False, pack=False, **changes):
+    trained = Trained(model, tiny_tokenizer(), {})
+    settings = replace(SETTINGS, **changes)
+    objective = language_modeling(trained, [[END]] * 2, pack=pack)
+    return train(model, objective, train_rows, validation_rows, settings, state_folder, resume)
+
+
+def plain_loss(model, rows) -> torch.Tensor:
+    """Nats a token over all texts, each alone and so without padding, from the logits."""
+    losses = []
+    for row in rows:
+        ids = torch.tensor([list(row["input_ids"])])
+        log_probabilities = model(ids).logits[0, :-1].log_softmax(-1)
+        losses.append(-log_probabilities.gather(1, ids[0, 1:, None])[row["loss_start"] - 1 :])
+    return torch.cat(losses).mean()
+
+
+def plain_bits_per_byte(model, texts) -> float:
+    with torch.inference_mode():
+        rows = rows_of(texts)
+        tokens = sum(len(row["input_ids"]) - 1 for row in rows)
+        nats = plain_loss(model.double(), rows).item() * tokens
+    model.float()
+    return nats / math.log(2) / sum(len(text.encode()) for text in texts)
+
+
+def evaluations(outcome):
+    return [(entry["step"], entry["eval_bits_per_byte"]) for entry in outcome.history if "eval_loss" in entry]
+
+
+# ---- the steps
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.parametrize("batches", [{"per_device_train_batch_size": 12}, {"gradient_accumulation_steps": 3}])
+def test_steps_are_those_of_plain_pytorch(kind, batches, tmp_path):
+    """AdamW with decay on matrices alone, clipping, and a rate that falls to zero; padding counts for nothing."""
+    no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "gpt2" else {}
+    model, expected = random_model(kind, **no_dropout), random_model(kind, **no_dropout)
+    rows = rows_of(TEXTS)
+    outcome = run(model, rows, [], tmp_path, num_train_epochs=3, weight_decay=0.1, max_grad_norm=0.5, **batches)
+
+    matrices = [parameter for parameter in expected.parameters() if parameter.dim() > 1]
+    vectors = [parameter for parameter in expected.parameters() if parameter.dim() == 1]
+    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}])
+    losses, norms = [], []
+    for step in range(3):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01 * (1 - step / 3)
+        loss = plain_loss(expected, rows)
+        loss.backward()
+        losses.append(loss.item())
+        norms.append(torch.nn.utils.clip_grad_norm_(expected.parameters(), 0.5).item())
+        optimizer.step()
+        optimizer.zero_grad()
+
+    assert logged(outcome, "loss") == pytest.approx(losses, rel=1e-5)
+    assert logged(outcome, "grad_norm") == pytest.approx(norms, rel=1e-4)
+    assert logged(outcome, "learning_rate") == pytest.approx([0.01, 0.02 / 3, 0.01 / 3])
+    before, found, wanted = weights_of(random_model(kind, **no_dropout)), weights_of(model), weights_of(expected)
+    assert changed(before, wanted) == set(before)
+    for name in wanted:
+        # The loss does not depend on the keys' biases, and Adam makes steps of the rounding errors of their gradients.
+        tolerance = 0.05 if name.endswith("c_attn.bias") else 1e-3
+        error, moved = (found[name] - wanted[name]).norm(), (wanted[name] - before[name]).norm()
+        assert error <= tolerance * moved, name
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path):
+    models = [random_model("llama"), random_model("llama")]
+    large = run(models[0], rows_of(TEXTS), [], tmp_path / "large", num_train_epochs=2)
+    changes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4}
+    small = run(models[1], rows_of(TEXTS), [], tmp_path / "small", num_train_epochs=2, **changes)
+    assert large.steps == small.steps == 6
+    assert logged(small, "loss") == pytest.approx(logged(large, "loss"), rel=1e-5)
+    assert logged(small, "grad_norm") == pytest.approx(logged(large, "grad_norm"), rel=1e-4)
+    before = weights_of(random_model("llama"))
+    for name, weight in weights_of(models[1]).items():
+        wanted = weights_of(models[0])[name]
+        assert (weight - wanted).norm() <= 1e-3 * (wanted - before[name]).norm(), name
+
+
+@pytest.mark.parametrize(("kind", "options"), [("gpt2", WITHOUT_DROPOUT), ("llama", {})])
+def test_packed_batches_train_as_padded_ones(kind, options, tmp_path):
+    models = [random_model(kind, **options), random_model(kind, **options)]
+    padded = run(models[0], rows_of(TEXTS), rows_of(VALIDATION), tmp_path / "padded", num_train_epochs=2)
+    packed = run(models[1], rows_of(TEXTS), rows_of(VALIDATION), tmp_path / "packed", num_train_epochs=2, pack=True)
+    assert logged(packed, "loss") == pytest.approx(logged(padded, "loss"), rel=1e-4)
+    assert logged(packed, "eval_bits_per_byte") == pytest.approx(logged(padded, "eval_bits_per_byte"), rel=1e-3)
+    tokens = [outcome.history[-1]["num_input_tokens_seen"] for outcome in (padded, packed)]
+    assert tokens == [2 * sum(len(row["input_ids"]) for row in rows_of(TEXTS))] * 2
+
+
+@pytest.mark.parametrize("unfrozen", [None, 1])
+def test_activation_checkpointing_changes_no_loss(unfrozen, tmp_path):
+    models = [random_model("llama"), random_model("llama")]
+    for model in models:
+        freeze_parameters(model, unfrozen, train_head=False)
+    plain = run(models[0], rows_of(TEXTS), [], tmp_path / "plain")
+    saving = run(models[1], rows_of(TEXTS), [], tmp_path / "saving", activation_checkpointing=True)
+    assert models[1].is_activation_checkpointing
+    assert logged(saving, "loss") == pytest.approx(logged(plain, "loss"), rel=1e-6)
+
+
+def test_the_rate_warms_up_and_falls(tmp_path):
+    rates = logged(
+        run(random_model("llama"), rows_of(TEXTS), [], tmp_path, max_steps=10, warmup_steps=0.2), "learning_rate"
+    )
+    assert rates == pytest.approx([0, 0.005, *(0.01 * (10 - step) / 8 for step in range(2, 10))])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("train_head", [False, True])
+def test_what_is_frozen_is_the_same_to_the_last_bit(precision, train_head, tmp_path):
+    model = random_model("gpt2")
+    freeze_parameters(model, 1, train_head)
+    before = weights_of(model)
+    trains = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, precision=precision)
+    after = weights_of(model)
+    assert changed(before, after) == trains
+    assert {weight.dtype for weight in after.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("train_head", [False, True])
+def test_frozen_matrices_are_held_in_bfloat16_while_it_lasts(train_head):
+    model = random_model("gpt2")
+    freeze_parameters(model, 1, train_head)
+    before = weights_of(model)
+    with pytest.raises(KeyboardInterrupt), frozen_weights_in_bf16(model, enabled=True):
+        halves = {name for name, parameter in model.named_parameters() if parameter.dtype == torch.bfloat16}
+        assert halves == {
+            f"transformer.h.{block}.{layer}.{kind}"
+            for block in (0, 1)
+            for layer in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+            for kind in ("weight", "bias")
+        }
+        raise KeyboardInterrupt
+    assert changed(before, weights_of(model)) == set()
+    with frozen_weights_in_bf16(model, enabled=False):
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_frozen_blocks_train_without_dropout(tmp_path):
+    model = random_model("gpt2")
+    freeze_parameters(model, 1, train_head=False)
+    dropouts = {"transformer.drop": False, "transformer.h.0.resid_dropout": False}
+    seen = set()
+
+    def note(module, inputs):
+        if torch.is_grad_enabled():  # a step, not an evaluation
+            seen.update(
+                (name, part.training) for name, part in model.named_modules() if "dropout" in name or "drop" in name
+            )
+
+    model.register_forward_pre_hook(note)
+    run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2)
+    assert seen
+    assert {name for name, training in seen if training} == {
+        name for name, _ in seen if name.startswith("transformer.h.2.")
+    }
+    assert dropouts.items() - seen == {("transformer.h.0.resid_dropout", False)}
+    assert not model.training
+
+
+def test_the_end_of_the_text_is_learnt(tmp_path):
+    texts = ["a cat", "But why?", "Coffee ☕", "dogs, dogs"]
+    model = random_model("gpt2", initializer_range=0.02, n_embd=32, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
+    run(model, rows_of(texts), [], tmp_path, max_steps=60, learning_rate=0.02, logging_steps=60)
+    sampling = Sampling(do_sample=False, max_new_tokens=40)
+    written = generate_texts(model, tiny_tokenizer(), [text[0] for text in texts], sampling)
+    assert [text[0] + written[number][0].text for number, text in enumerate(texts)] == texts
+    assert all(text.finished for [text] in written)
+    # From the start token alone it writes one of them.
+    assert generate_texts(model, tiny_tokenizer(), [""], sampling)[0][0].text in texts
+
+
+# ---- the validation
+
+
+def test_validation_is_the_total_over_the_split(tmp_path):
+    """Not a mean of batch means; and bytes are bytes, not characters or tokens."""
+    model = random_model("llama")
+    expected = plain_bits_per_byte(model, VALIDATION)
+    outcome = run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, per_device_train_batch_size=3)
+    assert outcome.before == pytest.approx(expected, rel=1e-6)
+    assert outcome.after == pytest.approx(plain_bits_per_byte(model, VALIDATION), rel=1e-6)
+    [first, last] = [entry for entry in outcome.history if "eval_loss" in entry]
+    tokens = sum(len(row["input_ids"]) - 1 for row in rows_of(VALIDATION))
+    size = sum(len(text.encode()) for text in VALIDATION)
+    assert first["eval_loss"] == pytest.approx(expected * math.log(2) * size / tokens, rel=1e-6)
+    assert last["eval_bits_per_byte"] == outcome.after
+
+
+def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
+    cut = rows_of(["ça va très bien"], max_length=10)  # the start token and nine bytes: "ça va tr", half of "è" gone
+    assert cut[0]["bytes"] == len("ça va tr".encode())
+    outcome = run(random_model("llama"), rows_of(TEXTS), cut, tmp_path)
+    with torch.inference_mode():
+        nats = plain_loss(random_model("llama"), cut).item() * 9
+    assert outcome.before == pytest.approx(nats / math.log(2) / 9, rel=1e-5)
+
+
+def overfit(model, state_folder, **changes):
+    """A run whose validation first gets better, and then worse and worse: the texts have little to do with it."""
+    changes = {"num_train_epochs": 12, "learning_rate": 0.02, **changes}
+    return run(model, rows_of(TEXTS), rows_of(VALIDATION), state_folder, **changes)
+
+
+def fresh_model():
+    return random_model("gpt2", initializer_range=0.02, n_embd=32)
+
+
+def test_the_best_model_is_kept(tmp_path):
+    model = fresh_model()
+    outcome = overfit(model, tmp_path)
+    curve = [value for _, value in evaluations(outcome)]
+    best = min(curve)
+    assert curve.index(best) not in (0, 12)  # else this proves nothing
+    assert best < 0.99 * curve[-1]
+    assert outcome.after == best
+    assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(best, rel=1e-6)
+
+
+def test_a_run_that_only_makes_it_worse_says_so(tmp_path):
+    """The base model is no evaluation of the run: what is reported is the model that is kept."""
+    model = fresh_model()
+    overfit(model, tmp_path / "good")
+    worse = overfit(model, tmp_path / "bad", num_train_epochs=2, learning_rate=0.2)
+    assert worse.before < worse.after
+    assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(worse.after, rel=1e-6)
+
+
+def test_training_stops_when_nothing_gets_better(tmp_path):
+    model = fresh_model()
+    outcome = overfit(model, tmp_path, num_train_epochs=40, early_stopping_patience=2)
+    curve = [value for _, value in evaluations(outcome)][1:]
+    assert len(curve) < 40
+    assert len(curve) - 1 - curve.index(min(curve)) == 2
+    assert outcome.epochs == len(curve)
+    assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(min(curve), rel=1e-6)
+
+
+def test_without_validation_texts_there_are_no_figures(tmp_path):
+    outcome = run(random_model("llama"), rows_of(TEXTS), [], tmp_path, early_stopping_patience=3)
+    assert outcome.before is None
+    assert outcome.after is None
+    assert evaluations(outcome) == []
+    assert outcome.steps == 3
+
+
+def test_two_samples_follow_each_evaluation(tmp_path, capsys):
+    model = random_model("gpt2")
+    outcome = run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2)
+    expected = generate_texts(random_model("gpt2"), tiny_tokenizer(), ["", ""], Sampling(seed=SETTINGS.seed))
+    followers = [after for before, after in pairwise(outcome.history) if "eval_loss" in before]
+    assert [entry.keys() for entry in followers] == [{"step", "samples"}] * 3
+    assert [entry["step"] for entry in followers] == [0, 3, 6]
+    assert followers[0]["samples"] == [texts[0].text for texts in expected]
+    assert all(len(entry["samples"]) == 2 for entry in followers)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("  sample: ") == 6
+
+
+def test_a_log_gets_a_line_per_logging_step(tmp_path, capsys):
+    run(random_model("gpt2"), rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2, logging_steps=2)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    assert [line.split(" epoch")[0].split(": validation")[0] for line in lines] == [
+        "step 0",
+        "step 2/6",
+        "step 3",
+        "step 4/6",
+        "step 6/6",
+        "step 6",
+    ]
+    assert all("tokens/s" in line for line in lines if "/6" in line)
+
+
+def test_steps_between_states_and_how_many_are_kept(tmp_path):
+    outcome = run(
+        random_model("llama"),
+        rows_of(TEXTS),
+        rows_of(VALIDATION),
+        tmp_path,
+        max_steps=7,
+        save_steps=2,
+        num_train_epochs=9,
+    )
+    assert outcome.steps == 7
+    assert [step for step, _ in evaluations(outcome)] == [0, 2, 4, 6, 7]
+    states = {path.name for path in tmp_path.iterdir()}
+    assert len(states) == 2
+    assert "checkpoint-7" in states
+
+
+# ---- what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("logging_steps", "validation", "words"),
+    [(1, [], "at step 1 "), (100, VALIDATION, "at step 0 "), (100, [], "at step 3 ")],
+)
+def test_a_loss_that_is_no_number_ends_the_run(logging_steps, validation, words, tmp_path):
+    model = random_model("llama")
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[0, 0] = math.nan
+    with pytest.raises(UserError, match=f"the loss became nan {words}") as raised:
+        run(model, rows_of(TEXTS), rows_of(validation), tmp_path, logging_steps=logging_steps)
+    assert "--learning_rate" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("step", "changes"),
+    [
+        pytest.param(1, {}, id="the first step"),
+        pytest.param(5, {}, id="the middle of an epoch"),
+        pytest.param(6, {}, id="the end of an epoch"),
+        pytest.param(9, {}, id="the last step"),
+        pytest.param(4, {"save_steps": 2}, id="a step that is evaluated anyway"),
+        pytest.param(5, {"save_steps": 2}, id="a step between evaluations"),
+        pytest.param(5, {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 2}, id="accumulated"),
+    ],
+)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_path):
+    def model():
+        found = fresh_model()
+        freeze_parameters(found, 2, train_head=True)
+        return found
+
+    changes = {"num_train_epochs": 3, "save_total_limit": 3, **changes}
+    whole, halves = model(), model()
+    # 12 texts in batches of 4 are 3 steps an epoch.
+    expected = overfit(whole, tmp_path / "whole", **changes)
+    state = tmp_path / "state"
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupted(model(), step * changes.get("gradient_accumulation_steps", 1)), state, **changes)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert (state / f"checkpoint-{step}").is_dir()
+    outcome = overfit(halves, state, resume=True, **changes)
+    assert changed(weights_of(whole), weights_of(halves)) == set()
+    assert evaluations(outcome) == evaluations(expected)
+    assert [entry for entry in outcome.history if "samples" in entry] == [
+        entry for entry in expected.history if "samples" in entry
+    ]
+    assert (outcome.steps, outcome.epochs) == (expected.steps, expected.epochs)
+    assert outcome.before == expected.before
+    assert outcome.after == expected.after
+
+
+def test_early_stopping_remembers_how_long_it_has_waited(tmp_path):
+    changes = {"num_train_epochs": 40, "early_stopping_patience": 3}
+    expected = overfit(fresh_model(), tmp_path / "whole", **changes)
+    assert expected.epochs < 40
+    with pytest.raises(KeyboardInterrupt):  # in the last of its epochs
+        overfit(interrupted(fresh_model(), expected.steps - 1), tmp_path / "state", **changes)
+    outcome = overfit(fresh_model(), tmp_path / "state", resume=True, **changes)
+    assert evaluations(outcome) == evaluations(expected)
+
+
+def test_a_run_in_bfloat16_goes_on_with_the_frozen_weights_it_had(tmp_path):
+    model = fresh_model()
+    freeze_parameters(model, 1, train_head=False)
+    before = weights_of(model)
+    trains = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupted(model, 2), tmp_path, precision="bf16", num_train_epochs=2)
+    assert changed(before, weights_of(model)) == trains
+    overfit(model, tmp_path, resume=True, precision="bf16", num_train_epochs=2)
+    assert changed(before, weights_of(model)) == trains
+
+
+def test_a_second_interruption_ends_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupted(fresh_model(), 2, 3), tmp_path, gradient_accumulation_steps=3)
+    assert list(tmp_path.glob("checkpoint-*")) == []

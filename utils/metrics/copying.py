@@ -1,0 +1,141 @@
+"""How much of the generated texts is copied from the training texts."""
+
+from array import array
+from collections.abc import Iterable
+from itertools import chain
+from unicodedata import normalize
+
+import datasets
+import evaluate
+import numpy as np
+import regex
+
+LONG_RUN = 8
+_DESCRIPTION = """\
+Exact copies, and the longest runs of consecutive words that each generated text shares with any one training text.
+Case, blanks, apostrophes and punctuation don't count: a word is a run of letters and digits, one Chinese or Japanese
+character, or one whole emoji. (Thai, Lao, Khmer and Burmese, written without blanks, count one word per phrase: there,
+look at the exact copies.)"""
+_INPUTS = f"""
+Args:
+    predictions: the generated texts.
+    training_texts: all training texts, in one list of any length (evaluate wants `references` to be as many as the
+        predictions, hence the other name).
+Returns:
+    exact_copies: share of generated texts that equal a training text; a text without any word equals none.
+    longest_copied_words: the longest copied run of all, in words.
+    median_copied_words, mean_copied_words: of the generated texts' longest copied runs.
+    copied_{LONG_RUN}: share of generated texts with a copied run of {LONG_RUN} words or more.
+    texts, training_texts: how many there were.
+    per_text: one dict per generated text: "exact_copy", "copied_words", "copied_run" (its words, folded, with blanks
+        between) and "training_index" (the first training text that holds this run; None where no word is shared).
+Raises:
+    ValueError: no generated text, or no training text.
+"""
+_CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
+# A mark that follows no letter, such as the variation selector of an emoji, starts no word.
+_WORD = regex.compile(rf"(?V1){_CJK}|[\p{{L}}\p{{N}}][[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]*|(?=\p{{So}})\X")
+_NOT_SHARED = -1
+
+
+class Copying(evaluate.Metric):
+    def _info(self):
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation="",
+            inputs_description=_INPUTS,
+            features=datasets.Features({"predictions": datasets.Value("string")}),
+        )
+
+    def _compute(self, predictions, training_texts: Iterable[str]):
+        generated = [_folded_words(text) for text in predictions]
+        vocabulary = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(generated)))}
+        copyable = {" ".join(words) for words in generated if words}
+        training, ends, copied = _read_training_texts(training_texts, vocabulary, copyable)
+        if not generated or not ends:
+            raise ValueError(f"{len(generated)} generated and {len(ends)} training texts: nothing to compare")
+
+        lengths, starts, sources = _longest_copied_runs(generated, vocabulary, training)
+        indices = np.searchsorted(ends, sources)
+        per_text = [
+            {
+                "exact_copy": " ".join(words) in copied,
+                "copied_words": int(length),
+                "copied_run": " ".join(words[start : start + length]),
+                "training_index": int(index) if length else None,
+            }
+            for words, length, start, index in zip(generated, lengths, starts, indices, strict=True)
+        ]
+        return {
+            "exact_copies": float(np.mean([text["exact_copy"] for text in per_text])),
+            "longest_copied_words": int(lengths.max()),
+            "median_copied_words": float(np.median(lengths)),
+            "mean_copied_words": float(lengths.mean()),
+            f"copied_{LONG_RUN}": float(np.mean(lengths >= LONG_RUN)),
+            "texts": len(generated),
+            "training_texts": len(ends),
+            "per_text": per_text,
+        }
+
+
+def _folded_words(text: str) -> list[str]:
+    return _WORD.findall(normalize("NFC", text).casefold().replace("'", "").replace("’", ""))
+
+
+def _read_training_texts(texts: Iterable[str], vocabulary: dict[str, int], copyable: set[str]):
+    """Return (word numbers of all texts, position of each text's end, those of the `copyable` texts that are there).
+
+    The numbers are one int64 array, with `_NOT_SHARED` at each end and for words outside the vocabulary.
+    """
+    numbers, ends, copied = array("q"), array("q"), set()
+    for text in texts:
+        words = _folded_words(text)
+        folded = " ".join(words)
+        if folded in copyable:
+            copied.add(folded)
+        numbers.extend([vocabulary.get(word, _NOT_SHARED) for word in words])
+        ends.append(len(numbers))
+        numbers.append(_NOT_SHARED)
+    return np.frombuffer(numbers, dtype=np.int64), ends, copied
+
+
+def _longest_copied_runs(generated: list[list[str]], vocabulary: dict[str, int], training: np.ndarray):
+    """Each generated text's longest run of words that is in `training`: (length, start, start in `training`) arrays.
+
+    Runs grow by one word a turn, on both sides at once. Equal runs have the same number, and a longer run's follows
+    from the number of the run without its last word and from that word (the naming technique of Karp, Miller and
+    Rosenberg 1972). Runs that only one side has are dropped, so a turn costs no more than what is still shared.
+    """
+    words = np.array([number for text in generated for number in [*map(vocabulary.get, text), _NOT_SHARED]])
+    text_of = np.repeat(np.arange(len(generated)), [len(text) + 1 for text in generated])
+    first_word = np.searchsorted(text_of, np.arange(len(generated)))
+    lengths, starts, sources = (np.zeros(len(generated), dtype=np.int64) for _ in range(3))
+
+    here, there = np.flatnonzero(words >= 0), np.flatnonzero(training >= 0)
+    runs_here, runs_there = words[here], training[there]
+    length = 0
+    while len(there):
+        length += 1
+        found_at = np.full(runs_here.max() + 1, -1)
+        found_at[runs_there[::-1]] = there[::-1]  # the last assignment stays: the first place in training
+        shared = found_at[runs_here] >= 0
+        here, runs_here = here[shared], runs_here[shared]
+        texts, first = np.unique(text_of[here], return_index=True)
+        lengths[texts] = length
+        starts[texts] = here[first] - first_word[texts]
+        sources[texts] = found_at[runs_here[first]]
+
+        here, runs_here = _longer_by_one(here, runs_here, words, length, len(vocabulary))
+        there, runs_there = _longer_by_one(there, runs_there, training, length, len(vocabulary))
+        unique, runs_here = np.unique(runs_here, return_inverse=True)
+        number = np.searchsorted(unique, runs_there)
+        shared = np.append(unique, -1)[number] == runs_there
+        there, runs_there = there[shared], number[shared]
+    return lengths, starts, sources
+
+
+def _longer_by_one(positions: np.ndarray, runs: np.ndarray, words: np.ndarray, length: int, vocabulary_size: int):
+    """Positions and new numbers of those runs of `length` words that a shared word follows."""
+    following = words[positions + length]
+    shared = following >= 0
+    return positions[shared], runs[shared] * vocabulary_size + following[shared]

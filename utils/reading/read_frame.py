@@ -1,0 +1,227 @@
+"""Which files a path stands for, and of which format they are.
+
+MERGED: Files of texts, in the formats that people have, as one pandas frame in which every cell is text."""
+
+import ast
+import difflib
+import gzip
+import hashlib
+import logging
+import re
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.errors import DataError
+from utils.reading.columns import column_key, unique_names
+from utils.reading.csv_rows import read_delimited, read_text
+from utils.reading.encodings import to_utf8, unreadable
+from utils.reading.hub_datasets import is_hub_path, read_hub_dataset
+from utils.reading.json_records import NotText, as_text, read_json, read_json_lines
+from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
+from utils.reading.x_archive import is_x_archive, read_x_archive
+
+log = logging.getLogger(__name__)
+TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+SUPPORTED = f"{', '.join(TEXT_FORMATS)} (also with .gz), .parquet"
+
+
+def files_of(path: str | Path) -> list[str]:
+    """The files that a path as typed stands for: a folder's supported ones by name, but an X archive as it is."""
+    typed, path = str(path), Path(path)
+    if is_hub_path(typed) or is_x_archive(path):
+        return [typed]
+    try:
+        if not path.is_dir():
+            path.stat()
+            return [typed]
+        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except OSError as error:
+        raise unreadable(typed, error) from error
+    supported = [file for file in files if format_of(file) and file.is_file()]
+    if skipped := [file.name for file in files if file not in supported]:
+        log.warning("%s: skipped %s; supported are %s", typed, ", ".join(skipped), SUPPORTED)
+    if not supported:
+        raise DataError(f"the folder {typed} holds no supported file", f"supported are {SUPPORTED}")
+    return [str(file) for file in supported]
+
+
+def format_of(path: Path) -> str | None:
+    """The file name's ending, without .gz and in lower case; None where it is not supported."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".parquet"]:
+        return ".parquet"
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    return suffixes[-1] if suffixes and suffixes[-1] in TEXT_FORMATS else None
+
+
+def _missing(path: Path) -> DataError:
+    try:
+        near = difflib.get_close_matches(path.name, [file.name for file in path.parent.iterdir()])
+    except OSError:
+        return DataError(f"{path} does not exist, nor does its folder", "check the path")
+    hint = f"did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else "check the path"
+    return DataError(f"{path} does not exist", hint)
+
+
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+NOT_TEXT = "not_text"  # the key in a frame's attrs
+BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that was read; `sha256` is of its bytes on disk, before any decompression."""
+
+    path: str
+    sha256: str
+    rows: int
+    encoding: str
+
+
+def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: str = "train"):
+    """Read every row of every file: a pandas frame of text, and one Source per file.
+
+    A path is a file; a folder, which stands for the supported files in it, by name; an X archive; or hf:// and a data
+    set of the Hub, whose split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns of several
+    files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null" are the text
+    that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file lacks, "" for an
+    empty cell. Nested JSON stays JSON text; `frame.attrs[NOT_TEXT]` says where: {column: bytes, one a row, 1 for what
+    was a list, an object, true or false}, of the columns that have any. Without `header`, the first line of CSV and TSV
+    is data and the columns are "0", "1", …. Raises DataError where a file is missing, damaged or without a row.
+    """
+    frames, sources = [], []
+    for file in [file for path in paths for file in files_of(path)]:
+        if is_hub_path(file):
+            frame, source = _read_hub(file, hub_split)
+        elif is_x_archive(Path(file)):
+            frame, source = _read_archive(file)
+        else:
+            frame, source = _read_file(file, header)
+        frames.append(frame)
+        sources.append(source)
+    return _union(frames), sources
+
+
+def _read_hub(path: str, split: str) -> tuple:
+    columns, sha256 = read_hub_dataset(path, split)
+    frame = _frame_of_columns(columns)
+    return frame, SourceFile(f"{path} ({split})", sha256, len(frame), "utf-8")
+
+
+def _read_archive(path: str) -> tuple:
+    columns, sha256, name = read_x_archive(Path(path))
+    frame = _frame_of_columns(columns)
+    return frame, SourceFile(name, sha256, len(frame), "utf-8")
+
+
+def _read_file(path: str, header: bool) -> tuple:
+    kind = format_of(Path(path))
+    if kind is None:
+        raise DataError(f"{path}: files of this kind are not supported", f"supported are {SUPPORTED}")
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    sha256 = hashlib.sha256(data).hexdigest()
+    if path.lower().endswith(".gz"):
+        data = _decompressed(data, path)
+    text, encoding = (data, "utf-8") if kind == ".parquet" else to_utf8(data, path)
+    if not text.strip():
+        raise DataError(f"{path} is empty", "check how the file was made; it must hold at least one row")
+    frame = _frame_of_text(text, kind, header, path)
+    if frame.empty:
+        raise DataError(f"{path} holds no rows", "check how the file was made; column names alone are not enough")
+    return _bytes_literals_decoded(frame, path), SourceFile(path, sha256, len(frame), encoding)
+
+
+def _decompressed(data: bytes, name: str) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(
+            f"{name} is not a whole gzip file: {error}", "the file may be cut off; copy or download it again"
+        ) from error
+
+
+def _frame_of_text(text: bytes, kind: str, header: bool, name: str):
+    if kind == ".txt":
+        return read_text(text, header, name)
+    if kind in (".csv", ".tsv"):
+        return read_delimited(text, b"\t" if kind == ".tsv" else None, header, name)
+    read = {".json": read_json, ".parquet": _read_parquet}.get(kind, read_json_lines)
+    columns = read(text, name)
+    return _frame_of_columns(mastodon_columns(columns) if has_mastodon_columns(columns) else columns)
+
+
+def _frame_of_columns(columns: dict[str, list[str | None]]):
+    import pandas as pd
+
+    by_name = dict(zip(unique_names([as_text(column) for column in columns]), columns.values(), strict=True))
+    frame = pd.DataFrame(by_name, dtype="str")
+    marks = {name: bytes(isinstance(cell, NotText) for cell in cells) for name, cells in by_name.items()}
+    # As bytes, since pandas copies attrs deeply with every column taken: it takes them as they are.
+    frame.attrs[NOT_TEXT] = {name: mark for name, mark in marks.items() if any(mark)}
+    return frame
+
+
+def _read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(pyarrow.BufferReader(data)).read()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).partition(". ")[0].replace("\n", " ")
+        raise DataError(
+            f"{name} is not a whole Parquet file: {reason}", "the file may be cut off; copy or download it again"
+        ) from error
+    columns = {column: table[column].to_pylist() for column in table.column_names if not PANDAS_INDEX.match(column)}
+    return {column: [as_text(value) for value in values] for column, values in columns.items()}
+
+
+def _bytes_literals_decoded(frame, name: str):
+    """`frame` with columns of Python bytes literals, such as b'caf\\xc3\\xa9', replaced by the texts they stand for."""
+    for column in frame.columns:
+        literal = frame[column].str.startswith(("b'", 'b"'), na=False)
+        if literal.mean() < 0.9:
+            continue
+        cells = frame[column].tolist()
+        decoded = [_literal_text(cell) for cell in cells]
+        count = sum(text is not None for text in decoded)
+        log.warning("%s: column %s: %d of %d cells are Python bytes literals, decoded", name, column, count, len(cells))
+        frame[column] = [cell if text is None else text for cell, text in zip(cells, decoded, strict=True)]
+    return frame
+
+
+def _literal_text(cell: str) -> str | None:
+    if not isinstance(cell, str) or not BYTES_LITERAL.fullmatch(cell):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a backslash that starts no escape
+            return ast.literal_eval(cell).decode("utf-8", errors="replace")
+    except SyntaxError:
+        return None
+
+
+def _union(frames: list):
+    import pandas as pd
+
+    spelling: dict[str, str] = {}
+    marks = []
+    for frame in frames:
+        marked = frame.attrs.pop(NOT_TEXT, {})
+        frame.columns = [spelling.setdefault(column_key(column), column) for column in frame.columns]
+        marks.append({spelling[column_key(column)]: mark for column, mark in marked.items()})
+    union = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    union.attrs[NOT_TEXT] = {
+        column: b"".join(mark.get(column, bytes(len(frame))) for frame, mark in zip(frames, marks, strict=True))
+        for column in dict.fromkeys(column for mark in marks for column in mark)
+    }
+    return union

@@ -1,0 +1,83 @@
+"""The four kinds of task: how each is worded, which flags it takes, and what its training starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells one kind of task from the others.
+
+    Flags are named as in the parsed arguments (`label_column`) and belong to the kinds that list them alone.
+    `training_defaults` are those of fine_tune.py, by measurement (docs/results.md).
+    """
+
+    name: str
+    verb_phrase: str  # "a model trained to …"
+    third_person: str  # "a model that …"
+    data: str  # the rows that preprocess.py reads
+    preprocess_flags: tuple[str, ...] = ()
+    training_flags: tuple[str, ...] = ()
+    evaluation_flags: tuple[str, ...] = ()
+    training_defaults: Mapping[str, float | int | None] = field(default_factory=dict)
+    pipeline_tag: str = "text-generation"
+
+    @property
+    def model(self) -> str:
+        return f"a model that {self.third_person}"
+
+    @property
+    def models(self) -> str:
+        return f"models that {self.verb_phrase}"
+
+
+def _defaults(**changed: float | int | None) -> Mapping[str, float | int | None]:
+    return MappingProxyType({"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None, **changed})
+
+
+_OF_WRITERS = ("train_head", "packing")
+
+GENERATE = Kind(
+    name="generate",
+    verb_phrase="write texts",
+    third_person="writes texts",
+    data="short texts",
+    training_flags=_OF_WRITERS,
+    evaluation_flags=("compare_base", "max_new_tokens", "num_samples"),
+    training_defaults=_defaults(epochs=2.0, learning_rate=1e-4),
+)
+CLASSIFY = Kind(
+    name="classify",
+    verb_phrase="classify texts",
+    third_person="classifies texts",
+    data="labelled texts",
+    preprocess_flags=("label_column", "label_map", "keep_conflicts"),
+    training_flags=("class_weights", "oversample", "augment", "threshold"),
+    evaluation_flags=("errors_path",),
+    training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
+    pipeline_tag="text-classification",
+)
+INSTRUCT = Kind(
+    name="instruct",
+    verb_phrase="answer instructions",
+    third_person="answers instructions",
+    data="instructions",
+    preprocess_flags=("template", "multi_turn", "length_hints"),
+    training_flags=(*_OF_WRITERS, "loss_on"),
+    evaluation_flags=(
+        *("compare_base", "max_new_tokens", "limit", "answers_path", "repetition_penalty", "no_repeat_ngram_size"),
+    ),
+    training_defaults=_defaults(epochs=1.0, learning_rate=1e-4, unfreeze_last=16),
+)
+EMOJI = Kind(
+    name="emoji",
+    verb_phrase="write emoji",
+    third_person="writes emoji",
+    data="tables of emoji",
+    preprocess_flags=("emoji_target", "split_by", "aliases"),
+    training_flags=(*_OF_WRITERS, "augment"),
+    evaluation_flags=("compare_base", "limit", "errors_path"),
+    training_defaults=_defaults(epochs=5.0, learning_rate=4e-4, batch_size=32, unfreeze_last=12),
+)
+KINDS = {kind.name: kind for kind in (GENERATE, CLASSIFY, INSTRUCT, EMOJI)}

@@ -1,0 +1,118 @@
+"""What training minimises and what validation measures: writing texts, or telling labels apart."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from transformers import PreTrainedModel, TrainerCallback
+
+from utils.compute.batching import collate_labelled, collate_packed, collate_texts
+from utils.compute.chunked_loss import (
+    has_plain_head,
+    losses_instead_of_logits,
+    mean_of_losses,
+    next_token_loss,
+    only_supervised_logits,
+)
+from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
+from utils.compute.likelihood import score_texts
+from utils.inference.classifier import classifier_logits
+from utils.models.checkpoint import Trained
+from utils.models.tokenization import padding_id, start_and_end
+from utils.training.callbacks import SamplesCallback
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How a model learns from rows.
+
+    `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, where the outputs
+    are computed within `reading(model, inputs)`. `evaluate(model, rows)` gives the figures of a validation split: a
+    "loss", `metric`, by which the best model is chosen, and what else is worth a log line. `keep_start`: a start that
+    no evaluation reaches again is the best model; a head that starts from a probe can be that good. `padded`: batches
+    have padding, and so a mask.
+    """
+
+    collate: Callable[[Sequence[dict]], dict]
+    loss: Callable
+    reading: Callable[[PreTrainedModel, dict], AbstractContextManager]
+    evaluate: Callable[[PreTrainedModel, Sequence[dict]], dict[str, float]]
+    metric: str
+    greater_is_better: bool
+    keep_start: bool = False
+    padded: bool = True
+    callbacks: list[TrainerCallback] = field(default_factory=list)
+
+
+def language_modeling(
+    base: Trained, samples: Sequence[list[int]], *, pack: bool = False, end: int | None = None
+) -> Objective:
+    """The likelihood of the next token. Rows are those of `rows.training_rows`; with `pack`, a batch is one row.
+
+    `samples` are prompts, as ids from the start token on, whose continuations are shown; `end` is the token that ends
+    them, by default end-of-text.
+    """
+    end_of_text = start_and_end(base.tokenizer)[1]
+    plain = has_plain_head(base.model)
+    skippable_modules(base.model)
+    head_rows = losses_instead_of_logits if plain else only_supervised_logits
+    return Objective(
+        collate=collate_packed if pack else partial(collate_texts, pad_id=end_of_text),
+        loss=mean_of_losses if plain else next_token_loss,
+        reading=lambda model, inputs: head_rows(model, inputs["labels"]),
+        evaluate=_evaluate_likelihood,
+        metric="bits_per_byte",
+        greater_is_better=False,
+        padded=not pack,
+        callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end)],
+    )
+
+
+def _evaluate_likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
+    """Totals divided by totals, never a mean of the batches' means."""
+    scores = score_texts(model, rows, progress="validation")
+    nats, tokens = math.fsum(scores.nats), sum(scores.tokens)
+    return {
+        "loss": nats / tokens,
+        "bits_per_byte": nats / math.log(2) / sum(row["bytes"] for row in rows),
+        "token_accuracy": sum(scores.right) / tokens,
+    }
+
+
+def classification(base: Trained, class_weights: Sequence[float] | None) -> Objective:
+    """The likelihood of the right label, weighted by class. Rows are those of `rows.labelled_rows`."""
+    weights = None if class_weights is None else torch.tensor(class_weights)
+    skippable_modules(base.model)
+    return Objective(
+        collate=partial(collate_labelled, pad_id=padding_id(base.tokenizer)),
+        loss=partial(_weighted_loss, weights),
+        reading=lambda model, inputs: compute_only(model, last_token_mask(model, inputs)),
+        evaluate=partial(_evaluate_classification, base),
+        metric="macro_f1",
+        greater_is_better=True,
+        keep_start=True,
+    )
+
+
+def _weighted_loss(weights: torch.Tensor | None, outputs, labels: torch.Tensor, num_items_in_batch=None):
+    """The sum over the batch divided by its rows, also where the batch comes in several parts."""
+    logits = outputs["logits"].float()
+    weights = None if weights is None else weights.to(logits.device)
+    total = torch.nn.functional.cross_entropy(logits, labels, weights, reduction="sum")
+    return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+
+def _evaluate_classification(base: Trained, model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
+    from sklearn.metrics import f1_score
+
+    logits = torch.from_numpy(classifier_logits(model, base.tokenizer, rows))
+    labels = torch.tensor([row["label"] for row in rows])
+    predicted = logits.argmax(-1)
+    return {
+        "loss": torch.nn.functional.cross_entropy(logits, labels).item(),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", labels=range(logits.shape[1]), zero_division=0)),
+        "accuracy": (predicted == labels).double().mean().item(),
+    }
