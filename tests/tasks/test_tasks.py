@@ -34,7 +34,7 @@ def test_a_task_is_whole(task):
     assert len(task.split) == 3
     assert sum(task.split) == pytest.approx(1)
     assert min(task.split) > 0
-    assert 0 <= task.min_tokens < (task.max_tokens or 10**9)
+    assert 0 <= task.min_words < (task.max_words or 10**9)
     if task.kind == "instruct":
         assert task.template in TEMPLATES
     else:
@@ -194,7 +194,7 @@ def test_a_tweet_is_all_completion():
 
 
 def test_tweets_keep_the_lengths_of_the_jeudiconfession_recipe():
-    assert (TWEETS.min_tokens, TWEETS.max_tokens, TWEETS.split) == (6, 30, (0.8, 0.1, 0.1))
+    assert (TWEETS.min_words, TWEETS.max_words, TWEETS.split) == (6, 30, (0.8, 0.1, 0.1))
 
 
 # Reviews --------------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_a_review_is_all_prompt():
 
 def test_reviews_are_split_four_to_one_and_a_tenth_of_the_rest_validates():
     assert REVIEWS.split == pytest.approx((0.8 * 0.9, 0.8 * 0.1, 0.2))
-    assert (REVIEWS.min_tokens, REVIEWS.max_tokens, REVIEWS.cleaning.emoji) == (1, None, "keep")
+    assert (REVIEWS.min_words, REVIEWS.max_words, REVIEWS.cleaning.emoji) == (1, None, "keep")
 
 
 # Alpaca ---------------------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def test_reviews_are_split_four_to_one_and_a_tenth_of_the_rest_validates():
 
 def test_alpaca_is_split_85_10_5_whatever_the_lengths():
     assert ALPACA.split == (0.85, 0.1, 0.05)
-    assert (ALPACA.min_tokens, ALPACA.max_tokens) == (1, None)
+    assert (ALPACA.min_words, ALPACA.max_words) == (1, None)
 
 
 # Emoji ----------------------------------------------------------------------------------------------------------------
@@ -251,4 +251,4 @@ def test_alpaca_is_split_85_10_5_whatever_the_lengths():
 
 def test_emoji_are_split_80_10_10_whatever_the_lengths():
     assert EMOJI.split == (0.8, 0.1, 0.1)
-    assert (EMOJI.min_tokens, EMOJI.max_tokens) == (1, None)
+    assert (EMOJI.min_words, EMOJI.max_words) == (1, None)

@@ -167,7 +167,7 @@ def default_filters(task: Task) -> "Filters":
     from utils.preprocessing.filters import Filters
 
     off = dict.fromkeys(KEEP_FLAGS, False) | dict.fromkeys(("language", "sample", "max_rows"))
-    return Filters(**off, min_tokens=task.min_tokens, max_tokens=task.max_tokens, exclude=())
+    return Filters(**off, min_tokens=task.min_words, max_tokens=task.max_words, exclude=())
 
 
 def filters_from(args, task: Task) -> "Filters":
@@ -180,8 +180,8 @@ def filters_from(args, task: Task) -> "Filters":
         keep_content_warnings=args.keep_content_warnings,
         keep_users=args.keep_users,
         language=args.lang,
-        min_tokens=task.min_tokens if args.min_tokens is None else args.min_tokens,
-        max_tokens=args.max_tokens or task.max_tokens,
+        min_tokens=task.min_words if args.min_tokens is None else args.min_tokens,
+        max_tokens=args.max_tokens or task.max_words,
         exclude=tuple(args.exclude),
         sample=args.sample,
         max_rows=args.max_rows,

@@ -29,8 +29,8 @@ ALPACA = Task(
     template="stanford",
     cleaning=None,
     split=(0.85, 0.1, 0.05),
-    min_tokens=1,
-    max_tokens=None,
+    min_words=1,
+    max_words=None,
     to_rows=None,
     to_example=None,
 )

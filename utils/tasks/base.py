@@ -43,8 +43,8 @@ class Task:
     template: str
     cleaning: Cleaning | None
     split: tuple[float, float, float]  # shares of train, validation and test
-    min_tokens: int
-    max_tokens: int | None  # None: any length
+    min_words: int
+    max_words: int | None  # None: any length
     to_rows: Callable[["pandas.DataFrame", str], "pandas.DataFrame"] | None
     to_example: Callable[[str, str, str | None], Example] | None
     label_columns: tuple[str, ...] = ()  # the names that the label goes by, best first, in lower case

@@ -27,8 +27,8 @@ EMOJI = Task(
     template="Description: {prompt}\nEmoji:",
     cleaning=None,
     split=(0.8, 0.1, 0.1),
-    min_tokens=1,
-    max_tokens=None,
+    min_words=1,
+    max_words=None,
     to_rows=None,
     to_example=None,
 )

@@ -24,8 +24,8 @@ REVIEWS = Task(
     template="Review: {prompt}\nSentiment:",
     cleaning=Cleaning(emoji="keep"),
     split=(0.72, 0.08, 0.2),  # a fifth to test, and a tenth of the rest to validation
-    min_tokens=1,
-    max_tokens=None,
+    min_words=1,
+    max_words=None,
     # People who label replies and retweets mean them: only what the file itself calls one is left out.
     to_rows=functools.partial(to_rows, texts_tell=False),
     to_example=lambda text, group, label=None: Example(prompt=text, completion="", group=group, label=label),

@@ -117,8 +117,8 @@ TWEETS = Task(
     cleaning=Cleaning(),
     split=(0.8, 0.1, 0.1),
     # The JeudiConfession recipe kept tweets of more than 5 and at most 30 blank-separated words.
-    min_tokens=6,
-    max_tokens=30,
+    min_words=6,
+    max_words=30,
     to_rows=to_rows,
     to_example=lambda text, group, label=None: Example(prompt="", completion=text, group=group),
 )
