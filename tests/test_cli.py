@@ -98,6 +98,33 @@ def test_flags_cannot_be_abbreviated(refused, flag):
     assert refused("--data", "x", flag)[0] == f"unknown flag {flag}"
 
 
+@pytest.fixture
+def renamed():
+    """A parser with a flag in a group that had another name."""
+    parser = Parser("Do something.\n\npython script.py\n")
+    parser.add_argument_group("lengths").add_argument("--min_words", type=positive_int)
+    parser.accept_old_names({"--min_tokens": "--min_words"})
+    return parser
+
+
+@pytest.mark.parametrize("flag", ["--min_words", "--min-words", "--min_tokens", "--min-tokens", "--min_tokens=3"])
+def test_an_old_name_of_a_flag_sets_it(renamed, flag, tmp_path):
+    words = [flag] if "=" in flag else [flag, "3"]
+    assert vars(renamed.parse_args(words)) == {"config": None, "min_words": 3}
+    path = config(tmp_path, f"{flag[2:].partition('=')[0]}: 4")
+    assert renamed.parse_args(["--config", path]).min_words == 4
+    assert renamed.parse_args(["--config", path, *words]).min_words == 3
+
+
+def test_help_and_errors_name_the_new_flag_only(renamed):
+    assert "--min_words" in renamed.format_help()
+    assert "tokens" not in renamed.format_help()
+    for words in (["--min_tokens", "0"], ["--min_token", "3"]):
+        with pytest.raises(UsageError) as error:
+            renamed.parse_args(words)
+        assert "--min_words" in error.value.problem + error.value.hint
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,7 +6,7 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +33,11 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("--config", type=Path, metavar="FILE.yaml", help="a YAML file that sets any of these flags")
 
+    def accept_old_names(self, new_names: Mapping[str, str]) -> None:
+        """Accept old names of flags ("--min_tokens": "--min_words"), also in --config; the help does not show them."""
+        for old_name, new_name in new_names.items():
+            self._option_string_actions[old_name] = self._option_string_actions[new_name]
+
     def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:
         typed = [self._with_underscores(token) for token in (sys.argv[1:] if args is None else args)]
         for token in typed:
@@ -45,10 +50,15 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")
 
     def _refuse(self, flag: str) -> NoReturn:
-        nearest = difflib.get_close_matches(
-            flag.replace("-", "_").replace("__", "--", 1), self._option_string_actions, n=1
-        )
-        self.error(f"unknown flag {flag}", f"did you mean {nearest[0]}? " if nearest else "")
+        nearest = self._nearest(flag.replace("-", "_").replace("__", "--", 1))
+        self.error(f"unknown flag {flag}", f"did you mean {nearest}? " if nearest else "")
+
+    def _nearest(self, flag: str) -> str | None:
+        """The existing flag that is spelled most like `flag`, under its present name."""
+        for name in difflib.get_close_matches(flag, self._option_string_actions, n=1):
+            names = self._option_string_actions[name].option_strings
+            return name if name in names else names[0]
+        return None
 
     def _with_underscores(self, token: str) -> str:
         name, equals, value = token.partition("=")
@@ -66,10 +76,10 @@ class Parser(argparse.ArgumentParser):
             flag = "--" + str(key).replace("-", "_")
             action = self._option_string_actions.get(flag)
             if action is None or flag == "--config":
-                nearest = difflib.get_close_matches(flag, self._option_string_actions, n=1)
+                nearest = self._nearest(flag)
                 raise UsageError(
                     f"{path}: unknown key {key!r}",
-                    f"did you mean {nearest[0][2:]!r}?" if nearest else f"python {self.prog} --help lists the flags",
+                    f"did you mean {nearest[2:]!r}?" if nearest else f"python {self.prog} --help lists the flags",
                 )
             if action not in given:
                 words += _as_words(path, flag, action, value)
