@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import Parser, run, set_up_logging
+from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
 from utils.inference.classifier import PredictionCounts, class_balance_table, log_counts, log_labels
@@ -49,7 +49,6 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Classify a file into a file, or texts onto stdout."""
     args = build_parser().parse_args(argv)
-    set_up_logging()
     if args.text and args.data_path:
         raise UsageError("--text and --data_path are two inputs", "give one of them")
     if args.data_path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import distributed
-from utils.cli import Parser, non_negative_int, positive_float, positive_int, run, set_up_logging
+from utils.cli import Parser, non_negative_int, positive_float, positive_int, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.evaluation.compare import compare_evaluations, format_comparison
@@ -64,7 +64,6 @@ def main(argv: list[str] | None = None) -> int:
     """Judge one model: evaluation.json, its model card and the tables. Or compare evaluations that are there."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    set_up_logging()
     if args.compare:
         return compare(args)
     if args.data_path is None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import MODEL_HELP, Parser, run, set_up_logging
+from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, DataError, UserError
 from utils.files import sha256_of
 from utils.models.hub import check_push, push_model
@@ -73,7 +73,6 @@ def main(argv: list[str] | None = None) -> int:
     """Search if asked to; train, save, load again, compare; push. Or only push."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    set_up_logging()
     hub = take_hub_flags(args, given_flags(build_parser(), argv))
     if hub.push_only:
         distributed.require_single_process("--push_only")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import distributed
-from utils.cli import MODEL_HELP, Parser, positive_int, run, set_up_logging
+from utils.cli import MODEL_HELP, Parser, positive_int, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
 from utils.inference.emoji import emoji_for, emoji_lines, emoji_records, writes_emoji
@@ -73,7 +73,6 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Load the model, write the texts, print them; or chat."""
     args = build_parser().parse_args(argv)
-    set_up_logging()
     sampling = sampling_from_flags(args)
     prompts = prompts_from_flags(args.instruction, args.input, args.prompt, args.prompts_file)
     check_unicode_argument("system", args.system or "")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import distributed
-from utils.cli import MODEL_HELP, Parser, iso_date, non_negative_int, positive_int, run, set_up_logging
+from utils.cli import MODEL_HELP, Parser, iso_date, non_negative_int, positive_int, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
 from utils.preprocessing.flags import (
@@ -82,7 +82,6 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Read, filter, encode, split, save; the audit goes to stderr."""
     args = build_parser().parse_args(argv)
-    set_up_logging()
     distributed.require_single_process("preprocess.py")
     task = TASKS[args.task or DEFAULT_TASK]
     check_flags_suit_task(args, task)

@@ -95,9 +95,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[], int]) -> int:
-    """Call a script's main and turn what users cause into one error line, one hint line and an exit code."""
+    """Set up the process, call a script's main, and turn a user's mistake into an error line, a hint and an exit code.
+
+    Logging and environment variables are set here, so that a program that imports a script keeps its own.
+    """
     try:
         with quiet_except_main():
+            _set_up_process()
             code = main()
             sys.stdout.flush()  # here, where a reader that has gone is handled, and not at exit
         return code
@@ -119,9 +123,9 @@ def print_error(problem: str, hint: str) -> None:
     print(f"error: {_one_line(problem)}\nhint: {_one_line(hint)}", file=sys.stderr)
 
 
-def set_up_logging() -> None:
+def _set_up_process() -> None:
     """Send this project's log lines to stderr, and keep the libraries to their errors."""
-    if hasattr(sys.stdout, "reconfigure"):  # a notebook's has not
+    if hasattr(sys.stdout, "reconfigure"):  # not so where a test has put a StringIO there
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a text has
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
