@@ -1,4 +1,4 @@
-"""Imports run downward only, and start-up imports are light: the table of DESIGN.md, read with `ast`."""
+"""Imports between packages run downward only, and start-up imports are light: the floors below, read with `ast`."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"torch", "transformers", "pandas", "numpy", "scipy", "sklearn", "datasets", "evaluate", "matplotlib"}
+HEAVY = {"torch", "transformers", "pandas", "numpy", "scipy", "sklearn", "datasets", "evaluate", "matplotlib", "lxml"}
+SCRIPT_FLOOR = 9
+FLOORS = {  # packages and files of utils; a module imports from lower floors and from its own package
+    "evaluation": 8,
+    "training": 7,
+    "inference": 6,
+    "preprocessing": 5,
+    "processed": 4,
+    "models": 4,
+    "collecting": 4,
+    "tasks": 3,
+    "compute": 3,
+    "cli": 3,
+    "files": 3,
+    "reading": 2,
+    "distributed": 2,
+    "metrics": 1,
+    "text": 1,
+    "text_tables": 1,
+    "errors": 1,
+}
 
 
 def _module_name(path: Path) -> str:
@@ -19,10 +39,11 @@ def _module_name(path: Path) -> str:
 SCRIPTS = {_module_name(path): path for path in ROOT.glob("*.py")}
 UTILS = {_module_name(path): path for path in ROOT.glob("utils/**/*.py")}
 LOCAL = SCRIPTS | UTILS
+PACKAGES = [name for name, path in UTILS.items() if path.name == "__init__.py"]
 
 
 def imports(path: Path, *, inside_functions: bool) -> set[str]:
-    """The modules that a file imports at once, or also later; what serves type checkers alone is left out."""
+    """Return the modules that a file imports at start-up, or also later; those for type checkers only are left out."""
     return set(_imports(ast.parse(path.read_text(encoding="utf-8")).body, inside_functions))
 
 
@@ -45,7 +66,12 @@ def local_imports(path: Path) -> set[str]:
     return {name for name in imports(path, inside_functions=True) if name in LOCAL}
 
 
-def test_the_reader_of_imports_sees_where_they_stand(tmp_path):
+def package_of(module: str) -> str:
+    """Return the key of FLOORS that a module of utils belongs to."""
+    return module.split(".")[1]
+
+
+def test_imports_are_found_where_they_are_written(tmp_path):
     path = tmp_path / "module.py"
     path.write_text(
         "from typing import TYPE_CHECKING\nimport os.path, utils.cli as c\nfrom utils import processed, nothing\n"
@@ -60,6 +86,10 @@ def test_the_reader_of_imports_sees_where_they_stand(tmp_path):
     assert {"utils.errors", "utils.tasks", "utils.tasks.tweets"} <= UTILS.keys()
 
 
+def test_the_floors_are_those_of_the_packages_and_files():
+    assert {package_of(name) for name in UTILS if name != "utils"} == FLOORS.keys()
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_imports_utils_and_no_script(script):
     found = local_imports(SCRIPTS[script])
@@ -67,14 +97,13 @@ def test_a_script_imports_utils_and_no_script(script):
     assert found <= UTILS.keys()
 
 
-@pytest.mark.parametrize("module", UTILS)
-def test_utils_imports_no_script(module):
-    assert not local_imports(UTILS[module]) & SCRIPTS.keys()
-
-
-@pytest.mark.parametrize("module", [name for name in UTILS if name.startswith(("utils.errors", "utils.metrics"))])
-def test_errors_and_metrics_import_nothing_local(module):
-    assert not local_imports(UTILS[module])
+@pytest.mark.parametrize("module", [name for name in UTILS if name != "utils"])
+def test_a_module_imports_from_lower_floors_and_its_own_package(module):
+    package = package_of(module)
+    imported = local_imports(UTILS[module]) - {"utils"}
+    assert imported <= UTILS.keys()  # no script
+    upward = {name for name in imported if FLOORS[package_of(name)] >= FLOORS[package]}
+    assert {name for name in upward if package_of(name) != package} == set()
 
 
 def test_utils_has_no_circle():
@@ -83,6 +112,18 @@ def test_utils_has_no_circle():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" → ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_introduced_in_its_docstring_and_has_no_code(package):
+    body = ast.parse(UTILS[package].read_text(encoding="utf-8")).body
+    assert [type(node) for node in body] == [ast.Expr]
+    assert isinstance(body[0].value.value, str)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_folder_has_more_than_20_files(package):
+    assert len(list(UTILS[package].parent.glob("*.*"))) <= 20
 
 
 def test_nothing_hides_a_library():
@@ -96,15 +137,25 @@ def test_nothing_hides_a_library():
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_start_up_imports_nothing_heavy(script):
-    reached, open_names = {}, [(script, ())]
-    while open_names:
-        name, way = open_names.pop()
-        if name in reached:
+    chains = _start_up_imports(script)
+    assert {name: " → ".join(chain) for name, chain in chains.items() if name.partition(".")[0] in HEAVY} == {}
+    assert "utils.cli" in chains
+
+
+@pytest.mark.parametrize("module", [name for name in UTILS if name.startswith(("utils.reading", "utils.collecting"))])
+def test_importing_a_reader_imports_no_lxml(module):
+    assert "lxml" not in {name.partition(".")[0] for name in _start_up_imports(module)}
+
+
+def _start_up_imports(module: str) -> dict[str, tuple[str, ...]]:
+    """Return the modules that are imported with `module`, each with the chain of imports that leads to it."""
+    chains, pending = {}, [(module, ())]
+    while pending:
+        name, chain = pending.pop()
+        if name in chains:
             continue
-        reached[name] = (*way, name)
+        chains[name] = (*chain, name)
         parents = [name.rpartition(".")[0]] if "." in name else []
-        found = imports(LOCAL[name], inside_functions=False) if name in LOCAL else set()
-        open_names += [(other, reached[name]) for other in (*parents, *found)]
-    heavy = {name: " → ".join(way) for name, way in reached.items() if name in HEAVY}
-    assert heavy == {}
-    assert "utils.cli" in reached
+        imported = imports(LOCAL[name], inside_functions=False) if name in LOCAL else set()
+        pending += [(other, chains[name]) for other in (*parents, *imported)]
+    return chains

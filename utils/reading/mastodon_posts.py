@@ -3,9 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from html import unescape
-
-from lxml import etree
 
 from utils.reading.json_records import as_text
 
@@ -141,8 +140,6 @@ def _text(html, emojis: list) -> str:
     return text
 
 
-# Fed with bytes: lxml refuses a text with an XML declaration. `huge_tree` allows 2,048 levels, not 256; deeper is lost.
-PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
 TAG = re.compile("<[a-zA-Z/!?]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1b]")
 WHITESPACE = re.compile("[\t-\r\x1c-\x1f ]+")
@@ -161,7 +158,10 @@ def html_to_text(html: str) -> str:
     """
     if not TAG.search(html):
         return unescape(html)
-    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), PARSER)
+    from lxml import etree  # late: the scripts that read no posts start sooner
+
+    # Fed with bytes: lxml refuses a text with an XML declaration.
+    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), _html_parser())
     pieces, preformatted = [], 0
     walk = etree.iterwalk(root, ("start", "end"))
     for event, element in walk:
@@ -176,3 +176,11 @@ def html_to_text(html: str) -> str:
     text = re.sub(" {2,}", " ", "".join(pieces))
     text = LINE_ENDS.sub(lambda found: "\n\n" if found[0].count("\n") > 1 else "\n", text)
     return re.sub(rf"{BULLET}\s*", "- ", text).strip(" \n")
+
+
+@cache
+def _html_parser():
+    from lxml import etree
+
+    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
+    return etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
