@@ -294,7 +294,7 @@ def test_what_one_process_finds_wrong_ends_all(loud):
 )
 def test_what_is_for_one_process_is_refused(several, script, words, capsys):
     assert run_script(script.main, *words) == 2
-    assert "python alone" in assert_one_error(capsys.readouterr().err, "is for one process, and there are 2")
+    assert "python alone" in assert_one_error(capsys.readouterr().err, "works in one process only, and there are 2")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

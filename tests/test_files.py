@@ -66,7 +66,7 @@ def test_a_full_disk_leaves_the_old_file(old):
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
         f"error: cannot write {old}: File too large",
-        "hint: free some space or choose another output path; what was there is untouched",
+        "hint: free some space or choose another output path; an existing file there is unchanged",
     ]
     assert untouched(old)
 

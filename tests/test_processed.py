@@ -167,9 +167,9 @@ def test_a_class_is_named_and_refused_before_its_module_is_imported(refused):
 # Files that are not ours, or not whole --------------------------------------------------------------------------------
 
 
-def test_a_file_cut_short_anywhere_is_refused(refused, saved):
+def test_a_file_truncated_anywhere_is_refused(refused, saved):
     for length in {*range(0, len(saved), 7), *range(len(saved) - 9, len(saved))}:
-        assert "cut short" in refused(saved[:length]).problem, length
+        assert "truncated" in refused(saved[:length]).problem, length
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, "2", None])
@@ -181,7 +181,7 @@ def test_another_format_version_is_refused(refused, saved, version):
 
 @pytest.mark.parametrize("content", [{}, {"format": "other"}, [1, 2], "text", None, 1.5])
 def test_another_pickle_is_refused(refused, content):
-    assert "not one that preprocess.py wrote" in refused(pickle.dumps(content)).problem
+    assert "preprocess.py did not write it" in refused(pickle.dumps(content)).problem
 
 
 def without(key):

@@ -1,7 +1,7 @@
-"""Several processes that work as one, as torchrun or `accelerate launch` start them; a process by itself is the first.
+"""Several processes that work as one, started by torchrun or `accelerate launch`; a single process counts as the first.
 
-What scores, classifies or writes many texts takes this process's `share` of the batches and brings the results
-together again, so that every process has all of them: all processes have to call it, each with the same texts.
+Code that scores, classifies or generates many texts takes its `shard` of the batches and then gathers the results, so
+that every process has all of them. All processes must call it, each with the same texts.
 """
 
 import os
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     import numpy
 
 Items = TypeVar("Items", bound=Sequence)
-TURN = 2.0  # seconds; torchrun ends the other processes a tenth of a second after one has failed
+REPORT_SECONDS = 2.0  # torchrun ends the other processes a tenth of a second after one has failed
 
 
 def world_size() -> int:
-    """How many processes work together, on all machines."""
+    """Return the number of processes, on all machines."""
     return int(os.environ["WORLD_SIZE"]) if "LOCAL_RANK" in os.environ else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """Return the number of this process, from 0."""
     return int(os.environ["RANK"]) if "LOCAL_RANK" in os.environ else 0
 
 
@@ -37,49 +37,54 @@ def is_main_process() -> bool:
 
 
 def spans_machines() -> bool:
-    """Whether some of them run elsewhere, with disks of their own."""
+    """Whether some processes run on other machines, with disks of their own."""
     return world_size() > int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
 
 
-def require_single_process(what: str) -> None:
-    """UsageError where there are several processes, and `what` is for one."""
+def require_single_process(feature: str) -> None:
+    """Raise UsageError if there are several processes; `feature` names what works in one process only."""
     if world_size() > 1:
         raise UsageError(
-            f"{what} is for one process, and there are {world_size()}", "start it with python alone, or leave it out"
+            f"{feature} works in one process only, and there are {world_size()}",
+            "start the script with python alone, not with torchrun or accelerate",
         )
 
 
 def initialize(device: str) -> None:
-    """Meet the other processes: none goes on before all have come so far. `device` is cpu, or cuda: a GPU for each.
+    """Wait for the other processes and connect to them. `device` is "cpu", or "cuda" for one GPU per process.
 
-    UsageError where there are fewer GPUs than processes, and where the model was to be divided among them (FSDP).
+    UsageError if there are fewer GPUs than processes, or if FSDP should shard the model.
     """
     if world_size() == 1:
         return
     import torch
+    from accelerate import PartialState
 
     if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
         raise UsageError(
-            "FSDP divides the model among the processes, and here every process holds it whole",
-            "leave out --use_fsdp, or take a configuration of accelerate without it",
+            "FSDP shards the model across the processes, but every process here needs the complete model",
+            "remove --use_fsdp, or use an accelerate configuration without FSDP",
         )
-    if device == "cuda":
-        number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if number >= gpus:
-            raise UsageError(
-                f"process {number} has no GPU for itself: PyTorch sees {gpus}", "start a process a GPU, or --device cpu"
-            )
-        torch.cuda.set_device(number)
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+    if device == "cpu":
+        PartialState(cpu=True)
+        return
+    local_rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local_rank >= gpus:
+        raise UsageError(
+            f"there is no GPU for process {local_rank}: PyTorch sees {gpus}",
+            "start one process per GPU, or use --device cpu",
+        )
+    torch.cuda.set_device(local_rank)
+    PartialState(backend="cpu:gloo,cuda:nccl")  # gloo for `sum_over_processes`, whose arrays are on the CPU
 
 
 @contextmanager
 def quiet_except_main() -> Iterator[None]:
-    """While it lasts, the first process alone is heard.
+    """Silence all processes but the first, and report an error once.
 
-    An error that all of them meet is thus told once: the first tells its own and ends, and the others, who give it
-    a moment to do so, are ended by their launcher. One that is still there afterwards tells what it met itself. What
-    users cause comes before bugs, since a process whose partner has gone stumbles over that.
+    If all processes meet the same error, the first one reports it and ends, and the launcher ends the others while they
+    wait. A process that is still alive after the wait reports its own error. User errors have a shorter wait than bugs,
+    since a process that loses its partner fails with an error that looks like a bug.
     """
     if world_size() == 1:
         yield
@@ -92,7 +97,7 @@ def quiet_except_main() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except Exception as error:
-        time.sleep(TURN * ((not is_main_process()) + 2 * (not isinstance(error, UserError))))
+        time.sleep(REPORT_SECONDS * ((not is_main_process()) + 2 * (not isinstance(error, UserError))))
         sys.stdout, sys.stderr = streams
         raise
     if "torch" in sys.modules:
@@ -103,46 +108,42 @@ def quiet_except_main() -> Iterator[None]:
 
 
 def shard(items: Items) -> Items:
-    """Those of all items that this process works on."""
+    """Return the part of the items that this process works on."""
     return items[rank() :: world_size()]
 
 
 def sum_over_processes(numbers: "numpy.ndarray") -> "numpy.ndarray":
-    """The sum over all processes, each of which has its own numbers and zeros elsewhere: float64, any shape."""
+    """Return the elementwise sum of the processes' arrays (float64, all of the same shape)."""
     if world_size() == 1:
         return numbers
     import torch
+    from accelerate.utils import reduce
 
-    total = torch.from_numpy(numbers.copy())
-    torch.distributed.all_reduce(total)
-    return total.numpy()
+    return reduce(torch.from_numpy(numbers), "sum").numpy()
 
 
-def gather_dict(found: dict) -> dict:
-    """What all processes have found, each under its own keys."""
+def any_process(flag: bool) -> bool:
+    """Whether `flag` is true in any of the processes."""
     if world_size() == 1:
-        return found
-    from torch import distributed
+        return flag
+    import torch
+    from accelerate.utils import reduce
 
-    every: list = [None] * world_size()
-    distributed.all_gather_object(every, found)
-    return {key: value for one in every for key, value in one.items()}
+    return bool(reduce(torch.tensor(int(flag)), "max"))
+
+
+def gather_dict(own: dict) -> dict:
+    """Return the union of the processes' dicts, whose keys differ."""
+    if world_size() == 1:
+        return own
+    from accelerate.utils import gather_object
+
+    return {key: value for part in gather_object([own]) for key, value in part.items()}
 
 
 def barrier() -> None:
-    """Go on when all processes have come so far."""
+    """Wait until all processes have come to this point."""
     if world_size() > 1:
-        from torch import distributed
+        from accelerate import PartialState
 
-        distributed.barrier()
-
-
-def any_process(happened: bool) -> bool:
-    """Whether it happened in any of the processes."""
-    if world_size() == 1:
-        return happened
-    import torch
-
-    number = torch.tensor(int(happened))
-    torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
-    return bool(number)
+        PartialState().wait_for_everyone()

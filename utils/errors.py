@@ -1,4 +1,4 @@
-"""The one exception that users see: what is wrong and what to do now, never a traceback."""
+"""Exit codes, and the exceptions that are shown to users as one error line and one hint instead of a traceback."""
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -10,8 +10,8 @@ EXIT_INTERRUPTED = 130
 class UserError(Exception):
     """A problem that the user can solve.
 
-    `problem` says what was wrong, where (file, row, column) and what was expected; `hint` says what to
-    do now. Both are printed as one line each, and the script ends with `exit_code`.
+    `problem` says what was wrong, where (file, row, column) and what was expected; `hint` says what to do now. Each is
+    printed as one line, and the script ends with `exit_code`.
     """
 
     exit_code = EXIT_FAILED
@@ -23,12 +23,12 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """The command line asks for something that cannot be done."""
+    """The command line asks for something impossible."""
 
     exit_code = EXIT_USAGE
 
 
 class DataError(UserError):
-    """The input data is unusable as it is."""
+    """The input data cannot be used."""
 
     exit_code = EXIT_BAD_DATA

@@ -1,4 +1,4 @@
-"""The processed pickle: plain builtins, written whole or not at all, and loaded without running anything."""
+"""The processed pickle: a dict of builtins, written atomically and loaded without running any code."""
 
 import array
 import io
@@ -19,10 +19,10 @@ COLUMNS = ("prompt", "completion", "label", "group", "loss_start")
 
 @dataclass(frozen=True)
 class Split:
-    """One side of the data, column by column; every list has one entry a row.
+    """The train, validation or test split in columns; every list has one entry per row.
 
-    `ids` are the token ids of prompt, completion and the tokens around them; the loss counts from
-    `ids[loss_start]` on. `facts` are further columns of what the data says of a row: id, date, language, … .
+    `ids` are the token ids of prompt and completion with the tokens around them; the tokens from `ids[loss_start]` on
+    are supervised. `facts` are the data's other columns: id, date, language, ….
     """
 
     prompt: list[str]
@@ -37,7 +37,7 @@ class Split:
         return len(self.completion)
 
     def take(self, rows: Iterable[int]) -> "Split":
-        """The given rows, in the given order."""
+        """Return the split with these rows, in this order."""
         rows = list(rows)
         columns = {name: [getattr(self, name)[row] for row in rows] for name in (*COLUMNS, "ids")}
         facts = {name: [values[row] for row in rows] for name, values in self.facts.items()}
@@ -46,7 +46,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Processed:
-    """What preprocess.py hands on. `recipe` holds task, kind, labels, template, cleaning, seed, base model, …"""
+    """The output of preprocess.py. `recipe` has task, kind, labels, template, cleaning, seed, base model, …."""
 
     recipe: dict
     audit: dict
@@ -56,7 +56,7 @@ class Processed:
 
 
 def save_processed(path: Path, processed: Processed) -> None:
-    """Write the pickle (protocol 4) beside `path` and move it into place."""
+    """Write the pickle (protocol 4) atomically."""
     payload = {
         "format": PROCESSED_FORMAT,
         "version": PROCESSED_VERSION,
@@ -64,17 +64,17 @@ def save_processed(path: Path, processed: Processed) -> None:
         "audit": processed.audit,
         "sources": processed.sources,
         "tokenizer": processed.tokenizer,
-        "splits": {name: _packed(split) for name, split in processed.splits.items()},
+        "splits": {name: _pack(split) for name, split in processed.splits.items()},
     }
     with atomic_write(path) as file:
         pickle.dump(payload, file, protocol=4)
 
 
 def load_processed(path: Path) -> Processed:
-    """Read a processed pickle; DataError for anything that is not one, without running what it says."""
+    """Read a processed pickle without running any code in it; DataError for any other file."""
     hint = "make one with: python preprocess.py --data_path YOUR_DATA.csv --output_path data/processed.pkl"
     try:
-        payload = _Refusing(io.BytesIO(path.read_bytes())).load()
+        payload = _BuiltinsUnpickler(io.BytesIO(path.read_bytes())).load()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", hint) from error
     except IsADirectoryError as error:
@@ -83,21 +83,10 @@ def load_processed(path: Path) -> Processed:
         raise DataError(f"cannot read {path}: {error.strerror}", hint) from error
     except _CodeRefusedError as error:
         raise DataError(f"{path} would run code when loaded ({error}); it was refused", hint) from error
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        BufferError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        raise DataError(f"{path} is not a processed pickle, or it is cut short ({error})", hint) from error
+    except Exception as error:  # a damaged pickle can raise almost any exception
+        raise DataError(f"{path} is not a processed pickle, or it is truncated ({error})", hint) from error
     if not isinstance(payload, dict) or payload.get("format") != PROCESSED_FORMAT:
-        raise DataError(f"{path} is a pickle, but not one that preprocess.py wrote", hint)
+        raise DataError(f"{path} is a pickle, but preprocess.py did not write it", hint)
     if payload.get("version") != PROCESSED_VERSION:
         raise DataError(f"{path} has format version {payload.get('version')}, expected {PROCESSED_VERSION}", hint)
     try:
@@ -106,18 +95,18 @@ def load_processed(path: Path) -> Processed:
             audit=payload["audit"],
             sources=payload["sources"],
             tokenizer=payload["tokenizer"],
-            splits={name: _unpacked(payload["splits"][name]) for name in SPLITS},
+            splits={name: _unpack(payload["splits"][name]) for name in SPLITS},
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged: {error!r} in its fields", hint) from error
+        raise DataError(f"{path} is damaged: {error!r}", hint) from error
 
 
 class _CodeRefusedError(Exception):
-    """The pickle names a class or function."""
+    """The pickle refers to a class, a function or an external object."""
 
 
-class _Refusing(pickle.Unpickler):
-    """An unpickler of builtin values: whatever else a pickle asks for is refused before it is imported."""
+class _BuiltinsUnpickler(pickle.Unpickler):
+    """An unpickler of builtin values, which refuses everything else before it is imported."""
 
     def find_class(self, module, name):
         raise _CodeRefusedError(f"{module}.{name}")
@@ -126,7 +115,7 @@ class _Refusing(pickle.Unpickler):
         raise _CodeRefusedError(f"persistent id {pid!r}")
 
 
-def _packed(split: Split) -> dict:
+def _pack(split: Split) -> dict:
     columns = {name: list(getattr(split, name)) for name in COLUMNS}
     flat = array.array("I")
     for ids in split.ids:
@@ -137,7 +126,7 @@ def _packed(split: Split) -> dict:
     return {**columns, "ids": flat.tobytes(), "lengths": lengths, "facts": split.facts}
 
 
-def _unpacked(columns: dict) -> Split:
+def _unpack(columns: dict) -> Split:
     flat = array.array("I")
     flat.frombytes(columns["ids"])
     if sys.byteorder == "big":
@@ -147,8 +136,8 @@ def _unpacked(columns: dict) -> Split:
     lengths: Sequence[int] = columns["lengths"]
     if sum(lengths) != len(flat) or any(len(values) != len(lengths) for values in (*lists.values(), *facts.values())):
         raise ValueError("columns of different lengths")
-    ends, ids = 0, []
+    start, ids = 0, []
     for length in lengths:
-        ids.append(flat[ends : ends + length])
-        ends += length
+        ids.append(flat[start : start + length])
+        start += length
     return Split(ids=ids, **lists, facts=facts)

@@ -620,7 +620,7 @@ def test_only_the_module_that_is_needed_is_imported(tmp_path):
             "is not before --until",
             "the day after",
         ),
-        (["twitter-hashtag", "chat", "--since", "May"], "'May' is not a day", "--help"),
+        (["twitter-hashtag", "chat", "--since", "May"], "'May' is not a date", "--help"),
         (["twitter-hashtag", "chat", "--limit", "0"], "at least 1", "--help"),
     ],
 )

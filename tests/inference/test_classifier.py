@@ -138,7 +138,7 @@ def test_generate_refuses_a_classifier(tmp_path, capsys, family):
     trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", family), LABELS, seed=1)
     opened(trained, tmp_path / "model")
     assert run_script(generate.main, "--model_path", tmp_path / "model") == 1
-    hint = assert_one_error(capsys.readouterr().err, f"{tmp_path / 'model'} classifies texts and writes none")
+    hint = assert_one_error(capsys.readouterr().err, f"{tmp_path / 'model'} is a classifier and cannot write texts")
     assert "classify.py" in hint
 
 

@@ -176,7 +176,7 @@ def test_a_model_that_cannot_be_saved_as_it_is_does_not_pass(name, tmp_path):
         checkpoint.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), [])
 
 
-# ---- what is no model of ours
+# ---- files that fine_tune.py did not write
 
 
 def test_no_file_there(tmp_path):
@@ -199,23 +199,23 @@ def test_a_file_that_would_run_code_is_refused_and_its_code_not_run(write, tmp_p
     path, trap = tmp_path / "model.pt", tmp_path / "trap"
     write(_Malicious(trap), path)
     error = failure(checkpoint.load, str(path))
-    assert f"{path} is not a model that fine_tune.py wrote" in error.problem
+    assert f"{path} was not written by fine_tune.py" in error.problem
     assert not trap.exists()
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.3, 0.9, 0.999])
-def test_a_file_that_is_cut_short_is_refused(keep, tmp_path):
+def test_a_truncated_file_is_refused(keep, tmp_path):
     path = tmp_path / "model.pt"
     checkpoint.save(path, trained(), LOG, CARD)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
-    assert "cut short" in failure(checkpoint.load, str(path)).problem
+    assert "truncated" in failure(checkpoint.load, str(path)).problem
 
 
 @pytest.mark.parametrize("text", [b"not a model", b"{}", b"PK\x03\x04 no archive", b"\x80\x04", bytes(range(256))])
 def test_any_other_file_is_refused(text, tmp_path):
     (tmp_path / "model.pt").write_bytes(text)
-    assert "is not a model that fine_tune.py wrote" in failure(checkpoint.load, str(tmp_path / "model.pt")).problem
+    assert "was not written by fine_tune.py" in failure(checkpoint.load, str(tmp_path / "model.pt")).problem
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"format": "another"}, None])
@@ -256,7 +256,7 @@ def test_a_trained_model_is_replaced_with_overwrite_only(name, tmp_path):
     path = tmp_path / name
     checkpoint.save(path, trained(seed=1), LOG, CARD)
     error = failure(checkpoint.check_output, path, False)
-    assert error.problem == f"{path} already holds a trained model"
+    assert error.problem == f"{path} already contains a trained model"
     assert "--overwrite" in error.hint
     checkpoint.check_output(path, overwrite=True)
     new = trained(seed=2)
@@ -271,14 +271,14 @@ def test_what_is_not_ours_is_never_emptied(overwrite, tmp_path):
         path.mkdir()
         (path / "thesis.tex").write_text("years of work")
         error = failure(checkpoint.check_output, path, overwrite)
-        assert error.problem == f"{path} exists and is not a model of ours"
+        assert error.problem == f"{path} exists, and fine_tune.py did not write it"
     (tmp_path / "notes").write_text("more work")
-    assert "is not a model of ours" in failure(checkpoint.check_output, tmp_path / "notes", overwrite).problem
+    assert "fine_tune.py did not write it" in failure(checkpoint.check_output, tmp_path / "notes", overwrite).problem
 
 
 def test_a_base_model_somebody_downloaded_is_not_ours(tmp_path):
     trained().model.save_pretrained(tmp_path / "gpt2")
-    assert "is not a model of ours" in failure(checkpoint.check_output, tmp_path / "gpt2", True).problem
+    assert "fine_tune.py did not write it" in failure(checkpoint.check_output, tmp_path / "gpt2", True).problem
 
 
 @both_forms

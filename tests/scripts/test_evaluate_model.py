@@ -237,7 +237,7 @@ def test_a_model_with_a_file_missing(call):
 
 def test_a_model_that_is_cut_short(call):
     Path("mine.pt").write_bytes(Path("mine.pt").read_bytes()[:1000])
-    refused(call("--model_path", "mine.pt"), 1, "mine.pt", "cut short")
+    refused(call("--model_path", "mine.pt"), 1, "mine.pt", "truncated")
 
 
 def test_data_that_is_not_there(call):

@@ -174,7 +174,7 @@ def test_an_older_model_is_replaced_with_overwrite_only(call):
     before = Path("mine/run.json").read_bytes()
     code, out, err = call(*FAST, "--seed", 7, "--output_path", "mine")
     assert (code, out) == (1, "")
-    assert "--overwrite" in assert_one_error(err, "already holds a trained model")
+    assert "--overwrite" in assert_one_error(err, "already contains a trained model")
     assert Path("mine/run.json").read_bytes() == before
     assert call(*FAST, "--seed", 7, "--output_path", "mine", "--overwrite")[0] == 0
     assert json.loads(Path("mine/run.json").read_bytes())["seed"] == 7
@@ -294,7 +294,7 @@ def test_data_that_is_cut_short(call, processed, keep, tmp_path):
     path = tmp_path / "cut.pkl"
     whole = processed.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])
-    refused(call(*FAST, data=path), 3, str(path), "cut short")
+    refused(call(*FAST, data=path), 3, str(path), "truncated")
 
 
 def test_data_that_would_run_code(call, tmp_path):
@@ -361,7 +361,7 @@ def test_a_folder_that_is_not_ours(call, output, flags):
     before = there()
     code, out, err = call(*FAST, *flags, "--output_path", output)
     assert (code, out) == (1, "")
-    assert_one_error(err, "is not a model of ours")
+    assert_one_error(err, "fine_tune.py did not write it")
     assert there() == before
 
 

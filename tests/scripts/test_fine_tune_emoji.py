@@ -80,6 +80,6 @@ def test_what_is_wrong_with_an_option_is_said_before_any_work(table, tmp_path, o
 
 def test_a_model_that_is_there_is_not_replaced_unasked(table, results):
     before = (results / "run.json").read_bytes()
-    with pytest.raises(UserError, match="already holds a trained model"):
+    with pytest.raises(UserError, match="already contains a trained model"):
         fine_tune_gpt2(table, "tiny", results, **OPTIONS)
     assert (results / "run.json").read_bytes() == before

@@ -282,7 +282,7 @@ def test_a_pt_file_that_is_cut_short_is_refused(cli, folder, tmp_path, kept):
     checkpoint.save(path, checkpoint.load(str(folder)), "", "")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
-    assert "fine_tune.py" in refused(cli("--model_path", path), 1, str(path), "cut short")
+    assert "fine_tune.py" in refused(cli("--model_path", path), 1, str(path), "truncated")
 
 
 def test_a_prompt_longer_than_the_context_is_named(cli, tmp_path):

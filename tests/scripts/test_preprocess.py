@@ -648,7 +648,7 @@ def test_a_full_disk_leaves_the_old_pickle(call, processed, output):
     assert (code, out) == (1, "")
     assert err.splitlines()[-2:] == [
         f"error: cannot write {output}: File too large",
-        "hint: free some space or choose another output path; what was there is untouched",
+        "hint: free some space or choose another output path; an existing file there is unchanged",
     ]
     assert output.read_bytes() == processed.read_bytes()
     assert list(output.parent.iterdir()) == [output]

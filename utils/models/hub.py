@@ -147,7 +147,8 @@ def _token() -> str:
 
 # Nothing else in a model's folder is published: answers, mistakes and searches hold texts and paths of their own.
 PUBLISHED = (
-    *checkpoint.WEIGHT_FILES,
+    "*.safetensors",
+    "*.safetensors.index.json",
     *(checkpoint.RUN_FILE, checkpoint.LOG_FILE, checkpoint.CARD_FILE),
     *("config.json", "generation_config.json", "chat_template.jinja"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
