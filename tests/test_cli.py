@@ -206,6 +206,13 @@ def test_a_wrong_config_is_a_usage_error(refused, tmp_path, text, problem, hint)
     assert hint in suggested
 
 
+def test_options_of_a_call_from_python_are_checked_as_a_config_is(parser):
+    args = parser.parse_options({"data": ["a.csv"], "batch_size": 8, "keep_replies": True, "lang": None})
+    assert args == parser.parse_args(["--data", "a.csv", "--batch_size", "8", "--keep_replies"])
+    with pytest.raises(UsageError, match="options: unknown key 'batch_sise'"):
+        parser.parse_options({"batch_sise": 8})
+
+
 def test_a_config_that_cannot_be_read_is_a_usage_error(refused, tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"lang: \xe9")
     assert "No such file" in refused("--data", "x", "--config", str(tmp_path / "none.yaml"))[0]

@@ -47,6 +47,10 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown flag {flag}", f"did you mean {nearest}? " if nearest else "")
         return super().parse_args(self._config_arguments(given) + given)
 
+    def parse_options(self, options: Mapping[str, object]) -> argparse.Namespace:
+        """Return the flags of a call from Python; `options` are checked as the settings of a config file are."""
+        return super().parse_args(self._as_arguments("options", options))
+
     def error(self, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")
 
@@ -68,19 +72,25 @@ class Parser(argparse.ArgumentParser):
         path = self._config_path(given)
         if path is None:
             return []
-        given_actions = {self._option_string_actions.get(argument.partition("=")[0]) for argument in given}
+        given_actions = [self._option_string_actions.get(argument.partition("=")[0]) for argument in given]
+        return self._as_arguments(str(path), _read_config(path), given_actions)
+
+    def _as_arguments(
+        self, source: str, settings: Mapping[str, object], given: Sequence[argparse.Action | None] = ()
+    ) -> list[str]:
+        """Return settings as command-line arguments, without those of the actions in `given`."""
         arguments = []
-        for key, value in _read_config(path).items():
+        for key, value in settings.items():
             flag = "--" + str(key).replace("-", "_")
             action = self._option_string_actions.get(flag)
             if action is None or flag == "--config":
                 nearest = self._nearest(flag)
                 raise UsageError(
-                    f"{path}: unknown key {key!r}",
+                    f"{source}: unknown key {key!r}",
                     f"did you mean {nearest[2:]!r}?" if nearest else f"python {self.prog} --help lists the flags",
                 )
-            if action not in given_actions:
-                arguments += _as_arguments(path, flag, action, value)
+            if action not in given:
+                arguments += _flag_arguments(source, flag, action, value)
         return arguments
 
     def _config_path(self, given: list[str]) -> Path | None:
@@ -191,10 +201,10 @@ def _read_config(path: Path) -> dict:
     return settings
 
 
-def _as_arguments(path: Path, flag: str, action: argparse.Action, value: object) -> list[str]:
+def _flag_arguments(source: str, flag: str, action: argparse.Action, value: object) -> list[str]:
     if action.nargs == 0:
         if not isinstance(value, bool):
-            raise UsageError(f"{path}: {flag[2:]} is {value!r}, expected true or false", f"write `{flag[2:]}: true`")
+            raise UsageError(f"{source}: {flag[2:]} is {value!r}, expected true or false", f"write `{flag[2:]}: true`")
         return [flag] if value else []
     one_flag_for_all = action.nargs in ("+", "*")
     takes_several = one_flag_for_all or isinstance(action, argparse._AppendAction)
@@ -202,7 +212,7 @@ def _as_arguments(path: Path, flag: str, action: argparse.Action, value: object)
     values = [item for item in values if item is not None]  # a key without a value keeps the default
     for item in values:
         if not isinstance(item, str | int | float) or isinstance(item, bool):  # YAML reads an unquoted no as false
-            raise UsageError(f"{path}: {flag[2:]} is {item!r}, expected text or a number", "put quotes around text")
+            raise UsageError(f"{source}: {flag[2:]} is {item!r}, expected text or a number", "put quotes around text")
     if one_flag_for_all and values:
         return [flag, *map(str, values)]
     return [f"{flag}={item}" for item in values]
