@@ -24,7 +24,7 @@ def split(*texts):
         group=[f"row {number}" for number in range(len(texts))],
         ids=[array.array("I", [256, *text.encode(), 256]) for text in texts],
         loss_start=[1 for _ in texts],
-        facts={"id": [str(2**60 + number) for number in range(len(texts))], "is_reply": [True for _ in texts]},
+        metadata={"id": [str(2**60 + number) for number in range(len(texts))], "is_reply": [True for _ in texts]},
     )
 
 
@@ -105,7 +105,7 @@ def test_take_keeps_the_rows_asked_for_in_order():
     taken = PROCESSED.splits["train"].take([2, 0])
     assert taken.completion == ["三", "one"]
     assert taken.group == ["row 2", "row 0"]
-    assert taken.facts == {"id": [str(2**60 + 2), str(2**60)], "is_reply": [True, True]}
+    assert taken.metadata == {"id": [str(2**60 + 2), str(2**60)], "is_reply": [True, True]}
     assert [list(ids[1:-1]) for ids in taken.ids] == [list("三".encode()), list(b"one")]
     assert len(taken) == 2
 

@@ -22,7 +22,7 @@ class Split:
     """The train, validation or test split in columns; every list has one entry per row.
 
     `ids` are the token ids of prompt and completion with the tokens around them; the tokens from `ids[loss_start]` on
-    are supervised. `facts` are the data's other columns: id, date, language, ….
+    are supervised. `metadata` holds further columns, such as id, date and language.
     """
 
     prompt: list[str]
@@ -31,7 +31,7 @@ class Split:
     group: list[str]
     ids: list[array.array]
     loss_start: list[int]
-    facts: dict[str, list] = field(default_factory=dict)
+    metadata: dict[str, list] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.completion)
@@ -40,8 +40,8 @@ class Split:
         """Return the split with these rows, in this order."""
         rows = list(rows)
         columns = {name: [getattr(self, name)[row] for row in rows] for name in (*COLUMNS, "ids")}
-        facts = {name: [values[row] for row in rows] for name, values in self.facts.items()}
-        return Split(**columns, facts=facts)
+        metadata = {name: [values[row] for row in rows] for name, values in self.metadata.items()}
+        return Split(**columns, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _pack(split: Split) -> dict:
     if sys.byteorder == "big":
         flat.byteswap()
     lengths = [len(ids) for ids in split.ids]
-    return {**columns, "ids": flat.tobytes(), "lengths": lengths, "facts": split.facts}
+    return {**columns, "ids": flat.tobytes(), "lengths": lengths, "facts": split.metadata}
 
 
 def _unpack(columns: dict) -> Split:
@@ -132,12 +132,14 @@ def _unpack(columns: dict) -> Split:
     if sys.byteorder == "big":
         flat.byteswap()
     lists = {name: columns[name] for name in COLUMNS}
-    facts = dict(columns["facts"])
+    metadata = dict(columns["facts"])
     lengths: Sequence[int] = columns["lengths"]
-    if sum(lengths) != len(flat) or any(len(values) != len(lengths) for values in (*lists.values(), *facts.values())):
+    if sum(lengths) != len(flat) or any(
+        len(values) != len(lengths) for values in (*lists.values(), *metadata.values())
+    ):
         raise ValueError("columns of different lengths")
     start, ids = 0, []
     for length in lengths:
         ids.append(flat[start : start + length])
         start += length
-    return Split(ids=ids, **lists, facts=facts)
+    return Split(ids=ids, **lists, metadata=metadata)

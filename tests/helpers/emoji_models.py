@@ -55,7 +55,7 @@ def split_of(rows: list[tuple], target: str, tokenizer) -> Split:
         group=[row[3] for row in rows],
         ids=ids,
         loss_start=loss_start,
-        facts={
+        metadata={
             "emoji": [row[1] for row in rows],
             "group": [row[2] for row in rows],
             "sub_group": [None] * len(rows),

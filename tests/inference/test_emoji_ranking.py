@@ -130,7 +130,7 @@ def test_a_model_without_a_cache_of_keys_is_ranked_too():
 def test_a_model_that_knows_the_table_ranks_the_right_one_first(known):
     train = emoji_data().splits["train"]
     found = [ranked[0] for ranked in rank_by_beams(known, train.prompt, 1)]
-    assert [one.emoji for one in found] == train.facts["emoji"]
+    assert [one.emoji for one in found] == train.metadata["emoji"]
     assert min(one.probability for one in found) > 0.5
     # It has learnt to write whole emoji, so that what it writes freely is one, too.
     free = [ranked[0] for ranked in rank_by_beams(known, train.prompt, 1, constrained=False)]

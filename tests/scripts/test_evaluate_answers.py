@@ -44,7 +44,7 @@ def split_of(asked: list[list[dict]], answers: list[str], tokenizer) -> Split:
         group=[f"instruction {number}" for number in range(len(asked))],
         ids=ids,
         loss_start=loss_start,
-        facts={"messages": asked, "id": [None] * len(asked)},
+        metadata={"messages": asked, "id": [None] * len(asked)},
     )
 
 
@@ -483,7 +483,7 @@ def test_a_chat_template_that_refuses_a_conversation(call):
     asked = conversations()
     asked[3] = [{"role": "system", "content": "Be brief."}, *asked[3]]
     data = instructions()
-    data.splits["test"].facts["messages"][3] = asked[3]
+    data.splits["test"].metadata["messages"][3] = asked[3]
     save_processed(Path("system.pkl"), data)
     Path("base/chat_template.jinja").write_text(
         "{% for message in messages %}{% if message['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"

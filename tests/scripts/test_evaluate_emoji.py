@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     data = emoji_data()
     save_processed(folder / DATA, data)
     unseen = emoji_data(split_by="concept")
-    for rows in unseen.splits["train"].facts.values():  # no emoji of the test split has a training description
+    for rows in unseen.splits["train"].metadata.values():  # no emoji of the test split has a training description
         rows[:] = ["🦖" if value in EMOJI else value for value in rows]
     save_processed(folder / "unseen.pkl", unseen)
     base = random_model("gpt2", max_position_embeddings=128)
@@ -84,7 +84,7 @@ def plain_figures(rankings: list[list[str]], test: Split) -> dict[str, float]:
     firsts = [ranked[0] if ranked else None for ranked in rankings]
     groups = [
         GROUP.get(first) in {GROUP[emoji] for emoji in right_for(description)}
-        for first, description, group in zip(firsts, test.prompt, test.facts["group"], strict=True)
+        for first, description, group in zip(firsts, test.prompt, test.metadata["group"], strict=True)
         if group
     ]
     concepts = [
@@ -148,7 +148,7 @@ def test_the_baseline_is_the_nearest_training_description(call):
     rankings = []
     for asked in vectorizer.transform(test.prompt).toarray():
         cosines = sorted(((-float(vector @ asked), row) for row, vector in enumerate(known)))
-        rankings.append(list(dict.fromkeys(train.facts["emoji"][row] for cosine, row in cosines if cosine < 0)))
+        rankings.append(list(dict.fromkeys(train.metadata["emoji"][row] for cosine, row in cosines if cosine < 0)))
     found = evaluation["baselines"]["nearest_description"]
     assert values(found) == pytest.approx(plain_figures(rankings, test))
     assert 0 < found["top_1"]["value"] < 1
@@ -193,7 +193,7 @@ def test_unseen_concepts_are_called_so(call):
 
 def test_data_without_groups(call):
     data = emoji_data()
-    data.splits["test"].facts["group"][:] = [None] * 12
+    data.splits["test"].metadata["group"][:] = [None] * 12
     save_processed(Path("bare.pkl"), data)
     code, out, _ = call(data="bare.pkl")
     assert code == 0

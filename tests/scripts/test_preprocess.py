@@ -164,7 +164,7 @@ def test_the_sample_tweets(processed):
     path = SAMPLES / "tweets.csv"
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert data.sources == [{"path": str(path), "sha256": sha256, "rows": 61, "encoding": "utf-8"}]
-    facts = data.splits["train"].facts
+    facts = data.splits["train"].metadata
     assert facts.keys() == {"id", "date", "language", "is_reply", "is_retweet"}
     assert {len(values) for values in facts.values()} == {46}
     rows = {row["id"]: row for row in csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))}
@@ -370,7 +370,7 @@ def post(number, **changes):
 
 
 def all_of(processed, name):
-    return [value for split in processed.splits.values() for value in split.facts[name]]
+    return [value for split in processed.splits.values() for value in split.metadata[name]]
 
 
 def test_the_pickle_knows_what_a_post_is_and_not_who_wrote_it(made, written, output):

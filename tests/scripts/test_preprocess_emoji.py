@@ -72,7 +72,7 @@ def pairs_of(data):
     return sorted(
         row
         for split in data.splits.values()
-        for row in zip(split.prompt, split.facts["emoji"], split.facts["language"], strict=True)
+        for row in zip(split.prompt, split.metadata["emoji"], split.metadata["language"], strict=True)
     )
 
 
@@ -103,7 +103,7 @@ def test_the_sample_table(made):
     side = next(split for split in data.splits.values() if "shinto shrine" in split.prompt)
     row = side.prompt.index("shinto shrine")
     assert (side.completion[row], side.label[row], side.group[row]) == ("⛩️", None, "26E9")
-    assert {name: values[row] for name, values in side.facts.items()} == {
+    assert {name: values[row] for name, values in side.metadata.items()} == {
         "emoji": "⛩️",
         "group": "Travel & Places",
         "sub_group": "place-religious",

@@ -86,7 +86,7 @@ def chat_model(tmp_path):
 def rows_of(data):
     """(messages, completion) of every row, sorted."""
     rows = [
-        row for split in data.splits.values() for row in zip(split.facts["messages"], split.completion, strict=True)
+        row for split in data.splits.values() for row in zip(split.metadata["messages"], split.completion, strict=True)
     ]
     return sorted(rows, key=json.dumps)
 
@@ -129,8 +129,8 @@ def test_every_row_is_written_in_the_template(made, template):
     set_chat_template(tokenizer, template)
     form = open_chat_template(tokenizer)
     for split in data.splits.values():
-        assert (set(split.label), split.facts.keys()) == ({None}, {"messages", "id"})
-        columns = (split.ids, split.loss_start, split.prompt, split.completion, split.facts["messages"])
+        assert (set(split.label), split.metadata.keys()) == ({None}, {"messages", "id"})
+        columns = (split.ids, split.loss_start, split.prompt, split.completion, split.metadata["messages"])
         for ids, loss_start, prompt, completion, messages in zip(*columns, strict=True):
             assert prompt == form.render(messages)
             assert form.encode([messages]) == [list(ids[:loss_start])]
@@ -170,7 +170,9 @@ def test_the_audit_shows_prompts_with_their_answers(call):
 
 def test_the_ids_of_the_file_are_kept(made):
     data = made([{**row, "id": f"id {number}"} for number, row in enumerate(pairs())])
-    ids = {split.completion[row]: name for split in data.splits.values() for row, name in enumerate(split.facts["id"])}
+    ids = {}
+    for split in data.splits.values():
+        ids |= zip(split.completion, split.metadata["id"], strict=True)
     assert ids == {row["output"]: f"id {number}" for number, row in enumerate(pairs())}
 
 
@@ -275,7 +277,7 @@ def test_no_instruction_stands_on_two_sides(made):
     data = made(rows)
     assert data.audit["kept"] == {"train": 104, "validation": 12, "test": 4}
     sides = [
-        {messages[-1]["content"].rstrip(".!").lower() for messages in split.facts["messages"]}
+        {messages[-1]["content"].rstrip(".!").lower() for messages in split.metadata["messages"]}
         for split in data.splits.values()
     ]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 30
@@ -312,7 +314,7 @@ def test_every_answer_of_a_chat_is_an_example_of_one_group(made):
     assert rows_of(data) == sorted(expected, key=json.dumps)
     groups = [set(split.group) for split in data.splits.values()]
     assert sum(map(len, groups)) == len(set.union(*groups)) == 30
-    side = next(split for split in data.splits.values() if len(split.facts["messages"][-1]) == 5)
+    side = next(split for split in data.splits.values() if len(split.metadata["messages"][-1]) == 5)
     number = len(side) - 1
     assert side.prompt[number].count("### Response:") == 3
 
@@ -365,7 +367,7 @@ def test_half_of_the_training_prompts_name_the_length_of_their_answer(made):
     assert data.recipe["lengths"] == limits
     hinted = []
     for messages, before, answer, prompt in zip(
-        train.facts["messages"], same.facts["messages"], train.completion, train.prompt, strict=True
+        train.metadata["messages"], same.metadata["messages"], train.completion, train.prompt, strict=True
     ):
         length = "short" if count_words(answer) <= limits["short"] else "long"
         if limits["short"] < count_words(answer) <= limits["medium"]:
@@ -380,8 +382,8 @@ def test_half_of_the_training_prompts_name_the_length_of_their_answer(made):
         assert data.splits[name] == plain.splits[name]
     again = made(rows, "--length_hints")
     assert again.splits == data.splits
-    other = made(rows, "--length_hints", "--seed", "7").splits["train"].facts["messages"]
-    assert other != train.facts["messages"]
+    other = made(rows, "--length_hints", "--seed", "7").splits["train"].metadata["messages"]
+    assert other != train.metadata["messages"]
 
 
 def test_answers_of_one_length_are_pointed_out(call):

@@ -118,7 +118,7 @@ def test_the_sample_reviews(made):
     assert data.tokenizer == {"name": "tiny", "fingerprint": tokenizer_fingerprint(tokenizer)}
     for split in data.splits.values():
         assert (set(split.completion), set(split.loss_start)) == ({""}, {0})
-        assert len(split.facts["id"]) == len(split)
+        assert len(split.metadata["id"]) == len(split)
         for text, ids in zip(split.prompt, split.ids, strict=True):
             assert tokenizer.decode(ids, skip_special_tokens=True) == f"Review: {text}\nSentiment:"
 

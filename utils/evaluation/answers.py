@@ -85,7 +85,7 @@ def evaluate_answers(
             **answers_difference(test.completion, tuned, base),
         }
     if models["tuned"].run.get("lengths"):
-        evaluation["lengths"] = _by_length(models["tuned"], test.facts["messages"], sampling, seed)
+        evaluation["lengths"] = _by_length(models["tuned"], test.metadata["messages"], sampling, seed)
     rows = [
         {
             "row": places[number],
@@ -95,7 +95,7 @@ def evaluate_answers(
             **{name: vars(answers[place]) for name, answers in written.items()},
         }
         for place, (number, messages, reference) in enumerate(
-            zip(numbers, test.facts["messages"], test.completion, strict=True)
+            zip(numbers, test.metadata["messages"], test.completion, strict=True)
         )
     ]
     return evaluation, rows

@@ -54,7 +54,7 @@ def evaluate_emoji(
     test = data.splits["test"].take(sorted(random.Random(seed).sample(rows, min(limit or len(rows), len(rows)))))
     run = models["tuned"].run or data.recipe
     train = data.splits["train"]
-    trained_emoji = set(train.facts["emoji"])
+    trained_emoji = set(train.metadata["emoji"])
     judged = _RankedTestRows(test, _right_emoji(data, test), run["targets"], seed)
 
     evaluation = {
@@ -66,7 +66,7 @@ def evaluate_emoji(
         "concepts": len(set(test.group)),
         "targets": len(run["targets"]),
         "depth": RANKING_DEPTH,
-        "rows_of_trained_emoji": sum(emoji in trained_emoji for emoji in test.facts["emoji"]),
+        "rows_of_trained_emoji": sum(emoji in trained_emoji for emoji in test.metadata["emoji"]),
     }
     memory = open_memory(run)
     named, exists = {}, {target[1] for target in run["targets"]}
@@ -87,7 +87,7 @@ def evaluate_emoji(
         }
     if memory:
         evaluation[ALONE] = judged.figures([[one.emoji for one in row] for row in alone])
-    named[NEAREST] = nearest_emoji(train.prompt, train.facts["emoji"], test.prompt, RANKING_DEPTH)
+    named[NEAREST] = nearest_emoji(train.prompt, train.metadata["emoji"], test.prompt, RANKING_DEPTH)
     evaluation["baselines"] = {NEAREST: judged.figures(named[NEAREST])}
     tuned, *others = (judged.hits(named[name]) for name in ("tuned", NEAREST, "base") if name in named)
     evaluation["difference"] = {
@@ -110,7 +110,7 @@ class _RankedTestRows:
         self.concept_of = {target[1]: target[3] for target in targets}
         self.groups = [
             {group, *(self.group_of.get(emoji) for emoji in emojis)} - {None} if group else set()
-            for group, emojis in zip(test.facts["group"], right, strict=True)
+            for group, emojis in zip(test.metadata["group"], right, strict=True)
         ]
         self.concepts = [
             {concept, *(self.concept_of.get(emoji) for emoji in emojis)} - {None}
@@ -148,8 +148,8 @@ class _RankedTestRows:
         found = [
             {
                 "description": self.test.prompt[row],
-                "emoji": self.test.facts["emoji"][row],
-                "group": self.test.facts["group"][row],
+                "emoji": self.test.metadata["emoji"][row],
+                "group": self.test.metadata["group"][row],
                 "prediction": named[row][0],
                 "prediction_group": self.group_of[named[row][0]],
                 "probability": ranked[row][0].probability,
@@ -165,7 +165,7 @@ class _RankedTestRows:
 def _right_emoji(data: "Processed", test: "Split") -> list[list[str]]:
     same = {}
     for split in data.splits.values():
-        for description, emoji in zip(split.prompt, split.facts["emoji"], strict=True):
+        for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
             same.setdefault(text_key(description), set()).add(emoji)
     return [sorted(same[text_key(description)]) for description in test.prompt]
 

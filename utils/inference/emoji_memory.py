@@ -79,7 +79,7 @@ class EmojiMemory:
 
 def memory_entries(train: "Split") -> list[list[str]]:
     """What run.json keeps of the training descriptions: [description, emoji] each."""
-    return [list(pair) for pair in zip(train.prompt, train.facts["emoji"], strict=True)]
+    return [list(pair) for pair in zip(train.prompt, train.metadata["emoji"], strict=True)]
 
 
 def open_memory(run: Mapping[str, Any]) -> EmojiMemory | None:

@@ -105,7 +105,7 @@ def filter_pairs(table: EmojiTable, filters: Filters, seed: int) -> Filtered:
         texts=[row.description for row in rows],
         labels=[None] * len(rows),
         groups=[concept_of(row.emoji) for row in rows],
-        facts={
+        metadata={
             "emoji": [row.emoji for row in rows],
             "group": [row.group for row in rows],
             "sub_group": [row.sub_group for row in rows],
@@ -118,10 +118,10 @@ def filter_pairs(table: EmojiTable, filters: Filters, seed: int) -> Filtered:
 
 
 def _encoded(filtered: Filtered, tokenizer: "PreTrainedTokenizerBase", template: str, target: str) -> Split:
-    completions = [target_text(emoji, target) for emoji in filtered.facts["emoji"]]
+    completions = [target_text(emoji, target) for emoji in filtered.metadata["emoji"]]
     prompts = [apply_template(template, description) for description in filtered.texts]
     ids, loss_start = encode(tokenizer, prompts, completions)
-    return Split(filtered.texts, completions, filtered.labels, filtered.groups, ids, loss_start, filtered.facts)
+    return Split(filtered.texts, completions, filtered.labels, filtered.groups, ids, loss_start, filtered.metadata)
 
 
 def split_pairs(filtered: Filtered, task: Task, split_by: str, seed: int) -> dict[str, Sequence[int]]:
@@ -139,10 +139,12 @@ def split_pairs(filtered: Filtered, task: Task, split_by: str, seed: int) -> dic
                 f"bring more rows, or filter less (dropped: {describe_drops(filtered.dropped) or 'nothing'})",
             )
     else:
-        sides = split_wordings([_wording(text) for text in filtered.texts], filtered.facts["emoji"], task.split, seed)
+        sides = split_wordings(
+            [_wording(text) for text in filtered.texts], filtered.metadata["emoji"], task.split, seed
+        )
         if not all(sides):
             raise DataError(
-                f"of {len(set(filtered.facts['emoji'])):,} emoji, too few have two descriptions of their own to learn "
+                f"of {len(set(filtered.metadata['emoji'])):,} emoji, too few have two descriptions of their own to learn "
                 "one and be asked for the other",
                 "add further names: --aliases en (or more: en,fr), or split by concept",
             )
@@ -204,7 +206,7 @@ def count_emoji(splits: Mapping[str, Split], targets: Sequence[Sequence]) -> dic
     emoji_of: dict[str, list[str]] = defaultdict(list)
     languages: dict[str, int] = defaultdict(int)
     for split in splits.values():
-        facts = (split.facts["emoji"], split.facts["language"])
+        facts = (split.metadata["emoji"], split.metadata["language"])
         for description, emoji, language in zip(split.prompt, *facts, strict=True):
             emoji_of[" ".join(description.casefold().split())].append(emoji)
             languages[language or "unknown"] += 1
@@ -216,7 +218,7 @@ def count_emoji(splits: Mapping[str, Split], targets: Sequence[Sequence]) -> dic
         "splits": {
             name: {
                 "concepts": len(set(split.group)),
-                "emoji": len(set(split.facts["emoji"])),
+                "emoji": len(set(split.metadata["emoji"])),
                 "descriptions": len(split),
             }
             for name, split in splits.items()

@@ -57,7 +57,7 @@ class Filtered:
     texts: list[str]
     labels: list[str | None]
     groups: list[str]
-    facts: dict[str, list]  # what is known of each row: id, date, language, reply, retweet; the user only where wanted
+    metadata: dict[str, list]  # id, date, language, …; the user only where wanted
     dropped: dict[str, int]  # reason → rows
     cleaned: dict[str, int]  # kind of noise → texts that had it
     samples: list[dict[str, str]]  # three texts before and after, without user names unless they are wanted
@@ -137,7 +137,7 @@ def filter_rows(
         texts=rows["text"].tolist(),
         labels=of_left(labels),
         groups=rows["group"].tolist(),
-        facts=_facts(rows, filters.keep_users),
+        metadata=_facts(rows, filters.keep_users),
         dropped=dropped,
         cleaned=prepared.cleaned,
         samples=_samples(rows, filters.keep_users),

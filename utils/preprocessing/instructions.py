@@ -84,7 +84,7 @@ def filter_conversations(found: Conversations, filters: Filters, seed: int, has_
         texts=[answer for _, answer, _ in rows],
         labels=[None] * len(rows),
         groups=_groups([messages for messages, _, _ in rows]),
-        facts={
+        metadata={
             "messages": [messages for messages, _, _ in rows],
             "id": [conversation.id for _, _, conversation in rows],
             "where": [conversation.where for _, _, conversation in rows],
@@ -104,7 +104,7 @@ def encode_sides(
     the training answers is short, a third medium, and a third long. Without, the second value is None. DataError naming
     file and row where the template refuses a conversation.
     """
-    messages, lengths = list(filtered.facts["messages"]), None
+    messages, lengths = list(filtered.metadata["messages"]), None
     if hints_seed is not None:
         train = [int(row) for row in sides["train"]]
         lengths = _length_limits([count_words(filtered.texts[row]) for row in train])
@@ -113,7 +113,7 @@ def encode_sides(
     try:
         ids, loss_start = encode_answers(form, messages, filtered.texts)
     except DataError as error:
-        raise DataError(_located(error.problem, filtered.facts["where"]), error.hint) from error
+        raise DataError(_located(error.problem, filtered.metadata["where"]), error.hint) from error
     whole = Split(
         prompt=[form.render(conversation) for conversation in messages],
         completion=filtered.texts,
@@ -121,7 +121,7 @@ def encode_sides(
         group=filtered.groups,
         ids=ids,
         loss_start=loss_start,
-        facts={"messages": messages, "id": filtered.facts["id"]},
+        metadata={"messages": messages, "id": filtered.metadata["id"]},
     )
     return {name: whole.take(side) for name, side in sides.items()}, lengths
 

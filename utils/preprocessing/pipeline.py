@@ -180,7 +180,7 @@ def encode_filtered(filtered: Filtered, task: Task, tokenizer: "PreTrainedTokeni
     rows = zip(filtered.texts, filtered.groups, filtered.labels, strict=True)
     examples = [task.to_example(*row) for row in rows]
     if task.kind == "generate":
-        return replace(encode_examples(tokenizer, examples), facts=filtered.facts)
+        return replace(encode_examples(tokenizer, examples), metadata=filtered.metadata)
     prompts = [example.prompt for example in examples]
     ids, _ = encode_for_classification(tokenizer, prompts, task.template)
     return Split(
@@ -190,7 +190,7 @@ def encode_filtered(filtered: Filtered, task: Task, tokenizer: "PreTrainedTokeni
         group=[example.group for example in examples],
         ids=ids,
         loss_start=[0] * len(examples),
-        facts=filtered.facts,
+        metadata=filtered.metadata,
     )
 
 

@@ -71,7 +71,7 @@ def prepare_writer(
     freeze_parameters(base.model, unfreeze_last, train_head)
     longest = min(max_length or sys.maxsize, context_length(base.model))
     if data.recipe["kind"] == "emoji":
-        numbers = without_most_tones(data.splits["train"].facts["emoji"], seed)
+        numbers = without_most_tones(data.splits["train"].metadata["emoji"], seed)
         if left_out := len(data.splits["train"]) - len(numbers):
             log.info("training on all emoji without a skin tone, and without %s of the rows with one", f"{left_out:,}")
         data = replace(data, splits={**data.splits, "train": data.splits["train"].take(numbers)})

@@ -153,7 +153,7 @@ def _are_stored(data: "Processed", tokenizer: "PreTrainedTokenizerBase") -> bool
 
 def _encode_split(data: "Processed", tokenizer: "PreTrainedTokenizerBase", split: "Split") -> tuple[list, list[int]]:
     if data.recipe["kind"] == "instruct":
-        return encode_answers(open_chat_template(tokenizer), split.facts["messages"], split.completion)
+        return encode_answers(open_chat_template(tokenizer), split.metadata["messages"], split.completion)
     prompts = [apply_template(data.recipe["template"], prompt) for prompt in split.prompt]
     return encode(tokenizer, prompts, split.completion)
 
