@@ -180,19 +180,19 @@ def fine_tune_gpt2(
 ) -> Path:
     """From a table of emoji (a file, or "builtin") to a trained model and its tokenizer in the folder `output_dir`.
 
-    Pushed only where `hub_model_name` is given. `options` are aliases (a list of languages), target and split_by of
+    Pushed only where `hub_model_name` is given. `options` are aliases (a list of languages), emoji_target and split_by of
     preprocess.py, and the flags of this script (`epochs=3`, `save_steps=100`, `overwrite=True`, …). The processed
     table is put into the folder, for evaluate_model.py. UserError for what is wrong.
     """
     import yaml
 
-    from utils.preprocessing.flags import default_filters, take_table_options
+    from utils.preprocessing.filters import Filters
     from utils.preprocessing.pipeline import PipelineSettings, process_emoji
     from utils.tasks.emoji import EMOJI
 
-    table = take_table_options(options)
-    filters = default_filters(EMOJI)
-    shared = PipelineSettings(EMOJI, model_name, "model_name", filters, options.get("seed", 42))
+    names = {"aliases": "aliases", "emoji_target": "emoji_target", "target": "emoji_target", "split_by": "split_by"}
+    table = {name: options.pop(option) for option, name in names.items() if option in options}
+    shared = PipelineSettings(EMOJI, model_name, Filters.for_task(EMOJI), options.get("seed", 42), "model_name")
     options |= {"output_path": str(output_dir)}
     if hub_model_name is not None:
         options |= {"push_to_hub": True, "hub_model_id": hub_model_name}

@@ -1,4 +1,4 @@
-"""Turn raw files into one processed pickle: read, filter, clean, drop duplicates, encode, split.
+"""Turn raw files into one processed pickle: read, filter, clean, drop duplicates, split, encode.
 
 python preprocess.py --data_path data/tweets.csv --output_path data/processed.pkl
 python preprocess.py --data_path data/samples/tweets_fr.jsonl --lang fr --hashtags unhash --model tiny
@@ -22,23 +22,23 @@ from utils.preprocessing.flags import (
     aliases_from,
     check_flags_suit_task,
     cleaning_from,
-    emoji_options_from,
     filters_from,
 )
+from utils.tasks.emoji import SPLITS_BY, TARGETS
 from utils.tasks.tasks import TASKS
 
 if TYPE_CHECKING:
-    from utils.preprocessing.pipeline import PipelineSettings
     from utils.processed import Processed
+    from utils.tasks.base import Task
 
 DEFAULT_TASK = "tweets"
-COLLECTING = ("scrape", "scrape_only", "limit", "since", "until", "retries")
+SCRAPE_FLAGS = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
 log = logging.getLogger("utils.preprocess")
 
 
 def build_parser() -> Parser:
-    """The command line of preprocess.py."""
+    """Return the command line of preprocess.py."""
     parser = Parser(__doc__)
     add = parser.add_argument
     add(
@@ -47,9 +47,9 @@ def build_parser() -> Parser:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders; an X archive; a Mastodon outbox.json; "
-        "hf://USER/NAME for a data set of the Hub; builtin for the emoji package's table (--task emoji); with "
-        "--scrape, the .jsonl file to collect into",
+        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders of them; an X archive; a Mastodon outbox.json; "
+        "hf://USER/NAME for a dataset on the Hub; builtin for the emoji package's table (--task emoji); with --scrape, "
+        "the .jsonl file to write posts to",
     )
     add("--output_path", type=Path, default=Path("data/processed.pkl"), help="default: %(default)s")
     add(
@@ -57,22 +57,22 @@ def build_parser() -> Parser:
         choices=sorted(TASKS),
         help="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()) + f" (default: {DEFAULT_TASK})",
     )
-    add("--hub_split", default="train", help="the split of a data set of the Hub (default: %(default)s)")
+    add("--hub_split", default="train", help="split of a dataset on the Hub to read (default: %(default)s)")
     add(
         "--scrape",
         nargs=2,
         metavar=("SOURCE", "TARGET"),
         help="collect posts first: mastodon-hashtag TAG@INSTANCE, mastodon-user NAME@INSTANCE, telegram-channel NAME, "
-        "twitter-search WORDS, … (an unknown SOURCE lists all)",
+        "twitter-search WORDS, … (an unknown SOURCE lists all of them)",
     )
-    add("--scrape_only", action="store_true", help="collect, and leave it at that")
-    add("--limit", type=positive_int, help="posts to collect in all (default: 10000)")
-    add("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) on")
+    add("--scrape_only", action="store_true", help="collect posts and stop")
+    add("--limit", type=positive_int, help="number of posts to collect in total (default: 10000)")
+    add("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) or later")
     add("--until", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
-    add("--retries", type=non_negative_int, help="times in a row to ask a site again (default: 5)")
-    add("--text_column", help="name or number of the column that holds the text (default: recognised by its name)")
-    add("--no_header", action="store_true", help="the first line is data; the columns are called 0, 1, 2, …")
-    add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 where installed, else gpt2)")
+    add("--retries", type=non_negative_int, help="number of retries in a row before giving up (default: 5)")
+    add("--text_column", help="name or number of the column that holds the text (default: recognized by name)")
+    add("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
+    add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 if installed, else gpt2)")
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print the audit as JSON on stdout")
     add_preprocess_flags(parser)
@@ -80,90 +80,89 @@ def build_parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Read, filter, encode, split, save; the audit goes to stderr."""
+    """Collect posts if asked to; process the files, save the pickle, and print the audit to stderr."""
     args = build_parser().parse_args(argv)
     distributed.require_single_process("preprocess.py")
     task = TASKS[args.task or DEFAULT_TASK]
     check_flags_suit_task(args, task)
     if not args.scrape_only:
         check_writable(args.output_path)
-    if any(getattr(args, name) not in (None, False) for name in COLLECTING):
+    if any(getattr(args, flag) not in (None, False) for flag in SCRAPE_FLAGS):
         collected = collect(args)
         if args.scrape_only:
             print(json.dumps(collected) if args.json else collected["data_path"])
             return EXIT_DONE
 
-    from utils.models.base_models import default_model
     from utils.preprocessing.audit import format_audit
-    from utils.preprocessing.emoji_pairs import format_emoji_counts
     from utils.preprocessing.filters import filter_warnings
-    from utils.preprocessing.pipeline import PipelineSettings, without_cyclic_gc
+    from utils.preprocessing.pipeline import without_cyclic_gc
     from utils.processed import save_processed
 
-    base_model, reason = (args.model, "--model") if args.model else default_model()
-    filters = filters_from(args, task)
-    shared = PipelineSettings(task, base_model, reason, filters, args.seed)
     with without_cyclic_gc():
-        processed = PROCESS[task.kind](args, shared)
+        processed = process(args, task)
         save_processed(args.output_path, processed)
-    found = processed.audit
-    print(format_audit(found), file=sys.stderr)
-    if task.kind == "emoji":
-        print(format_emoji_counts(found["emoji"]), file=sys.stderr)
-    for warning in filter_warnings(found["rows_read"], found["dropped"]):
+    audit = processed.audit
+    print(format_audit(audit), file=sys.stderr)
+    for warning in filter_warnings(audit["rows_read"], audit["dropped"]):
         log.warning("warning: %s", warning)
-    result = {**found, "output_path": str(args.output_path)}
+    result = {**audit, "output_path": str(args.output_path)}
     print(json.dumps(result, ensure_ascii=False) if args.json else args.output_path)
     return EXIT_DONE
 
 
-def process_texts(args, shared: "PipelineSettings") -> "Processed":
-    """Tweets, or labelled texts."""
-    from utils.preprocessing.pipeline import process_texts
+def process(args, task: "Task") -> "Processed":
+    """Run the pipeline of the task's kind with the flags that belong to it."""
+    from utils.models.base_models import default_model
+    from utils.preprocessing import pipeline
 
-    names = ("text_column", "label_column", "label_map", "keep_conflicts", "hub_split")
-    own = {name: getattr(args, name) for name in names} | {"header": not args.no_header}
-    own["processes"] = args.num_proc or 1
-    cleaning = cleaning_from(args, shared.task)
-    return process_texts(shared, args.data_path, cleaning, suggest_task=args.task is None, **own)
-
-
-def process_instructions(args, shared: "PipelineSettings") -> "Processed":
-    """Instructions with their answers."""
-    from utils.preprocessing.pipeline import process_instructions
-
-    own = {name: getattr(args, name) for name in ("multi_turn", "length_hints", "hub_split")}
-    return process_instructions(shared, args.data_path, args.template or shared.task.template, **own)
-
-
-def process_emoji(args, shared: "PipelineSettings") -> "Processed":
-    """Descriptions of emoji."""
-    from utils.preprocessing.pipeline import process_emoji
-
-    own = {name: getattr(args, name) for name in ("text_column", "hub_split")} | emoji_options_from(args)
-    return process_emoji(shared, args.data_path, aliases_from(args), **own)
-
-
-PROCESS = {  # by the kind of task
-    "generate": process_texts,
-    "classify": process_texts,
-    "instruct": process_instructions,
-    "emoji": process_emoji,
-}
+    base_model, reason = (args.model, "--model") if args.model else default_model()
+    settings = pipeline.PipelineSettings(task, base_model, filters_from(args, task), args.seed, reason)
+    if task.kind == "instruct":
+        return pipeline.process_instructions(
+            settings,
+            args.data_path,
+            template=args.template,
+            multi_turn=args.multi_turn,
+            length_hints=args.length_hints,
+            hub_split=args.hub_split,
+        )
+    if task.kind == "emoji":
+        return pipeline.process_emoji(
+            settings,
+            args.data_path,
+            aliases=aliases_from(args),
+            emoji_target=args.emoji_target or TARGETS[0],
+            split_by=args.split_by or SPLITS_BY[0],
+            text_column=args.text_column,
+            hub_split=args.hub_split,
+        )
+    return pipeline.process_texts(
+        settings,
+        args.data_path,
+        cleaning_from(args, task),
+        text_column=args.text_column,
+        label_column=args.label_column,
+        label_map=args.label_map,
+        keep_conflicts=args.keep_conflicts,
+        header=not args.no_header,
+        hub_split=args.hub_split,
+        suggest_task=args.task is None,
+        processes=args.num_proc or 1,
+    )
 
 
 def collect(args) -> dict:
-    """Collect into the one data path: its name and the number of posts in it."""
+    """Collect posts into the one data path; return its name and the number of posts in it."""
     from utils.collecting.collect import collect_posts, validate_query
     from utils.collecting.posts import Query
 
     if args.scrape is None:
-        given = next(name for name in COLLECTING if getattr(args, name) not in (None, False))
-        raise UsageError(f"--{given} is for collecting", "say from where: --scrape SOURCE TARGET")
+        flag = next(flag for flag in SCRAPE_FLAGS if getattr(args, flag) not in (None, False))
+        raise UsageError(f"--{flag} needs --scrape", "add where to collect from: --scrape SOURCE TARGET")
     if len(args.data_path) != 1 or Path(args.data_path[0]).suffix != ".jsonl":
         raise UsageError(
-            f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect into",
-            "write: --data_path data/raw/NAME.jsonl",
+            f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect posts into",
+            "use --data_path data/raw/NAME.jsonl",
         )
     source, target = args.scrape
     query = validate_query(Query(source, target, args.since, args.until, args.lang))

@@ -634,9 +634,9 @@ def test_a_command_that_cannot_be_used(raw, scrape, words, problem, hint):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--scrape_only", "--data_path", "x.jsonl"], "--scrape_only is for collecting"),
-        (["--since", "2023-05-01", "--data_path", "x.csv"], "--since is for collecting"),
-        (["--limit", 5, "--data_path", "x.csv"], "--limit is for collecting"),
+        (["--scrape_only", "--data_path", "x.jsonl"], "--scrape_only needs --scrape"),
+        (["--since", "2023-05-01", "--data_path", "x.csv"], "--since needs --scrape"),
+        (["--limit", 5, "--data_path", "x.csv"], "--limit needs --scrape"),
         (["--scrape", "twitter-hashtag", "chat", "--data_path", "x.csv"], "expected one .jsonl file"),
         (["--scrape", "twitter-hashtag", "chat", "--data_path", "x.jsonl", "y.jsonl"], "expected one .jsonl file"),
     ],

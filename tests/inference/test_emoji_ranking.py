@@ -11,7 +11,7 @@ from transformers import MambaConfig, MambaForCausalLM
 from utils.errors import DataError, UserError
 from utils.inference.emoji_ranking import EmojiTrie, generate_unconstrained, rank_by_beams, rank_emoji
 from utils.models import checkpoint
-from utils.preprocessing.emoji_resolve import as_description
+from utils.preprocessing.emoji_resolve import normalize_description
 
 DESCRIPTIONS = ["a cat crying with joy", "man", "flag of a country far away, seen in the rain", "hello there"]
 
@@ -205,4 +205,4 @@ def test_a_description_without_room():
     ],
 )
 def test_descriptions_are_as_in_training(text, expected):
-    assert as_description(text) == expected
+    assert normalize_description(text) == expected

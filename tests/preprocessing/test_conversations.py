@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from utils.errors import DataError
-from utils.preprocessing.conversations import is_placeholder_answer, is_placeholder_input, read_conversations
+from utils.preprocessing.conversations import read_conversations
 from utils.reading.read_frame import NOT_TEXT, read_frame
 
 
@@ -126,7 +126,7 @@ def test_ids_languages_and_places(tmp_path):
     second = written(tmp_path, "b.csv", [{"question": "a", "answer": "b"}])
     read, sources = read_conversations([str(first), str(second)])
     assert [source.rows for source in sources] == [2, 1]
-    assert [(row.where, row.id, row.language) for row in read.kept] == [
+    assert [(row.location, row.id, row.language) for row in read.kept] == [
         (f"{first}, row 1", "7", "en"),
         (f"{first}, row 2", "7", "en"),
         (f"{second}, row 1", None, None),
@@ -178,54 +178,11 @@ def test_reading_says_which_cells_were_no_text(tmp_path):
 
 # Placeholders ---------------------------------------------------------------------------------------------------------
 
-NO_INPUTS = [
-    *("No input", "Noinput", "<no input>", "no_input", "NO INPUT.", '"<noinput>"', "< noinput >", "`<noinput>`", "N/A"),
-    *(
-        "<N/A>",
-        "n/a",
-        "NA",
-        "none",
-        "None.",
-        "<none>",
-        "nan",
-        "null",
-        "No input required.",
-        "No input needed",
-        "<noinput",
-    ),
-    *("\\<noinput\\>", "(no input)", "[No Input]", "<noinputs>", "Not applicable"),
-]
-INPUTS = [
-    *(
-        "None of the above apply to me",
-        "No inputs were given to the committee",
-        "Na",
-        "No lemon",
-        "Nanotechnology",
-        "+",
-    ),
-    *("The <noinput>", "<noinput> 8", "sodium (Na)", "0", "No", "Nothing ventured, nothing gained.", "NASA", "input"),
-]
 
-
-@pytest.mark.parametrize("given", NO_INPUTS)
-def test_a_placeholder_for_an_input_becomes_empty_and_is_counted(found, given):
-    read = found([{"instruction": "Go.", "input": given, "output": "Gone."}])
-    assert [conversation.messages for conversation in read.kept] == [[user("Go."), assistant("Gone.")]]
-    assert read.changed == {"placeholder for an input, made empty": 1}
-
-
-@pytest.mark.parametrize("given", INPUTS)
-def test_an_input_that_only_looks_like_a_placeholder_stays(messages, given):
-    assert not is_placeholder_input(given)
-    assert messages({"instruction": "Go.", "input": given, "output": "Gone."})[0] == user("Go.", given)
-
-
-def test_placeholders_for_an_answer():
-    assert all(map(is_placeholder_answer, ["<nooutput>", "No Output", "<noinput>", "N/A", "No output required."]))
-    assert is_placeholder_answer("<nooutput> - Visuals cannot be created by a language model, which writes.")
-    assert is_placeholder_answer("<No output, cannot design a graphical user interface>")
-    assert not any(map(is_placeholder_answer, ["None", "null", "NaN", "No", "No output is shown in that case.", "0"]))
+def test_a_placeholder_for_an_input_becomes_empty_and_is_counted(found):
+    read = found([{"instruction": "Go.", "input": given, "output": "Gone."} for given in ("<noinput>", "N/A", "Na")])
+    assert [conversation.messages[0] for conversation in read.kept] == [user("Go."), user("Go."), user("Go.", "Na")]
+    assert read.changed == {"placeholder for an input, made empty": 2}
 
 
 # Turns ----------------------------------------------------------------------------------------------------------------

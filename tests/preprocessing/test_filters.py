@@ -14,13 +14,7 @@ ALL = Filters(
     keep_replies=True,
     keep_retweets=True,
     keep_content_warnings=True,
-    keep_users=False,
-    language=None,
-    min_tokens=0,
-    max_tokens=1000,
-    exclude=(),
-    sample=None,
-    max_rows=None,
+    max_words=1000,
 )
 # Texts that are no near duplicates of each other.
 WORDS = "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt"
@@ -74,8 +68,8 @@ def test_each_reason_is_counted_once_and_in_order():
         keep_replies=False,
         keep_retweets=False,
         language="EN",
-        min_tokens=4,
-        max_tokens=10,
+        min_words=4,
+        max_words=10,
         exclude=("spam",),
     )
     assert filtered.texts == ["the first text that is kept here", "the second text, about otters and their dreams"]
@@ -106,12 +100,12 @@ def test_what_is_asked_for_is_kept():
 )
 def test_both_ends_of_the_length_range_are_kept(shortest, longest, numbers):
     texts = ["amber", "basil cedar", "daisy ember fjord", "grove heron ivory jolly"]
-    filtered = kept(rows(*texts), min_tokens=shortest, max_tokens=longest)
+    filtered = kept(rows(*texts), min_words=shortest, max_words=longest)
     assert filtered.texts == [texts[number] for number in numbers]
 
 
 def test_lengths_count_the_cleaned_text():
-    filtered = kept(rows("one two three https://example.org @ann", "four five six seven"), min_tokens=4)
+    filtered = kept(rows("one two three https://example.org @ann", "four five six seven"), min_words=4)
     assert filtered.texts == ["four five six seven"]
 
 
@@ -138,7 +132,7 @@ def test_a_language_that_is_not_there_lists_those_that_are():
     frame = rows(*DISTINCT[:4], language=["en", "fr", "", None])
     with pytest.raises(DataError) as caught:
         kept(frame, language="de")
-    assert caught.value.problem == "no row is in the language 'de': the languages there are en, fr"
+    assert caught.value.problem == "no row is in the language 'de': the languages are en, fr"
     assert "--lang" in caught.value.hint
     with pytest.raises(DataError, match="the data has no language column"):
         kept(rows(*DISTINCT[:4]), language="de")
@@ -174,16 +168,21 @@ def test_the_seed_decides_the_sample():
 @pytest.mark.parametrize(
     ("frame", "changes", "problem", "hint"),
     [
-        (rows("", " "), {}, "no row is left of 2: 2 no text", HINTS["no text"]),
-        (rows("x", "y", is_retweet=True), {"keep_retweets": False}, "2: 2 retweet", "--keep_retweets"),
+        (rows("", " "), {}, "all 2 rows were dropped: 2 no text", HINTS["no text"]),
+        (
+            rows("x", "y", is_retweet=True),
+            {"keep_retweets": False},
+            "all 2 rows were dropped: 2 retweet",
+            "--keep_retweets",
+        ),
         (
             rows("", "x", is_reply=True),
             {"keep_replies": False, "language": "fr"},
-            "2: 1 no text, 1 reply",
+            "all 2 rows were dropped: 1 no text, 1 reply",
             "text_column",
         ),
-        (rows("x", "y", "https://t.co/x"), {"min_tokens": 5, "exclude": ("z",)}, "2 too short", "lower --min_tokens"),
-        (rows("x", "y z"), {"max_tokens": 1, "exclude": ("x",)}, "1 too long, 1 excluded word", "raise --max_tokens"),
+        (rows("x", "y", "https://t.co/x"), {"min_words": 5, "exclude": ("z",)}, "2 too short", "lower --min_words"),
+        (rows("x", "y z"), {"max_words": 1, "exclude": ("x",)}, "1 too long, 1 excluded word", "raise --max_words"),
     ],
 )
 def test_when_nothing_is_left_the_filters_are_named(frame, changes, problem, hint):
@@ -212,9 +211,9 @@ def test_fewer_than_three_texts_are_all_shown():
 
 def test_a_filter_that_takes_more_than_half_is_pointed_out():
     dropped = {"reply": 50, "too short": 51, "not sampled": 90, "near duplicate": 60}
-    assert filter_warnings(100, dropped) == ["51 of 100 rows were dropped as too short: lower --min_tokens"]
+    assert filter_warnings(100, dropped) == ["51 of 100 rows were dropped (too short): lower --min_words"]
     assert filter_warnings(3000, {"retweet": 2500}) == [
-        "2,500 of 3,000 rows were dropped as retweet: --keep_retweets keeps them"
+        "2,500 of 3,000 rows were dropped (retweet): --keep_retweets keeps them"
     ]
     assert filter_warnings(0, {}) == []
 
@@ -264,4 +263,4 @@ def test_rows_without_labels_have_none():
 
 
 def test_no_upper_limit():
-    assert kept(rows("word " * 2000), max_tokens=None).texts == ["word " * 1999 + "word"]
+    assert kept(rows("word " * 2000), max_words=None).texts == ["word " * 1999 + "word"]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from utils.preprocessing import parallel_cleaning
-from utils.preprocessing.parallel_cleaning import prepare_texts
+from utils.preprocessing.parallel_cleaning import clean_texts
 from utils.text.cleaning import Cleaning, clean
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,12 +28,12 @@ TEXTS = [
 
 def test_what_is_prepared():
     cleaning = Cleaning()
-    found = prepare_texts(TEXTS, cleaning)
+    found = clean_texts(TEXTS, cleaning)
     assert found.texts == [clean(text, cleaning) for text in TEXTS]
     assert found.texts[0] == "Café — “Ça !”"
-    assert found.words == [4, 0, 3, 0, 2, 1, 2]
-    assert found.bare == ["café ça", "", "東京 tower", "", "so plain", "café", "a b"]
-    assert {kind: texts for kind, texts in found.cleaned.items() if texts} == {
+    assert found.word_counts == [4, 0, 3, 0, 2, 1, 2]
+    assert found.bare_words == ["café ça", "", "東京 tower", "", "so plain", "café", "a b"]
+    assert {kind: texts for kind, texts in found.noise_counts.items() if texts} == {
         "html": 1,
         "mojibake": 1,
         "retweet_prefix": 1,
@@ -47,16 +47,16 @@ def test_several_processes_find_the_same(monkeypatch):
     monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 9)
     texts = [f"{text} {number}" for number, text in enumerate(TEXTS * 4)]
     cleaning = Cleaning(hashtags="remove")
-    alone, together = prepare_texts(texts, cleaning), prepare_texts(texts, cleaning, processes=2)
+    alone, together = clean_texts(texts, cleaning), clean_texts(texts, cleaning, processes=2)
     assert together == alone
-    assert list(together.cleaned) == list(alone.cleaned)  # the report has them in the order of cleaning
+    assert list(together.noise_counts) == list(alone.noise_counts)  # the report has them in the order of cleaning
 
 
 def test_an_error_in_a_process_is_the_error_without(monkeypatch):
     monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 3)
     for processes in (1, 2):
         with pytest.raises(AttributeError, match="encode"):
-            prepare_texts(["a text", None, "another", "a third", "a fourth"], Cleaning(), processes)
+            clean_texts(["a text", None, "another", "a third", "a fourth"], Cleaning(), processes)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_process_that_is_killed_is_one_error(busy):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, ""), err
     assert err.splitlines()[-2:] == [
-        "error: a process that cleaned texts was ended from outside; was there too little memory?",
+        "error: a process that was cleaning texts was killed, perhaps because memory ran out",
         "hint: try again with --num_proc 1",
     ]
     assert "Traceback" not in err

@@ -251,7 +251,7 @@ def test_the_flags_reach_what_they_name(made, written):
         ],
     )
     words = ["--hashtags", "unhash", "--mentions", "keep", "--emoji", "keep", "--case", "lower", "--keep_replies"]
-    words += ["--keep_retweets", "--lang", "en", "--min_tokens", 9, "--max_tokens", 11, "--exclude", "secret"]
+    words += ["--keep_retweets", "--lang", "en", "--min_words", 9, "--max_words", 11, "--exclude", "secret"]
     data = made("--data", path, *words)
     assert texts(data) == sorted(f"{text} tag @ann 🎉" for text in [*SENTENCES, sentence(21), sentence(22)])
     assert data.audit["dropped"] == {"other language": 1, "too short": 1, "excluded word": 1}
@@ -283,7 +283,7 @@ def test_a_config_file_is_enough(call, written, output):
         "run.yaml",
         f"data_path: [{SAMPLES / 'tweets_fr.jsonl'}]\noutput-path: {output}\nlang: fr\njson: true\nmin_tokens: 12\n",
     )
-    code, out, _ = call("--config", config, "--min_tokens", 0)
+    code, out, _ = call("--config", config, "--min_words", 0)
     assert code == 0
     assert sum(json.loads(out)["kept"].values()) == 9
     assert load_processed(output).recipe["filters"]["language"] == "fr"
@@ -422,13 +422,13 @@ def toots():
 
 def test_mastodons_posts(made, written):
     path = written("toots.json", json.dumps(toots()))
-    data = made("--data", path, "--max_tokens", 40)
+    data = made("--data", path, "--max_words", 40)
     dropped = {"retweet": 1, "reply": 1, "content warning": 1, "not public": 2}
     assert {reason: data.audit["dropped"].get(reason) for reason in dropped} == dropped
     assert f"{sentence(0)} #chat" in texts(data)
     assert f"Unlisted {sentence(25)} #chat" in texts(data)
 
-    data = made("--data", path, "--max_tokens", 40, "--keep_content_warnings", "--keep_replies", "--keep_retweets")
+    data = made("--data", path, "--max_words", 40, "--keep_content_warnings", "--keep_replies", "--keep_retweets")
     assert data.audit["dropped"] == {"not public": 2, "exact duplicate": 1}
     assert f"food & drink Warned {sentence(22)} #chat" in texts(data)
     assert sum(all_of(data, "is_reply")) == 1
@@ -562,7 +562,7 @@ GOOD_JSONL = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
             "2 rows in 2 groups are left, too few",
             "more rows",
         ),
-        ("short.csv", b"text\nhi\nhi there\n", "no row is left of 2: 2 too short", "--min_tokens"),
+        ("short.csv", b"text\nhi\nhi there\n", "all 2 rows were dropped: 2 too short", "--min_words"),
         ("sheet.xlsx", b"PK\x03\x04", "files of this kind are not supported", ".csv"),
     ],
 )
@@ -570,7 +570,7 @@ def test_data_that_cannot_be_used(refused, written, name, content, problem, hint
     said, suggested = refused(3, "--data", written(name, content))
     assert problem in said
     assert hint in suggested
-    assert said.startswith(("no ", "2 rows")) or name in said
+    assert said.startswith(("no ", "2 rows", "all 2 rows")) or name in said
 
 
 def test_a_missing_file_suggests_its_neighbour(refused, written, tmp_path):
@@ -660,7 +660,7 @@ def test_a_filter_that_takes_most_is_pointed_out(call, written):
     )
     code, _, err = call("--data", path)
     assert code == 0
-    assert "warning: 13 of 25 rows were dropped as reply: --keep_replies keeps them" in err.splitlines()
+    assert "warning: 13 of 25 rows were dropped (reply): --keep_replies keeps them" in err.splitlines()
 
 
 def test_torch_is_not_imported(written, output):

@@ -113,7 +113,7 @@ def test_the_sample_table(made):
 
 @pytest.mark.parametrize("target", ["emoji", "codepoints"])
 def test_every_row_is_written_in_the_template(made, target):
-    data = made(SAMPLE.read_text(encoding="utf-8"), "--target", target)
+    data = made(SAMPLE.read_text(encoding="utf-8"), "--emoji_target", target)
     tokenizer = tiny_tokenizer()
     assert data.recipe["target"] == target
     assert data.tokenizer["fingerprint"] == tokenizer_fingerprint(tokenizer)
@@ -234,7 +234,7 @@ def test_the_builtin_table(made):
 
 
 def test_aliases_are_further_descriptions(made):
-    data = made(f"emoji,name\n{PLAIN}\n🥶,Freezing Face", "--aliases", "en,fr", "--max_tokens", "2")
+    data = made(f"emoji,name\n{PLAIN}\n🥶,Freezing Face", "--aliases", "en,fr", "--max_words", "2")
     found = pairs_of(data)
     assert [row for row in found if row[1] == "🥶"] == [
         ("Freezing Face", "🥶", None),
@@ -255,7 +255,7 @@ def test_aliases_are_further_descriptions(made):
 
 def test_filters_and_samples(made):
     table = f"emoji,name\n{PLAIN}"
-    data = made(table, "--exclude", "fox", "--min_tokens", "1", "--max_rows", "8")
+    data = made(table, "--exclude", "fox", "--min_words", "1", "--max_rows", "8")
     assert data.audit["dropped"] == {"excluded word": 1, "not sampled": 3}
     assert len(data.recipe["targets"]) == 12
     half = made(table, "--sample", "0.5")
@@ -267,7 +267,7 @@ def test_descriptions_of_several_emoji_are_reported(call):
     code, out, err = call(f"emoji,name\n{PLAIN}\n🗝,Key", "--json")
     assert code == 0
     assert json.loads(out)["emoji"]["shared_example"] == ["key", ["🔑", "🗝️"]]
-    assert "of several emoji, such as 'key': 🔑, 🗝️" in err
+    assert "shared by several emoji, such as 'key': 🔑, 🗝️" in err
 
 
 # Bad input ------------------------------------------------------------------------------------------------------------
@@ -300,13 +300,13 @@ def test_bad_rows_are_dropped_and_counted(call, tmp_path):
     found = rows_of(data)
     assert (found["loudly crying face"], found["fast"], found["shrine"]) == ("😭", "⏩", "⛩️")
     assert found["frowning"] == "☹️"
-    warning = "warning: a spreadsheet has made numbers of 1 code points, first in "
-    assert f"{warning}{tmp_path / 'emoji_df.csv'}, row 24, column 'codepoints': '2.639E+03'; the emoji is taken" in err
+    warning = "warning: a spreadsheet turned 1 code points into numbers, first in "
+    assert f"{warning}{tmp_path / 'emoji_df.csv'}, row 24, column 'codepoints': '2.639E+03'; the emoji is used" in err
 
 
 @pytest.mark.parametrize("number", ["2.6E+10", "2.63E+03"])
 def test_a_spreadsheets_numbers_without_an_emoji(refused, number):
-    words = ["emoji_df.csv, row 2, column 'codepoints'", f"'{number}'", "a spreadsheet has taken"]
+    words = ["emoji_df.csv, row 2, column 'codepoints'", f"'{number}'", "a spreadsheet has turned"]
     hint = refused(3, words, f"name,codepoints\ngrinning face,1F600\nfrowning face,{number}\n")
     assert hint.startswith("export the table again with that column as text")
 
@@ -317,7 +317,7 @@ def test_a_spreadsheets_numbers_without_an_emoji(refused, number):
 )
 def test_another_file_called_emoji_df(refused, content):
     columns = [repr(name) for name in content.partition("\n")[0].split(",")]
-    words = ["emoji_df.csv is no table of emoji; its columns are", ", ".join(columns), "expected is a name"]
+    words = ["emoji_df.csv is not a table of emoji; its columns are", ", ".join(columns), "expected a column"]
     assert "--text_column" in refused(3, words, content)
 
 
@@ -337,7 +337,7 @@ def test_a_column_that_is_not_there(refused):
 
 
 def test_no_usable_row(refused):
-    words = ["no row is left of 2: 1 mojibake for an emoji, 1 emoji and code points differ"]
+    words = ["all 2 rows were dropped: 1 mojibake for an emoji, 1 emoji and code points differ"]
     refused(3, words, "emoji,name,codepoints\nðŸ??,a,1F600\n😀,b,1F601\n")
 
 
@@ -367,7 +367,9 @@ def test_too_few_concepts(refused):
 
 
 def test_too_few_descriptions(refused):
-    hint = refused(3, ["of 12 emoji, too few have two"], f"emoji,name\n{PLAIN}", "--split_by", "description")
+    hint = refused(
+        3, ["too few of the 12 emoji have two descriptions"], f"emoji,name\n{PLAIN}", "--split_by", "description"
+    )
     assert "--aliases en" in hint
 
 
@@ -377,20 +379,20 @@ def test_an_emoji_that_the_tokenizer_cannot_encode(call, word_model, tmp_path):
     assert code == 0, err
     data = load_processed(tmp_path / "out" / "made.pkl")
     assert data.audit["dropped"] == {"emoji that the tokenizer cannot encode in whole": 1}
-    assert "warning: the tokenizer cannot encode 1 emoji in whole, the first is 🦊 (1F98A)" in err
+    assert "warning: the tokenizer cannot encode 1 of the emoji, e.g. 🦊 (1F98A)" in err
     assert "🦊" not in [text for text, *_ in data.recipe["targets"]]
 
 
 def test_a_tokenizer_that_can_encode_none(refused, word_model):
     letters = "".join(chr(point) for point in range(32, 127)) + "\n"
-    words = ["can encode none of the 12 emoji in whole, 😀 (1F600) for one"]
+    words = ["cannot encode any of the 12 emoji, e.g. 😀 (1F600)"]
     hint = refused(3, words, f"emoji,name\n{PLAIN}", "--model", word_model(letters))
-    assert hint.endswith("or --target codepoints")
+    assert hint.endswith("or --emoji_target codepoints")
 
 
 def test_letters_alone_are_enough_for_code_points(made, word_model):
     letters = "".join(chr(point) for point in range(32, 127)) + "\n"
-    data = made(f"emoji,name\n{PLAIN}", "--target", "codepoints", "--model", word_model(letters))
+    data = made(f"emoji,name\n{PLAIN}", "--emoji_target", "codepoints", "--model", word_model(letters))
     assert rows_of(data)["fox"] == "1F98A"
 
 
@@ -409,7 +411,7 @@ def test_letters_alone_are_enough_for_code_points(made, word_model):
     ],
 )
 def test_flags_that_say_nothing_of_emoji(refused, words):
-    refused(2, [f"{words[0]} is not for tables of emoji"], f"emoji,name\n{PLAIN}", *words)
+    refused(2, [f"{words[0]} is for ", "not for tables of emoji"], f"emoji,name\n{PLAIN}", *words)
 
 
 @pytest.mark.parametrize("words", [("--label_column", "group"), ("--template", "plain"), ("--multi_turn",)])
@@ -417,13 +419,13 @@ def test_flags_of_other_tasks(refused, words):
     refused(2, [f"{words[0]} is for "], f"emoji,name\n{PLAIN}", *words)
 
 
-@pytest.mark.parametrize("words", [("--target", "emoji"), ("--split_by", "concept"), ("--aliases", "en")])
+@pytest.mark.parametrize("words", [("--emoji_target", "emoji"), ("--split_by", "concept"), ("--aliases", "en")])
 @pytest.mark.parametrize("task", ["tweets", "reviews", "alpaca"])
 def test_flags_of_emoji_for_other_tasks(refused, words, task):
     hint = refused(2, [f"{words[0]} is for tables of emoji"], "text\nhello\n", *words, task=("--task", task))
-    assert hint == "add --task emoji"
+    assert hint == "remove it, or choose --task emoji"
 
 
 def test_an_unknown_language(refused):
     hint = refused(2, ["--aliases 'xx'"], None, "--aliases", "en,xx")
-    assert hint.startswith("its languages are ar, de, en, es, fa, fr,")
+    assert hint.startswith("choose from ar, de, en, es, fa, fr,")

@@ -201,16 +201,16 @@ def test_duplicates_and_rows_of_no_use(made):
 def test_lengths_are_those_of_the_answers(made):
     rows = [*pairs(), {"instruction": sentence(50), "output": "one"}, {"instruction": "go", "output": sentence(51, 20)}]
     assert made(rows).audit["dropped"] == {}
-    data = made(rows, "--min_tokens", 2, "--max_tokens", 19)
+    data = made(rows, "--min_words", 2, "--max_words", 19)
     assert data.audit["dropped"] == {"too short": 1, "too long": 1}
     assert rows_of(data) == rows_of(made(pairs()))
 
 
 def test_a_filter_that_takes_most_rows_is_pointed_out(call):
     rows = [*pairs(), *({"instruction": sentence(n), "output": "yes"} for n in range(100, 140))]
-    code, _, err = call(rows, "--min_tokens", 2)
+    code, _, err = call(rows, "--min_words", 2)
     assert code == 0
-    assert "warning: 40 of 64 rows were dropped as too short: lower --min_tokens" in err
+    assert "warning: 40 of 64 rows were dropped (too short): lower --min_words" in err
 
 
 def test_words_are_excluded_wherever_they_stand(made):
@@ -233,9 +233,7 @@ def test_one_language(made, refused):
 
 def test_a_language_that_is_not_there(refused):
     rows = [{**row, "lang": "en"} for row in pairs()]
-    assert "choose one" in refused(
-        3, ["no row is in the language 'fr': the languages there are en"], rows, "--lang", "fr"
-    )
+    assert "choose one" in refused(3, ["no row is in the language 'fr': the languages are en"], rows, "--lang", "fr")
     refused(3, ["the data has no language column"], pairs(), "--lang", "fr")
 
 
@@ -251,14 +249,14 @@ def test_a_sample_is_drawn_with_the_seed(made):
 def test_nothing_left(refused):
     hint = refused(
         3,
-        ["no row is left: 5 no answer, 1 the answer is not a text"],
+        ["all 6 rows were dropped: 5 no answer, 1 the answer is not a text"],
         [
             *({**row, "output": ""} for row in pairs(5)),
             {"instruction": "a", "output": {}},
         ],
     )
-    assert hint == "see what the rows hold"
-    assert refused(3, ["no row is left: 24 too short"], pairs(), "--min_tokens", 9) == "lower --min_tokens"
+    assert hint == "check the input data, or choose other filters"
+    assert refused(3, ["all 24 rows were dropped: 24 too short"], pairs(), "--min_words", 9) == "lower --min_words"
 
 
 # Groups ---------------------------------------------------------------------------------------------------------------
@@ -389,7 +387,7 @@ def test_half_of_the_training_prompts_name_the_length_of_their_answer(made):
 def test_answers_of_one_length_are_pointed_out(call):
     code, _, err = call(pairs(), "--length_hints")
     assert code == 0
-    assert "warning: the answers are of few lengths; not all of short, medium, long can be learnt" in err
+    assert "warning: the answers have too few lengths to learn all of short, medium, long" in err
 
 
 # Bad input ------------------------------------------------------------------------------------------------------------
@@ -429,24 +427,29 @@ def test_a_base_model_without_end_of_text(refused, chat_model):
 def test_flags_that_are_not_for_instructions(refused, flag):
     values = {"text_column": ["output"], "scrape": ["telegram-channel", "x"], "no_header": [], "num_proc": ["2"]}
     values = values.get(flag) or [] if flag in values else [CHOICES[flag][0]]
-    hint = refused(2, [f"--{flag} is not for instructions, which stay as they are"], pairs(), f"--{flag}", *values)
-    assert hint == "leave it away, or choose --task tweets or reviews"
+    hint = refused(2, [f"--{flag} is for ", "not for instructions"], pairs(), f"--{flag}", *values)
+    assert hint == "remove it, or choose --task " + (
+        "tweets or reviews or emoji" if flag == "text_column" else "tweets or reviews"
+    )
 
 
 @pytest.mark.parametrize("flag", ["keep_replies", "keep_retweets", "keep_content_warnings", "keep_users"])
 def test_posts_are_not_for_instructions(refused, flag):
-    refused(2, [f"--{flag} is not for instructions"], pairs(), f"--{flag}")
+    refused(2, [f"--{flag} is for ", "not for instructions"], pairs(), f"--{flag}")
 
 
 def test_labels_are_not_for_instructions(refused):
-    hint = refused(2, ["--label_map is for labelled texts"], pairs(), "--label_map", "a=b")
-    assert hint == "add --task reviews"
+    hint = refused(2, ["--label_map is for labeled texts, not for instructions"], pairs(), "--label_map", "a=b")
+    assert hint == "remove it, or choose --task reviews"
 
 
 @pytest.mark.parametrize("flag", [("--template", "plain"), ("--multi_turn",), ("--length_hints",)])
 @pytest.mark.parametrize("task", [(), ("--task", "reviews")])
 def test_flags_for_instructions_alone(refused, flag, task):
-    assert refused(2, [f"{flag[0]} is for instructions"], pairs(), *flag, task=task) == "add --task alpaca"
+    assert (
+        refused(2, [f"{flag[0]} is for instructions"], pairs(), *flag, task=task)
+        == "remove it, or choose --task alpaca"
+    )
 
 
 def test_instructions_without_the_task_are_pointed_at(refused, call):

@@ -11,7 +11,7 @@ from utils.errors import UserError
 from utils.inference.emoji_memory import open_memory, rank_with_memory
 from utils.inference.emoji_ranking import RankedEmoji, rank_by_beams
 from utils.models import checkpoint
-from utils.preprocessing.emoji_resolve import as_description
+from utils.preprocessing.emoji_resolve import normalize_description
 from utils.text_tables import one_line
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def writes_emoji(args: argparse.Namespace, trained: "Trained", prompts: Sequence
 
 def as_descriptions(prompts: Sequence[str]) -> list[str]:
     """The prompts as training has descriptions; UserError where nothing is left of one."""
-    descriptions = [as_description(prompt) for prompt in prompts]
+    descriptions = [normalize_description(prompt) for prompt in prompts]
     for number, description in enumerate(descriptions, start=1):
         if not description:
             raise UserError(f"description {number} is empty", "say in words what the emoji shows")

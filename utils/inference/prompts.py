@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError, UserError
 from utils.models.chat_templates import borrow_template, open_chat_template, with_length
-from utils.preprocessing.conversations import is_placeholder_input
+from utils.preprocessing.placeholders import is_placeholder_input
 from utils.reading.encodings import to_utf8
 from utils.text.cleaning import Cleaning, clean
 

@@ -1,4 +1,5 @@
-"""From raw rows to the processed pickle, for `preprocess.py`: filtered, cleaned, deduplicated, split and encoded.
+"""The step of `preprocess.py`: raw rows go in, and filtered, cleaned, split and encoded rows for the pickle come out.
 
-Open `pipeline.py` first; `filters.py` decides which rows stay.
+Open `pipeline.py` first: it has one function per kind of task. Posts and labeled texts are filtered in `filters.py`,
+instructions in `conversations.py` and `instructions.py`, emoji in the files `emoji_*.py`.
 """

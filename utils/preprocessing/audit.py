@@ -1,31 +1,35 @@
 """The audit of a preprocessing run: what was read, dropped, kept and changed."""
 
 import textwrap
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from utils.tasks.labels import label_order
 
 if TYPE_CHECKING:
-    from utils.preprocessing.filters import Filtered
+    from utils.preprocessing.filters import FilteredRows
     from utils.processed import Split
 
-SHOWN = 800  # characters
+SHOWN_CHARACTERS = 800
+SHOWN_EMOJI = 3
 
 
-def build_audit(rows_read: int, filtered: "Filtered", splits: Mapping[str, "Split"], unknown_id: int | None) -> dict:
-    """All that preprocessing has to say, as plain JSON values; "labels" only where there are some.
+def build_audit(
+    rows_read: int, filtered: "FilteredRows", splits: Mapping[str, "Split"], unknown_id: int | None
+) -> dict:
+    """Return the audit as plain JSON values; "labels" is there only if rows have labels.
 
-    "further_turns" are the examples that rows with several answers make beyond their first: rows read and further turns
-    are what was dropped and what was kept. Samples are texts before and after, or else prompts with their answers.
+    "further_turns" counts the examples that conversations give beyond their first, so that rows read plus further turns
+    are rows dropped plus rows kept. "samples" are texts before and after cleaning, or else prompts with their answers.
     """
     labels = label_order(label for label in filtered.labels if label is not None)
     by_label = {label: {name: split.label.count(label) for name, split in splits.items()} for label in labels}
     kept = {name: len(split) for name, split in splits.items()}
-    further = sum(kept.values()) + sum(filtered.dropped.values()) - rows_read
+    further_turns = sum(kept.values()) + sum(filtered.dropped.values()) - rows_read
     return {
         "rows_read": rows_read,
-        **({"further_turns": further} if further else {}),
+        **({"further_turns": further_turns} if further_turns else {}),
         "dropped": filtered.dropped,
         "kept": kept,
         **({"labels": by_label} if labels else {}),
@@ -36,13 +40,15 @@ def build_audit(rows_read: int, filtered: "Filtered", splits: Mapping[str, "Spli
 
 
 def prompts_and_answers(split: "Split") -> list[dict[str, str]]:
-    """Three rows as the model learns them."""
+    """Return three rows of the split as the model is trained on them."""
     rows = range(0, len(split), max(1, len(split) // 3))
     return [{"prompt": split.prompt[row], "answer": split.completion[row]} for row in rows][:3]
 
 
 def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> dict:
-    """Tokens a text (with start and end) as median, 95th percentile and maximum, and the share of unknown ones."""
+    """Return the median, 95th percentile and maximum of tokens per text, start and end included, their total, and the
+    share of unknown tokens.
+    """
     import numpy
 
     lengths = numpy.array([len(text) for text in ids])
@@ -56,36 +62,82 @@ def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> di
     }
 
 
-def format_audit(audit: dict) -> str:
-    """The audit as text for a terminal."""
-    tokens = audit["tokens"]
-    kept = audit["kept"]
-    lines = [f"rows read      {audit['rows_read']:>9,}"]
+def count_emoji(splits: Mapping[str, "Split"], targets: Sequence[Sequence]) -> dict:
+    """Return what the audit adds for emoji: counts of emoji, concepts, descriptions and languages.
+
+    `targets` are those of the whole table. "shared_descriptions" counts the descriptions that several emoji have.
+    """
+    emoji_of: dict[str, list[str]] = defaultdict(list)
+    languages = Counter()
+    for split in splits.values():
+        for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
+            emoji_of[" ".join(description.casefold().split())].append(emoji)
+        languages.update(language or "unknown" for language in split.metadata["language"])
+    shared = {description: sorted(set(emoji)) for description, emoji in emoji_of.items() if len(set(emoji)) > 1}
+    example = min(shared, default=None)
+    return {
+        "emoji": len(targets),
+        "concepts": len({concept for _, _, _, concept in targets}),
+        "splits": {
+            name: {
+                "concepts": len(set(split.group)),
+                "emoji": len(set(split.metadata["emoji"])),
+                "descriptions": len(split),
+            }
+            for name, split in splits.items()
+        },
+        "languages": dict(sorted(languages.items())),
+        "shared_descriptions": len(shared),
+        "shared_example": None if example is None else [example, shared[example][:SHOWN_EMOJI]],
+    }
+
+
+def format_audit(audit: Mapping) -> str:
+    """Return the audit as text for a terminal."""
+    tokens, kept = audit["tokens"], audit["kept"]
+    total = sum(kept.values())
+    lines = [_line("rows read", audit["rows_read"])]
     if "further_turns" in audit:
-        lines += [f"further turns  {audit['further_turns']:>9,}"]
-    lines += [f"  dropped      {number:>9,}  {reason}" for reason, number in audit["dropped"].items()]
-    lines += [f"rows kept      {sum(kept.values()):>9,}  {_sides(kept)}"]
+        lines += [_line("further turns", audit["further_turns"])]
+    lines += [_line("  dropped", number, reason) for reason, number in audit["dropped"].items()]
+    lines += [_line("rows kept", total, _by_split(kept))]
     for label, rows in audit.get("labels", {}).items():
         number = sum(rows.values())
-        lines += [f"  label        {number:>9,}  {number / sum(kept.values()):>6.1%}  {label}: {_sides(rows)}"]
-    lines += [f"  changed      {number:>9,}  {kind}" for kind, number in audit["cleaned"].items() if number]
-    lines += [
-        f"tokens a text  {tokens['median']:>9,}  median; 95th percentile {tokens['p95']:,}, maximum {tokens['max']:,}",
-        f"unknown tokens {tokens['unknown_share']:>9.2%}",
-    ]
+        lines += [_line("  label", number, f"{number / total:>6.1%}  {label}: {_by_split(rows)}")]
+    lines += [_line("  changed", number, kind) for kind, number in audit["cleaned"].items() if number]
+    lengths = f"median; 95th percentile {tokens['p95']:,}, maximum {tokens['max']:,}"
+    lines += [_line("tokens per text", tokens["median"], lengths)]
+    lines += [f"unknown tokens {tokens['unknown_share']:>9.2%}"]
     for sample in audit["samples"]:
         if "prompt" in sample:
-            lines += ["prompt:", _shown(sample["prompt"]), "answer:", _shown(sample["answer"])]
+            lines += ["prompt:", _indented(sample["prompt"]), "answer:", _indented(sample["answer"])]
         else:
             lines += ["before: " + " ".join(sample["before"].split()), "after:  " + sample["after"]]
-    return "\n".join(lines)
+    return "\n".join(lines + (_emoji_lines(audit["emoji"]) if "emoji" in audit else []))
 
 
-def _shown(text: str) -> str:
-    """The text with a bar in front of every line, cut where it is long."""
-    text = text if len(text) <= SHOWN else text[:SHOWN] + " …"
+def _emoji_lines(counts: Mapping) -> list[str]:
+    lines = [_line("emoji", counts["emoji"], f"of {counts['concepts']:,} concepts, all that the model can write")]
+    for name, split in counts["splits"].items():
+        lines += [_line(f"  {name}", split["emoji"], f"of {split['concepts']:,} concepts")]
+    if set(counts["languages"]) != {"unknown"}:
+        lines += [_line("  language", number, language) for language, number in counts["languages"].items()]
+    if counts["shared_descriptions"]:
+        description, emoji = counts["shared_example"]
+        shared_by = f"shared by several emoji, such as {description!r}: {', '.join(emoji)}"
+        lines += [_line("descriptions", counts["shared_descriptions"], shared_by)]
+    return lines
+
+
+def _line(title: str, number: int, comment: str = "") -> str:
+    return f"{title:<15}{number:>9,}  {comment}".rstrip()
+
+
+def _by_split(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {number:,}" for split, number in rows.items())
+
+
+def _indented(text: str) -> str:
+    """Return the text, cut where it is long, with a bar in front of every line."""
+    text = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
     return textwrap.indent(text, "  | ", lambda line: True)
-
-
-def _sides(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{side} {number:,}" for side, number in rows.items())

@@ -1,14 +1,11 @@
-"""From a table's pairs to the splits of the processed pickle: filters, targets, sides, token ids.
-
-MERGED: Which rows of a table of emoji are learnt, and which are kept to ask for: unseen concepts, or unseen wordings.
-
-MERGED: What the audit says of a table of emoji beside what it says of every data set."""
+"""From the pairs of an emoji table to the rows of each split: encodable targets, filters, splits, token ids."""
 
 import logging
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError
@@ -16,9 +13,8 @@ from utils.models.tokenization import apply_template, encode, token_ids
 from utils.preprocessing.emoji_resolve import EmojiPair
 from utils.preprocessing.emoji_table import EmojiTable
 from utils.preprocessing.emoji_unicode import concept_of, format_code_points
-from utils.preprocessing.filters import HINTS, Filtered, Filters, describe_drops, not_chosen, with_excluded_word
+from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, describe_drops
 from utils.processed import SPLITS, Split
-from utils.tasks.base import Task
 from utils.text.splits import split_by_group
 from utils.text.words import count_words
 
@@ -26,220 +22,133 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
-NOT_WHOLE = "emoji that the tokenizer cannot encode in whole"
+UNENCODABLE = "emoji that the tokenizer cannot encode in whole"
 
 
-def split_emoji_table(
-    table: EmojiTable,
-    tokenizer: "PreTrainedTokenizerBase",
-    task: Task,
-    filters: Filters,
-    seed: int,
-    *,
-    target: str,
-    split_by: str,
-) -> tuple[Filtered, dict[str, Split], list[list]]:
-    """The rows that are left, their splits, and every target of the table, whether its rows are left or not."""
-    table = encodable(table, tokenizer, target)
-    filtered = filter_pairs(table, filters, seed)
-    sides = split_pairs(filtered, task, split_by, seed)
-    whole = _encoded(filtered, tokenizer, task.template, target)
-    splits = {name: whole.take(side) for name, side in sides.items()}
-    return filtered, splits, targets_of(table.rows, target)
+def drop_unencodable(table: EmojiTable, tokenizer: "PreTrainedTokenizerBase", target: str) -> EmojiTable:
+    """Return the table without the emoji that encoding and decoding would change; DataError if that is all of them."""
+    emoji = list(dict.fromkeys(pair.emoji for pair in table.pairs))
+    texts = [target_text(each, target) for each in emoji]
+    decoded = [tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip() for ids in token_ids(tokenizer, texts)]
+    broken = [each for each, before, after in zip(emoji, texts, decoded, strict=True) if before != after]
+    if not broken:
+        return table
+    example = f"{broken[0]} ({format_code_points(broken[0])})"
+    if len(broken) == len(emoji):
+        raise DataError(
+            f"the tokenizer of {tokenizer.name_or_path} cannot encode any of the {len(emoji):,} emoji, e.g. {example}",
+            "choose a base model whose tokenizer falls back to bytes, such as gpt2 or smollm2, or "
+            + ("another --emoji_target" if target == "codepoints" else "--emoji_target codepoints"),
+        )
+    log.warning("warning: the tokenizer cannot encode %s of the emoji, e.g. %s", f"{len(broken):,}", example)
+    unencodable = set(broken)
+    pairs = [pair for pair in table.pairs if pair.emoji not in unencodable]
+    return replace(table, pairs=pairs, dropped={**table.dropped, UNENCODABLE: len(table.pairs) - len(pairs)})
 
 
 def target_text(emoji: str, target: str) -> str:
-    """What the model writes for an emoji: itself, or its code points."""
+    """Return what the model writes for an emoji: the emoji, or its code points."""
     return format_code_points(emoji) if target == "codepoints" else emoji
 
 
-def encodable(table: EmojiTable, tokenizer: "PreTrainedTokenizerBase", target: str) -> EmojiTable:
-    """The table without the emoji that do not survive the tokenizer; DataError where none does."""
-    emoji = list(dict.fromkeys(row.emoji for row in table.rows))
-    texts = [target_text(each, target) for each in emoji]
-    all_ids = token_ids(tokenizer, texts)
-    decoded = [tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip() for ids in all_ids]
-    broken = {each for each, text, back in zip(emoji, texts, decoded, strict=True) if back != text}
-    if not broken:
-        return table
-    first = next(each for each in emoji if each in broken)
-    name = f"{first} ({format_code_points(first)})"
-    if len(broken) == len(emoji):
-        raise DataError(
-            f"the tokenizer of {tokenizer.name_or_path} can encode none of the {len(emoji):,} emoji in whole, "
-            f"{name} for one",
-            "choose a base model whose tokenizer falls back on bytes, such as gpt2 or smollm2, "
-            + ("or another --target" if target == "codepoints" else "or --target codepoints"),
-        )
-    log.warning("warning: the tokenizer cannot encode %s emoji in whole, the first is %s", f"{len(broken):,}", name)
-    left = [row for row in table.rows if row.emoji not in broken]
-    return EmojiTable(left, {**table.dropped, NOT_WHOLE: len(table.rows) - len(left)}, table.changed)
+def list_targets(pairs: Sequence[EmojiPair], target: str) -> list[list]:
+    """Return [text, emoji, group, concept] of every emoji, sorted by the text that the model writes."""
+    groups = {pair.emoji: pair.group for pair in reversed(pairs)}
+    return sorted([target_text(emoji, target), emoji, group, concept_of(emoji)] for emoji, group in groups.items())
 
 
-def targets_of(rows: Sequence[EmojiPair], target: str) -> list[list]:
-    """[text, emoji, group, concept] of every emoji, sorted by the text that the model writes."""
-    first = {row.emoji: row for row in reversed(rows)}
-    return sorted([target_text(emoji, target), emoji, row.group, concept_of(emoji)] for emoji, row in first.items())
-
-
-def filter_pairs(table: EmojiTable, filters: Filters, seed: int) -> Filtered:
-    """The rows that the filters leave: texts are the descriptions, groups the concepts."""
-    dropped, rows = dict(table.dropped), table.rows
-
-    def drop(reason: str, unwanted: Sequence[bool]) -> list[EmojiPair]:
-        left = [row for row, mark in zip(rows, unwanted, strict=True) if not mark]
-        if len(left) < len(rows):
-            dropped[reason] = len(rows) - len(left)
-        return left
-
-    rows = drop("too short", [count_words(row.description) < filters.min_tokens for row in rows])
-    if filters.max_tokens is not None:
-        rows = drop("too long", [count_words(row.description) > filters.max_tokens for row in rows])
-    if filters.exclude:
-        rows = drop("excluded word", with_excluded_word((row.description for row in rows), filters.exclude))
-    if not rows:
-        hint = HINTS.get(max(dropped, key=dropped.get), "choose other filters")
-        raise DataError(f"no row is left: {describe_drops(dropped)}", hint)
-    rows = drop("not sampled", not_chosen(len(rows), filters, seed))
-    return Filtered(
-        texts=[row.description for row in rows],
-        labels=[None] * len(rows),
-        groups=[concept_of(row.emoji) for row in rows],
+def filter_pairs(table: EmojiTable, filters: Filters, seed: int) -> FilteredRows:
+    """Return the pairs that pass the filters: the texts are the descriptions, the groups the concepts."""
+    descriptions = [pair.description for pair in table.pairs]
+    kept = KeptRows(len(descriptions), table.dropped)
+    kept.drop_by_words(list(map(count_words, descriptions)), descriptions, filters)
+    kept.sample(filters, seed)
+    pairs = kept.take(table.pairs)
+    return FilteredRows(
+        texts=[pair.description for pair in pairs],
+        labels=[None] * len(pairs),
+        groups=[concept_of(pair.emoji) for pair in pairs],
         metadata={
-            "emoji": [row.emoji for row in rows],
-            "group": [row.group for row in rows],
-            "sub_group": [row.sub_group for row in rows],
-            "language": [row.language for row in rows],
+            name: [getattr(pair, name) for pair in pairs] for name in ("emoji", "group", "sub_group", "language")
         },
-        dropped=dropped,
+        dropped=kept.dropped,
         cleaned=table.changed,
         samples=[],
     )
 
 
-def _encoded(filtered: Filtered, tokenizer: "PreTrainedTokenizerBase", template: str, target: str) -> Split:
+def encode_pairs(filtered: FilteredRows, tokenizer: "PreTrainedTokenizerBase", template: str, target: str) -> Split:
+    """Return the columns of all pairs with their token ids; prompts are descriptions, completions targets."""
     completions = [target_text(emoji, target) for emoji in filtered.metadata["emoji"]]
     prompts = [apply_template(template, description) for description in filtered.texts]
     ids, loss_start = encode(tokenizer, prompts, completions)
     return Split(filtered.texts, completions, filtered.labels, filtered.groups, ids, loss_start, filtered.metadata)
 
 
-def split_pairs(filtered: Filtered, task: Task, split_by: str, seed: int) -> dict[str, Sequence[int]]:
-    """Row numbers of each split; DataError where one would have no row.
+def split_pairs(filtered: FilteredRows, shares: Sequence[float], split_by: str, seed: int) -> dict[str, Sequence[int]]:
+    """Return the row numbers of each split; DataError if a split would have no row.
 
-    By "concept", no concept stands on two sides. By "description", no description does, whatever the case and the order
-    of its words, and every emoji of validation and test has another description in train.
+    By "concept", every concept is in one split alone. By "description", every description is, regardless of case and
+    word order, and the training split has another description of every emoji in the other splits.
     """
+    emoji = filtered.metadata["emoji"]
     if split_by == "concept":
-        sides = _split_concepts(filtered.groups, task.split, seed)
-        if not all(sides):
-            raise DataError(
-                f"{len(filtered.texts):,} rows of {len(set(filtered.groups)):,} concepts are left, too few for three "
-                "splits",
-                f"bring more rows, or filter less (dropped: {describe_drops(filtered.dropped) or 'nothing'})",
-            )
-    else:
-        sides = split_wordings(
-            [_wording(text) for text in filtered.texts], filtered.metadata["emoji"], task.split, seed
+        splits = _split_concepts(filtered.groups, shares, seed)
+        problem = (
+            f"{len(filtered.texts):,} rows of {len(set(filtered.groups)):,} concepts are left, too few for three splits"
         )
-        if not all(sides):
-            raise DataError(
-                f"of {len(set(filtered.metadata['emoji'])):,} emoji, too few have two descriptions of their own to learn "
-                "one and be asked for the other",
-                "add further names: --aliases en (or more: en,fr), or split by concept",
-            )
-    return dict(zip(SPLITS, sides, strict=True))
+        hint = f"add more rows, or filter less (dropped: {describe_drops(filtered.dropped) or 'nothing'})"
+    else:
+        splits = split_wordings([_wording(text) for text in filtered.texts], emoji, shares, seed)
+        problem = (
+            f"too few of the {len(set(emoji)):,} emoji have two descriptions, one to train on and one to test with"
+        )
+        hint = "add more descriptions: --aliases en (or more languages: en,fr), or use --split_by concept"
+    if not all(splits):
+        raise DataError(problem, hint)
+    return dict(zip(SPLITS, splits, strict=True))
 
 
 def _split_concepts(concepts: Sequence[str], shares: Sequence[float], seed: int) -> list[list[int]]:
-    """Row numbers of each split, which gets its share of the concepts, not of the rows.
+    """Return the row numbers of each split, which gets its share of the concepts instead of the rows.
 
-    Else the few concepts with a hundred rows, all tones of two people kissing, would be a whole split.
+    Otherwise a few concepts with a hundred rows each, such as all skin tones of a kissing couple, would fill a split.
     """
     names = list(dict.fromkeys(concepts))
-    side_of = {}
-    for side, places in enumerate(split_by_group(names, shares, seed)):
-        side_of.update((names[place], side) for place in places)
-    return [[row for row, name in enumerate(concepts) if side_of[name] == side] for side in range(len(shares))]
+    splits = []
+    for places in split_by_group(names, shares, seed):
+        members = {names[place] for place in places}
+        splits.append([row for row, concept in enumerate(concepts) if concept in members])
+    return splits
 
 
 def split_wordings(keys: Sequence[str], emoji: Sequence[str], shares: Sequence[float], seed: int) -> list[list[int]]:
-    """Row numbers of train and the other splits, sorted; rows of one key stay together.
+    """Return the sorted row numbers of train and the other splits; rows with the same key stay together.
 
-    Keys go in an order drawn with `seed` to the split that lacks the most rows, as long as each emoji of theirs keeps a
-    row in train; what cannot go stays there.
+    In an order drawn with `seed`, the rows of each key go to the split that lacks the most rows if each of their emoji
+    keeps a row in train, and otherwise to train.
     """
-    members: dict[str, list[int]] = defaultdict(list)
+    rows_of_key: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
-        members[key].append(row)
-    order = list(members.values())
+        rows_of_key[key].append(row)
+    order = list(rows_of_key.values())
     random.Random(seed).shuffle(order)
     in_train = Counter(emoji)
-    sides: list[list[int]] = [[] for _ in shares]
+    splits: list[list[int]] = [[] for _ in shares]
     lacking = [share / sum(shares) * len(keys) for share in shares]
     for rows in order:
-        taken = Counter(emoji[row] for row in rows)
-        side = max(range(1, len(shares)), key=lambda side: lacking[side])
-        if lacking[side] > 0 and all(in_train[each] > number for each, number in taken.items()):
-            in_train -= taken
-            lacking[side] -= len(rows)
+        moved = Counter(emoji[row] for row in rows)
+        split = max(range(1, len(shares)), key=lambda split: lacking[split])
+        if lacking[split] > 0 and all(in_train[each] > number for each, number in moved.items()):
+            in_train -= moved
+            lacking[split] -= len(rows)
         else:
-            side = 0
-        sides[side] += rows
-    return [sorted(rows) for rows in sides]
+            split = 0
+        splits[split] += rows
+    return [sorted(rows) for rows in splits]
 
 
 def _wording(description: str) -> str:
-    """The same for "man running" and "Running, man"."""
+    """Return a key that is the same for "man running" and "Running, man"."""
     words = re.findall(r"\w+", description.casefold())
     return " ".join(sorted(words)) or description
-
-
-SHOWN = 3
-
-
-def count_emoji(splits: Mapping[str, Split], targets: Sequence[Sequence]) -> dict:
-    """Emoji and concepts of the whole table; of each split its concepts, emoji and descriptions; languages.
-
-    "shared" are the descriptions that several emoji have, with an example of up to three emoji.
-    """
-    emoji_of: dict[str, list[str]] = defaultdict(list)
-    languages: dict[str, int] = defaultdict(int)
-    for split in splits.values():
-        facts = (split.metadata["emoji"], split.metadata["language"])
-        for description, emoji, language in zip(split.prompt, *facts, strict=True):
-            emoji_of[" ".join(description.casefold().split())].append(emoji)
-            languages[language or "unknown"] += 1
-    shared = {description: emoji for description, emoji in emoji_of.items() if len(set(emoji)) > 1}
-    example = min(shared, default=None)
-    return {
-        "emoji": len(targets),
-        "concepts": len({concept for _, _, _, concept in targets}),
-        "splits": {
-            name: {
-                "concepts": len(set(split.group)),
-                "emoji": len(set(split.metadata["emoji"])),
-                "descriptions": len(split),
-            }
-            for name, split in splits.items()
-        },
-        "languages": dict(sorted(languages.items())),
-        "shared_descriptions": len(shared),
-        "shared_example": None if example is None else [example, sorted(set(shared[example]))[:SHOWN]],
-    }
-
-
-def format_emoji_counts(found: Mapping) -> str:
-    """The counts as text for a terminal."""
-    lines = [f"emoji          {found['emoji']:>9,}  of {found['concepts']:,} concepts, all that the model can write"]
-    for name, numbers in found["splits"].items():
-        lines += [f"  {name:<11}  {numbers['emoji']:>9,}  of {numbers['concepts']:,} concepts"]
-    if set(found["languages"]) != {"unknown"}:
-        lines += [f"  language     {number:>9,}  {language}" for language, number in found["languages"].items()]
-    if found["shared_descriptions"]:
-        description, emoji = found["shared_example"]
-        lines += [
-            f"descriptions   {found['shared_descriptions']:>9,}  of several emoji, such as {description!r}: "
-            + ", ".join(emoji)
-        ]
-    return "\n".join(lines)

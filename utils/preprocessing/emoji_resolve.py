@@ -1,13 +1,11 @@
-"""What an emoji's description looks like in training, and so in use.
-
-MERGED: From the cells of a row to one real emoji and one description of it, or the reason why there is none."""
+"""From a raw row of an emoji table to one real emoji and one description of it, or the reason why there is none."""
 
 import re
 from dataclasses import dataclass, field
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_sources import EmojiCells, emoji_of
 from utils.preprocessing.emoji_unicode import (
+    emoji_of_name,
     format_code_points,
     fully_qualified,
     is_component,
@@ -18,16 +16,7 @@ from utils.preprocessing.emoji_unicode import (
 from utils.text.characters import remove_emoji
 from utils.text.cleaning import repair_mojibake
 
-_ALIAS = re.compile(r":([^\s:]+):")
-
-
-def as_description(text: str) -> str:
-    """A description as training has it: without mojibake and blanks around it, an alias (":man_farmer:") as words."""
-    text = repair_mojibake(text).strip()
-    alias = _ALIAS.fullmatch(text)
-    return alias[1].replace("_", " ").strip() if alias else text
-
-
+# Why a row is dropped, in the order of the audit.
 NO_DESCRIPTION = "no description"
 IS_EMOJI = "description is an emoji"
 HAS_TARGET = "description contains its emoji"
@@ -38,28 +27,38 @@ UNREADABLE = "unreadable code points"
 OTHER_POINTS = "code points of no emoji"
 MISMATCH = "emoji and code points differ"
 UNUSABLE_EMOJI_REASONS = (
-    NO_DESCRIPTION,
-    IS_EMOJI,
-    HAS_TARGET,
-    UNKNOWN_NAME,
-    MOJIBAKE,
-    NO_EMOJI,
-    UNREADABLE,
-    OTHER_POINTS,
-    MISMATCH,
+    *(NO_DESCRIPTION, IS_EMOJI, HAS_TARGET, UNKNOWN_NAME, MOJIBAKE, NO_EMOJI, UNREADABLE, OTHER_POINTS, MISMATCH),
 )
+# What is changed in a row.
 EMOJI_REPAIRED = "mojibake in the emoji, repaired"
 DESCRIPTION_REPAIRED = "mojibake in the description, repaired"
 SPREADSHEET = "code points that a spreadsheet made a number, taken from the emoji"
 BY_NAME = "emoji found by its name"
+
+_ALIAS = re.compile(r":([^\s:]+):")
 # What the first byte of an emoji in UTF-8 becomes in cp1252 and cp1251.
 _BROKEN = re.compile("^[ðâãÂрвг][^a-zа-я]", re.IGNORECASE)
-# Of the three bytes of U+FE0F, cp1252 has no third.
+# Of the three bytes of U+FE0F, cp1252 lacks the third.
 _BROKEN_SELECTOR = re.compile("ï¸\x8f?")
 
 
 class UnusableEmojiError(Exception):
-    """Why there is no pair in a row: one of `REASONS`."""
+    """A row has no usable pair; the message is one of UNUSABLE_EMOJI_REASONS."""
+
+
+@dataclass(frozen=True)
+class RawEmojiRow:
+    """The cells of a row that matter, as text without blanks around it; "" for an empty or missing cell."""
+
+    emoji: str
+    description: str
+    location: str  # file and row
+    code_points: str = ""
+    code_point_column: str = ""
+    status: str = ""
+    group: str = ""
+    sub_group: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,42 +71,46 @@ class EmojiPair:
     sub_group: str | None
     language: str | None
     is_component: bool = False
-    is_variant: bool = False  # the table has it in another than the fully-qualified form
+    is_variant: bool = False  # the table has the emoji in a form that is not fully qualified
     changes: tuple[str, ...] = field(default=(), compare=False)
 
 
-def resolve_cells(cells: EmojiCells) -> EmojiPair:
-    """The row that the cells make; UnusableError where they make none.
+def resolve_row(row: RawEmojiRow) -> EmojiPair:
+    """Return the pair of a row; UnusableEmojiError if there is none.
 
-    DataError where there is nothing but a spreadsheet's number to know the emoji by.
+    DataError if a number that a spreadsheet made of the code points is the only clue to the emoji.
     """
     changes: list[str] = []
-    description = _description(cells.description, changes)
-    code_points = cells.code_points
-    if number := spreadsheet_number(code_points):
-        if not cells.emoji:
+    if repair_mojibake(row.description).strip() != row.description.strip():
+        changes.append(DESCRIPTION_REPAIRED)
+    description = normalize_description(row.description)
+    if not description:
+        raise UnusableEmojiError(NO_DESCRIPTION)
+    cell = row.code_points
+    if number := spreadsheet_number(cell):
+        if not row.emoji:
             raise DataError(
-                f"{cells.where}, column {cells.code_point_column!r}: {number!r} is no code point; a spreadsheet has "
-                "taken the code point for a number, and there is no emoji in the row to go on from",
-                "export the table again with that column as text, or bring the file that was never in a spreadsheet",
+                f"{row.location}, column {row.code_point_column!r}: {number!r} is not a code point; a spreadsheet has "
+                "turned the code point into a number, and the row has no emoji to recover it from",
+                "export the table again with that column as text, or use the original file",
             )
         changes.append(SPREADSHEET)
-        code_points = ""
-    text = parse_code_points(code_points)
+        cell = ""
+    text = parse_code_points(cell)
     if text is None:
         raise UnusableEmojiError(UNREADABLE)
-    by_points = fully_qualified(text) if text else None
-    if text and by_points is None:
+    emoji_of_points = fully_qualified(text) if text else None
+    if text and emoji_of_points is None:
         raise UnusableEmojiError(OTHER_POINTS)
-    if cells.emoji:
-        written = _repaired(cells.emoji, changes)
+    if row.emoji:
+        written = _repair_emoji(row.emoji, changes)
         emoji = fully_qualified(written)
-        if by_points not in (None, emoji):
+        if emoji_of_points not in (None, emoji):
             raise UnusableEmojiError(MISMATCH)
     elif text:
-        written, emoji = text, by_points
+        written, emoji = text, emoji_of_points
     else:
-        written = emoji = emoji_of(description)
+        written = emoji = emoji_of_name(description)
         if emoji is None:
             raise UnusableEmojiError(UNKNOWN_NAME)
         changes.append(BY_NAME)
@@ -115,26 +118,26 @@ def resolve_cells(cells: EmojiCells) -> EmojiPair:
     return EmojiPair(
         description=description,
         emoji=emoji,
-        group=cells.group or None,
-        sub_group=cells.sub_group or None,
-        language=cells.language or None,
-        is_component=is_component(emoji) or cells.status.casefold() == "component",
+        group=row.group or None,
+        sub_group=row.sub_group or None,
+        language=row.language or None,
+        is_component=is_component(emoji) or row.status.casefold() == "component",
         is_variant=written.strip() != emoji,
         changes=tuple(changes),
     )
 
 
-def _description(cell: str, changes: list[str]) -> str:
-    if repair_mojibake(cell).strip() != cell.strip():
-        changes.append(DESCRIPTION_REPAIRED)
-    description = as_description(cell)
-    if not description:
-        raise UnusableEmojiError(NO_DESCRIPTION)
-    return description
+def normalize_description(text: str) -> str:
+    """Return a description as the model sees it in training: without mojibake and outer blanks, and an alias such as
+    ":man_farmer:" as words.
+    """
+    text = repair_mojibake(text).strip()
+    alias = _ALIAS.fullmatch(text)
+    return alias[1].replace("_", " ").strip() if alias else text
 
 
-def _repaired(cell: str, changes: list[str]) -> str:
-    """The cell, which is an emoji, if need be after its mojibake is repaired."""
+def _repair_emoji(cell: str, changes: list[str]) -> str:
+    """Return the cell, with its mojibake repaired if that makes it an emoji; UnusableEmojiError if it is none."""
     if fully_qualified(cell) is not None:
         return cell
     for broken in (cell, _BROKEN_SELECTOR.sub("", cell)):
@@ -146,10 +149,10 @@ def _repaired(cell: str, changes: list[str]) -> str:
 
 
 def _check_description(description: str, emoji: str) -> None:
-    """UnusableError for a description that gives the answer away."""
+    """Raise UnusableEmojiError for a description that gives the answer away."""
     if not remove_emoji(description).strip() or fully_qualified(description):
         raise UnusableEmojiError(IS_EMOJI)
     bare = without_selectors(emoji)
-    points = (format_code_points(form).casefold() for form in (emoji, bare))
-    if bare in without_selectors(description) or any(form in description.casefold() for form in points):
+    code_points = (format_code_points(form).casefold() for form in (emoji, bare))
+    if bare in without_selectors(description) or any(points in description.casefold() for points in code_points):
         raise UnusableEmojiError(HAS_TARGET)

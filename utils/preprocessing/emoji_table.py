@@ -1,4 +1,4 @@
-"""Tables of emoji, from files or from the `emoji` package: pairs of a description and a real emoji, once each."""
+"""Tables of emoji, from files or from the `emoji` package: pairs of a description and a real emoji, without repeats."""
 
 import logging
 from collections import Counter
@@ -10,16 +10,16 @@ from utils.preprocessing.emoji_resolve import (
     SPREADSHEET,
     UNUSABLE_EMOJI_REASONS,
     EmojiPair,
+    RawEmojiRow,
     UnusableEmojiError,
-    resolve_cells,
+    resolve_row,
 )
 from utils.preprocessing.emoji_sources import (
     BUILTIN,
-    EmojiCells,
-    aliases_source,
-    builtin_aliases,
+    package_names,
+    package_source,
     read_builtin,
-    read_emoji_cells,
+    read_emoji_rows,
 )
 from utils.preprocessing.emoji_unicode import is_known, without_selectors
 from utils.preprocessing.filters import describe_drops
@@ -36,9 +36,9 @@ NEWER = "emoji newer than the emoji package, kept as they are"
 
 @dataclass(frozen=True)
 class EmojiTable:
-    """The pairs, and what became of the other rows: reason → rows; kind of change → rows that had it."""
+    """The pairs, and what happened to the rows: reason → dropped rows, kind of change → changed rows."""
 
-    rows: list[EmojiPair]
+    pairs: list[EmojiPair]
     dropped: dict[str, int]
     changed: dict[str, int]
 
@@ -46,104 +46,107 @@ class EmojiTable:
 def read_emoji_table(
     paths: Sequence[str], aliases: Sequence[str] = (), *, text_column: str | None = None, hub_split: str = "train"
 ) -> tuple[EmojiTable, list[SourceFile]]:
-    """The pairs in the files, in their order; "builtin" stands for the table of the `emoji` package.
+    """Return the pairs of the files, in their order; the path "builtin" is the table of the `emoji` package.
 
-    Then those of the package's names and aliases, in the languages `aliases`, that the files have not. DataError where
-    a file is no table of emoji, or no row is usable.
+    They are followed by the package's names and aliases, in the languages `aliases`, that the files lack. DataError if
+    a file is not a table of emoji, or no row is usable.
     """
-    found, sources = [], []
+    rows, sources = [], []
     if BUILTIN in paths:
         rows, source = read_builtin()
-        found, sources = rows, [source]
-    files = [path for path in paths if path != BUILTIN]
-    if files:
-        rows, of_files = read_emoji_cells(files, text_column=text_column, hub_split=hub_split)
-        found, sources = found + rows, sources + of_files
-    table = _table(found)
+        sources = [source]
+    if files := [path for path in paths if path != BUILTIN]:
+        file_rows, file_sources = read_emoji_rows(files, text_column=text_column, hub_split=hub_split)
+        rows, sources = rows + file_rows, sources + file_sources
+    table = _table(rows)
     if aliases:
-        rows, source = _further(table.rows, aliases)
-        table, sources = replace(table, rows=table.rows + rows), [*sources, source]
+        pairs, source = _package_pairs(table.pairs, aliases)
+        table, sources = replace(table, pairs=table.pairs + pairs), [*sources, source]
     return table, sources
 
 
-def _table(found: Sequence[EmojiCells]) -> EmojiTable:
-    rows: list[EmojiPair] = []
-    unusable, changed, made_numbers = Counter(), Counter(), []
-    for row in found:
+def _table(rows: Sequence[RawEmojiRow]) -> EmojiTable:
+    """Return the table of the rows that can be used; DataError if there are none."""
+    pairs: list[EmojiPair] = []
+    unusable, changed, spreadsheet_rows = Counter(), Counter(), []
+    for row in rows:
         try:
-            rows.append(resolve_cells(row))
+            pair = resolve_row(row)
         except UnusableEmojiError as reason:
             unusable[str(reason)] += 1
             continue
-        changed.update(rows[-1].changes)
-        if SPREADSHEET in rows[-1].changes:
-            made_numbers.append(row)
-    if made_numbers:
-        first = made_numbers[0]
+        pairs.append(pair)
+        changed.update(pair.changes)
+        if SPREADSHEET in pair.changes:
+            spreadsheet_rows.append(row)
+    if spreadsheet_rows:
+        first = spreadsheet_rows[0]
         log.warning(
-            "warning: a spreadsheet has made numbers of %s code points, first in %s, column %r: %r; the emoji is taken",
-            *(f"{len(made_numbers):,}", first.where, first.code_point_column, first.code_points),
+            "warning: a spreadsheet turned %s code points into numbers, first in %s, column %r: %r; the emoji is used "
+            "instead",
+            *(f"{len(spreadsheet_rows):,}", first.location, first.code_point_column, first.code_points),
         )
     dropped = {reason: unusable[reason] for reason in UNUSABLE_EMOJI_REASONS if unusable[reason]}
-    whole = [row for row in rows if not row.is_component] or rows
-    if len(whole) < len(rows):
-        dropped[COMPONENT] = len(rows) - len(whole)
-    kept, repeated = _once_each(_completed(whole))
-    dropped |= repeated
+    complete = [pair for pair in pairs if not pair.is_component] or pairs
+    if len(complete) < len(pairs):
+        dropped[COMPONENT] = len(pairs) - len(complete)
+    kept, repeats = _without_repeats(_with_one_form(complete))
+    dropped |= repeats
     if not kept:
         raise DataError(
-            f"no row is left of {len(found):,}: {describe_drops(dropped)}",
-            "check the columns of the table: emoji and code points must belong together, or leave one of them out",
+            f"all {len(rows):,} rows were dropped: {describe_drops(dropped)}",
+            "check the columns of the table: emoji and code points must match, or remove one of the two columns",
         )
     for reason, number in dropped.items():
-        if number > len(found) / 2:
-            log.warning("warning: %s of %s rows were dropped: %s", f"{number:,}", f"{len(found):,}", reason)
-    changed[QUALIFIED] = sum(row.is_variant for row in kept)
-    changed[NEWER] = sum(not is_known(row.emoji) for row in kept)
+        if number > len(rows) / 2:
+            log.warning("warning: %s of %s rows were dropped: %s", f"{number:,}", f"{len(rows):,}", reason)
+    changed[QUALIFIED] = sum(pair.is_variant for pair in kept)
+    changed[NEWER] = sum(not is_known(pair.emoji) for pair in kept)
     return EmojiTable(kept, dropped, {kind: number for kind, number in changed.items() if number})
 
 
-def _completed(rows: Sequence[EmojiPair]) -> list[EmojiPair]:
-    """The rows; of an emoji that the package does not know, the form with the most selectors stands for the others."""
+def _with_one_form(pairs: Sequence[EmojiPair]) -> list[EmojiPair]:
+    """Return the pairs with one form of every emoji that the package lacks: the one with the most selectors."""
     longest: dict[str, str] = {}
-    for row in rows:
-        if not is_known(row.emoji):
-            key = without_selectors(row.emoji)
-            longest[key] = max(longest.get(key, ""), row.emoji, key=len)
-    completed = []
-    for row in rows:
-        form = longest.get(without_selectors(row.emoji), row.emoji)
-        completed.append(row if form == row.emoji else replace(row, emoji=form, is_variant=True))
-    return completed
+    for pair in pairs:
+        if not is_known(pair.emoji):
+            key = without_selectors(pair.emoji)
+            longest[key] = max(longest.get(key, ""), pair.emoji, key=len)
+    forms = [longest.get(without_selectors(pair.emoji), pair.emoji) for pair in pairs]
+    return [
+        pair if form == pair.emoji else replace(pair, emoji=form, is_variant=True)
+        for pair, form in zip(pairs, forms, strict=True)
+    ]
 
 
-def _once_each(rows: Sequence[EmojiPair]) -> tuple[list[EmojiPair], dict[str, int]]:
-    """The first row of each pair, that of the fully-qualified emoji where there is one; and why others are left out."""
+def _without_repeats(pairs: Sequence[EmojiPair]) -> tuple[list[EmojiPair], dict[str, int]]:
+    """Return the first of equal pairs, preferably one that was fully qualified, and {reason: dropped pairs}."""
     first: dict[tuple[str, str], int] = {}
     dropped = Counter()
-    for place in sorted(range(len(rows)), key=lambda place: rows[place].is_variant):
-        if first.setdefault(_pair(rows[place]), place) != place:
-            dropped[VARIANT if rows[place].is_variant else DUPLICATE] += 1
-    return [rows[place] for place in sorted(first.values())], dict(sorted(dropped.items(), reverse=True))
+    for number in sorted(range(len(pairs)), key=lambda number: pairs[number].is_variant):
+        if first.setdefault(_key(pairs[number]), number) != number:
+            dropped[VARIANT if pairs[number].is_variant else DUPLICATE] += 1
+    return [pairs[number] for number in sorted(first.values())], dict(sorted(dropped.items(), reverse=True))
 
 
-def _further(rows: Sequence[EmojiPair], codes: Sequence[str]) -> tuple[list[EmojiPair], SourceFile]:
-    """The package's names and aliases that are usable and not yet there, one row each."""
-    facts = {row.emoji: row for row in reversed(rows)}
-    there = {_pair(row) for row in rows}
-    further, new = [], []
-    for found in builtin_aliases(list(dict.fromkeys(row.emoji for row in rows)), codes):
+def _package_pairs(pairs: Sequence[EmojiPair], languages: Sequence[str]) -> tuple[list[EmojiPair], SourceFile]:
+    """Return the package's names and aliases of these emoji that are usable and not among the pairs."""
+    first_pair = {pair.emoji: pair for pair in reversed(pairs)}
+    known = {_key(pair) for pair in pairs}
+    new_pairs, new_rows = [], []
+    for row in package_names(list(dict.fromkeys(pair.emoji for pair in pairs)), languages):
         try:
-            row = resolve_cells(found)
+            pair = resolve_row(row)
         except UnusableEmojiError:
             continue
-        if _pair(row) not in there:
-            there.add(_pair(row))
-            known = facts[row.emoji]
-            further.append(replace(row, group=known.group, sub_group=known.sub_group))
-            new.append(found)
-    return further, aliases_source(new, codes)
+        if _key(pair) not in known:
+            known.add(_key(pair))
+            like = first_pair[pair.emoji]
+            new_pairs.append(replace(pair, group=like.group, sub_group=like.sub_group))
+            new_rows.append(row)
+    return new_pairs, package_source(f"aliases {','.join(languages)}", new_rows)
 
 
-def _pair(row: EmojiPair) -> tuple[str, str]:
-    return text_key(row.description), row.emoji
+def _key(pair: EmojiPair) -> tuple[str, str]:
+    """Return what two pairs have in common if one repeats the other."""
+    return text_key(pair.description), pair.emoji

@@ -1,30 +1,26 @@
-"""Code points as tables have them: 1F468 200D 1F33E, U+1F468-U+200D-U+1F33E, \U0001f468…, 0x1F468, one or several.
-
-MERGED: Which character sequences are emoji, and the fully-qualified form of each, from the `emoji` package's data.
-
-MERGED: What is one concept: an emoji in all its skin tones, genders, hair and directions. Such must not be split apart.
-
-MERGED: Skin tones in training: five rows with one for each row without would teach that a person always has one."""
+"""What Unicode says of emoji, through the `emoji` package: code points, forms, names, concepts and skin tones."""
 
 import random
 import re
 from collections.abc import Sequence
 from functools import cache
 
-# What stands in front of the digits, and what between two code points or around a list of them.
-_MARK = re.compile(r"U\+|\\U|\\x\{?|0X|&#X", re.IGNORECASE)
-_BETWEEN = re.compile(r"[\s,;|_/\-–\[\](){}'\"+]+")
+# Code points ----------------------------------------------------------------------------------------------------------
+
+# What precedes the digits of a code point, and what separates or surrounds code points.
+_PREFIX = re.compile(r"U\+|\\U|\\x\{?|0X|&#X", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[\s,;|_/\-–\[\](){}'\"+]+")
 _HEXADECIMAL = re.compile(r"[0-9A-F]{1,8}", re.IGNORECASE)
-# 2.6E+10 or 2,6E+10. Without point and sign it is a code point: 23E9, 26E9.
+# 2.6E+10 or 2,6E+10. Without a point and a sign it is a code point: 23E9, 26E9.
 _SCIENTIFIC = re.compile(r"\d[.,]\d+E[+-]?\d+|\d+E\+\d+", re.IGNORECASE)
 
 
 def parse_code_points(cell: str) -> str | None:
-    """The characters that a cell's hexadecimal code points stand for, "" where it has none, None where it has others.
+    """Return the characters of a cell's hexadecimal code points, "" for an empty cell, None for anything else.
 
-    Two halves of a UTF-16 pair (\\uD83D\\uDE00) are one character.
+    Understands 1F468 200D 1F33E, U+1F468-U+200D-U+1F33E, \\U0001f468…, 0x1F468, and surrogate pairs (\\uD83D\\uDE00).
     """
-    words = [word for word in _BETWEEN.split(_MARK.sub(" ", cell)) if word]
+    words = [word for word in _SEPARATOR.split(_PREFIX.sub(" ", cell)) if word]
     if not all(_HEXADECIMAL.fullmatch(word) for word in words):
         return None
     points = [int(word, 16) for word in words]
@@ -33,49 +29,51 @@ def parse_code_points(cell: str) -> str | None:
     try:
         return "".join(map(chr, points)).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:
-        return None  # half of a pair
+        return None  # half of a surrogate pair
 
 
 def spreadsheet_number(cell: str) -> str | None:
-    """The number in scientific notation that a spreadsheet has made of code points in this cell."""
+    """Return the number in scientific notation that a spreadsheet has made of code points, None without one."""
     match = _SCIENTIFIC.search(cell)
     return match and match[0]
 
 
 def format_code_points(text: str) -> str:
-    """Upper-case hexadecimal code points of at least four digits, parted by blanks: "1F468 200D 1F33E"."""
+    """Return the code points in upper-case hexadecimal, at least four digits each: "1F468 200D 1F33E"."""
     return " ".join(f"{ord(character):04X}" for character in text)
 
 
-# Selectors of emoji and of text presentation: with and without them it is the same emoji.
+# Forms ----------------------------------------------------------------------------------------------------------------
+
+# Selectors of text and of emoji presentation: with or without them it is the same emoji.
 _SELECTORS = {0xFE0E: None, 0xFE0F: None}
 _BLANKS = " \t\r\n\u00a0\u200b\u2060\ufeff"
 
 
 def fully_qualified(text: str) -> str | None:
-    """The fully-qualified form of the one emoji that the text is, or None where it is none.
+    """Return the fully-qualified form of a text that is one emoji, None for any other text.
 
-    An emoji that the package does not know, since it is newer, stays as it is.
+    An emoji that is newer than the package is returned unchanged.
     """
     text = text.strip(_BLANKS)
     known = _forms().get(without_selectors(text))
     if known is not None:
         return known
-    return text if _shape().fullmatch(text) else None
+    return text if _emoji_pattern().fullmatch(text) else None
 
 
 def without_selectors(text: str) -> str:
-    """The text without variation selectors 15 and 16."""
+    """Return the text without variation selectors 15 and 16."""
     return text.translate(_SELECTORS)
 
 
 def is_known(emoji: str) -> bool:
-    """Whether the package has the emoji."""
+    """Return whether the package has the emoji."""
     return without_selectors(emoji) in _forms()
 
 
 def is_component(emoji: str) -> bool:
-    """Whether it is a skin tone or a hair that is meant to be part of another emoji."""
+    """Return whether it is a skin tone or hair, which is meant to be part of another emoji."""
     import emoji as package
 
     return package.EMOJI_DATA.get(emoji, {}).get("status") == package.STATUS["component"]
@@ -83,7 +81,7 @@ def is_component(emoji: str) -> bool:
 
 @cache
 def _forms() -> dict[str, str]:
-    """Sequence without selectors → fully-qualified sequence; components stand for themselves."""
+    """Return {sequence without selectors: fully-qualified sequence}; components are their own form."""
     import emoji
 
     complete = (emoji.STATUS["fully_qualified"], emoji.STATUS["component"])
@@ -91,8 +89,8 @@ def _forms() -> dict[str, str]:
 
 
 @cache
-def _shape():
-    """The form of an emoji sequence (UTS #51, "possible emoji"), of emoji and of code points reserved for them."""
+def _emoji_pattern():
+    """Return the pattern of emoji sequences (UTS #51, "possible emoji"), also of code points reserved for emoji."""
     import regex
 
     pictograph = r"(?:[\p{Emoji}&&\p{Extended_Pictographic}]|[\p{Extended_Pictographic}&&\p{Cn}])"
@@ -101,20 +99,51 @@ def _shape():
     return regex.compile(rf"{element}(?:\u200D{element})*", regex.VERSION1)
 
 
-JOINER = "\u200d"
-TONES = dict.fromkeys(range(0x1F3FB, 0x1F400))
-ADULT, CHILD = "🧑", "🧒"
-# Explicitly gendered characters and Unicode's gender-neutral one of the same meaning.
-NEUTRAL = {
-    **{"👨": ADULT, "👩": ADULT, "👦": CHILD, "👧": CHILD, "👴": "🧓", "👵": "🧓"},
+# Names ----------------------------------------------------------------------------------------------------------------
+
+_PUNCTUATION = re.compile(r"[\s_:,.!()’'“”\"-]+")
+
+
+def emoji_of_name(name: str) -> str | None:
+    """Return the fully-qualified emoji of an English name or alias; case, blanks and most punctuation are ignored."""
+    key = _name_key(name)
+    # Unicode's "flag: Peru" is "Peru" in the package, with the alias "flag for Peru".
+    keys = (key, f"flag for {country}", country) if (country := key.removeprefix("flag ")) != key else (key,)
+    return next((_emoji_by_name()[key] for key in keys if key in _emoji_by_name()), None)
+
+
+@cache
+def _emoji_by_name() -> dict[str, str]:
+    import emoji
+
+    by_name: dict[str, str] = {}
+    for names_of in (lambda data: [data["en"]], lambda data: data.get("alias", [])):  # names win over aliases
+        for text, data in emoji.EMOJI_DATA.items():
+            for name in names_of(data):
+                by_name.setdefault(_name_key(name), fully_qualified(text))
+    return by_name
+
+
+def _name_key(name: str) -> str:
+    return " ".join(_PUNCTUATION.sub(" ", name.casefold()).split())
+
+
+# Concepts and skin tones ----------------------------------------------------------------------------------------------
+
+_JOINER = "\u200d"
+_TONES = dict.fromkeys(range(0x1F3FB, 0x1F400))
+_ADULT, _CHILD = "🧑", "🧒"
+# Gendered characters and Unicode's gender-neutral one of the same meaning.
+_NEUTRAL = {
+    **{"👨": _ADULT, "👩": _ADULT, "👦": _CHILD, "👧": _CHILD, "👴": "🧓", "👵": "🧓"},
     **{"🤴": "🫅", "👸": "🫅", "🤰": "🫄", "🫃": "🫄", "🚹": "🚻", "🚺": "🚻"},
     **{"🎅": "🧑\u200d🎄", "🤶": "🧑\u200d🎄"},
-    "🕺": "💃",  # man and woman dancing, which have no neutral one
+    "🕺": "💃",  # man and woman dancing have no neutral character
 }
-# What joins an emoji to say how its person looks or moves: woman, man; to the right; red, curly, no and white hair.
-LOOKS = {"♀", "♂", "➡", "🦰", "🦱", "🦲", "🦳"}
-# Two people with a skin tone each are a sequence, where there is a single character for both together.
-TOGETHER = {
+# Joined to an emoji, these say how its person looks or moves: woman, man; to the right; red, curly, no and white hair.
+_LOOKS = {"♀", "♂", "➡", "🦰", "🦱", "🦲", "🦳"}
+# Two people with a skin tone each are a sequence, although there is a single character for the couple.
+_COUPLES = {
     **dict.fromkeys(["👫", "👬", "👭"], "🧑\u200d🤝\u200d🧑"),
     "🧑\u200d❤\u200d🧑": "💑",
     "🧑\u200d❤\u200d💋\u200d🧑": "💏",
@@ -125,29 +154,31 @@ TOGETHER = {
 
 
 def concept_of(emoji: str) -> str:
-    """The concept of a fully-qualified emoji, named by the code points of the plain one without U+FE0F.
+    """Return the concept of a fully-qualified emoji: the code points of its plain version, without U+FE0F.
 
-    Prince and princess are one concept: Unicode's gender-neutral person with crown says that they differ in nothing but
-    gender. The same goes for every pair in `NEUTRAL`. All families are one, whoever and how many are in them. Nothing
+    An emoji in all its skin tones, genders, hair styles and directions is one concept, which splits must not divide.
+    Prince and princess are one concept, because Unicode's gender-neutral person with crown says that they differ only
+    in gender; the same holds for every pair in `_NEUTRAL`. All families are one concept, whoever is in them. Nothing
     else is merged: the rainbow flag is no white flag, and pointing left is not pointing right.
     """
     plain = without_selectors(emoji)
-    first, *rest = plain.translate(TONES).split(JOINER)
-    parts = [NEUTRAL.get(part, part) for part in (first, *(part for part in rest if part not in LOOKS))]
-    if len(parts) > 1 and set(parts) <= {ADULT, CHILD}:
+    first, *rest = plain.translate(_TONES).split(_JOINER)
+    parts = [_NEUTRAL.get(part, part) for part in (first, *(part for part in rest if part not in _LOOKS))]
+    if len(parts) > 1 and set(parts) <= {_ADULT, _CHILD}:
         return format_code_points("👪")
-    whole = JOINER.join(parts)
-    return format_code_points(TOGETHER.get(whole, whole) or plain)
+    joined = _JOINER.join(parts)
+    return format_code_points(_COUPLES.get(joined, joined) or plain)
 
 
-def without_most_tones(emoji: Sequence[str], seed: int) -> list[int]:
-    """The numbers of the rows to train on: all without a skin tone, and a fifth of the others, drawn with `seed`;
-    all of them where there is nothing else.
+def subsample_skin_tones(emoji: Sequence[str], seed: int) -> list[int]:
+    """Return the numbers of the rows to train on: those without a skin tone, and a fifth of the others, drawn with
+    `seed`; all rows if every one has a skin tone.
 
-    An emoji and its tone are tokens of their own, so that a model learns them apart (docs/results.md).
+    Five rows with a skin tone for every row without would teach the model that people always have one. An emoji and its
+    skin tone are separate tokens, so a fifth is enough to learn them (docs/results.md).
     """
-    toned = [row for row, one in enumerate(emoji) if any(ord(character) in TONES for character in one)]
+    toned = [row for row, each in enumerate(emoji) if any(ord(character) in _TONES for character in each)]
     if len(toned) == len(emoji):
         return list(range(len(emoji)))
-    left_out = set(random.Random(seed).sample(toned, len(toned) - len(toned) // 5))
-    return [row for row in range(len(emoji)) if row not in left_out]
+    omitted = set(random.Random(seed).sample(toned, len(toned) - len(toned) // 5))
+    return [row for row in range(len(emoji)) if row not in omitted]

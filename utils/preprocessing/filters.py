@@ -1,66 +1,123 @@
-"""From raw rows to the texts worth training on, with a count of what each step took."""
+"""Which rows are worth training on: the filters of preprocess.py, and how many rows each of them drops."""
 
 import json
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from utils.errors import DataError
-from utils.preprocessing.parallel_cleaning import prepare_texts
+from utils.preprocessing.parallel_cleaning import clean_texts
 from utils.tasks.labels import conflicting_labels
 from utils.text.cleaning import Cleaning, replace_mentions
+from utils.text.duplicates import near_duplicates, repeated
 from utils.text.words import text_key
 
 if TYPE_CHECKING:
     import pandas
 
-FACTS = ("id", "date", "language", "is_reply", "is_retweet")
-HINTS = {
+    from utils.tasks.base import Task
+
+METADATA = ("id", "date", "language", "is_reply", "is_retweet")
+HINTS = {  # reason for dropping a row → what to do about it
     "reply": "--keep_replies keeps them",
     "retweet": "--keep_retweets keeps them",
-    "content warning": "--keep_content_warnings keeps them, the warning in front",
+    "content warning": "--keep_content_warnings keeps them and puts the warning in front",
     "not public": "posts for followers and direct messages are never used",
-    "other language": "leave --lang away to keep them",
+    "other language": "remove --lang to keep them",
     "no label": "is --label_column the right one?",
     "label not in the map": "--label_map drops the labels that it does not name",
-    "conflicting labels": "texts that have several; --keep_conflicts keeps the label that most rows of a text have",
-    "too short": "lower --min_tokens",
-    "too long": "raise --max_tokens",
+    "conflicting labels": "texts with several labels; --keep_conflicts keeps the most frequent label of each text",
+    "too short": "lower --min_words",
+    "too long": "raise --max_words",
     "excluded word": "exclude fewer words",
     "no text": "is --text_column the right one?",
     "nothing left after cleaning": "clean less, e.g. --hashtags keep",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which rows to keep. Lengths count blank-separated words, and characters in scripts without blanks."""
+    """Which rows to keep. Lengths are those of the text, the answer or the description, counted by `count_words`."""
 
-    keep_replies: bool
-    keep_retweets: bool
-    keep_content_warnings: bool
-    keep_users: bool
-    language: str | None
-    min_tokens: int
-    max_tokens: int | None
-    exclude: tuple[str, ...]
-    sample: float | None  # a share of the rows that are left
-    max_rows: int | None
+    keep_replies: bool = False
+    keep_retweets: bool = False
+    keep_content_warnings: bool = False
+    keep_users: bool = False
+    language: str | None = None
+    min_words: int = 0
+    max_words: int | None = None
+    exclude: tuple[str, ...] = ()
+    sample: float | None = None  # fraction of the rows that pass the other filters
+    max_rows: int | None = None
+
+    @classmethod
+    def for_task(cls, task: "Task", **changed) -> "Filters":
+        """Return the defaults of preprocess.py for this task, with the changed fields."""
+        return cls(**{"min_words": task.min_words, "max_words": task.max_words, **changed})
+
+    def to_recipe(self) -> dict:
+        """Return the fields as a processed pickle names them: version 2 calls the limits min_tokens and max_tokens."""
+        return {re.sub("_words$", "_tokens", name): value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
-class Filtered:
-    """The rows that are left, in the order of the file, and what happened to the others."""
+class FilteredRows:
+    """The rows that passed every filter, in the order of the file, and what happened to the others."""
 
     texts: list[str]
     labels: list[str | None]
     groups: list[str]
-    metadata: dict[str, list]  # id, date, language, …; the user only where wanted
-    dropped: dict[str, int]  # reason → rows
-    cleaned: dict[str, int]  # kind of noise → texts that had it
-    samples: list[dict[str, str]]  # three texts before and after, without user names unless they are wanted
+    metadata: dict[str, list]  # further columns: of posts id, date, language, …; the user only with keep_users
+    dropped: dict[str, int]  # reason → number of rows
+    cleaned: dict[str, int]  # kind of noise → number of texts that had it
+    samples: list[dict[str, str]]  # three texts before and after cleaning, without user names unless keep_users
+
+
+class KeptRows:
+    """The numbers of the rows that passed every filter so far, and how many rows each reason dropped."""
+
+    def __init__(self, count: int, dropped: dict[str, int] | None = None):
+        self.numbers = np.arange(count)
+        self.dropped = dict(dropped or {})
+
+    def drop(self, reason: str, unwanted: Sequence[bool]) -> None:
+        """Drop the rows where `unwanted`, which has one entry per kept row, is true."""
+        kept = self.numbers[~np.asarray(unwanted, dtype=bool)]
+        if len(kept) < len(self.numbers):
+            self.dropped[reason] = len(self.numbers) - len(kept)
+        self.numbers = kept
+
+    def take(self, values: Sequence) -> list:
+        """Return the kept rows' entries of `values`, which has one entry per row."""
+        return [values[number] for number in self.numbers.tolist()]
+
+    def drop_by_words(self, word_counts: Sequence[int], texts: Sequence[str], filters: Filters) -> None:
+        """Drop what is too short, too long or contains an excluded word; both lists have one entry per row."""
+        counts = np.asarray(word_counts)
+        self.drop("too short", counts[self.numbers] < filters.min_words)
+        if filters.max_words is not None:
+            self.drop("too long", counts[self.numbers] > filters.max_words)
+        if filters.exclude:
+            self.drop("excluded word", contain_word(self.take(texts), filters.exclude))
+
+    def sample(self, filters: Filters, seed: int) -> None:
+        """Keep the random rows that --sample and --max_rows ask for; DataError if there are no rows to choose from."""
+        count = len(self.numbers)
+        if count == 0:
+            reason = max(self.dropped, key=self.dropped.get, default="")
+            raise DataError(
+                f"all {sum(self.dropped.values()):,} rows were dropped: {describe_drops(self.dropped)}",
+                HINTS.get(reason, "check the input data, or choose other filters"),
+            )
+        wanted = count if filters.sample is None else max(1, round(filters.sample * count))
+        wanted = min(wanted, filters.max_rows or wanted)
+        if wanted < count:
+            chosen = set(random.Random(seed).sample(range(count), wanted))
+            self.drop("not sampled", [place not in chosen for place in range(count)])
 
 
 def filter_rows(
@@ -70,165 +127,127 @@ def filter_rows(
     seed: int,
     keep_conflicts: bool = False,
     processes: int = 1,
-) -> Filtered:
-    """Filter, clean, filter again, drop duplicates, sample. `rows` is what `raw_rows.read_rows` returns.
+) -> FilteredRows:
+    """Filter the rows of `read_rows`, clean them in that many processes, filter again, drop duplicates, and sample.
 
-    Where rows have labels, a text with several is dropped; with `keep_conflicts` the rows with its most frequent label
-    stay. A near duplicate with another label stays too: one word can make the difference. `processes` clean the texts.
+    A text with several labels is dropped; with `keep_conflicts`, its rows with the most frequent label are kept.
+    Near duplicates with different labels are all kept, because one word can make the difference.
     """
-    import numpy as np
-
-    from utils.text.duplicates import repeated
-
-    dropped: dict[str, int] = {}
-    read, left = len(rows), np.arange(len(rows))  # row numbers: taking whole rows after every filter is slow
-
-    def drop(reason: str, unwanted: Sequence[bool]) -> None:
-        nonlocal left
-        kept = left[~np.asarray(unwanted, dtype=bool)]
-        if len(kept) < len(left):
-            dropped[reason] = len(left) - len(kept)
-        left = kept
+    kept = KeptRows(len(rows))  # row numbers, because taking rows out of the frame after every filter is slow
 
     def column(name: str) -> "pandas.Series":
-        return rows[name].iloc[left]
+        return rows[name].iloc[kept.numbers]
 
-    labelled = "label" in rows
-    drop("not public", column("is_private"))
-    drop("no text", column("text").str.strip() == "")
-    if labelled:
-        drop("no label", column("label") == "")
-        drop("label not in the map", column("left_out"))
+    has_labels = "label" in rows
+    kept.drop("not public", column("is_private"))
+    kept.drop("no text", column("text").str.strip() == "")
+    if has_labels:
+        kept.drop("no label", column("label") == "")
+        kept.drop("label not in the map", column("left_out"))
     if not filters.keep_retweets:
-        drop("retweet", column("is_retweet"))
+        kept.drop("retweet", column("is_retweet"))
     if not filters.keep_replies:
-        drop("reply", column("is_reply"))
+        kept.drop("reply", column("is_reply"))
     if not filters.keep_content_warnings:
-        drop("content warning", column("content_warning") != "")
+        kept.drop("content warning", column("content_warning") != "")
     if filters.language is not None:
-        drop("other language", in_another_language(column("language").tolist(), filters.language))
+        kept.drop("other language", in_other_language(column("language").tolist(), filters.language))
 
-    rows = rows.iloc[left]
-    if (warned := rows["content_warning"] != "").any():
-        rows = rows.assign(text=rows["text"].where(~warned, rows["content_warning"] + "\n" + rows["text"]))
-    prepared = prepare_texts(rows["text"].tolist(), cleaning, processes)
-    left, words = np.arange(len(rows)), np.array(prepared.words)
+    rows = rows.iloc[kept.numbers]
+    if (has_warning := rows["content_warning"] != "").any():
+        rows = rows.assign(text=rows["text"].where(~has_warning, rows["content_warning"] + "\n" + rows["text"]))
+    cleaned = clean_texts(rows["text"].tolist(), cleaning, processes)
+    labels = rows["label"].tolist() if has_labels else [None] * len(rows)
+    keys = list(map(text_key, cleaned.texts, cleaned.bare_words))
+    kept = KeptRows(len(rows), kept.dropped)
+    kept.drop("nothing left after cleaning", [text == "" for text in cleaned.texts])
+    kept.drop_by_words(cleaned.word_counts, cleaned.texts, filters)
+    if has_labels:
+        kept.drop("conflicting labels", conflicting_labels(kept.take(keys), kept.take(labels), keep_conflicts))
+    kept.drop("exact duplicate", repeated(kept.take(keys)))
+    kept.drop("near duplicate", _near_duplicates_by_label(*map(kept.take, (cleaned.texts, cleaned.bare_words, labels))))
+    kept.sample(filters, seed)
 
-    def of_left(values: Sequence) -> list:
-        return [values[row] for row in left.tolist()]
-
-    drop("nothing left after cleaning", [text == "" for text in prepared.texts])
-    drop("too short", words[left] < filters.min_tokens)
-    if filters.max_tokens is not None:
-        drop("too long", words[left] > filters.max_tokens)
-    if filters.exclude:
-        drop("excluded word", with_excluded_word(of_left(prepared.texts), filters.exclude))
-    labels = rows["label"].tolist() if labelled else [None] * len(rows)
-    keys = list(map(text_key, prepared.texts, prepared.bare))
-    if labelled:
-        drop("conflicting labels", conflicting_labels(of_left(keys), of_left(labels), keep_conflicts))
-    drop("exact duplicate", repeated(of_left(keys)))
-    drop("near duplicate", _near_duplicates_by_label(*map(of_left, (prepared.texts, prepared.bare, labels))))
-    if not len(left):
-        raise DataError(f"no row is left of {read}: " + describe_drops(dropped), _largest_hint(dropped))
-    drop("not sampled", not_chosen(len(left), filters, seed))
-    rows = rows.iloc[left].assign(before=lambda kept: kept["text"], text=of_left(prepared.texts))
-    return Filtered(
+    rows = rows.iloc[kept.numbers].assign(before=lambda frame: frame["text"], text=kept.take(cleaned.texts))
+    return FilteredRows(
         texts=rows["text"].tolist(),
-        labels=of_left(labels),
+        labels=kept.take(labels),
         groups=rows["group"].tolist(),
-        metadata=_facts(rows, filters.keep_users),
-        dropped=dropped,
-        cleaned=prepared.cleaned,
+        metadata=_metadata(rows, filters.keep_users),
+        dropped=kept.dropped,
+        cleaned=cleaned.noise_counts,
         samples=_samples(rows, filters.keep_users),
     )
 
 
-def filter_warnings(read: int, dropped: dict[str, int]) -> list[str]:
-    """A line for every filter that took more than half of what was read, with the flag that changes it."""
+def filter_warnings(rows_read: int, dropped: dict[str, int]) -> list[str]:
+    """Return a line for every filter that dropped more than half of the rows, with the flag that changes it."""
     return [
-        f"{number:,} of {read:,} rows were dropped as {reason}: {HINTS[reason]}"
+        f"{number:,} of {rows_read:,} rows were dropped ({reason}): {HINTS[reason]}"
         for reason, number in dropped.items()
-        if reason in HINTS and number > read / 2
+        if reason in HINTS and number > rows_read / 2
     ]
 
 
-def _near_duplicates_by_label(texts: list[str], words: list[str], labels: list[str | None]) -> list[bool]:
-    """True for a text that is almost the same as an earlier one with its label. `words` are the texts' bare words."""
-    from utils.text.duplicates import near_duplicates
-
-    rows_of: dict[str | None, list[int]] = {}
-    for row, label in enumerate(labels):
-        rows_of.setdefault(label, []).append(row)
-    found = [False] * len(texts)
-    for rows in rows_of.values():
-        marks = near_duplicates([texts[row] for row in rows], words=[words[row] for row in rows])
-        for row, mark in zip(rows, marks.tolist(), strict=True):
-            found[row] = mark
-    return found
+def in_other_language(languages: Sequence[str | None], language: str) -> list[bool]:
+    """Return True for every entry that is not `language`; "pt-br" counts as "pt". DataError if all are True."""
+    others = [not isinstance(code, str) or language.lower() not in (code, code.partition("-")[0]) for code in languages]
+    if others and all(others):
+        known = sorted({code for code in languages if isinstance(code, str)} - {""})
+        present = f"the languages are {', '.join(known[:20])}" if known else "the data has no language column"
+        raise DataError(f"no row is in the language {language!r}: {present}", "choose one of them, or remove --lang")
+    return others
 
 
-def in_another_language(spoken: Sequence[str | None], wanted: str) -> list[bool]:
-    """True where the language is not the wanted one; "pt" is also that of "pt-br". DataError where none is."""
-    other = [not isinstance(one, str) or wanted.lower() not in (one, one.partition("-")[0]) for one in spoken]
-    if other and all(other):
-        known = sorted({one for one in spoken if isinstance(one, str)} - {""})
-        there = f"the languages there are {', '.join(known[:20])}" if known else "the data has no language column"
-        raise DataError(f"no row is in the language {wanted!r}: {there}", "choose one of them, or leave --lang away")
-    return other
-
-
-def with_excluded_word(texts: Iterable[str], words: Sequence[str]) -> list[bool]:
-    """True where a text has one of the words, in small letters or capitals."""
+def contain_word(texts: Iterable[str], words: Sequence[str]) -> list[bool]:
+    """Return True for every text that contains one of the words as a whole word, in any case."""
     pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)", re.IGNORECASE)
     return [bool(pattern.search(text)) for text in texts]
 
 
-def not_chosen(rows: int, filters: Filters, seed: int) -> list[bool]:
-    """True for the rows that --sample and --max_rows leave out, drawn with the seed."""
-    wanted = rows if filters.sample is None else max(1, round(filters.sample * rows))
-    wanted = min(wanted, filters.max_rows or wanted)
-    if wanted == rows:
-        return [False] * rows
-    chosen = set(random.Random(seed).sample(range(rows), wanted))
-    return [number not in chosen for number in range(rows)]
-
-
-def _facts(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:
-    names = FACTS + (("user",) if keep_users else ())
-    facts = {
-        name: rows[name].astype(object).where(rows[name].notna() & (rows[name] != ""), None).tolist() for name in names
-    }
-    if keep_users:
-        facts["user"] = [user and _user_name(user) for user in facts["user"]]
-    return facts
-
-
-def _user_name(user: str) -> str:
-    """The name in a user object as X, snscrape and Mastodon have it, or the text itself."""
-    try:
-        about = json.loads(user)
-    except ValueError:
-        return user
-    names = (about.get(key) for key in ("username", "screen_name", "acct")) if isinstance(about, dict) else ()
-    return next(filter(None, names), user)
-
-
-def _samples(rows: "pandas.DataFrame", keep_users: bool) -> list[dict[str, str]]:
-    rows = rows[["before", "text"]]
-    changed = rows[rows["before"] != rows["text"]]
-    shown = changed if len(changed) >= 3 else rows
-    step = max(1, len(shown) // 3)
-    return [
-        {"before": before if keep_users else replace_mentions(before), "after": after}
-        for before, after in zip(shown["before"][::step], shown["text"][::step], strict=True)
-    ][:3]
-
-
 def describe_drops(dropped: dict[str, int]) -> str:
-    """What was dropped, as part of a line."""
+    """Return the number of rows that each reason dropped as part of a sentence."""
     return ", ".join(f"{number} {reason}" for reason, number in dropped.items())
 
 
-def _largest_hint(dropped: dict[str, int]) -> str:
-    return HINTS.get(max(dropped, key=dropped.get, default=""), "choose other filters")
+def _near_duplicates_by_label(texts: list[str], bare_words: list[str], labels: list[str | None]) -> np.ndarray:
+    """Return True for every text that is a near duplicate of an earlier one with the same label."""
+    rows_of_label: dict[str | None, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows_of_label.setdefault(label, []).append(row)
+    duplicate = np.zeros(len(texts), dtype=bool)
+    for rows in rows_of_label.values():
+        duplicate[rows] = near_duplicates([texts[row] for row in rows], words=[bare_words[row] for row in rows])
+    return duplicate
+
+
+def _metadata(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:
+    names = METADATA + (("user",) if keep_users else ())
+    metadata = {
+        name: rows[name].astype(object).where(rows[name].notna() & (rows[name] != ""), None).tolist() for name in names
+    }
+    if keep_users:
+        metadata["user"] = [user and _user_name(user) for user in metadata["user"]]
+    return metadata
+
+
+def _user_name(cell: str) -> str:
+    """Return the name in the JSON of a user of X, snscrape or Mastodon, or else the cell itself."""
+    try:
+        user = json.loads(cell)
+    except ValueError:
+        return cell
+    names = (user.get(key) for key in ("username", "screen_name", "acct")) if isinstance(user, dict) else ()
+    return next(filter(None, names), cell)
+
+
+def _samples(rows: "pandas.DataFrame", keep_users: bool) -> list[dict[str, str]]:
+    """Return three texts, of those that cleaning changed if there are three, before and after it."""
+    rows = rows[["before", "text"]]
+    changed = rows[rows["before"] != rows["text"]]
+    shown = changed if len(changed) >= 3 else rows
+    shown = shown.iloc[:: max(1, len(shown) // 3)].iloc[:3]
+    return [
+        {"before": before if keep_users else replace_mentions(before), "after": after}
+        for before, after in zip(shown["before"], shown["text"], strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Raw texts → what filters and the search for duplicates need of them, in one process or in several."""
+"""Cleaning raw texts, and counting and normalizing their words, in one process or in several."""
 
 import multiprocessing
 import os
@@ -10,64 +10,58 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 
 from utils.errors import UserError
 from utils.text.cleaning import Cleaning, clean_all
 from utils.text.words import bare_words, count_words
 
-TEXTS_AT_ONCE = 2_000  # that a process is given, and finishes after Ctrl-C
+TEXTS_AT_ONCE = 2_000  # per task of a worker process, which finishes its task after Ctrl-C
 
 
 @dataclass(frozen=True)
-class PreparedTexts:
-    """Texts in their order, one entry of each list for each."""
+class CleanedTexts:
+    """Cleaned texts in their order, with what filters and the search for duplicates need of each."""
 
-    texts: list[str]  # cleaned
-    words: list[int]  # how many
-    bare: list[str]  # the bare words
-    cleaned: dict[str, int]  # kind of noise → texts that had it
+    texts: list[str]
+    word_counts: list[int]
+    bare_words: list[str]
+    noise_counts: dict[str, int]  # kind of noise → number of texts that had it
 
 
-def prepare_texts(texts: Sequence[str], cleaning: Cleaning, processes: int = 1) -> PreparedTexts:
-    """Clean the texts and take their words. The result is the same for any number of processes."""
+def clean_texts(texts: Sequence[str], cleaning: Cleaning, processes: int = 1) -> CleanedTexts:
+    """Clean the texts in that many processes; the result does not depend on the number."""
     if processes == 1 or len(texts) <= TEXTS_AT_ONCE:
-        return _prepared(texts, cleaning)
+        return _clean_chunk(texts, cleaning)
     chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
-    return _joined(_in_processes(chunks, cleaning, min(processes, len(chunks))))
+    joined, noise_counts = CleanedTexts([], [], [], {}), Counter()
+    for part in _in_processes(chunks, cleaning, min(processes, len(chunks))):
+        joined.texts.extend(part.texts)
+        joined.word_counts.extend(part.word_counts)
+        joined.bare_words.extend(part.bare_words)
+        noise_counts.update(part.noise_counts)
+    # Interned like the constants that a single process returns, so that the pickle has the same bytes.
+    return replace(joined, noise_counts={sys.intern(kind): count for kind, count in noise_counts.items()})
 
 
-def _prepared(texts: Sequence[str], cleaning: Cleaning) -> PreparedTexts:
-    texts, cleaned = clean_all(texts, cleaning)
-    return PreparedTexts(texts, list(map(count_words, texts)), list(map(bare_words, texts)), cleaned)
+def _clean_chunk(texts: Sequence[str], cleaning: Cleaning) -> CleanedTexts:
+    texts, noise_counts = clean_all(texts, cleaning)
+    return CleanedTexts(texts, list(map(count_words, texts)), list(map(bare_words, texts)), noise_counts)
 
 
-def _joined(parts: Iterator[PreparedTexts]) -> PreparedTexts:
-    whole = next(parts)
-    cleaned = Counter(whole.cleaned)
-    for part in parts:
-        whole.texts.extend(part.texts)
-        whole.words.extend(part.words)
-        whole.bare.extend(part.bare)
-        cleaned.update(part.cleaned)
-    return PreparedTexts(
-        whole.texts, whole.words, whole.bare, {sys.intern(kind): texts for kind, texts in cleaned.items()}
-    )
-
-
-def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: int) -> Iterator[PreparedTexts]:
-    # Not forked: threads of pyarrow and of the tokenizer may hold locks that a fork would never see released.
+def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: int) -> Iterator[CleanedTexts]:
+    # Spawned, because threads of pyarrow and of the tokenizer may hold locks that would stay locked after a fork.
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
-        with _interrupts_held_back():
-            parts: list[Future] = [pool.submit(_prepared, chunk, cleaning) for chunk in chunks]
+        with _interrupts_blocked():
+            parts: list[Future] = [pool.submit(_clean_chunk, chunk, cleaning) for chunk in chunks]
         parts.reverse()
         while parts:
             yield parts.pop().result()
     except BrokenProcessPool as error:
         raise UserError(
-            "a process that cleaned texts was ended from outside; was there too little memory?",
+            "a process that was cleaning texts was killed, perhaps because memory ran out",
             "try again with --num_proc 1",
         ) from error
     finally:
@@ -75,7 +69,7 @@ def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: in
 
 
 def _end_with_parent() -> None:
-    """In a process of the pool: end when the one that started it is gone, which nothing else would tell it."""
+    """End this worker process as soon as its parent process is gone, even if that was killed."""
 
     def end() -> None:
         connection.wait([multiprocessing.parent_process().sentinel])
@@ -85,8 +79,8 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Processes started here never see Ctrl-C, which a terminal sends to all: the first one ends them."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C, which a terminal sends to all of them: the parent process ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,26 +1,42 @@
-"""From the paths of raw files to what the processed pickle holds, for each kind of task.
+"""From the paths of raw files to a processed pickle's content: one function per kind of task, and their shared steps.
 
-MERGED: From the rows that are left to the splits of the processed pickle."""
+Every function reads rows, filters them, assigns them to the splits, encodes them with the base model's tokenizer, and
+returns a `Processed`. Options are plain Python values whose defaults are those of preprocess.py, so other programs can
+call these functions directly:
+
+    settings = PipelineSettings(EMOJI, "gpt2", Filters.for_task(EMOJI))
+    processed = process_emoji(settings, ["builtin"], aliases=["en", "fr"])
+    save_processed(Path("data/emoji.pkl"), processed)
+"""
 
 import gc
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from utils.errors import DataError
+from utils.errors import DataError, UsageError
 from utils.models.base_models import load_tokenizer, resolve
+from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.tokenization import encode, encode_for_classification, tokenizer_fingerprint
-from utils.preprocessing.audit import build_audit
+from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
-from utils.preprocessing.emoji_pairs import count_emoji, split_emoji_table
+from utils.preprocessing.emoji_pairs import (
+    drop_unencodable,
+    encode_pairs,
+    filter_pairs,
+    list_targets,
+    split_pairs,
+)
+from utils.preprocessing.emoji_sources import check_languages
 from utils.preprocessing.emoji_table import read_emoji_table
-from utils.preprocessing.filters import Filtered, Filters, describe_drops, filter_rows
-from utils.preprocessing.instructions import encode_sides, filter_conversations, open_named_template
+from utils.preprocessing.filters import FilteredRows, Filters, describe_drops, filter_rows
+from utils.preprocessing.instructions import encode_splits, filter_conversations
 from utils.processed import SPLITS, Processed, Split
 from utils.tasks.base import Task
 from utils.tasks.columns import WantedColumns, read_rows
+from utils.tasks.emoji import SPLITS_BY, TARGETS
 from utils.tasks.labels import check_are_enough, label_order, parse_label_map
 from utils.text.splits import split_by_group
 
@@ -28,7 +44,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from utils.reading.read_frame import SourceFile
-    from utils.tasks.base import Example
     from utils.text.cleaning import Cleaning
 
 log = logging.getLogger(__name__)
@@ -36,25 +51,191 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """What every kind of task needs. `base_model` names the model whose tokenizer encodes; `reason` is why that one."""
+    """What every kind of task needs. `base_model` names the model whose tokenizer encodes the rows."""
 
-    task: "Task"
+    task: Task
     base_model: str
-    reason: str
     filters: Filters
-    seed: int
+    seed: int = 42
+    reason: str = "as asked for"  # why this base model, for the log
 
-    def tokenizer(self) -> "PreTrainedTokenizerBase":
-        """The base model's; asked for after the files are read, whose errors come sooner."""
+    def load_tokenizer(self) -> "PreTrainedTokenizerBase":
+        """Load the base model's tokenizer; called after reading, because errors in the files show up sooner."""
         log.info("base model %s: %s", self.base_model, self.reason)
         return load_tokenizer(resolve(self.base_model))
 
 
+def process_texts(
+    settings: PipelineSettings,
+    paths: Sequence[str],
+    cleaning: "Cleaning",
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    label_map: str | None = None,
+    keep_conflicts: bool = False,
+    header: bool = True,
+    hub_split: str = "train",
+    suggest_task: bool = False,
+    processes: int = 1,
+) -> Processed:
+    """Process short texts, or labeled texts, which that many processes clean.
+
+    `suggest_task` logs a hint if the columns look made for another task.
+    """
+    task, seed = settings.task, settings.seed
+    columns = WantedColumns(text_column, label_column)
+    classes = None if label_map is None else parse_label_map(label_map)
+    rows, sources = read_rows(
+        task, paths, columns, classes, header=header, hub_split=hub_split, suggest_task=suggest_task
+    )
+    tokenizer = settings.load_tokenizer()
+    filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, processes)
+    split_rows = assign_splits(filtered, task, seed)
+    encoded = encode_texts(filtered, task, tokenizer)
+    recipe = {"cleaning": asdict(cleaning)}
+    if task.kind == "classify":
+        recipe |= {"labels": label_order(filtered.labels), "label_map": label_map, "keep_conflicts": keep_conflicts}
+    splits = {name: encoded.take(numbers) for name, numbers in split_rows.items()}
+    return _processed(settings, tokenizer, sources, filtered, splits, recipe)
+
+
+def process_instructions(
+    settings: PipelineSettings,
+    paths: Sequence[str],
+    *,
+    template: str | None = None,
+    multi_turn: bool = False,
+    length_hints: bool = False,
+    hub_split: str = "train",
+) -> Processed:
+    """Process instructions with their answers; `template` is a name of TEMPLATES (default: the task's)."""
+    template = template or settings.task.template
+    conversations, sources = read_conversations(paths, multi_turn=multi_turn, hub_split=hub_split)
+    tokenizer = settings.load_tokenizer()
+    set_chat_template(tokenizer, template)
+    chat_template = open_chat_template(tokenizer)
+    filtered = filter_conversations(conversations, settings.filters, settings.seed, chat_template.has_system)
+    split_rows = assign_splits(filtered, settings.task, settings.seed)
+    hints_seed = settings.seed if length_hints else None
+    splits, lengths = encode_splits(filtered, split_rows, chat_template, hints_seed)
+    recipe = {"template": template, "multi_turn": multi_turn, "lengths": lengths}
+    return _processed(settings, tokenizer, sources, filtered, splits, recipe)
+
+
+def process_emoji(
+    settings: PipelineSettings,
+    paths: Sequence[str],
+    *,
+    aliases: Sequence[str] = (),
+    emoji_target: str = TARGETS[0],
+    split_by: str = SPLITS_BY[0],
+    text_column: str | None = None,
+    hub_split: str = "train",
+) -> Processed:
+    """Process tables of emoji; the path "builtin" is the table of the `emoji` package.
+
+    `aliases` are the codes of the languages in which the package adds names. UsageError for an option that is not one
+    of its choices.
+    """
+    for name, value, choices in (("emoji_target", emoji_target, TARGETS), ("split_by", split_by, SPLITS_BY)):
+        if value not in choices:
+            raise UsageError(f"{name} is {value!r}", f"choose {' or '.join(choices)}")
+    languages = check_languages(aliases)
+    table, sources = read_emoji_table(paths, languages, text_column=text_column, hub_split=hub_split)
+    tokenizer = settings.load_tokenizer()
+    table = drop_unencodable(table, tokenizer, emoji_target)
+    filtered = filter_pairs(table, settings.filters, settings.seed)
+    split_rows = split_pairs(filtered, settings.task.split, split_by, settings.seed)
+    encoded = encode_pairs(filtered, tokenizer, settings.task.template, emoji_target)
+    splits = {name: encoded.take(numbers) for name, numbers in split_rows.items()}
+    targets = list_targets(table.pairs, emoji_target)
+    recipe = {"target": emoji_target, "split_by": split_by, "aliases": languages, "targets": targets}
+    processed = _processed(settings, tokenizer, sources, filtered, splits, recipe)
+    processed.audit["emoji"] = count_emoji(splits, targets)
+    return processed
+
+
+def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> dict[str, Sequence[int]]:
+    """Return the row numbers of each split; DataError if a split would have no row, or no row of some class."""
+    dropped = describe_drops(filtered.dropped) or "nothing"
+    if task.kind == "classify":
+        check_are_enough(filtered.labels, filtered.groups, dropped)
+    split_rows = dict(zip(SPLITS, split_by_group(filtered.groups, task.split, seed, filtered.labels), strict=True))
+    groups = len(set(filtered.groups))
+    for name, numbers in split_rows.items():
+        if len(numbers) == 0:
+            raise DataError(
+                f"{len(filtered.texts)} rows in {groups} groups are left, too few for three splits",
+                f"add more rows, or filter less (dropped: {dropped})",
+            )
+        if missing := set(filtered.labels) - {filtered.labels[number] for number in numbers}:
+            raise DataError(
+                f"the rows are in {groups} groups that must stay together, which leaves no row of class "
+                f"{min(missing)!r} for the {name} split",
+                "add more groups, try another --seed, or drop or merge the class with --label_map",
+            )
+    return split_rows
+
+
+def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:
+    """Return the columns of all rows with their token ids."""
+    rows = zip(filtered.texts, filtered.groups, filtered.labels, strict=True)
+    examples = [task.to_example(*row) for row in rows]
+    prompts = [example.prompt for example in examples]
+    completions = [example.completion for example in examples]
+    if task.kind == "classify":
+        ids, _ = encode_for_classification(tokenizer, prompts, task.template)
+        loss_start = [0] * len(ids)
+    else:
+        ids, loss_start = encode(tokenizer, prompts, completions)
+    return Split(
+        prompt=prompts,
+        completion=completions,
+        label=[example.label for example in examples],
+        group=[example.group for example in examples],
+        ids=ids,
+        loss_start=loss_start,
+        metadata=filtered.metadata,
+    )
+
+
+def _processed(
+    settings: PipelineSettings,
+    tokenizer: "PreTrainedTokenizerBase",
+    sources: list["SourceFile"],
+    filtered: FilteredRows,
+    splits: dict[str, Split],
+    recipe: dict,
+) -> Processed:
+    """Put the parts together; `recipe` adds to, or replaces, what the recipe of every kind holds."""
+    task = settings.task
+    shared_recipe = {
+        "task": task.name,
+        "kind": task.kind,
+        "labels": None,
+        "template": task.template,
+        "cleaning": None,
+        "filters": settings.filters.to_recipe(),
+        "base_model": settings.base_model,
+        "seed": settings.seed,
+    }
+    rows_read = sum(source.rows for source in sources)
+    return Processed(
+        recipe=shared_recipe | recipe,
+        audit=build_audit(rows_read, filtered, splits, tokenizer.unk_token_id),
+        sources=[asdict(source) for source in sources],
+        tokenizer={"name": settings.base_model, "fingerprint": tokenizer_fingerprint(tokenizer)},
+        splits=splits,
+    )
+
+
 @contextmanager
 def without_cyclic_gc() -> Iterator[None]:
-    """Without Python's search for objects that refer to one another in circles.
+    """Pause Python's cyclic garbage collector.
 
-    It looks at all rows again and again, an eighth of the whole time, and finds nothing: rows refer to no rows.
+    It visits all rows again and again, which takes an eighth of the time, and frees nothing, because rows hold no
+    references to one another.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -63,147 +244,3 @@ def without_cyclic_gc() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def process_texts(
-    shared: PipelineSettings,
-    paths: list[str],
-    cleaning: "Cleaning",
-    *,
-    text_column: str | None,
-    label_column: str | None,
-    label_map: str | None,
-    keep_conflicts: bool,
-    processes: int = 1,
-    **reading,
-) -> Processed:
-    """Tweets, or labelled texts. `processes` clean them; `reading` is what `raw_rows.read_rows` takes further."""
-    columns = WantedColumns(text_column, label_column)
-    classes = None if label_map is None else parse_label_map(label_map)
-    rows, sources = read_rows(shared.task, paths, columns, classes, **reading)
-    tokenizer = shared.tokenizer()
-    filtered = filter_rows(rows, cleaning, shared.filters, shared.seed, keep_conflicts, processes)
-    sides = split_examples(filtered, shared.task, shared.seed)
-    encoded = encode_filtered(filtered, shared.task, tokenizer)
-    about = {"cleaning": asdict(cleaning)}
-    if shared.task.kind == "classify":
-        about |= {"labels": label_order(filtered.labels), "label_map": label_map, "keep_conflicts": keep_conflicts}
-    splits = {name: encoded.take(side) for name, side in sides.items()}
-    return _processed(shared, tokenizer, sources, filtered, splits, about)
-
-
-def process_instructions(
-    shared: PipelineSettings, paths: list[str], template: str, *, multi_turn: bool, length_hints: bool, hub_split: str
-) -> Processed:
-    """Instructions with their answers."""
-    rows, sources = read_conversations(paths, multi_turn=multi_turn, hub_split=hub_split)
-    tokenizer = shared.tokenizer()
-    form = open_named_template(tokenizer, template)
-    filtered = filter_conversations(rows, shared.filters, shared.seed, form.has_system)
-    sides = split_examples(filtered, shared.task, shared.seed)
-    hints_seed = shared.seed if length_hints else None
-    splits, lengths = encode_sides(filtered, sides, form, hints_seed)
-    about = {"template": template, "multi_turn": multi_turn, "lengths": lengths}
-    return _processed(shared, tokenizer, sources, filtered, splits, about)
-
-
-def process_emoji(
-    shared: PipelineSettings,
-    paths: list[str],
-    aliases: list[str],
-    *,
-    target: str,
-    split_by: str,
-    text_column: str | None = None,
-    hub_split: str = "train",
-) -> Processed:
-    """Descriptions of emoji."""
-    rows, sources = read_emoji_table(paths, aliases, text_column=text_column, hub_split=hub_split)
-    tokenizer = shared.tokenizer()
-    filtered, splits, targets = split_emoji_table(
-        rows, tokenizer, shared.task, shared.filters, shared.seed, target=target, split_by=split_by
-    )
-    about = {"target": target, "split_by": split_by, "aliases": aliases, "targets": targets}
-    processed = _processed(shared, tokenizer, sources, filtered, splits, about)
-    processed.audit["emoji"] = count_emoji(splits, targets)
-    return processed
-
-
-def _processed(
-    shared: PipelineSettings,
-    tokenizer: "PreTrainedTokenizerBase",
-    sources: list["SourceFile"],
-    filtered: Filtered,
-    splits: dict[str, Split],
-    about: dict,
-) -> Processed:
-    rows_read = sum(source.rows for source in sources)
-    recipe = {
-        "task": shared.task.name,
-        "kind": shared.task.kind,
-        "labels": None,
-        "template": shared.task.template,
-        "cleaning": None,
-        "filters": asdict(shared.filters),
-        "base_model": shared.base_model,
-        "seed": shared.seed,
-        **about,
-    }
-    found = build_audit(rows_read, filtered, splits, tokenizer.unk_token_id)
-    fingerprint = {"name": shared.base_model, "fingerprint": tokenizer_fingerprint(tokenizer)}
-    return Processed(recipe, found, [asdict(source) for source in sources], fingerprint, splits)
-
-
-def split_examples(filtered: Filtered, task: Task, seed: int) -> dict[str, Iterable[int]]:
-    """Row numbers of each split; DataError where one would have no row, or none of a class."""
-    dropped = describe_drops(filtered.dropped) or "nothing"
-    if task.kind == "classify":
-        check_are_enough(filtered.labels, filtered.groups, dropped)
-    sides = split_by_group(filtered.groups, task.split, seed, filtered.labels)
-    groups = len(set(filtered.groups))
-    for name, side in zip(SPLITS, sides, strict=True):
-        if len(side) == 0:
-            raise DataError(
-                f"{len(filtered.texts)} rows in {groups} groups are left, too few for three splits",
-                f"bring more rows, or filter less (dropped: {dropped})",
-            )
-        if absent := set(filtered.labels) - {filtered.labels[row] for row in side}:
-            raise DataError(
-                f"the rows in {groups} groups that stay together leave no row of class {min(absent)!r} for {name}",
-                "bring more groups, try another --seed, or drop or merge the class with --label_map",
-            )
-    return dict(zip(SPLITS, sides, strict=True))
-
-
-def encode_filtered(filtered: Filtered, task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:
-    """The rows column by column, with their token ids."""
-    rows = zip(filtered.texts, filtered.groups, filtered.labels, strict=True)
-    examples = [task.to_example(*row) for row in rows]
-    if task.kind == "generate":
-        return replace(encode_examples(tokenizer, examples), metadata=filtered.metadata)
-    prompts = [example.prompt for example in examples]
-    ids, _ = encode_for_classification(tokenizer, prompts, task.template)
-    return Split(
-        prompt=prompts,
-        completion=[example.completion for example in examples],
-        label=[example.label for example in examples],
-        group=[example.group for example in examples],
-        ids=ids,
-        loss_start=[0] * len(examples),
-        metadata=filtered.metadata,
-    )
-
-
-def encode_examples(tokenizer: "PreTrainedTokenizerBase", examples: Sequence["Example"]) -> Split:
-    """Examples column by column, with their ids."""
-    prompts = [example.prompt for example in examples]
-    completions = [example.completion for example in examples]
-    ids, loss_start = encode(tokenizer, prompts, completions)
-    return Split(
-        prompt=prompts,
-        completion=completions,
-        label=[example.label for example in examples],
-        group=[example.group for example in examples],
-        ids=ids,
-        loss_start=loss_start,
-    )

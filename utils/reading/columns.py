@@ -1,6 +1,12 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from utils.reading.encodings import BOM
+
+if TYPE_CHECKING:
+    import pandas
+
+    from utils.reading.read_frame import SourceFile
 
 
 def unique_names(names: list[str]) -> list[str]:
@@ -25,3 +31,22 @@ def find_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
     """The column that bears the first possible name of `wanted`; case, blanks and byte-order marks don't count."""
     by_key = {column_key(column): column for column in reversed(columns)}
     return next((by_key[column_key(name)] for name in wanted if column_key(name) in by_key), None)
+
+
+def columns_by_source(
+    frame: "pandas.DataFrame", sources: Sequence["SourceFile"]
+) -> Iterator[tuple["SourceFile", list[str]]]:
+    """Yield each source of a frame with its columns; of several sources, each has the columns that it fills.
+
+    A column in which every cell of a row's file is null counts only if the file is the only one.
+    """
+    start = 0
+    for source in sources:
+        rows = frame.iloc[start : start + source.rows]
+        start += source.rows
+        yield source, [column for column in frame.columns if len(sources) == 1 or rows[column].notna().any()]
+
+
+def row_locations(sources: Sequence["SourceFile"]) -> list[str]:
+    """Return the file and row number of every row of a frame, for error messages."""
+    return [f"{source.path}, row {row}" for source in sources for row in range(1, source.rows + 1)]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from utils.text.cleaning import CHOICES
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -36,6 +38,10 @@ def _defaults(**changed: float | int | None) -> Mapping[str, float | int | None]
     return MappingProxyType({"batch_size": 16, "weight_decay": 0.01, "unfreeze_last": None, **changed})
 
 
+_OF_POSTS = (
+    *("scrape", "text_column", "no_header", "lang", "num_proc", *CHOICES),
+    *("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users"),
+)
 _OF_WRITERS = ("train_head", "packing")
 
 GENERATE = Kind(
@@ -43,6 +49,7 @@ GENERATE = Kind(
     verb_phrase="write texts",
     third_person="writes texts",
     data="short texts",
+    preprocess_flags=_OF_POSTS,
     training_flags=_OF_WRITERS,
     evaluation_flags=("compare_base", "max_new_tokens", "num_samples"),
     training_defaults=_defaults(epochs=2.0, learning_rate=1e-4),
@@ -51,8 +58,8 @@ CLASSIFY = Kind(
     name="classify",
     verb_phrase="classify texts",
     third_person="classifies texts",
-    data="labelled texts",
-    preprocess_flags=("label_column", "label_map", "keep_conflicts"),
+    data="labeled texts",
+    preprocess_flags=(*_OF_POSTS, "label_column", "label_map", "keep_conflicts"),
     training_flags=("class_weights", "oversample", "augment", "threshold"),
     evaluation_flags=("errors_path",),
     training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
@@ -63,7 +70,7 @@ INSTRUCT = Kind(
     verb_phrase="answer instructions",
     third_person="answers instructions",
     data="instructions",
-    preprocess_flags=("template", "multi_turn", "length_hints"),
+    preprocess_flags=("lang", "template", "multi_turn", "length_hints"),
     training_flags=(*_OF_WRITERS, "loss_on"),
     evaluation_flags=(
         *("compare_base", "max_new_tokens", "limit", "answers_path", "repetition_penalty", "no_repeat_ngram_size"),
@@ -75,7 +82,7 @@ EMOJI = Kind(
     verb_phrase="write emoji",
     third_person="writes emoji",
     data="tables of emoji",
-    preprocess_flags=("emoji_target", "split_by", "aliases"),
+    preprocess_flags=("text_column", "emoji_target", "split_by", "aliases"),
     training_flags=(*_OF_WRITERS, "augment"),
     evaluation_flags=("compare_base", "limit", "errors_path"),
     training_defaults=_defaults(epochs=5.0, learning_rate=4e-4, batch_size=32, unfreeze_last=12),

@@ -10,7 +10,7 @@ from utils.compute.batching import check_packing
 from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.tokenization import context_length, encode_for_classification
-from utils.preprocessing.emoji_unicode import without_most_tones
+from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.linear_probe import start_from_probe, supports_probe
 from utils.training.objectives import Objective, classification, language_modeling
@@ -71,7 +71,7 @@ def prepare_writer(
     freeze_parameters(base.model, unfreeze_last, train_head)
     longest = min(max_length or sys.maxsize, context_length(base.model))
     if data.recipe["kind"] == "emoji":
-        numbers = without_most_tones(data.splits["train"].metadata["emoji"], seed)
+        numbers = subsample_skin_tones(data.splits["train"].metadata["emoji"], seed)
         if left_out := len(data.splits["train"]) - len(numbers):
             log.info("training on all emoji without a skin tone, and without %s of the rows with one", f"{left_out:,}")
         data = replace(data, splits={**data.splits, "train": data.splits["train"].take(numbers)})

@@ -1,0 +1,28 @@
+"""The names in the emoji package, and the languages that it has."""
+
+import pytest
+
+from utils.errors import UsageError
+from utils.preprocessing.emoji_sources import check_languages, package_names
+
+NEWER = "\U0001faff"  # reserved for emoji to come
+
+
+def test_names_and_aliases_in_other_languages():
+    rows = package_names(["😀", "☹️", NEWER], ["fr", "en"])
+    assert [(row.emoji, row.language, row.description) for row in rows] == [
+        ("😀", "fr", ":visage_rieur:"),
+        ("😀", "en", ":grinning_face:"),
+        ("😀", "en", ":grinning:"),
+        ("☹️", "fr", ":visage_mécontent:"),
+        ("☹️", "en", ":frowning_face:"),
+        ("☹️", "en", ":white_frowning_face:"),
+    ]
+
+
+def test_languages_are_checked():
+    assert check_languages(["fr", "en", "fr"]) == ["fr", "en"]
+    with pytest.raises(UsageError) as caught:
+        check_languages(["en", "xx"])
+    assert "'xx'" in caught.value.problem
+    assert "de, en, es, fa, fr," in caught.value.hint
