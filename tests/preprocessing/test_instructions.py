@@ -9,7 +9,7 @@ from utils.errors import DataError
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.preprocessing.conversations import Conversation, Conversations
 from utils.preprocessing.filters import Filters
-from utils.preprocessing.instructions import encode_splits, filter_conversations
+from utils.preprocessing.instructions import encode_conversations, filter_conversations
 
 
 def conversation(number, *texts, system=None, language=None):
@@ -65,5 +65,5 @@ def test_a_conversation_that_the_template_refuses_is_named_by_its_row():
     set_chat_template(tokenizer, "plain")
     rows = filtered(TWIN, CHAT)
     with pytest.raises(DataError) as caught:
-        encode_splits(rows, {"train": [0, 1, 2]}, open_chat_template(tokenizer))
+        encode_conversations(rows, open_chat_template(tokenizer))
     assert caught.value.problem.startswith("a.jsonl, row 1: the chat template refuses it")

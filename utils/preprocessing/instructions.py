@@ -67,29 +67,32 @@ def filter_conversations(conversations: Conversations, filters: Filters, seed: i
     )
 
 
-def encode_splits(
-    filtered: FilteredRows,
-    split_rows: dict[str, Sequence[int]],
-    template: ChatTemplate,
-    hints_seed: int | None = None,
-) -> tuple[dict[str, Split], dict[str, int] | None]:
-    """Return the splits with their prompts and token ids, and the maximum words of a short and of a medium answer.
+def add_length_hints(filtered: FilteredRows, train_rows: Sequence[int], seed: int) -> dict[str, int]:
+    """Make half of the training prompts, drawn with `seed`, ask for the length of their answer.
 
-    With `hints_seed`, half of the training prompts, drawn with it, ask for the length of their answer; a third of the
-    training answers is short, a third medium, and a third long. Without it, the second value is None. DataError with
-    file and row if the template refuses a conversation.
+    A third of the training answers is short, a third medium, and a third long. Return the maximum words of a short and
+    of a medium answer.
     """
-    messages, max_words = list(filtered.metadata["messages"]), None
-    if hints_seed is not None:
-        train = [int(row) for row in split_rows["train"]]
-        max_words = _max_words([count_words(filtered.texts[row]) for row in train])
-        for row in random.Random(hints_seed).sample(train, len(train) // 2):
-            messages[row] = with_length(messages[row], _length(filtered.texts[row], max_words))
+    messages, answers = filtered.metadata["messages"], filtered.texts
+    rows = [int(row) for row in train_rows]
+    max_words = _max_words([count_words(answers[row]) for row in rows])
+    for row in random.Random(seed).sample(rows, len(rows) // 2):
+        words = count_words(answers[row])
+        length = next((length for length, most in max_words.items() if words <= most), LENGTHS[-1])
+        messages[row] = with_length(messages[row], length)
+    return max_words
+
+
+def encode_conversations(filtered: FilteredRows, template: ChatTemplate) -> Split:
+    """Return the columns of all rows with their prompts and token ids; DataError with file and row if the template
+    refuses a conversation.
+    """
+    messages = filtered.metadata["messages"]
     try:
         ids, loss_start = encode_answers(template, messages, filtered.texts)
     except DataError as error:
         raise DataError(_with_location(error.problem, filtered.metadata["location"]), error.hint) from error
-    encoded = Split(
+    return Split(
         prompt=[template.render(conversation) for conversation in messages],
         completion=filtered.texts,
         label=filtered.labels,
@@ -98,7 +101,6 @@ def encode_splits(
         loss_start=loss_start,
         metadata={"messages": messages, "id": filtered.metadata["id"]},
     )
-    return {name: encoded.take(rows) for name, rows in split_rows.items()}, max_words
 
 
 def _answers(conversation: Conversation, has_system: bool) -> list[Answer]:
@@ -132,11 +134,6 @@ def _max_words(word_counts: Sequence[int]) -> dict[str, int]:
     if limits[0] == limits[1] or limits[1] == ordered[-1]:
         log.warning("warning: the answers have too few lengths to learn all of %s", ", ".join(LENGTHS))
     return dict(zip(LENGTHS, limits, strict=False))
-
-
-def _length(answer: str, max_words: dict[str, int]) -> str:
-    words = count_words(answer)
-    return next((length for length, most in max_words.items() if words <= most), LENGTHS[-1])
 
 
 def _with_location(problem: str, locations: Sequence[str]) -> str:

@@ -7,10 +7,11 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import repeat
 from multiprocessing import connection
 
 from utils.errors import UserError
@@ -55,10 +56,8 @@ def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: in
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
         with _interrupts_blocked():
-            parts: list[Future] = [pool.submit(_clean_chunk, chunk, cleaning) for chunk in chunks]
-        parts.reverse()
-        while parts:
-            yield parts.pop().result()
+            parts = pool.map(_clean_chunk, chunks, repeat(cleaning))
+        yield from parts
     except BrokenProcessPool as error:
         raise UserError(
             "a process that was cleaning texts was killed, perhaps because memory ran out",

@@ -32,7 +32,7 @@ from utils.preprocessing.emoji_pairs import (
 from utils.preprocessing.emoji_sources import check_languages
 from utils.preprocessing.emoji_table import read_emoji_table
 from utils.preprocessing.filters import FilteredRows, Filters, describe_drops, filter_rows
-from utils.preprocessing.instructions import encode_splits, filter_conversations
+from utils.preprocessing.instructions import add_length_hints, encode_conversations, filter_conversations
 from utils.processed import SPLITS, Processed, Split
 from utils.tasks.base import Task
 from utils.tasks.columns import WantedColumns, read_rows
@@ -96,8 +96,7 @@ def process_texts(
     recipe = {"cleaning": asdict(cleaning)}
     if task.kind == "classify":
         recipe |= {"labels": label_order(filtered.labels), "label_map": label_map, "keep_conflicts": keep_conflicts}
-    splits = {name: encoded.take(numbers) for name, numbers in split_rows.items()}
-    return _processed(settings, tokenizer, sources, filtered, splits, recipe)
+    return _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
 
 
 def process_instructions(
@@ -117,10 +116,10 @@ def process_instructions(
     chat_template = open_chat_template(tokenizer)
     filtered = filter_conversations(conversations, settings.filters, settings.seed, chat_template.has_system)
     split_rows = assign_splits(filtered, settings.task, settings.seed)
-    hints_seed = settings.seed if length_hints else None
-    splits, lengths = encode_splits(filtered, split_rows, chat_template, hints_seed)
+    lengths = add_length_hints(filtered, split_rows["train"], settings.seed) if length_hints else None
+    encoded = encode_conversations(filtered, chat_template)
     recipe = {"template": template, "multi_turn": multi_turn, "lengths": lengths}
-    return _processed(settings, tokenizer, sources, filtered, splits, recipe)
+    return _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
 
 
 def process_emoji(
@@ -148,11 +147,10 @@ def process_emoji(
     filtered = filter_pairs(table, settings.filters, settings.seed)
     split_rows = split_pairs(filtered, settings.task.split, split_by, settings.seed)
     encoded = encode_pairs(filtered, tokenizer, settings.task.template, emoji_target)
-    splits = {name: encoded.take(numbers) for name, numbers in split_rows.items()}
     targets = list_targets(table.pairs, emoji_target)
     recipe = {"target": emoji_target, "split_by": split_by, "aliases": languages, "targets": targets}
-    processed = _processed(settings, tokenizer, sources, filtered, splits, recipe)
-    processed.audit["emoji"] = count_emoji(splits, targets)
+    processed = _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
+    processed.audit["emoji"] = count_emoji(processed.splits, targets)
     return processed
 
 
@@ -205,7 +203,8 @@ def _processed(
     tokenizer: "PreTrainedTokenizerBase",
     sources: list["SourceFile"],
     filtered: FilteredRows,
-    splits: dict[str, Split],
+    encoded: Split,
+    split_rows: dict[str, Sequence[int]],
     recipe: dict,
 ) -> Processed:
     """Put the parts together; `recipe` adds to, or replaces, what the recipe of every kind holds."""
@@ -221,6 +220,7 @@ def _processed(
         "seed": settings.seed,
     }
     rows_read = sum(source.rows for source in sources)
+    splits = {name: encoded.take(numbers) for name, numbers in split_rows.items()}
     return Processed(
         recipe=shared_recipe | recipe,
         audit=build_audit(rows_read, filtered, splits, tokenizer.unk_token_id),
