@@ -191,4 +191,4 @@ def in_chunks(items: Iterable) -> Iterator[list]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run(main, uses_model=True))

@@ -195,4 +195,4 @@ def compare(args) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run(main, uses_model=True))

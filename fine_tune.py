@@ -118,6 +118,8 @@ def main(argv: list[str] | None = None) -> int:
     precision = choose_precision(args.precision, device)
     name = args.model or data.recipe["base_model"]
     distributed.initialize(device)
+    if args.packing:
+        log.info("--packing has no effect any more: batches of similar lengths need little padding")
     log.info("base model %s (%s), %s on %s", name, "--model" if args.model else "from preprocessing", precision, device)
     if (several := distributed.world_size()) > 1:
         of_each = args.batch_size * args.gradient_accumulation_steps
@@ -213,10 +215,10 @@ def prepare(args, data: Processed, name: str, classifies: bool, device: str, pre
     shared = {"unfreeze_last": args.unfreeze_last, "max_length": args.max_length}
     if not classifies:
         own = {flag: getattr(args, flag) for flag in ("train_head", "loss_on", "augment", "seed")}
-        return prepare_writer(data, name, pack=args.packing, **own, **shared)
+        return prepare_writer(data, name, **own, **shared)
     own = {flag: getattr(args, flag) for flag in ("class_weights", "oversample", "augment", "seed")}
     return prepare_classifier(data, name, device=device, precision=precision, prefix_cache=cache, **own, **shared)
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run(main, uses_model=True))

@@ -186,4 +186,4 @@ def blocks(results: list[dict], labelled: bool) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run(main, uses_model=True))

@@ -1,7 +1,7 @@
-"""How much memory a step of training takes: a formula, and what is counted of the tensors that a step really makes.
+"""How much memory a training step takes: a formula, compared with the tensors that a step allocates.
 
-python benchmarks/memory.py            # GPT-2, GPT-2 XL and Llama 3 8B, counted with tensors that have no contents
-python benchmarks/memory.py --measure  # GPT-2 with real tensors, by the peak of the process's resident memory
+python benchmarks/memory.py            # GPT-2, GPT-2 XL and Llama 3 8B, counted with fake tensors, which have no data
+python benchmarks/memory.py --measure  # GPT-2 with real tensors, by the process's peak resident memory
 
 The models have random weights and are trained as fine_tune.py trains them with --precision bf16: float32 weights,
 autocast, the matrices of frozen blocks in bfloat16, fused AdamW, no dropout. Every token has a label.
@@ -39,18 +39,18 @@ MODELS = {
 }
 SETTINGS = {"all": None, "last 2": 2}
 BATCHES = ((16, 32), (16, 256))  # texts, tokens
-PER_TOKEN_AND_WORD = 12  # bytes: the loss in float32, three times, when its gradient is computed
-PER_TOKEN_BLOCK_AND_WIDTH = 63  # bytes: what a trained block keeps for its gradient
+BYTES_PER_LOGIT = 12  # three copies in float32 while the gradient of the loss is computed
+BYTES_PER_ACTIVATION = 63  # that a trained block keeps for its gradient, per token and unit of width
 SMALL_BATCHES = ((16, 32), (16, 64))
 GB = 1e9
 
 
-class Counted(TorchDispatchMode):
-    """Counts the bytes of all tensors that are alive, and remembers the most."""
+class PeakCounter(TorchDispatchMode):
+    """Counts the bytes of all live tensors, and keeps the peak."""
 
     def __init__(self, tensors):
         super().__init__()
-        self.alive, self.now, self.most = weakref.WeakKeyDictionary(), 0, 0
+        self.sizes, self.current, self.peak = weakref.WeakKeyDictionary(), 0, 0
         for tensor in tensors:
             self.note(tensor)
 
@@ -63,19 +63,19 @@ class Counted(TorchDispatchMode):
 
     def note(self, tensor: torch.Tensor) -> None:
         storage = tensor.untyped_storage()
-        if storage not in self.alive:
+        if storage not in self.sizes:
             size = storage.nbytes()
-            self.alive[storage] = size
-            self.now += size
-            self.most = max(self.most, self.now)
+            self.sizes[storage] = size
+            self.current += size
+            self.peak = max(self.peak, self.current)
             weakref.finalize(storage, self.forget, size)
 
     def forget(self, size: int) -> None:
-        self.now -= size
+        self.current -= size
 
 
 def train(model: torch.nn.Module, texts: int, tokens: int, steps: int = 2) -> None:
-    """Steps as Trainer makes them."""
+    """Make training steps as Trainer does."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, fused=True)
     for _ in range(steps):
@@ -91,7 +91,7 @@ def train(model: torch.nn.Module, texts: int, tokens: int, steps: int = 2) -> No
 
 
 def formula(model: torch.nn.Module, tokens: int) -> int:
-    """Bytes of a step of so many tokens in a process, see docs/scaling.md."""
+    """Return the bytes that a process needs for a step of `tokens`, see docs/scaling.md."""
     head, embedding = (layer.weight for layer in (model.get_output_embeddings(), model.get_input_embeddings()))
     weights = sum(parameter.nbytes for parameter in model.parameters())
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -102,13 +102,13 @@ def formula(model: torch.nn.Module, tokens: int) -> int:
     )
     width = model.config.hidden_size
     blocks = sum(next(block.parameters()).requires_grad for block in find_blocks(model).blocks)
-    forward = 2 * cast + tokens * (PER_TOKEN_AND_WORD * len(head) + PER_TOKEN_BLOCK_AND_WIDTH * blocks * width)
+    forward = 2 * cast + tokens * (BYTES_PER_LOGIT * len(head) + BYTES_PER_ACTIVATION * blocks * width)
     return weights + 8 * trained + max(4 * trained, forward)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--measure", action="store_true", help="real tensors, of GPT-2 alone")
+    parser.add_argument("--measure", action="store_true", help="measure GPT-2 with real tensors")
     parser.add_argument("--one", nargs=3, metavar=("SETTING", "TEXTS", "TOKENS"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 def counted() -> str:
-    """The table of counts."""
+    """Return the table of counts."""
     rows = []
     for name, make in MODELS.items():
         for setting, blocks in SETTINGS.items():
@@ -129,33 +129,33 @@ def counted() -> str:
                     model.train()
                     freeze_parameters(model, blocks, train_head=False)
                     cast_frozen_weights(model)
-                    with Counted(model.parameters()) as found:
+                    with PeakCounter(model.parameters()) as counter:
                         train(model, texts, tokens)
-                wanted = formula(model, texts * tokens)
-                rows.append([name, setting, f"{texts} × {tokens}", *compared(wanted, found.most)])
+                predicted = formula(model, texts * tokens)
+                rows.append([name, setting, f"{texts} × {tokens}", *compared(predicted, counter.peak)])
     return format_table(["model", "trained", "texts × tokens", "formula, GB", "counted, GB", "off by"], rows)
 
 
 def measured() -> str:
-    """The table of measurements, each the median of three in processes of their own."""
+    """Return the table of measurements, each the median of three processes."""
     rows = []
     for setting in SETTINGS:
         for texts, tokens in SMALL_BATCHES:
             command = [sys.executable, __file__, "--one", setting, str(texts), str(tokens)]
-            found = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)]
-            wanted, most = sorted(tuple(map(int, one.split())) for one in found)[1]
-            rows.append(["GPT-2", setting, f"{texts} × {tokens}", *compared(wanted, most)])
+            outputs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(3)]
+            predicted, peak = sorted(tuple(map(int, output.split())) for output in outputs)[1]
+            rows.append(["GPT-2", setting, f"{texts} × {tokens}", *compared(predicted, peak)])
     return format_table(["model", "trained", "texts × tokens", "formula, GB", "resident, GB", "off by"], rows)
 
 
-def compared(wanted: int, found: int) -> list[str]:
-    return [f"{wanted / GB:.2f}", f"{found / GB:.2f}", f"{wanted / found - 1:+.1%}"]
+def compared(predicted: int, peak: int) -> list[str]:
+    return [f"{predicted / GB:.2f}", f"{peak / GB:.2f}", f"{predicted / peak - 1:+.1%}"]
 
 
 def peak_of(setting: str, texts: int, tokens: int) -> tuple[int, int]:
-    """(what the formula says, by how much training raises the process's resident memory), bytes."""
+    """Return the bytes (by the formula, by which training raises the process's resident memory)."""
     model = GPT2LMHeadModel(GPT2Config(n_embd=48, n_layer=3, n_head=3))
-    train(model, 2, 8)  # what PyTorch loads when it is first used is not the model's
+    train(model, 2, 8)  # so that what PyTorch loads on first use does not count
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     model = MODELS["GPT-2"]()
     model.train()

@@ -1,11 +1,10 @@
-"""The perplexity of a model that answers, counted rightly and as a padded recipe counts it.
+"""The perplexity of an instruction model, computed over the answers and as a padded recipe computes it.
 
 python benchmarks/padded_perplexity.py models/alpaca data/alpaca.pkl
 
-Many notebooks pad every text to one width with end-of-text, and let the loss count on prompts and padding too.
-This prints what that does to the figure on the test split: over the answers alone, over prompts and answers, and over
-all positions of each width, for a model that has learnt to write padding after the end, which then costs it nothing,
-and for this model as it is.
+Many notebooks pad every text to one width with end-of-text, and include prompts and padding in the loss. This prints
+the perplexity on the test split over the answers alone, over prompts and answers, and over all positions of each
+width: for a model that has learned to predict padding after the end, at no loss, and for the given model.
 """
 
 import math
@@ -29,7 +28,7 @@ BATCH_SIZE = 4
 
 
 def main(model_path: str, data_path: str) -> None:
-    """Print a line for each way of counting."""
+    """Print one line per definition of perplexity."""
     trained, data = checkpoint.load(model_path), load_processed(Path(data_path))
     rows = training_rows(data, trained.tokenizer, context_length(trained.model), ["test"])["test"]
     print("perplexity over")
@@ -38,34 +37,34 @@ def main(model_path: str, data_path: str) -> None:
     for width in WIDTHS:
         cut = [{**row, "input_ids": row["input_ids"][:width], "loss_start": 1} for row in rows]
         positions = len(rows) * (width - 1)
-        show(f"all {width} positions, padding learnt", totals(trained.model, cut)[0], positions)
+        show(f"all {width} positions, padding learned", totals(trained.model, cut)[0], positions)
         show(f"all {width} positions, this model", *padded_totals(trained, rows, width))
 
 
-def show(what: str, nats: float, tokens: int) -> None:
-    """One line: what was counted, perplexity, tokens."""
-    print(f"{what:<38} {math.exp(nats / tokens):>8.2f}   {tokens:>9,} tokens", flush=True)
+def show(what: str, nll: float, tokens: int) -> None:
+    """Print one line: what is included, perplexity, tokens."""
+    print(f"{what:<38} {math.exp(nll / tokens):>8.2f}   {tokens:>9,} tokens", flush=True)
 
 
 def totals(model, rows: list[dict]) -> tuple[float, int]:
-    """(nats, tokens) of the supervised tokens."""
+    """Return (nll, tokens) of the supervised tokens."""
     scores = score_texts(model, rows, progress="scoring")
-    return math.fsum(scores.nats), sum(scores.tokens)
+    return math.fsum(scores.nll), sum(scores.tokens)
 
 
 def padded_totals(trained, rows: list[dict], width: int) -> tuple[float, int]:
-    """(nats, tokens) where every row is cut or padded with end-of-text to `width`, and everything counts."""
+    """Return (nll, tokens) over all positions of rows cut or padded with end-of-text to `width`."""
     end = start_and_end(trained.tokenizer)[1]
-    nats, tokens = 0.0, 0
+    nll, tokens = 0.0, 0
     for first in tqdm(range(0, len(rows), BATCH_SIZE), desc=f"padded to {width}", leave=False, disable=None):
         batch = pad_rows([{"input_ids": row["input_ids"][:width]} for row in rows[first : first + BATCH_SIZE]], end)
         ids, mask = (torch.nn.functional.pad(batch[name], (0, width - batch[name].shape[1])) for name in batch)
         ids[mask == 0] = end
         with torch.inference_mode():
             logits = trained.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
-        nats += torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum").item()
+        nll += torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="sum").item()
         tokens += ids[:, 1:].numel()
-    return nats, tokens
+    return nll, tokens
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Accuracy over five splits: the table in docs/results.md. Flags behind the file go to fine_tune.py.
+# Accuracy over five splits: the table in docs/results.md. Flags after the file are passed to fine_tune.py.
 #   benchmarks/reviews.sh data/raw/amazon_cells_labelled.txt
 #   LABEL_MAP="1-2=0,4-5=1" benchmarks/reviews.sh data/raw/instruments.csv --class_weights balanced
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Validation bits per byte by what is trained: the table in docs/results.md. `make demo` makes the pickle.
+# Validation bits per byte by trained parts: the table in docs/results.md. `make demo` creates the pickle.
 #   benchmarks/unfreezing.sh data/processed/demo.pkl
 set -euo pipefail
 data=$1

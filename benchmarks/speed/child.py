@@ -1,8 +1,8 @@
-"""Run a command; print its exit code, seconds and most megabytes (of the largest process, where it starts several).
+"""Run a command; print its exit code, seconds and peak memory in megabytes (of the largest process it starts).
 
 python benchmarks/speed/child.py COMMAND …
 
-A process of its own, and a small one, since the system counts what a process was forked from as its memory, too.
+This is a small process of its own because the system counts the memory of the process that a command was forked from.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The three kinds of rows: two sides in turn, one command on more and more data, and quality within a time."""
+"""The three kinds of rows: contenders in turn, one command on growing data, and quality within a time budget."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from benchmarks.speed.measure import Side
 
 @dataclass(frozen=True)
 class Training:
-    """What our side trains, and its opponents with it, for `arithmetic`: the last `trained` blocks, None for all."""
+    """What all contenders of a row train, for `flops`: the last `trained` blocks, None for all."""
 
     base: Path
     data: Path
@@ -19,9 +19,9 @@ class Training:
 
 @dataclass(frozen=True)
 class Against:
-    """An opponent, and how many times faster than it we are to be.
+    """An opponent and the speed-up over it that we aim for.
 
-    `tied_head`: it also trains the head, and the embedding with it. `bfloat16`: what its matrices are multiplied in.
+    `tied_head`: it also trains the head, and the embedding with it. `bfloat16`: the format of its matrix products.
     """
 
     side: Side
@@ -32,18 +32,18 @@ class Against:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ours and its opponents in turn. `judged`: the pickle whose validation split judges the trained models."""
+    """Ours and the opponents in turn. `heldout`: the pickle whose validation split compares the models."""
 
     title: str
     ours: Side
     against: tuple[Against, ...]
-    judged: Path | None = None
+    heldout: Path | None = None
     training: Training | None = None
 
 
 @dataclass(frozen=True)
 class Growth:
-    """One command on more and more data: (count, side) each."""
+    """One command on growing data: a (count, side) per step."""
 
     title: str
     unit: str
@@ -52,12 +52,12 @@ class Growth:
 
 @dataclass(frozen=True)
 class Quality:
-    """The lowest bits per byte on the test split within the time of the fastest opponent, lower by `target`."""
+    """Bits per byte on the test split within the time of the fastest opponent, to be lower than theirs by `target`."""
 
     title: str
     ours: Side
     theirs: tuple[Side, ...]
-    judged: Path
+    heldout: Path
     target: float
 
 

@@ -1,4 +1,4 @@
-"""What is measured on: processor or GPU, library versions, and what they multiply at most."""
+"""The machine that is measured on: processor or GPU, library versions and peak FLOP/s."""
 
 import json
 import os
@@ -12,7 +12,7 @@ LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "trl", "clean-
 
 
 def describe(size: str, seconds: float) -> dict:
-    """Plain values. `name` tells machines and sizes apart; `peak`, see `peak.main`, takes six times `seconds`."""
+    """Return plain values. `name` identifies machine and size; measuring `peak` takes six times `seconds`."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

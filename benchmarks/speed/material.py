@@ -1,4 +1,4 @@
-"""The models and the data that both sides of every row work on, made once and kept in one folder."""
+"""The models and data that all contenders of a row use, made once and kept in one folder."""
 
 import csv
 import random
@@ -19,35 +19,35 @@ SENTIMENT = "-4--0.5=negative,0.5-4=positive"  # by the mean of people's ratings
 NOISE = ("", "", "", " https://t.co/{}", " @user{}", " \U0001f602\U0001f602", " &amp; #tag{}")
 GPT2_SHAPE = {"vocab_size": 50_257, "n_embd": 768, "n_layer": 12, "n_head": 12}
 SMALL_SHAPE = {"vocab_size": 257, "n_embd": 32, "n_layer": 3, "n_head": 2}
-LEAST = 16  # rows in the pickles that start-up is measured with
+LEAST = 16  # rows in the pickles for measuring start-up
 PROMPT_WORDS = 3
 RUN_OF_WORDS = 4
-REPEATED = 20  # every so many-th tweet is an earlier one
+REPEATED = 20  # every 20th tweet repeats an earlier one
 
 
 @dataclass(frozen=True)
 class Material:
-    """Paths relative to the project's folder, in which every command runs."""
+    """Paths relative to the project's root, where every command runs."""
 
     folder: Path
 
     def file(self, name: str) -> Path:
-        """A model's folder, or a file of data, by its name."""
+        """Return the path of a model's folder or a data file by its name."""
         return self.folder / name
 
     @property
     def runs(self) -> Path:
-        """Where the sides of a row write; it is emptied before and after each row."""
+        """The folder that the contenders of a row write to; it is emptied before and after each row."""
         return self.folder / "runs"
 
     @property
     def logs(self) -> Path:
-        """What the latest commands said."""
+        """The folder for the output of the latest commands."""
         return self.folder / "logs"
 
 
 def prepare(names: Sequence[str], size: Size, material: Material) -> None:
-    """Make what is named (see MAKERS) and not there yet."""
+    """Make the named models and data (see MAKERS) that do not exist yet."""
     for name in names:
         done = material.file(f".{name}")
         if not done.exists():
@@ -56,7 +56,7 @@ def prepare(names: Sequence[str], size: Size, material: Material) -> None:
 
 
 def _models(size: Size, material: Material) -> None:
-    """Both base models as folders, for libraries that don't know our names; GPT-2's shape has random weights."""
+    """Save both base models as folders, for libraries that don't know our names; GPT-2's shape has random weights."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -74,7 +74,7 @@ def _models(size: Size, material: Material) -> None:
 
 
 def _tweets(size: Size, material: Material) -> None:
-    """The processed tweets, their first rows as subsets, and prompts."""
+    """Write the processed tweets, subsets of their first rows, and prompts."""
     source, columns = Path("data/samples/tweets.csv"), []
     if size.real:
         source, columns = _fetched(RAW_TWEETS, material), ["--no_header", "--text_column", "2"]
@@ -92,14 +92,14 @@ def _tweets(size: Size, material: Material) -> None:
 
 
 def _raw(size: Size, material: Material) -> None:
-    """Tables for preprocess.py."""
+    """Write tables for preprocess.py."""
     texts = _texts(size, material, RAW_TWEETS, "tweets.csv")
     for count in {size.raw_tweets, size.row_by_row_tweets, *size.growing_raw_tweets, LEAST}:
         write_recombined(material.file(f"raw-{count}.csv"), texts, count)
 
 
 def _reviews(size: Size, material: Material) -> None:
-    """The processed reviews, their first rows, and tables to classify."""
+    """Write the processed reviews, subsets of their first rows, and tables to classify."""
     source, columns = Path("data/samples/reviews.csv"), []
     if size.real:
         source = _fetched(RAW_REVIEWS, material)
@@ -110,13 +110,13 @@ def _reviews(size: Size, material: Material) -> None:
     take(whole, material.file("reviews.pkl"), size.reviews, size.validation)
     take(whole, material.file("least-reviews.pkl"), LEAST, LEAST // 4)
     texts = _texts(size, material, RAW_REVIEWS, "reviews.csv")
-    for count in (size.labelled, size.pipeline_labelled, 1):
+    for count in (size.classified_reviews, size.pipeline_reviews, 1):
         with material.file(f"reviews-{count}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([["text"], *([text] for text in texts[:count])])
 
 
 def _classifier(size: Size, material: Material) -> None:
-    """A classifier, as good as one step makes it."""
+    """Train a classifier for one step."""
     flags = {"data": material.file("reviews.pkl"), "model": material.file("smollm2"), "unfreeze_last": 1}
     flags |= {"max_steps": 1, "output_path": material.file("classifier"), "overwrite": True}
     run(words("fine_tune.py", **flags), material.logs / "material.log")
@@ -126,7 +126,7 @@ MAKERS = {"models": _models, "tweets": _tweets, "raw": _raw, "reviews": _reviews
 
 
 def take(source: Path, target: Path, train: int | None, validation: int | None) -> None:
-    """The first rows of a processed pickle as another one."""
+    """Write the first rows of a processed pickle to another one."""
     from utils.processed import load_processed, save_processed
 
     data = load_processed(source)
@@ -136,10 +136,10 @@ def take(source: Path, target: Path, train: int | None, validation: int | None) 
 
 
 def write_recombined(path: Path, texts: Sequence[str], count: int) -> None:
-    """A table of `count` tweets: runs of words from real ones, as long as those, with noise; some are repeated.
+    """Write a table of `count` tweets made of short runs of words from real ones, with noise; some are repeated.
 
-    The same tweets every time; a shorter table is the beginning of a longer one. The runs are short, so that, as in
-    reality, a tweet looks like no more others the more there are.
+    The tweets are the same every time, and a shorter table is the beginning of a longer one. The runs are short so
+    that, as in reality, a tweet does not get more near duplicates the more tweets there are.
     """
     drawn = random.Random(0)
     words = [found for text in texts if (found := text.split())]
@@ -162,14 +162,14 @@ def _recombined(words: Sequence[Sequence[str]], drawn: random.Random) -> str:
 
 
 def training_split(pickle: Path) -> "Split":
-    """The training texts of a processed pickle."""
+    """Return the training split of a processed pickle."""
     from utils.processed import load_processed
 
     return load_processed(pickle).splits["train"]
 
 
 def _texts(size: Size, material: Material, downloaded: Path, sample: str) -> list[str]:
-    """Raw texts: the third column of a tab-separated download, in which quotes are text, or a sample's longest."""
+    """Return raw texts: the third column of a tab-separated download (quotes are text), or a sample's longest cells."""
     if size.real:
         lines = _fetched(downloaded, material).read_text(encoding="utf-8", errors="replace").splitlines()
         return [line.split("\t")[2] for line in lines if line.count("\t") >= 2]

@@ -1,4 +1,4 @@
-"""One side of a comparison: a command, how long it takes from start to end, and the memory it needs."""
+"""Run the command of one contender, and measure its time from start to end and its peak memory."""
 
 import subprocess
 import sys
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PYTHON = "python"  # how commands are written; this very interpreter runs them
+PYTHON = "python"  # as commands are shown; the current interpreter runs them
 CHILD = Path(__file__).with_name("child.py")
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one of the two does.
+    """One contender of a row.
 
-    `least` is the same command on next to no data: what it takes is start-up (imports, loading, saving), and the rest
-    of `command` is the work itself. A side that does a part of the work has a `scale` above 1. `model` is what the
-    command trains; `needs` are packages beyond requirements.txt.
+    `least` is the same command on minimal data: its time is start-up (imports, loading, saving), and the rest of the
+    time of `command` is the work itself. A contender that does a part of the work has a `scale` above 1. `model` is
+    the path of the model that the command trains; `needs` are packages beyond requirements.txt.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of the whole command and of the least one, and the command's most memory in megabytes."""
+    """Seconds of the whole command and of the least one, and the command's peak memory in megabytes."""
 
     seconds: float
     least_seconds: float
@@ -37,11 +37,11 @@ class Measured:
 
 
 class FailedError(Exception):
-    """A command did not end well."""
+    """A command failed."""
 
 
 def words(*parts: object, **flags: object) -> tuple[str, ...]:
-    """A command: its parts, then --name value for every flag; True is a flag without a value."""
+    """Return a command: its parts, then --name value for every flag; True is a flag without a value."""
     given = [(f"--{name}",) if value is True else (f"--{name}", str(value)) for name, value in flags.items()]
     return (PYTHON, *map(str, parts), *(word for pair in given for word in pair))
 
@@ -54,7 +54,7 @@ def measure(one: Side, logs: Path) -> Measured:
 
 
 def run(command: Sequence[str], log: Path) -> tuple[float, float]:
-    """(seconds, megabytes) of a command in a fresh process; FailedError with the end of what it said."""
+    """Return (seconds, megabytes) of a command in a fresh process; FailedError with its last lines if it fails."""
     words = [sys.executable if word == PYTHON else word for word in command]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -67,15 +67,15 @@ def run(command: Sequence[str], log: Path) -> tuple[float, float]:
 
 
 def work_seconds(measured: Measured, scale: float) -> float:
-    """Seconds of the work itself, without start-up."""
+    """Return the seconds of the work itself, without start-up."""
     return (measured.seconds - measured.least_seconds) * scale
 
 
 def command_seconds(measured: Measured, scale: float) -> float:
-    """Seconds from start to end, had the command done all of the work."""
+    """Return the seconds from start to end, scaled to all of the work."""
     return measured.least_seconds + work_seconds(measured, scale)
 
 
 def as_record(measured: Measured) -> dict:
-    """Plain values, for JSON."""
+    """Return plain values, for JSON."""
     return {name: round(value, 3) for name, value in asdict(measured).items()}

@@ -1,62 +1,63 @@
-"""docs/benchmarks.md from what was measured."""
+"""Generate docs/benchmarks.md from the measurements."""
 
 from collections.abc import Iterator
 from statistics import median
 
 from benchmarks.speed.measure import Measured, command_seconds, work_seconds
 
-WORSE = 1.005  # our loss, as a share of theirs, may be this much
+MAX_LOSS_RATIO = 1.005  # of our loss to theirs, for equal work
 COLUMNS = (
     *("row", "against", "target", "work: ratio", "ours, s", "theirs, s", "whole command: ratio"),
     *("loss, ours", "theirs", "equal work", "share of peak, ours", "theirs"),
 )
 HEAD = """# Benchmarks
 
-`make bench` measures these rows and writes this page; `make bench-quality` adds the one about quality. Nothing here is
-estimated, but for the parts that a row says are multiplied.
+`make bench` measures these rows and writes this page; `make bench-quality` adds the row about quality. All times are
+measured, except that a contender marked with × did a part of the work, and its time is scaled.
 
-- **In turn**: each side is a fresh process, ours and the others' one after the other (A B C A B C …). A ratio is the
-  other side's seconds divided by ours of the same turn: median [lowest, highest].
-- **Work** is what a command takes beyond the same command on next to no data (one epoch of 16 texts, one text to write
-  or label, 16 tweets to preprocess): imports, loading and saving are left out on both sides, and measured in each turn.
-  **Whole command** is from start to end, on both sides.
-- **×** beside seconds: the other side did a part of the texts or epochs, and its work is multiplied by so much.
-- **Loss** is that of the trained model on the validation split (nats a token, of classifiers a text), by one code for
-  all sides, in float32 without padding. Equal work: ours is not above theirs by more than 0.5 %. Over ten epochs ours
-  evaluates and saves after every second one, and keeps the best of those models; the others keep the last.
-- **Share of peak**: the operations that a training needs at least (see `benchmarks/speed/arithmetic.py`: 2 a token and
-  matrix parameter forward, 4 backward where it trains, padding is no work), divided by the seconds of its work, as a
-  share of the fastest product of large square matrices on this machine in the same number format.
+- **In turn**: each contender is a fresh process, and they take turns (A B C A B C …). A ratio is the opponent's seconds
+  divided by ours in the same turn: median [lowest, highest].
+- **Work** is the time of a command minus the time of the same command on minimal data (one epoch of 16 texts, one text
+  to generate or classify, 16 tweets to preprocess), which is measured in each turn. So imports, loading and saving do
+  not count. **Whole command** is the time from start to end.
+- **×** after seconds: the opponent ran on a part of the texts or epochs, and its work is multiplied by this factor.
+- **Loss** is the loss of the trained model on the validation split (nats per token; for classifiers nats per text),
+  computed by the same code for all contenders, in float32 without padding. Work is equal where our loss is at most
+  0.5 % above theirs. Over ten epochs, ours evaluates and saves after every second epoch and keeps the best of these
+  models; the opponents keep the last one.
+- **Share of peak**: the minimum FLOPs of training (see `benchmarks/speed/flops.py`: per token and matrix parameter, 2
+  in the forward pass and 4 in the backward pass where it trains, without padding) divided by the seconds of work, as a
+  share of the FLOP/s of the fastest product of large square matrices on this machine in the same number format.
 """
 
 
 def write(results: dict) -> str:
-    """The whole page, a section for each machine and size."""
+    """Return the page, with a section for each machine and size."""
     return "\n".join([HEAD, *(line for found in results.values() for line in _machine(found))])
 
 
 def ratios(ours: dict, theirs: dict, seconds) -> list[float]:
-    """Theirs divided by ours, turn by turn; `seconds` is `work_seconds` or `command_seconds`.
+    """Return their seconds divided by ours for each turn; `seconds` is `work_seconds` or `command_seconds`.
 
-    None at all where the work of a turn is lost in the noise of start-up, which the system makes on small sizes.
+    The list is empty where the work of a turn is lost in the noise of start-up, as in small sizes.
     """
     pairs = list(zip(_seconds(ours, seconds), _seconds(theirs, seconds), strict=True))
     return [other / own for own, other in pairs] if min(map(min, pairs)) > 0 else []
 
 
 def equal_work(ours: dict, theirs: dict) -> bool | None:
-    """Whether our loss is not worse; None where either is not known."""
+    """Whether our loss is not worse than theirs; None where either is unknown."""
     if "loss" not in ours or "loss" not in theirs:
         return None
-    return ours["loss"] <= theirs["loss"] * WORSE
+    return ours["loss"] <= theirs["loss"] * MAX_LOSS_RATIO
 
 
 def share_of_peak(record: dict, peak: dict[str, float]) -> float | None:
-    """Operations a second of the median turn as a share of the peak; None where either is not known."""
+    """Return the FLOP/s of the median turn as a share of the peak; None where the FLOPs are unknown."""
     seconds = median(_seconds(record, work_seconds))
-    if "operations" not in record or seconds <= 0:
+    if "flops" not in record or seconds <= 0:
         return None
-    return record["operations"] / seconds / peak[record["format"]]
+    return record["flops"] / seconds / peak[record["format"]]
 
 
 def _machine(found: dict) -> Iterator[str]:
@@ -65,7 +66,7 @@ def _machine(found: dict) -> Iterator[str]:
     peaks = ", ".join(f"{name} {value / 1e9:,.0f}" for name, value in machine["peak"].items())
     yield f"## {machine['name'][0].upper()}{machine['name'][1:]}\n"
     yield f"Processor: {machine['processor']}. Python {machine['python']}, {libraries}."
-    yield f"Peak, in thousand million operations a second: {peaks}.\n"
+    yield f"Peak in GFLOP/s: {peaks}.\n"
     of_kind = {
         kind: [row for row in rows.values() if row["kind"] == kind] for kind in ("comparison", "growth", "quality")
     }
@@ -102,8 +103,8 @@ def _comparisons(rows: list[dict], peak: dict[str, float]) -> Iterator[str]:
 
 
 def _growth(row: dict) -> Iterator[str]:
-    yield f"How cost grows: {row['title']}\n"
-    yield f"| {row['unit']} | work, s | {row['unit']} a second of work | whole command, s | memory, MB |"
+    yield f"Scaling: {row['title']}\n"
+    yield f"| {row['unit']} | work, s | {row['unit']} per second of work | whole command, s | memory, MB |"
     yield "|---|---|---|---|---|"
     for step in row["steps"]:
         work, whole = (median(_seconds(step, seconds)) for seconds in (work_seconds, command_seconds))
@@ -120,10 +121,9 @@ def _quality(row: dict) -> Iterator[str]:
     for record in (row["ours"], *row["against"]):
         yield f"| {record['name']} | {record['runs'][0]['seconds']:.0f} | {record['bits_per_byte']:.4f} |"
     if row["against"]:
-        less = min(record["bits_per_byte"] for record in row["against"]) - row["ours"]["bits_per_byte"]
-        side = "lower" if less > 0 else "higher"
-        aim = f"the target is lower by {row['target']:g}"
-        yield f"\nOurs is {side} by {abs(less):.4f} than the best of the others; {aim}."
+        difference = row["ours"]["bits_per_byte"] - min(record["bits_per_byte"] for record in row["against"])
+        direction = "below" if difference < 0 else "above"
+        yield f"\nOurs is {abs(difference):.4f} {direction} the best opponent; the target is {row['target']:g} below."
     yield ""
 
 

@@ -1,4 +1,4 @@
-"""The rows of docs/benchmarks.md by their names."""
+"""The rows of docs/benchmarks.md by name."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ from benchmarks.speed.material import Material
 from benchmarks.speed.sizes import Size
 
 TWEETS, REVIEWS = ("models", "tweets"), ("models", "reviews")
-ROWS: dict[str, tuple[tuple[str, ...], Callable[[Size, Material], Row]]] = {  # what material each needs, and the row
+ROWS: dict[str, tuple[tuple[str, ...], Callable[[Size, Material], Row]]] = {  # the material that it needs, and the row
     "tweets-smollm2": (TWEETS, partial(training_rows.last_blocks, "smollm2", "SmolLM2-135M", 2.0)),
     "tweets-gpt2": (TWEETS, partial(training_rows.last_blocks, "gpt2-shape", "GPT-2's shape with random weights", 1.5)),
     "tweets-all": (TWEETS, training_rows.everything),

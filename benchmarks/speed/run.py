@@ -1,4 +1,4 @@
-"""Measure rows of docs/benchmarks.md, A B A B …, keep what was measured, and write the page anew.
+"""Measure rows of docs/benchmarks.md (A B A B …), save the measurements and regenerate the page.
 
 python -m benchmarks.speed.run
 python -m benchmarks.speed.run --rows tweets-smollm2 reviews --repeats 3
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.speed import arithmetic, machine, material, page
+from benchmarks.speed import flops, machine, material, page
 from benchmarks.speed.kinds import Against, Comparison, Growth, Quality, Row
 from benchmarks.speed.measure import FailedError, Side, as_record, measure, run, words
 from benchmarks.speed.rows import ROWS, USUAL
@@ -28,23 +28,23 @@ RESULTS = Path("docs/benchmarks.json")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=USUAL, metavar="NAME", help=", ".join(ROWS))
-    parser.add_argument("--repeats", type=int, default=2, help="times that each side runs (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=2, help="runs of each contender (default: %(default)s)")
     parser.add_argument("--size", choices=SIZES, default="subset", help="default: %(default)s")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for models and data (default: %(default)s)")
     parser.add_argument(
         "--results",
         type=Path,
-        help=f"the page stands beside it (default: {RESULTS}, and for --size quick a file in the folder)",
+        help=f"JSON file; the page is written beside it (default: {RESULTS}; for --size quick a file in the folder)",
     )
-    parser.add_argument("--page_only", action="store_true", help="measure nothing: write the page anew")
+    parser.add_argument("--page_only", action="store_true", help="measure nothing, only regenerate the page")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code is 1 where a row failed; the others are kept all the same."""
+    """Return the exit code: 1 where a row failed; the other rows are kept."""
     args = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     quick = args.size == "quick"
@@ -58,15 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         found["machine"] = here
         for name in args.rows:
             needs, make = ROWS[name]
-            stuff = material.Material(args.folder / args.size)
-            _empty(stuff.runs)
+            files = material.Material(args.folder / args.size)
+            _empty(files.runs)
             try:
-                material.prepare(needs, size, stuff)
-                found["rows"][name] = measure_row(name, make(size, stuff), args.repeats, stuff.logs)
+                material.prepare(needs, size, files)
+                found["rows"][name] = measure_row(name, make(size, files), args.repeats, files.logs)
             except FailedError as error:
                 log.error("%s failed: %s", name, error)
                 failed.append(name)
-            _empty(stuff.runs)
+            _empty(files.runs)
             with atomic_write(path, "w") as file:
                 json.dump(results, file, indent=1)
     with atomic_write(path.with_suffix(".md"), "w") as file:
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure_row(name: str, row: Row, repeats: int, logs: Path) -> dict:
-    """What `page` shows of a row."""
+    """Return what `page` shows of a row."""
     log.info("%s: %s", name, row.title)
     kind = {Comparison: _comparison, Growth: _growth, Quality: _quality}[type(row)]
     return {"kind": kind.__name__.strip("_"), "title": row.title, **kind(row, repeats, logs)}
@@ -90,11 +90,11 @@ def _comparison(row: Comparison, repeats: int, logs: Path) -> dict:
     runs = _in_turn(sides, repeats, logs)
     records = [_side_record(side, runs[side.name]) for side in sides]
     for side, record in zip(sides, records, strict=True):
-        if row.judged and side.scale == 1:  # else it has learnt from a part of the texts
-            record |= _judge(side, row.judged, "validation", logs)
+        if row.heldout and side.scale == 1:  # otherwise it was trained on a part of the texts
+            record |= _heldout_loss(side, row.heldout, "validation", logs)
     if row.training:
-        for record, operations in zip(records, _operations(row, against), strict=True):
-            record |= operations
+        for record, flops_and_format in zip(records, _flops(row, against), strict=True):
+            record |= flops_and_format
     targets = [{"target": other.target} for other in against]
     return {
         "ours": records[0],
@@ -113,12 +113,12 @@ def _growth(row: Growth, repeats: int, logs: Path) -> dict:
 def _quality(row: Quality, repeats: int, logs: Path) -> dict:
     sides = [row.ours, *(side for side in row.theirs if _installed(side))]
     runs = _in_turn(sides, 1, logs)  # the same seed gives the same model
-    records = [_side_record(side, runs[side.name]) | _judge(side, row.judged, "test", logs) for side in sides]
+    records = [_side_record(side, runs[side.name]) | _heldout_loss(side, row.heldout, "test", logs) for side in sides]
     return {"ours": records[0], "against": records[1:], "target": row.target}
 
 
 def _in_turn(sides: Sequence[Side], repeats: int, logs: Path) -> dict[str, list[dict]]:
-    """What was measured of each side: A B C A B C …, once each has made what it keeps (a converted model, for one)."""
+    """Measure all sides in turn (A B C A B C …), after a first run that creates what they keep (a converted model)."""
     for side in sides:
         run(side.least, logs / "first.log")
     runs = {side.name: [] for side in sides}
@@ -135,30 +135,30 @@ def _side_record(side: Side, runs: list[dict]) -> dict:
     return {"name": side.name, "command": " ".join(side.command), "scale": side.scale, "runs": runs}
 
 
-def _judge(side: Side, pickle: Path, split: str, logs: Path) -> dict[str, float]:
-    """The trained model's figures; in a process of its own, so that this one stays small."""
-    judge = words("-m", "benchmarks.speed.judge", side.model, pickle, split)
-    run(judge, logs / "judge.log")
-    return json.loads((logs / "judge.log").read_text(encoding="utf-8").splitlines()[-1])
+def _heldout_loss(side: Side, pickle: Path, split: str, logs: Path) -> dict[str, float]:
+    """Return the loss of the trained model, computed in a process of its own so that this one stays small."""
+    log_file = logs / "heldout_loss.log"
+    run(words("-m", "benchmarks.speed.heldout_loss", side.model, pickle, split), log_file)
+    return json.loads(log_file.read_text(encoding="utf-8").splitlines()[-1])
 
 
-def _operations(row: Comparison, against: Sequence[Against]) -> list[dict]:
-    """Operations of each side's training, and the number format of its matrices."""
+def _flops(row: Comparison, against: Sequence[Against]) -> list[dict]:
+    """Return the minimum FLOPs of each side's training, and the number format of its matrix products."""
     training = row.training
     ids = material.training_split(training.data).ids
     tokens = sum(map(len, ids))
-    read = len(ids) if training.classifies else None  # a token a text
-    shape = arithmetic.shape_of(training.base, classifies=training.classifies)
+    needed = len(ids) if training.classifies else None  # one token per text
+    shape = flops.shape_of(training.base, classifies=training.classifies)
     record = json.loads((row.ours.model / "run.json").read_text(encoding="utf-8"))
     cached = record["prefix_cache"] is not None
 
-    def operations(**what: bool) -> float:
-        return arithmetic.training_operations(shape, tokens, training.epochs, training.trained, **what)
+    def count(**options: bool) -> float:
+        return flops.training_flops(shape, tokens, training.epochs, training.trained, **options)
 
-    ours = {"operations": operations(cached=cached, read=read), "format": "bfloat16"}
+    ours = {"flops": count(cached=cached, needed=needed), "format": "bfloat16"}
     formats = ["bfloat16" if other.bfloat16 else "float32" for other in against]
-    counts = [operations(tied_head=other.tied_head) for other in against]
-    return [ours, *({"operations": n, "format": name} for n, name in zip(counts, formats, strict=True))]
+    counts = [count(tied_head=other.tied_head) for other in against]
+    return [ours, *({"flops": n, "format": name} for n, name in zip(counts, formats, strict=True))]
 
 
 def _installed(side: Side) -> bool:

@@ -1,21 +1,18 @@
-"""How much of each row is run: a smoke test, what two CPU cores do in three quarters of an hour, or all of it."""
+"""How much of each row runs: a smoke test, a subset for two CPU cores (three quarters of an hour), or everything."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Size:
-    """Counts of rows, texts and epochs. Where an opponent does a part of the work, its time is multiplied (see page).
+    """Counts of rows, texts and epochs; None for all. An opponent that does a part of the work has its time scaled."""
 
-    None stands for all that there are.
-    """
-
-    real: bool  # the real models and downloaded data; else a tiny model and data/samples
+    real: bool  # real models and downloaded data, or else a tiny model and data/samples
     tweets: int | None  # to train on
     validation: int | None
     reviews: int | None
     epochs: int
-    notebook_tweets: int | None  # all batches of the notebook's recipe cost the same, being padded alike
+    notebook_tweets: int | None  # all batches of the notebook's recipe are padded alike and cost the same
     notebook_epochs: int
     review_epochs: int
     search_tweets: int | None
@@ -24,8 +21,8 @@ class Size:
     texts: int  # to generate
     pipeline_texts: int
     new_tokens: int
-    labelled: int  # reviews to classify
-    pipeline_labelled: int
+    classified_reviews: int
+    pipeline_reviews: int
     raw_tweets: int  # to preprocess
     row_by_row_tweets: int
     growing_raw_tweets: tuple[int, ...]
@@ -48,8 +45,8 @@ SIZES = {
         texts=4,
         pipeline_texts=2,
         new_tokens=4,
-        labelled=8,
-        pipeline_labelled=4,
+        classified_reviews=8,
+        pipeline_reviews=4,
         raw_tweets=400,
         row_by_row_tweets=100,
         growing_raw_tweets=(200,),
@@ -70,8 +67,8 @@ SIZES = {
         texts=64,
         pipeline_texts=16,
         new_tokens=40,
-        labelled=1000,
-        pipeline_labelled=250,
+        classified_reviews=1000,
+        pipeline_reviews=250,
         raw_tweets=200_000,
         row_by_row_tweets=20_000,
         growing_raw_tweets=(125_000, 250_000, 500_000, 1_000_000),
@@ -92,8 +89,8 @@ SIZES = {
         texts=64,
         pipeline_texts=64,
         new_tokens=40,
-        labelled=1000,
-        pipeline_labelled=1000,
+        classified_reviews=1000,
+        pipeline_reviews=1000,
         raw_tweets=200_000,
         row_by_row_tweets=200_000,
         growing_raw_tweets=(125_000, 250_000, 500_000, 1_000_000),

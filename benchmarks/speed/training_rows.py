@@ -1,4 +1,4 @@
-"""Rows about training: fine_tune.py against the notebook's recipe, Trainer used well, and TRL's SFTTrainer."""
+"""Rows about training: fine_tune.py against the notebook's recipe, a well-tuned Trainer, and TRL's SFTTrainer."""
 
 import math
 from pathlib import Path
@@ -8,9 +8,9 @@ from benchmarks.speed.material import LEAST, Material, training_split
 from benchmarks.speed.measure import PYTHON, Side, words
 from benchmarks.speed.sizes import Size
 
-# Our side evaluates and saves once, at the end, as the others do, where a row says nothing else.
+# Unless a row says otherwise, ours evaluates and saves once, at the end, as the opponents do.
 OURS = ("fine_tune.py", "--overwrite", "--save_steps", 100_000)
-# Over many epochs, few texts are learnt by heart; ours then evaluates every second one and keeps the best model.
+# Many epochs over few texts overfit: ours then evaluates every second epoch and keeps the best model.
 EPOCHS_BETWEEN = 2
 NOTEBOOK, TRAINER, SFT, SEPARATE_RUNS = (
     ("-m", f"benchmarks.speed.opponents.{name}") for name in ("notebook", "trainer", "sft", "separate_runs")
@@ -20,17 +20,17 @@ RATE = 5e-4  # docs/results.md: for few blocks
 RATE_WITH_HEAD = 2e-4
 RATE_OF_CLASSIFIERS = 1e-4
 SFT_RATES = (2e-5, 1e-4, 2e-4)  # TRL's default, ours, and above
-PACKED_TOKENS = 512  # in a row, of which a batch has one: as many as in the other sides' batches of 16
+PACKED_TOKENS = 512  # in the one row of a batch: as many as the other contenders have in batches of 16
 NOTEBOOK_WIDTH = 128
-NOTHING = (PYTHON, "-c", "pass")  # what start-up is where it is a part of what is compared
+NOTHING = (PYTHON, "-c", "pass")  # for rows that count start-up as work
 
 
 def last_blocks(base: str, shown: str, target: float, size: Size, material: Material) -> Comparison:
-    """The last blocks alone, for ten epochs."""
+    """Train only the last blocks, for ten epochs."""
     model, data, least = material.file(base), material.file("tweets.pkl"), material.file("least-tweets.pkl")
     some = material.file("notebook-tweets.pkl")
     epochs = size.notebook_epochs
-    scale = (_count(data) * size.epochs - LEAST) / (_count(some) * epochs - LEAST)  # texts beyond the least
+    scale = (_count(data) * size.epochs - LEAST) / (_count(some) * epochs - LEAST)  # beyond the least command
     same = {"model": model, "batch_size": 16, "unfreeze_last": LAST}
     with_head, blocks = same | {"learning_rate": RATE_WITH_HEAD}, same | {"learning_rate": RATE}
     packed = blocks | {"batch_size": 1, "pack_to": PACKED_TOKENS, "no_checkpointing": True}
@@ -48,26 +48,26 @@ def last_blocks(base: str, shown: str, target: float, size: Size, material: Mate
             Against(_side("Trainer used well", TRAINER, data, least, size.epochs, **blocks), target),
             Against(_side("TRL's SFTTrainer, packed", SFT, data, least, size.epochs, needs=("trl",), **packed), 2.0),
         ),
-        judged=data,
+        heldout=data,
         training=Training(model, data, size.epochs, LAST),
     )
 
 
 def everything(size: Size, material: Material) -> Comparison:
-    """All parameters for one epoch, each side with its own defaults but for the batch."""
+    """Train all parameters for one epoch, each side with its own defaults except the batch size."""
     model, data, least = (material.file(name) for name in ("smollm2", "tweets.pkl", "least-tweets.pkl"))
     same = {"model": model, "batch_size": 16}
     return Comparison(
         title=f"fine-tune {_count(data):,} tweets, SmolLM2-135M, all parameters, 1 epoch, batch 16",
         ours=_side("ours", OURS, data, least, 1, **same),
         against=(Against(_sft_as_shown(SFT_RATES[0], data, least, **same), 2.5),),
-        judged=data,
+        heldout=data,
         training=Training(model, data, 1, None),
     )
 
 
 def reviews(size: Size, material: Material) -> Comparison:
-    """Classification."""
+    """Train a classifier."""
     model, data, least = (material.file(name) for name in ("smollm2", "reviews.pkl", "least-reviews.pkl"))
     same = {"model": model, "batch_size": 16, "unfreeze_last": LAST, "learning_rate": RATE_OF_CLASSIFIERS}
     epochs = size.review_epochs
@@ -76,13 +76,13 @@ def reviews(size: Size, material: Material) -> Comparison:
         f"{epochs} epochs, batch 16",
         ours=_side("ours", OURS, data, least, epochs, **same, early_stopping_patience=0),
         against=(Against(_side("Trainer used well", TRAINER, data, least, epochs, **same), 3.0),),
-        judged=data,
+        heldout=data,
         training=Training(model, data, epochs, LAST, classifies=True),
     )
 
 
 def search(size: Size, material: Material) -> Comparison:
-    """A search that shares its cache against as many runs by hand; what a run needs to start is a part of it."""
+    """A search that shares its cache against as many separate runs, whose start-up counts."""
     data, runs = material.file("search-tweets.pkl"), material.runs
     same = {"data": data, "model": material.file("smollm2"), "unfreeze_last": LAST, "epochs": 2}
     ours = words(*OURS, **same, search=size.trials, output_path=runs / "ours")
@@ -113,7 +113,7 @@ def growth(size: Size, material: Material) -> Growth:
 
 
 def quality(size: Size, material: Material) -> Quality:
-    """All tweets, all parameters, one epoch: the average of two runs against TRL at the rates that are best for it."""
+    """All tweets, all parameters, one epoch: a soup of two runs against TRL at its best learning rates."""
     model, data, least = (material.file(name) for name in ("smollm2", "tweets-whole.pkl", "least-tweets.pkl"))
     same = {"model": model, "batch_size": 16}
     return Quality(
@@ -121,7 +121,7 @@ def quality(size: Size, material: Material) -> Quality:
         "SmolLM2-135M, all parameters, 1 epoch, batch 16",
         ours=_side("ours", OURS, data, least, 1, **same, average_runs=2, learning_rate=2e-4),
         theirs=tuple(_sft_as_shown(rate, data, least, **same) for rate in SFT_RATES[1:]),  # 2e-5: 1.91 bits per byte
-        judged=data,
+        heldout=data,
         target=0.02,
     )
 
@@ -145,7 +145,7 @@ def _side(
     needs: tuple[str, ...] = (),
     **flags: object,
 ) -> Side:
-    """A side that trains on a pickle; its start-up is one epoch of the least pickle."""
+    """Return a side that trains on a pickle; its start-up is one epoch of the least pickle."""
     output = Material(data.parent).runs / "".join(letter if letter.isalnum() else "-" for letter in name)
 
     def command(data: Path, epochs: int, output: Path) -> tuple[str, ...]:

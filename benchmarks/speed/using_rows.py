@@ -1,4 +1,4 @@
-"""Rows about everything but training: writing, labelling, preprocessing."""
+"""Rows about everything except training: generating, classifying, preprocessing."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ PIPELINES, ROW_BY_ROW = ("-m", "benchmarks.speed.opponents.pipelines"), ("-m", "
 
 
 def generate(engine: str, target: float, needs: tuple[str, ...], size: Size, material: Material) -> Comparison:
-    """As many tokens for every prompt on both sides; the least is one text."""
+    """Generate the same number of tokens for every prompt; the least command generates one text."""
     model, prompts, one = (material.file(name) for name in ("smollm2", "prompts.txt", "least-prompts.txt"))
     lengths = {"max_new_tokens": size.new_tokens, "min_new_tokens": size.new_tokens}
     chosen = {} if engine == "transformers" else {"engine": engine}
@@ -29,25 +29,27 @@ def generate(engine: str, target: float, needs: tuple[str, ...], size: Size, mat
 
 
 def classify(size: Size, material: Material) -> Comparison:
-    """A table of reviews; the least is one."""
+    """Classify a table of reviews; the least command classifies one."""
     model = material.file("classifier")
-    tables = {count: material.file(f"reviews-{count}.csv") for count in (size.labelled, size.pipeline_labelled, 1)}
+    tables = {
+        count: material.file(f"reviews-{count}.csv") for count in (size.classified_reviews, size.pipeline_reviews, 1)
+    }
     output = material.runs / "predictions.csv"
     ours = [
         words("classify.py", model_path=model, data_path=tables[count], output_path=output)
-        for count in (size.labelled, 1)
+        for count in (size.classified_reviews, 1)
     ]
-    theirs = [words(*PIPELINES, "classify", model=model, data=tables[count]) for count in (size.pipeline_labelled, 1)]
-    scale = (size.labelled - 1) / (size.pipeline_labelled - 1)
+    theirs = [words(*PIPELINES, "classify", model=model, data=tables[count]) for count in (size.pipeline_reviews, 1)]
+    scale = (size.classified_reviews - 1) / (size.pipeline_reviews - 1)
     return Comparison(
-        title=f"classify {size.labelled:,} reviews, SmolLM2-135M",
+        title=f"classify {size.classified_reviews:,} reviews, SmolLM2-135M",
         ours=Side("ours", *ours),
         against=(Against(Side('pipeline("text-classification")', *theirs, scale=scale), 6.0),),
     )
 
 
 def preprocess(size: Size, material: Material) -> Comparison:
-    """Near duplicates on our side alone."""
+    """Preprocess tweets; only our side removes near duplicates."""
     least = material.file(f"raw-{LEAST}.csv")
     some, output = material.file(f"raw-{size.row_by_row_tweets}.csv"), material.runs / "row-by-row.pkl"
     theirs = [
@@ -55,7 +57,7 @@ def preprocess(size: Size, material: Material) -> Comparison:
     ]
     scale = (size.raw_tweets - LEAST) / (size.row_by_row_tweets - LEAST)
     return Comparison(
-        title=f"preprocess {size.raw_tweets:,} tweets, tokenising and near duplicates included",
+        title=f"preprocess {size.raw_tweets:,} tweets, including tokenization and near duplicates",
         ours=_preprocessing(size.raw_tweets, material),
         against=(
             Against(Side("row by row: emoji, clean-text, tokenizer", *theirs, scale=scale, needs=("cleantext",)), 10.0),
@@ -66,7 +68,7 @@ def preprocess(size: Size, material: Material) -> Comparison:
 def growth(size: Size, material: Material) -> Growth:
     """preprocess.py on 1×, 2×, 4×, 8× tweets."""
     steps = tuple((count, _preprocessing(count, material)) for count in size.growing_raw_tweets)
-    return Growth(title="preprocess.py, tokenising and near duplicates included", unit="tweets", steps=steps)
+    return Growth(title="preprocess.py, including tokenization and near duplicates", unit="tweets", steps=steps)
 
 
 def _preprocessing(count: int, material: Material) -> Side:

@@ -1,4 +1,4 @@
-"""What `make bench` counts, runs and writes; no test says how long anything takes."""
+"""What `make bench` counts, runs and writes; no test depends on how long anything takes."""
 
 import importlib
 import json
@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_models import random_model
 
-from benchmarks.speed import arithmetic, material, measure, page, run
+from benchmarks.speed import flops, material, measure, page, run
 from benchmarks.speed.kinds import Against, Comparison, Growth, Quality
 from benchmarks.speed.measure import PYTHON, Measured, Side
 from benchmarks.speed.rows import ROWS
@@ -21,11 +21,11 @@ TOKENS, EPOCHS = 12, 5
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 @pytest.mark.parametrize(
-    ("trained", "tied_head", "read"),
+    ("trained", "tied_head", "needed"),
     [(None, False, None), (1, False, None), (2, False, None), (1, True, None), (None, False, 1), (2, False, 1)],
-    ids=["all", "1", "2", "1, tied head", "all, one read", "2, one read"],
+    ids=["all", "1", "2", "1, tied head", "all, one needed", "2, one needed"],
 )
-def test_operations_are_what_torch_counts_in_a_step(kind, trained, tied_head, read, tmp_path):
+def test_flops_are_what_torch_counts_in_a_step(kind, trained, tied_head, needed, tmp_path):
     from torch.utils.flop_counter import FlopCounterMode
 
     model = random_model(kind, tie_word_embeddings=True)
@@ -34,22 +34,22 @@ def test_operations_are_what_torch_counts_in_a_step(kind, trained, tied_head, re
     if tied_head:
         model.get_output_embeddings().requires_grad_(True)
     ids = torch.arange(TOKENS)[None]
-    marked = torch.arange(TOKENS)[None] >= TOKENS - (read or TOKENS)
+    mask = torch.arange(TOKENS)[None] >= TOKENS - (needed or TOKENS)
     skippable_modules(model)
-    with FlopCounterMode(display=False) as counter, compute_only(model, marked):
+    with FlopCounterMode(display=False) as counter, compute_only(model, mask):
         model(input_ids=ids, labels=ids).loss.backward()
     counts = counter.get_flop_counts()["Global"]
     matrices = sum(count for operation, count in counts.items() if str(operation) in ("aten.mm", "aten.addmm"))
-    shape = arithmetic.shape_of(tmp_path)
-    counted = arithmetic.training_operations(shape, TOKENS, EPOCHS, trained, tied_head=tied_head, read=read)
+    shape = flops.shape_of(tmp_path)
+    counted = flops.training_flops(shape, TOKENS, EPOCHS, trained, tied_head=tied_head, needed=needed)
     assert counted == EPOCHS * matrices > 0
 
 
 def test_a_cache_runs_the_frozen_blocks_once():
-    shape = arithmetic.Shape(block=10, read=4, blocks=3, head=5)
+    shape = flops.Shape(block=10, skippable=4, blocks=3, head=5)
     frozen, rest = 2 * 10 * 2, (2 + 4) * 10 + (2 + 2) * 5
-    assert arithmetic.training_operations(shape, 7, 4, 1) == 7 * 4 * (frozen + rest)
-    assert arithmetic.training_operations(shape, 7, 4, 1, cached=True) == 7 * (frozen + 4 * rest)
+    assert flops.training_flops(shape, 7, 4, 1) == 7 * 4 * (frozen + rest)
+    assert flops.training_flops(shape, 7, 4, 1, cached=True) == 7 * (frozen + 4 * rest)
 
 
 def test_a_command_is_measured_and_a_failure_says_what_it_said(tmp_path):
@@ -101,7 +101,7 @@ def test_recombined_tweets_are_the_same_every_time(tmp_path):
 
 
 @pytest.fixture
-def stuff(processed, tmp_path):
+def files(processed, tmp_path):
     """Pickles under the names that rows know; all are the same one."""
     size = SIZES["quick"]
     names = ["tweets", "tweets-whole", "notebook-tweets", "search-tweets", "least-tweets", "reviews"]
@@ -112,8 +112,8 @@ def stuff(processed, tmp_path):
 
 # The flag --engine is generate.py's; the commands of all others are what their scripts' parsers take.
 @pytest.mark.parametrize("name", ROWS)
-def test_our_commands_are_what_our_scripts_take(name, stuff):
-    row = ROWS[name][1](SIZES["quick"], stuff)
+def test_our_commands_are_what_our_scripts_take(name, files):
+    row = ROWS[name][1](SIZES["quick"], files)
     sides = [side for _, side in row.steps] if isinstance(row, Growth) else [row.ours]
     others = [other.side for other in row.against] if isinstance(row, Comparison) else []
     others += row.theirs if isinstance(row, Quality) else []
@@ -133,8 +133,8 @@ def record(name: str, *seconds: float, **more) -> dict:
 
 
 def test_the_page_says_what_was_measured():
-    ours = record("ours", 3.0, 5.0, loss=2.0, operations=6e9, format="bfloat16")
-    theirs = record("theirs", 9.0, 9.0, target=2.0, loss=1.9, operations=8e9, format="float32")
+    ours = record("ours", 3.0, 5.0, loss=2.0, flops=6e9, format="bfloat16")
+    theirs = record("theirs", 9.0, 9.0, target=2.0, loss=1.9, flops=8e9, format="float32")
     part = record("a part", 3.0, 3.0, target=15.0) | {"scale": 20.0}
     rows = {
         "row": {"kind": "comparison", "title": "train", "ours": ours, "against": [theirs, part]},
@@ -153,17 +153,17 @@ def test_the_page_says_what_was_measured():
         "| train | a part | 15× | **15.00** [10.00, 20.00] | 3.0 | 40.0 (× 20) | **10.93** [8.20, 13.67] | 2.0000 |  "
         "|  | 50 % |  |",
         "| 1,000 | 2.0 | 500.0 | 3.0 | 50 |",
-        "Ours is lower by 0.0500 than the best of the others; the target is lower by 0.02.",
+        "Ours is 0.0500 below the best opponent; the target is 0.02 below.",
         "    python theirs.py",
     ):
         assert line in written.splitlines()
 
 
 def test_work_that_is_lost_in_start_up_has_no_ratio():
-    short = record("ours", 3.0, 0.9, operations=6e9, format="bfloat16")
+    short = record("ours", 3.0, 0.9, flops=6e9, format="bfloat16")
     assert page.ratios(short, record("theirs", 9.0, 9.0), measure.work_seconds) == []
     assert page.ratios(short, record("theirs", 9.0, 9.0), measure.command_seconds) == [3, 10]
-    assert page.share_of_peak(record("ours", 0.9, operations=6e9, format="bfloat16"), {"bfloat16": 1e9}) is None
+    assert page.share_of_peak(record("ours", 0.9, flops=6e9, format="bfloat16"), {"bfloat16": 1e9}) is None
 
 
 def test_our_loss_may_be_half_a_percent_worse():

@@ -1,28 +1,41 @@
-"""Memory that is freed is used again: the system hands out a page once, not for every tensor anew."""
-
-import platform
-import subprocess
-import sys
+"""Which device and which number format a model gets, and what is refused."""
 
 import pytest
+import torch
 
-COUNT = """
-import resource, torch
-from utils.compute.device import keep_freed_memory
-{first}
-def pages():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-before = pages()
-for _ in range(40):
-    torch.ones(2**24)
-print((pages() - before) * resource.getpagesize() / 2**26)
-"""
+from utils.compute import device
+from utils.compute.device import autocast, choose_device, choose_precision
+from utils.errors import UsageError
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc's malloc that is told to")
-def test_freed_memory_is_used_again():
-    def fresh_tensors(first: str) -> float:
-        command = [sys.executable, "-c", COUNT.format(first=first)]
-        return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_auto_is_the_gpu_where_there_is_one(has_gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert choose_device("auto") == ("cuda" if has_gpu else "cpu")
+    assert choose_device("cpu") == "cpu"
 
-    assert fresh_tensors("keep_freed_memory()") < 20 < 39 < fresh_tensors("")
+
+def test_cuda_without_a_gpu_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="--device cuda, but PyTorch sees no CUDA GPU here"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize(("has_bf16", "on_cpu", "on_gpu"), [(True, "bf16", "bf16"), (False, "fp32", "fp16")])
+def test_auto_is_what_the_hardware_has(has_bf16, on_cpu, on_gpu, monkeypatch):
+    monkeypatch.setattr(device, "cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16)
+    assert (choose_precision("auto", "cpu"), choose_precision("auto", "cuda")) == (on_cpu, on_gpu)
+    assert choose_precision("fp32", "cuda") == "fp32"
+
+
+def test_fp16_is_for_a_gpu():
+    assert choose_precision("fp16", "cuda") == "fp16"
+    with pytest.raises(UsageError, match="--precision fp16 needs a CUDA GPU"):
+        choose_precision("fp16", "cpu")
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_autocast_computes_in_the_precision(precision, dtype):
+    with autocast("cpu", precision):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype

@@ -1,4 +1,4 @@
-"""What nobody reads of the last block is not computed: figures and gradients stay what they are."""
+"""The last block skips positions that nothing depends on: logits and gradients stay the same."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from utils.compute.chunked_loss import supervised_positions
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
 from utils.inference.classifier import classifier_logits
 
-PROMPTED = [  # (ids, the first that is to be predicted): 2 + 1 + 1 tokens predict
+PROMPTED = [  # 2 + 1 + 1 tokens predict another
     {"input_ids": [END, *range(1, 9), END], "loss_start": 8},
     {"input_ids": [END, 5, 6, 7, END], "loss_start": 4},
     {"input_ids": [END, END], "loss_start": 1},
@@ -48,31 +48,31 @@ def gradients(model, result: torch.Tensor) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_the_logits_that_are_read_and_all_gradients_stay(kind):
+def test_the_needed_logits_and_all_gradients_stay(kind):
     model = random_model(kind)
     inputs = collate_texts(PROMPTED, pad_id=END)
-    read = supervised_positions(inputs.pop("labels"))
-    whole = model(**inputs).logits[read]
-    with compute_only(model, read):
-        alone = model(**inputs).logits[read]
+    needed = supervised_positions(inputs.pop("labels"))
+    whole = model(**inputs).logits[needed]
+    with compute_only(model, needed):
+        alone = model(**inputs).logits[needed]
     torch.testing.assert_close(alone, whole, atol=1e-5, rtol=1e-5)
     for found, wanted in zip(gradients(model, alone), gradients(model, whole), strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "gpt_neox"])
-def test_only_what_is_read_is_computed_and_afterwards_all_again(kind):
+def test_only_needed_positions_are_computed_and_afterwards_all_again(kind):
     model = random_model(kind)
     inputs = collate_texts(PROMPTED, pad_id=END)
-    read = supervised_positions(inputs.pop("labels"))
+    needed = supervised_positions(inputs.pop("labels"))
 
     def run():
-        with compute_only(model, read):
+        with compute_only(model, needed):
             model(**inputs)
 
     [mlp] = multilayer_perceptrons(model)
     assert computed(mlp, run) == PREDICTING
-    assert computed(mlp, lambda: model(**inputs)) == read.numel()
+    assert computed(mlp, lambda: model(**inputs)) == needed.numel()
     before = model(**inputs).logits
     run()
     assert torch.equal(model(**inputs).logits, before)
@@ -80,7 +80,7 @@ def test_only_what_is_read_is_computed_and_afterwards_all_again(kind):
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_a_classifier_reads_the_token_that_transformers_reads(kind):
-    """The last one that is no padding, also where the text itself ends in that token."""
+    """The last token that is not padding, also where the text itself ends in the padding token."""
     model = classifier(kind)
     rows = [{"input_ids": ids} for ids in ([1, 2, 3, 4, 5], [6, 7], [8, 9, END])]
     inputs = pad_rows(rows, pad_id=END)
@@ -93,7 +93,7 @@ def test_a_classifier_reads_the_token_that_transformers_reads(kind):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_labels_are_told_with_a_token_a_text():
+def test_a_classifier_computes_one_token_per_text():
     class Tokenizer:
         pad_token_id = END
 
@@ -103,34 +103,34 @@ def test_labels_are_told_with_a_token_a_text():
     assert computed(mlp, lambda: classifier_logits(model, Tokenizer, rows)) == len(rows)
 
 
-def test_where_nearly_all_is_read_nothing_is_picked_out():
+def test_where_nearly_all_positions_are_needed_all_are_computed():
     model = random_model("llama")
     inputs = pad_rows([{"input_ids": list(range(1, 31))}], pad_id=END)
-    read = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
-    read[0, 0] = False
-    with compute_only(model, read):
+    needed = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
+    needed[0, 0] = False
+    with compute_only(model, needed):
         assert computed(*multilayer_perceptrons(model), lambda: model(**inputs)) == 30
 
 
 def test_activation_checkpointing_computes_the_same_twice():
-    """Its second pass comes with the gradient, when nobody marks what is read any more."""
+    """Its second pass comes with the gradient, after the context has ended."""
     model = random_model("llama").train()
     inputs = collate_texts(PROMPTED, pad_id=END)
-    read = supervised_positions(inputs.pop("labels"))
-    whole = gradients(model, model(**inputs).logits[read])
+    needed = supervised_positions(inputs.pop("labels"))
+    whole = gradients(model, model(**inputs).logits[needed])
     model.activation_checkpointing_enable()
-    with compute_only(model, read):
-        logits = model(**inputs, use_cache=False).logits[read]
+    with compute_only(model, needed):
+        logits = model(**inputs, use_cache=False).logits[needed]
     for found, wanted in zip(gradients(model, logits), whole, strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_models_built_otherwise_are_computed_whole():
+def test_models_with_other_blocks_are_computed_in_full():
     shape = {"vocab_size": END + 1, "emb_dim": 16, "n_layers": 3, "n_heads": 2, "pad_index": END}
     assert skippable_modules(XLMWithLMHeadModel(XLMConfig(**shape, causal=True))) == []
 
 
-def test_a_block_that_mixes_tokens_is_computed_whole():
+def test_a_block_that_mixes_positions_is_computed_in_full():
     class Mixing(torch.nn.Module):
         def forward(self, states):
             return states.cumsum(-2)

@@ -2,16 +2,13 @@
 
 import math
 import random
-from itertools import pairwise
 
 import pytest
 import torch
 from small_models import END, random_model
 
-from utils.compute.batching import BATCH_TOKENS, batches_by_length
+from utils.compute.batching import BATCH_TOKENS
 from utils.compute.likelihood import TokenScores, score_texts
-
-MOST = BATCH_TOKENS["cpu"]
 
 
 @pytest.fixture(scope="module", params=["gpt2", "llama"])
@@ -34,28 +31,28 @@ def rows():
 
 
 def plain(model, row) -> tuple[float, int, int]:
-    """(nats, tokens, right) of a text alone, in float64, token by token."""
+    """(nll, tokens, correct) of a single text in float64, token by token."""
     ids = row["input_ids"]
     with torch.inference_mode():
         logits = model.double()(torch.tensor([ids]), use_cache=False).logits[0].tolist()
     model.float()
-    nats, tokens, right = 0.0, 0, 0
+    nll, tokens, correct = 0.0, 0, 0
     for position in range(row["loss_start"], len(ids)):
         scores = logits[position - 1]
-        nats += math.log(math.fsum(map(math.exp, scores))) - scores[ids[position]]
+        nll += math.log(math.fsum(map(math.exp, scores))) - scores[ids[position]]
         tokens += 1
-        right += scores.index(max(scores)) == ids[position]
-    return nats, tokens, right
+        correct += scores.index(max(scores)) == ids[position]
+    return nll, tokens, correct
 
 
-@pytest.mark.parametrize("tokens_in_a_batch", [MOST, 120, 1])
+@pytest.mark.parametrize("tokens_in_a_batch", [BATCH_TOKENS["cpu"], 120, 1])
 def test_scores_are_those_of_each_text_alone(model, rows, tokens_in_a_batch, monkeypatch):
     monkeypatch.setitem(BATCH_TOKENS, "cpu", tokens_in_a_batch)
     found = score_texts(model, rows)
-    nats, tokens, right = zip(*(plain(model, row) for row in rows), strict=True)
-    assert found.nats == pytest.approx(nats, rel=1e-5)
+    nll, tokens, correct = zip(*(plain(model, row) for row in rows), strict=True)
+    assert found.nll == pytest.approx(nll, rel=1e-5)
     assert found.tokens == list(tokens)
-    assert found.right == list(right)
+    assert found.correct == list(correct)
 
 
 def test_the_first_choice_is_counted(model):
@@ -65,18 +62,18 @@ def test_the_first_choice_is_counted(model):
         for _ in range(20):
             ids.append(model(torch.tensor([ids])).logits[0, -1].argmax().item())
     rows = [{"input_ids": ids[:length], "loss_start": 6} for length in (26, 16)]
-    assert score_texts(model, rows).right == [20, 10]
-    assert score_texts(model, rows).right == [plain(model, row)[2] for row in rows]
+    assert score_texts(model, rows).correct == [20, 10]
+    assert score_texts(model, rows).correct == [plain(model, row)[2] for row in rows]
 
 
 def test_other_texts_in_the_batch_change_nothing(model, rows):
     together = score_texts(model, rows)
     for number, alone in enumerate(rows):
         found = score_texts(model, [alone])
-        assert found.nats[0] == pytest.approx(together.nats[number], rel=1e-5)
-        assert (found.tokens[0], found.right[0]) == (together.tokens[number], together.right[number])
+        assert found.nll[0] == pytest.approx(together.nll[number], rel=1e-5)
+        assert (found.tokens[0], found.correct[0]) == (together.tokens[number], together.correct[number])
     backwards = score_texts(model, rows[::-1])
-    assert backwards.nats[::-1] == pytest.approx(together.nats, rel=1e-6)
+    assert backwards.nll[::-1] == pytest.approx(together.nll, rel=1e-6)
 
 
 def test_the_last_end_of_text_counts_although_it_pads(model):
@@ -85,37 +82,23 @@ def test_the_last_end_of_text_counts_although_it_pads(model):
     long = row(b"x" * 50)
     found = score_texts(model, [with_end, without, long])
     assert found.tokens == [4, 3, 51]
-    assert found.nats[0] - found.nats[1] == pytest.approx(plain(model, {**with_end, "loss_start": 4})[0], rel=1e-4)
+    assert found.nll[0] - found.nll[1] == pytest.approx(plain(model, {**with_end, "loss_start": 4})[0], rel=1e-4)
 
 
 def test_the_model_is_left_as_it_was(model, rows):
     model.train()
-    dropped_out_nothing = score_texts(model, rows[:3]).nats
+    dropped_out_nothing = score_texts(model, rows[:3]).nll
     assert model.training
     model.eval()
-    assert score_texts(model, rows[:3]).nats == dropped_out_nothing
+    assert score_texts(model, rows[:3]).nll == dropped_out_nothing
     assert not model.training
 
 
 def test_bfloat16_is_near(model, rows):
-    exact, rounded = score_texts(model, rows).nats, score_texts(model, rows, bfloat16=True).nats
+    exact, rounded = score_texts(model, rows).nll, score_texts(model, rows, bfloat16=True).nll
     assert rounded != exact
     assert rounded == pytest.approx(exact, rel=0.05)
 
 
 def test_no_texts_have_no_scores(model):
     assert score_texts(model, []) == TokenScores([], [], [])
-
-
-def test_batches_hold_every_text_once_and_not_too_many_tokens():
-    draw = random.Random(2)
-    lengths = [draw.randrange(1, 300) for _ in range(500)] + [MOST + 1, MOST]
-    batches = batches_by_length(lengths, "cpu")
-    assert sorted(number for batch in batches for number in batch) == list(range(502))
-    assert [lengths[batch[0]] for batch in batches[:2]] == [MOST + 1, MOST]
-    for batch in batches[1:]:
-        assert len(batch) * max(lengths[number] for number in batch) <= MOST
-    # As few batches as go: with its longest text first, the next batch would not have fitted in.
-    for batch, following in pairwise(batches):
-        assert (len(batch) + 1) * lengths[batch[0]] > MOST
-        assert lengths[following[0]] <= min(lengths[number] for number in batch)

@@ -1,4 +1,4 @@
-"""Training from what the frozen blocks hand on: the same as training without, and nothing of it stays."""
+"""Training from cached hidden states of frozen blocks: the same as without, and no file is left behind."""
 
 import array
 import gc
@@ -21,7 +21,7 @@ from training_runs import SETTINGS, TEXTS, VALIDATION, interrupted, logged, rows
 from transformers import AutoModelForCausalLM, XLMConfig, XLMWithLMHeadModel
 
 import fine_tune
-from utils.compute.batching import collate_packed, collate_texts
+from utils.compute.batching import collate_texts
 from utils.compute.blocks import find_blocks
 from utils.compute.prefix_cache import PrefixCache
 from utils.errors import UserError
@@ -38,6 +38,7 @@ PADDED = partial(collate_texts, pad_id=END)
 ROWS = {"train": rows_of(TEXTS), "validation": rows_of(VALIDATION)}
 TOKENS = sum(len(row["input_ids"]) for split in ROWS.values() for row in split)
 OPTIONS = {"precision": "fp32", "epochs": 2.0}
+NOT_FOR_ONE_EPOCH = "no prefix cache: it does not pay off for one epoch"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,7 +58,7 @@ def cache_in(folder: Path, mode: str = "on", gigabytes: float = 8.0, **options) 
 def frozen(kind: str = "gpt2", unfrozen: int = 1, **options):
     model = random_model(kind, **options)
     freeze_parameters(model, unfrozen, train_head=False)
-    model.config.use_cache = False  # as Trainer has it: with a cache, texts that share a row see each other
+    model.config.use_cache = False  # as Trainer sets it
     return model
 
 
@@ -68,7 +69,7 @@ def logits(model, batch) -> torch.Tensor:
         found = model(**inputs).logits
     if found.dim() == 2:
         return found
-    return found[0] if "attention_mask" not in inputs else found[inputs["attention_mask"] == 1]
+    return found[inputs["attention_mask"] == 1]
 
 
 def names_in(folder: Path) -> set[str]:
@@ -85,10 +86,10 @@ def lines(caplog) -> list[str]:
 # ---- the split model
 
 
-def assert_split_as_whole(model, make_batch, splits, folder):
+def assert_same_logits(model, make_batch, splits, folder):
     whole = {name: logits(model, make_batch(rows)) for name, rows in splits.items()}
     blocks = [block for block in find_blocks(model).blocks if not next(block.parameters()).requires_grad]
-    with cache_in(folder).rows(model, make_batch, splits, **OPTIONS) as cached:
+    with cache_in(folder).cached_rows(model, make_batch, splits, **OPTIONS) as cached:
         before = weights_of(model)
         for block in blocks:
             for parameter in block.parameters():
@@ -107,13 +108,8 @@ def assert_split_as_whole(model, make_batch, splits, folder):
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "opt", "gpt_neox"])
 @pytest.mark.parametrize("unfrozen", [0, 1, 2])
-def test_the_split_model_answers_as_the_whole_one(kind, unfrozen, tmp_path):
-    assert_split_as_whole(frozen(kind, unfrozen), PADDED, ROWS, tmp_path)
-
-
-@pytest.mark.parametrize("kind", ["gpt2", "llama"])
-def test_texts_that_share_a_row(kind, tmp_path):
-    assert_split_as_whole(frozen(kind), collate_packed, ROWS, tmp_path)
+def test_starting_from_cached_states_gives_the_same_logits(kind, unfrozen, tmp_path):
+    assert_same_logits(frozen(kind, unfrozen), PADDED, ROWS, tmp_path)
 
 
 def classifier(folder, family):
@@ -126,14 +122,14 @@ def classifier(folder, family):
 @pytest.mark.parametrize("family", ENCODERS)
 def test_an_encoder_that_classifies(family, tmp_path):
     base, rows = classifier(tmp_path / "base", family)
-    assert_split_as_whole(base.model.eval(), classification(base, None).collate, rows, tmp_path)
+    assert_same_logits(base.model.eval(), classification(base, None).collate, rows, tmp_path)
 
 
 def test_states_are_held_in_bfloat16_where_training_is(tmp_path):
     model = frozen("llama")
     whole = logits(model, PADDED(ROWS["train"]))
-    with cache_in(tmp_path).rows(model, PADDED, ROWS, precision="bf16", epochs=2) as cached:
-        assert {row["prefix"].dtype for row in cached["train"]} == {torch.bfloat16}
+    with cache_in(tmp_path).cached_rows(model, PADDED, ROWS, precision="bf16", epochs=2) as cached:
+        assert {row["cached_states"].dtype for row in cached["train"]} == {torch.bfloat16}
         found = logits(model, PADDED(cached["train"]))
     assert found.dtype == torch.float32
     error = ((found - whole).norm() / whole.norm()).item()
@@ -144,9 +140,7 @@ def test_states_are_held_in_bfloat16_where_training_is(tmp_path):
 
 
 def run(folder, model, cache=None, rows=ROWS, objective=None, resume=False, **changes):
-    objective = objective or language_modeling(
-        checkpoint.Trained(model, tiny_tokenizer(), {}), [[END]], pack=changes.pop("pack", False)
-    )
+    objective = objective or language_modeling(checkpoint.Trained(model, tiny_tokenizer(), {}), [[END]])
     options = [] if cache is None else [cache]
     settings = replace(SETTINGS, **{"num_train_epochs": 3, **changes})
     return train(model, objective, rows["train"], rows["validation"], settings, folder, resume, *options)
@@ -175,7 +169,7 @@ def assert_same_training(outcomes, models, start):
     [
         ("gpt2", {}),
         ("gpt2", {"gradient_accumulation_steps": 2, "activation_checkpointing": True}),
-        ("llama", {"pack": True}),
+        ("llama", {}),
     ],
 )
 def test_the_loss_falls_as_it_does_without(kind, changes, tmp_path, caplog):
@@ -186,7 +180,7 @@ def test_the_loss_falls_as_it_does_without(kind, changes, tmp_path, caplog):
         outcomes.append(run(tmp_path / name, model, cache, **changes))
     assert_same_training(outcomes, models, weights_of(frozen(kind)))
     [line] = lines(caplog)
-    assert line.startswith("prefix cache: 2 blocks ran once over 16 texts, in ")
+    assert line.startswith("prefix cache: 2 frozen blocks ran once over 16 texts in ")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -229,23 +223,23 @@ def odd_model():
 @pytest.mark.parametrize(
     ("model", "gigabytes", "reason"),
     [
-        (odd_model, 8, "a XLMWithLMHeadModel does not go on from what its frozen blocks hand on as if it were whole"),
+        (odd_model, 8, "cached activations change the output of this model"),
         (
             frozen,
             TOKENS * 16 * 4 / 1e9 - 1e-9,
-            "the states would take 0.0 MB, and --prefix_cache_gb is",
+            "the hidden states would take 0.0 MB, and --prefix_cache_gb is",
         ),
     ],
 )
 def test_where_it_cannot_be_training_goes_on_without_or_says_so(model, gigabytes, reason, tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    with cache_in(tmp_path, "auto", gigabytes).rows(model(), PADDED, ROWS, **OPTIONS) as rows:
+    with cache_in(tmp_path, "auto", gigabytes).cached_rows(model(), PADDED, ROWS, **OPTIONS) as rows:
         assert rows is ROWS
     [line] = lines(caplog)
     assert line.startswith(f"no prefix cache: {reason}")
     with (
         pytest.raises(UserError, match=reason) as caught,
-        cache_in(tmp_path, "on", gigabytes).rows(model(), PADDED, ROWS, **OPTIONS),
+        cache_in(tmp_path, "on", gigabytes).cached_rows(model(), PADDED, ROWS, **OPTIONS),
     ):
         pass
     assert "--prefix_cache on" in caught.value.hint
@@ -256,8 +250,8 @@ def test_a_file_of_just_the_size_fits_and_all_of_them_together_must(tmp_path, ca
     caplog.set_level(logging.INFO)
     cache = cache_in(tmp_path, "auto", TOKENS * 16 * 4 / 1e9)
     for unfrozen, has in ((1, True), (2, False), (1, True)):
-        with cache.rows(frozen(unfrozen=unfrozen), PADDED, ROWS, **OPTIONS) as rows:
-            assert ("prefix" in rows["train"][0]) is has
+        with cache.cached_rows(frozen(unfrozen=unfrozen), PADDED, ROWS, **OPTIONS) as rows:
+            assert ("cached_states" in rows["train"][0]) is has
     said = lines(caplog)
     assert [line.partition("prefix cache")[0] for line in said] == ["", "no "]
 
@@ -276,7 +270,7 @@ def test_one_epoch_does_not_pay(changes, pays, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     run(tmp_path / "state", frozen(), cache_in(tmp_path, "auto"), {**ROWS, "validation": []}, **changes)
     [line] = lines(caplog)
-    assert line.startswith("prefix cache: 2 blocks" if pays else "no prefix cache: it does not pay for one epoch")
+    assert line.startswith("prefix cache: 2 frozen blocks" if pays else NOT_FOR_ONE_EPOCH)
 
 
 def test_epochs_that_an_interrupted_run_has_done_do_not_count(tmp_path, caplog):
@@ -285,16 +279,16 @@ def test_epochs_that_an_interrupted_run_has_done_do_not_count(tmp_path, caplog):
     with pytest.raises(KeyboardInterrupt):
         run(state, interrupted(frozen(), 6), None)
     run(state, frozen(), cache_in(tmp_path, "auto"), resume=True)
-    assert lines(caplog) == ["no prefix cache: it does not pay for one epoch"]
+    assert lines(caplog) == [NOT_FOR_ONE_EPOCH]
 
 
 @pytest.mark.parametrize("unfrozen", [3, None])
 @pytest.mark.parametrize("mode", ["auto", "off"])
 def test_nothing_is_said_where_there_is_nothing_to_do(unfrozen, mode, tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    with cache_in(tmp_path, mode).rows(frozen(unfrozen=unfrozen), PADDED, ROWS, **OPTIONS) as rows:
+    with cache_in(tmp_path, mode).cached_rows(frozen(unfrozen=unfrozen), PADDED, ROWS, **OPTIONS) as rows:
         assert rows is ROWS
-    with cache_in(tmp_path, "off").rows(frozen(), PADDED, ROWS, **OPTIONS) as rows:
+    with cache_in(tmp_path, "off").cached_rows(frozen(), PADDED, ROWS, **OPTIONS) as rows:
         assert rows is ROWS
     assert lines(caplog) == []
 
@@ -303,8 +297,8 @@ def test_nothing_is_said_where_there_is_nothing_to_do(unfrozen, mode, tmp_path, 
 
 
 def test_the_file_has_no_name_while_it_is_used(tmp_path):
-    with cache_in(tmp_path).rows(frozen(), PADDED, ROWS, **OPTIONS) as rows:
-        assert "prefix" in rows["train"][0]
+    with cache_in(tmp_path).cached_rows(frozen(), PADDED, ROWS, **OPTIONS) as rows:
+        assert "cached_states" in rows["train"][0]
         assert list(tmp_path.iterdir()) == []
 
 
@@ -328,7 +322,7 @@ MANY = {"train": rows_of([f"{number} and some more words" for number in range(20
 def test_ctrl_c_leaves_nothing(keep, tmp_path):
     make_batch = failing_after(5, lambda: signal.raise_signal(signal.SIGINT))  # 3 in the check, then 2 of 3
     cache = cache_in(tmp_path, keep=keep)
-    with pytest.raises(KeyboardInterrupt), cache.rows(frozen(), make_batch, MANY, **OPTIONS):
+    with pytest.raises(KeyboardInterrupt), cache.cached_rows(frozen(), make_batch, MANY, **OPTIONS):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -339,7 +333,7 @@ def test_a_disk_that_fills_up(mode, tmp_path, caplog):
     model, limits = frozen(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, limits[1]))  # of twice that
     try:
-        with cache_in(tmp_path, mode).rows(model, PADDED, MANY, **OPTIONS) as rows:
+        with cache_in(tmp_path, mode).cached_rows(model, PADDED, MANY, **OPTIONS) as rows:
             assert rows is MANY
     except UserError as error:
         assert (mode, str(error).endswith(".part cannot be written: File too large")) == ("on", True)
@@ -351,22 +345,22 @@ def test_a_disk_that_fills_up(mode, tmp_path, caplog):
 
 def use(folder, model, rows=ROWS, keep=True, **options):
     """The states of the first training text."""
-    with cache_in(folder, keep=keep).rows(model, PADDED, rows, **OPTIONS | options) as cached:
-        return cached["train"][0]["prefix"].clone()
+    with cache_in(folder, keep=keep).cached_rows(model, PADDED, rows, **OPTIONS | options) as cached:
+        return cached["train"][0]["cached_states"].clone()
 
 
 def test_a_kept_file_serves_the_same_data_base_and_depth_alone(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     folder = tmp_path / "model.prefix_cache"
     first = use(tmp_path, frozen())
-    assert lines(caplog)[0].startswith("prefix cache: 2 blocks ran once")
+    assert lines(caplog)[0].startswith("prefix cache: 2 frozen blocks ran once")
     [file] = folder.iterdir()
     assert file.stat().st_size == TOKENS * 16 * 4
     for keep in (True, False):
         again = frozen()
         again.transformer.h[2].mlp.c_fc.weight.data += 1  # what trains may be another, as in a run that goes on
         assert torch.equal(use(tmp_path, again, keep=keep), first)
-        assert lines(caplog) == [f"prefix cache: {file} has what 2 blocks hand on, from an earlier run"]
+        assert lines(caplog) == [f"prefix cache: {file} has the hidden states of 2 blocks from a past run"]
         assert [*folder.iterdir()] == [file]
 
     other = frozen()
@@ -391,7 +385,7 @@ def test_a_file_that_is_cut_short_is_computed_again(tmp_path, caplog):
     file.write_bytes(file.read_bytes()[:-4])
     (file.parent / "killed.part").write_bytes(b"half")
     assert torch.equal(use(tmp_path, frozen()), first)
-    assert [line.startswith("prefix cache: 2 blocks ran once") for line in lines(caplog)] == [True, True]
+    assert [line.startswith("prefix cache: 2 frozen blocks ran once") for line in lines(caplog)] == [True, True]
     assert [*file.parent.iterdir()] == [file]
 
 
@@ -420,7 +414,7 @@ def test_the_saved_model_is_whole_and_the_same(call, tmp_path):
     for mode in ("auto", "off"):
         code, out, err = call(*words, "--prefix_cache", mode, output=mode)
         assert (code, out) == (0, f"{tmp_path / mode}\n"), err
-        assert ("prefix cache: 2 blocks ran once over 16 texts" in err) is (mode == "auto")
+        assert ("prefix cache: 2 frozen blocks ran once over 16 texts" in err) is (mode == "auto")
         found[mode] = load_file(tmp_path / mode / "model.safetensors")
         record = json.loads((tmp_path / mode / "run.json").read_text(encoding="utf-8"))["prefix_cache"]
         assert record == ({"blocks": 2, "bytes": TOKENS * WIDTH["hidden_size"] * 4} if mode == "auto" else None)
@@ -438,9 +432,9 @@ def test_the_saved_model_is_whole_and_the_same(call, tmp_path):
 
 def test_a_kept_file_lies_beside_the_run(call, tmp_path):
     words = ["--unfreeze_last", 1, "--epochs", 2, "--keep_prefix_cache", "--overwrite"]
-    assert "prefix cache: 2 blocks ran once" in call(*words)[2]
+    assert "prefix cache: 2 frozen blocks ran once" in call(*words)[2]
     [file] = (tmp_path / "model.prefix_cache").iterdir()
-    assert f"prefix cache: {file} has what 2 blocks hand on" in call(*words, "--lr", 1e-3)[2]
+    assert f"prefix cache: {file} has the hidden states of 2 blocks" in call(*words, "--lr", 1e-3)[2]
 
 
 def test_the_probe_of_a_classifier_and_its_training_share_a_pass(call, tmp_path):
@@ -471,7 +465,7 @@ def test_an_interrupted_run_may_go_on_with_other_flags_for_the_cache(tmp_path):
 
 def test_a_run_that_fails_leaves_nothing(call, tmp_path):
     code, _, err = call("--unfreeze_last", 1, "--epochs", 3, "--lr", 1e30)
-    assert (code, "prefix cache: 2 blocks ran once" in err, "the loss became nan" in err) == (1, True, True)
+    assert (code, "prefix cache: 2 frozen blocks ran once" in err, "the loss became nan" in err) == (1, True, True)
     assert names_in(tmp_path) == {"base", "data.pkl"}
 
 
@@ -488,7 +482,7 @@ def test_all_trials_of_one_depth_share_a_file_with_the_training_after_them(call,
         words.append("--overwrite")
     assert tables[0] == pytest.approx(tables[1], rel=1e-5)
     said = [line.split(" over ")[0] for line in err.splitlines() if "prefix cache" in line]
-    assert said == ["prefix cache: 1 blocks ran once", "prefix cache: 2 blocks ran once"]
+    assert said == ["prefix cache: 1 frozen blocks ran once", "prefix cache: 2 frozen blocks ran once"]
     assert {name.partition("-")[0] for name in names_in(tmp_path / "model.prefix_cache")} == {"1", "2"}
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from small_models import END, random_model, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from torch.nn.functional import linear
 from transformers import (
     BloomConfig,
     BloomForCausalLM,
@@ -14,9 +13,7 @@ from transformers import (
     MistralForCausalLM,
     PreTrainedTokenizerFast,
 )
-from transformers.pytorch_utils import Conv1D
 
-from utils.compute.onednn_linear import _linear, onednn_linear
 from utils.inference.continuous_batching import supports_continuous_batching
 from utils.inference.generation import generate_from_ids, generate_texts
 from utils.inference.sampling import Sampling
@@ -142,25 +139,3 @@ def test_a_stop_string_may_begin_with_the_blank_that_sentencepiece_drops():
     assert not found([0], [3])  # a text that begins with a word begins without a blank
     assert found([0], [2, 3])
     assert not found([0, 2, 3], [2])  # it stands in the prompt
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_fast_linear_layers_compute_the_same(bias):
-    dense, conv = torch.nn.Linear(24, 40, bias=bias), Conv1D(40, 24)
-    states = torch.randn(3, 5, 24)
-    with torch.no_grad():
-        assert torch.allclose(_linear(dense, states), linear(states, dense.weight, dense.bias), atol=1e-5)
-        assert torch.allclose(_linear(conv, states), states @ conv.weight + conv.bias, atol=1e-5)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert _linear(dense, states).dtype == torch.bfloat16
-
-
-@pytest.mark.parametrize("kind", ["gpt2", "llama"])
-def test_a_model_is_left_as_it_was(kind):
-    model, ids = random_model(kind), torch.tensor([[1, 2, 3]])
-    with torch.no_grad():
-        expected = model(ids).logits
-        with onednn_linear(model):
-            assert torch.allclose(model(ids).logits, expected, atol=1e-5)
-    assert not any("forward" in vars(module) for module in model.modules())
-    assert model(ids).logits.requires_grad

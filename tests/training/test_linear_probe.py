@@ -1,4 +1,4 @@
-"""The head that training starts from, against scikit-learn's own answers."""
+"""The head that training starts from, against scikit-learn's own regression."""
 
 import numpy
 import pytest

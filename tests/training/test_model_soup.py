@@ -125,7 +125,7 @@ def test_runs_of_one_epoch_share_the_prefix_cache(tmp_path, caplog):
     run(train_soup, tmp_path / "cached", model, cache=cache, average_runs=2)
     run(train_soup, tmp_path / "plain", plain, average_runs=2)
     [line] = [line for line in caplog.messages if line.startswith("prefix cache")]
-    assert line.startswith("prefix cache: 2 blocks ran once over 16 texts")
+    assert line.startswith("prefix cache: 2 frozen blocks ran once over 16 texts")
     for name, weight in weights_of(model).items():
         if not name.endswith("c_attn.bias"):  # Adam makes steps of the rounding errors of the keys' biases
             torch.testing.assert_close(weight, weights_of(plain)[name], rtol=1e-3, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The loss that is minimised and the figures of validation, against PyTorch's and scikit-learn's own."""
+"""The loss that is minimized and the figures of validation, against PyTorch's and scikit-learn's own."""
 
 import pytest
 import torch

@@ -22,10 +22,10 @@ from utils.training.trainer import train
 WITHOUT_DROPOUT = {"embd_pdrop": 0, "attn_pdrop": 0, "resid_pdrop": 0}
 
 
-def run(model, train_rows, validation_rows, state_folder, resume=False, pack=False, **changes):
+def run(model, train_rows, validation_rows, state_folder, resume=False, **changes):
     trained = Trained(model, tiny_tokenizer(), {})
     settings = replace(SETTINGS, **changes)
-    objective = language_modeling(trained, [[END]] * 2, pack=pack)
+    objective = language_modeling(trained, [[END]] * 2)
     return train(model, objective, train_rows, validation_rows, settings, state_folder, resume)
 
 
@@ -102,17 +102,6 @@ def test_accumulated_batches_are_one_large_batch(tmp_path):
     for name, weight in weights_of(models[1]).items():
         wanted = weights_of(models[0])[name]
         assert (weight - wanted).norm() <= 1e-3 * (wanted - before[name]).norm(), name
-
-
-@pytest.mark.parametrize(("kind", "options"), [("gpt2", WITHOUT_DROPOUT), ("llama", {})])
-def test_packed_batches_train_as_padded_ones(kind, options, tmp_path):
-    models = [random_model(kind, **options), random_model(kind, **options)]
-    padded = run(models[0], rows_of(TEXTS), rows_of(VALIDATION), tmp_path / "padded", num_train_epochs=2)
-    packed = run(models[1], rows_of(TEXTS), rows_of(VALIDATION), tmp_path / "packed", num_train_epochs=2, pack=True)
-    assert logged(packed, "loss") == pytest.approx(logged(padded, "loss"), rel=1e-4)
-    assert logged(packed, "eval_bits_per_byte") == pytest.approx(logged(padded, "eval_bits_per_byte"), rel=1e-3)
-    tokens = [outcome.history[-1]["num_input_tokens_seen"] for outcome in (padded, packed)]
-    assert tokens == [2 * sum(len(row["input_ids"]) for row in rows_of(TEXTS))] * 2
 
 
 @pytest.mark.parametrize("unfrozen", [None, 1])

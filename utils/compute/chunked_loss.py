@@ -18,6 +18,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from utils.compute.batching import IGNORED
 from utils.compute.last_block import compute_only
 from utils.compute.onednn_linear import onednn_matmul
+from utils.compute.patching import replaced_forward
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -71,15 +72,12 @@ def losses_instead_of_logits(model: "PreTrainedModel", labels: torch.Tensor) -> 
     predicts = supervised_positions(labels)
     targets = labels[:, 1:][predicts[:, :-1]]
     head = model.get_output_embeddings()
-    before = vars(head).get("forward")
-    head.forward = lambda hidden: token_losses(hidden[predicts], head.weight, targets)
-    try:
-        with compute_only(model, predicts):
-            yield
-    finally:
-        del head.forward
-        if before:
-            head.forward = before
+
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
+        return token_losses(hidden[predicts], head.weight, targets)
+
+    with replaced_forward({head: forward}), compute_only(model, predicts):
+        yield
 
 
 def has_plain_head(model: "PreTrainedModel") -> bool:

@@ -1,7 +1,11 @@
-"""The last block computes only the states that somebody reads: those that predict a token, or that tell a label.
+"""Compute only those positions of the last block that the loss or the label depends on.
 
-Above it every token stands alone: what it makes of the others, prompts and padding among them, changes nothing. A
-classifier reads one token a text: with its last two blocks training, two fifths of the arithmetic go.
+Above the attention of the last block, each position depends on itself alone, so those that predict nothing (prompts,
+padding, all but the last token for a classifier) can be left out. A classifier with two trained blocks saves two
+fifths of its arithmetic.
+
+Plain call: `model(**inputs)` outside of `compute_only`. Logits at the needed positions differ by the rounding of
+matrix products of another size; a model whose logits change by more than 1e-5 of the largest one runs in full.
 """
 
 import contextlib
@@ -13,77 +17,55 @@ import torch
 from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks
+from utils.compute.patching import replaced_forward
 from utils.errors import UserError
 
-# What a block computes for each token from that token alone. Keys and values are read by later tokens.
-PARTS = ("mlp", "self_attn.q_proj", "self_attn.o_proj", "attn.c_proj")
+# The parts of a block that compute each position from itself alone. Keys and values are read by later positions.
+POSITIONWISE = ("mlp", "self_attn.q_proj", "self_attn.o_proj", "attn.c_proj")
 TOLERANCE = 1e-5  # of the largest logit
-BUT_FOR = 0.9  # where nearly all tokens are read, nothing is gained
-_found: WeakKeyDictionary[PreTrainedModel, list[torch.nn.Module]] = WeakKeyDictionary()
-
-
-def skippable_modules(model: PreTrainedModel) -> list[torch.nn.Module]:
-    """The parts of the last block that can leave out tokens nobody reads.
-
-    Tried out once on a model, which is to have its weights in float32 then; none where its logits would change.
-    """
-    if model not in _found:
-        _found[model] = _parts(model)
-    return _found[model]
+MAX_NEEDED = 0.9  # of the positions; above, picking them out costs more than it saves
+_skippable: WeakKeyDictionary[PreTrainedModel, list[torch.nn.Module]] = WeakKeyDictionary()
 
 
 @contextlib.contextmanager
-def compute_only(model: PreTrainedModel, read: torch.Tensor) -> Iterator[None]:
-    """While it lasts, the model's last block computes only the tokens that `read` (texts, length) marks.
+def compute_only(model: PreTrainedModel, needed: torch.Tensor) -> Iterator[None]:
+    """Within the context, the model's last block computes only the positions that the mask `needed` marks.
 
-    The others' states, and so their logits, mean nothing.
+    `needed` is (texts, length). Hidden states and logits at other positions are meaningless.
     """
-    parts = skippable_modules(model)
-    again = model.is_activation_checkpointing  # the block would run once more, and whole, with the gradient
-    if not parts or again or read.float().mean() > BUT_FOR:
-        yield
-        return
-    with _for_some(parts, read):
+    modules = skippable_modules(model)
+    recomputed = model.is_activation_checkpointing  # with the gradient, after this context has ended
+    if recomputed or needed.float().mean() > MAX_NEEDED:
+        modules = []
+    with replaced_forward(_only(modules, needed)):
         yield
 
 
 def last_token_mask(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The mask (texts, length) of the tokens that a classifier reads its labels off: transformers' own rule."""
+    """Return the mask (texts, length) of the token that a classifier reads its label from, by transformers' rule."""
     ids = inputs["input_ids"]
-    places = torch.arange(ids.shape[1], device=ids.device)
+    positions = torch.arange(ids.shape[1], device=ids.device)
     pad_id = model.config.get_text_config().pad_token_id
-    counted = torch.ones_like(ids) if pad_id is None else ids != pad_id
-    return places == (places * counted).argmax(1, keepdim=True)
+    is_text = torch.ones_like(ids) if pad_id is None else ids != pad_id
+    return positions == (positions * is_text).argmax(1, keepdim=True)
 
 
-@contextlib.contextmanager
-def _for_some(parts: list[torch.nn.Module], read: torch.Tensor) -> Iterator[None]:
-    before = [vars(part).get("forward") for part in parts]
-    for part in parts:
-        part.forward = partial(_some, part.forward, read)
-    try:
-        yield
-    finally:
-        for part, forward in zip(parts, before, strict=True):
-            del part.forward
-            if forward:
-                part.forward = forward
+def skippable_modules(model: PreTrainedModel) -> list[torch.nn.Module]:
+    """Return the modules of the last block that can leave out positions; none where that would change the logits.
+
+    The first call for a model tries it out, for which its weights must be in float32.
+    """
+    if model not in _skippable:
+        _skippable[model] = _find_skippable(model)
+    return _skippable[model]
 
 
-def _some(run: Callable[[torch.Tensor], torch.Tensor], read: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-    """`run` on the marked states of (texts, length, width); zeros for the rest."""
-    some = run(states[read])
-    whole = some.new_zeros(*read.shape, some.shape[-1])
-    whole[read] = some
-    return whole
-
-
-def _parts(model: PreTrainedModel) -> list[torch.nn.Module]:
+def _find_skippable(model: PreTrainedModel) -> list[torch.nn.Module]:
     try:
         block = dict(find_blocks(model).blocks[-1].named_modules())
     except UserError:
         return []
-    parts = [block[name] for name in PARTS if name in block]
+    modules = [block[name] for name in POSITIONWISE if name in block]
     pad_id = model.config.get_text_config().pad_token_id
     ids = torch.tensor([[number for number in range(1, 9) if number != pad_id]], device=model.device)
     last = torch.zeros_like(ids, dtype=torch.bool)
@@ -92,13 +74,26 @@ def _parts(model: PreTrainedModel) -> list[torch.nn.Module]:
     model.eval()
     try:
         with torch.no_grad():
-            whole = model(input_ids=ids, use_cache=False).logits
-            with _for_some(parts, last):
-                alone = model(input_ids=ids, use_cache=False).logits
+            full = model(input_ids=ids, use_cache=False).logits
+            with replaced_forward(_only(modules, last)):
+                partial_logits = model(input_ids=ids, use_cache=False).logits
     except (TypeError, ValueError, RuntimeError, LookupError, AttributeError):
         return []
     finally:
         model.train(was_training)
-    if whole.dim() == 3:
-        whole, alone = whole[last], alone[last]
-    return parts if (alone - whole).abs().max() <= TOLERANCE * whole.abs().max() else []  # a nan is no small one
+    if full.dim() == 3:
+        full, partial_logits = full[last], partial_logits[last]
+    same = (partial_logits - full).abs().max() <= TOLERANCE * full.abs().max()  # false for nan
+    return modules if same else []
+
+
+def _only(modules: list[torch.nn.Module], needed: torch.Tensor) -> dict[torch.nn.Module, Callable]:
+    return {module: partial(_forward_needed, module.forward, needed) for module in modules}
+
+
+def _forward_needed(forward: Callable, needed: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Apply `forward` to the needed positions of (texts, length, width), and return zeros at the others."""
+    output = forward(hidden[needed])
+    full = output.new_zeros(*needed.shape, output.shape[-1])
+    full[needed] = output
+    return full

@@ -1,8 +1,11 @@
-"""Float32 linear layers through oneDNN where PyTorch's own library is slower: on AMD processors with AVX-512.
+"""Float32 linear layers through oneDNN, on AMD processors with AVX-512, where it is faster than PyTorch's default.
 
 PyTorch multiplies float32 matrices with Intel's MKL, which uses half the vector width on AMD. On an EPYC of family 26
-(Zen 5) one core does 100 billion operations a second with it and 210 billion with oneDNN, which PyTorch brings too,
-and which is no slower for a single row. It is the same arithmetic in another order.
+(Zen 5), one core reaches 100 GFLOP/s with MKL and 210 GFLOP/s with oneDNN, which PyTorch includes, and which is no
+slower for a single row.
+
+Plain call: `torch.nn.functional.linear`. The arithmetic is the same in another order: results differ by the rounding
+of float32.
 """
 
 import contextlib
@@ -12,49 +15,46 @@ from collections.abc import Iterator
 import torch
 from transformers.pytorch_utils import Conv1D
 
-
-@functools.cache
-def is_faster_here() -> bool:
-    """Whether this processor is one of those."""
-    processor = torch.cpu.get_capabilities()
-    return (
-        torch.backends.mkldnn.is_available()
-        and processor.get("avx512_f", False)
-        and "AMD" in processor.get("cpu_name", "")
-    )
-
-
-def onednn_matmul(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """states (…, width) @ weight (outputs, width).T, where there is no gradient."""
-    if states.dtype == torch.float32 and states.device.type == "cpu" and is_faster_here():
-        return torch.ops.mkldnn._linear_pointwise(states, weight, None, "none", [], "")
-    return states @ weight.T
+from utils.compute.patching import replaced_forward
 
 
 @contextlib.contextmanager
 def onednn_linear(model: torch.nn.Module) -> Iterator[None]:
-    """While the block runs, the model computes its linear layers so; for inference, there is no gradient."""
-    layers = []
-    if is_faster_here():
-        layers = [
-            module
-            for module in model.modules()
-            if type(module) in (torch.nn.Linear, Conv1D)
-            and "forward" not in vars(module)  # else somebody has put something in its place
-            and module.weight.device.type == "cpu"
-            and module.weight.dtype == torch.float32
-        ]
-    for layer in layers:
-        layer.forward = functools.partial(_linear, layer)
-    try:
+    """Within the context, the model's float32 linear layers run through oneDNN; inference only (no gradient)."""
+    layers = filter(_is_plain_float32, model.modules()) if is_faster_here() else ()
+    with replaced_forward({layer: functools.partial(_linear, layer) for layer in layers}):
         yield
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
-def _linear(layer: torch.nn.Module, states: torch.Tensor) -> torch.Tensor:
+def onednn_matmul(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return hidden (…, width) @ weight (outputs, width).T; inference only (no gradient)."""
+    if hidden.dtype == torch.float32 and hidden.device.type == "cpu" and is_faster_here():
+        return torch.ops.mkldnn._linear_pointwise(hidden, weight, None, "none", [], "")
+    return hidden @ weight.T
+
+
+@functools.cache
+def is_faster_here() -> bool:
+    """Whether this is a processor on which oneDNN is faster."""
+    capabilities = torch.cpu.get_capabilities()
+    return (
+        torch.backends.mkldnn.is_available()
+        and capabilities.get("avx512_f", False)
+        and "AMD" in capabilities.get("cpu_name", "")
+    )
+
+
+def _is_plain_float32(module: torch.nn.Module) -> bool:
+    return (
+        type(module) in (torch.nn.Linear, Conv1D)
+        and "forward" not in vars(module)  # keep what another context has put there
+        and module.weight.device.type == "cpu"
+        and module.weight.dtype == torch.float32
+    )
+
+
+def _linear(layer: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
     if torch.is_autocast_enabled("cpu"):
-        return type(layer).forward(layer, states)
+        return type(layer).forward(layer, hidden)
     weight = layer.weight.t() if type(layer) is Conv1D else layer.weight
-    return torch.ops.mkldnn._linear_pointwise(states, weight, layer.bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(hidden, weight, layer.bias, "none", [], "")

@@ -67,9 +67,9 @@ def likelihood_of(
     scores = score_texts(model, rows, bfloat16=precision == "bf16", progress=progress)
     references = [
         {"tokens": tokens, "bytes": row["bytes"], "correct": right}
-        for row, tokens, right in zip(rows, scores.tokens, scores.right, strict=True)
+        for row, tokens, right in zip(rows, scores.tokens, scores.correct, strict=True)
     ]
-    return compute_metric(Likelihood, predictions=scores.nats, references=references), scores.nats
+    return compute_metric(Likelihood, predictions=scores.nll, references=references), scores.nll
 
 
 def likelihood_table(evaluation: dict, models: Sequence[str]) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils import distributed
-from utils.compute.batching import batches_by_length, pad_rows
 from utils.errors import UserError
 from utils.models import checkpoint
 from utils.models.tokenization import context_length, encode_for_classification, padding_id, truncate
@@ -125,43 +123,11 @@ def classifier_logits(
     bfloat16: bool = False,
     progress: str | None = None,
 ) -> "numpy.ndarray":
-    """The model's logits for rows {"input_ids"}, in the order given: (texts, labels), float64.
+    """Return the model's logits for rows {"input_ids"}, in the given order: (texts, labels) float64."""
+    from utils.compute.forward import last_token_outputs
 
-    Several processes share the batches, see `utils.distributed`.
-    """
-    import numpy
-    import torch
-    from tqdm import tqdm
-
-    from utils.compute.bf16_weights import weights_in_bf16
-    from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
-    from utils.compute.onednn_linear import onednn_linear
-
-    pad_id, device = padding_id(tokenizer), model.device
-    found = numpy.zeros((len(rows), model.config.num_labels))
-    batches = distributed.shard(batches_by_length([len(row["input_ids"]) for row in rows], device.type))
-    was_training = model.training
-    model.eval()
-    skippable_modules(model)
-    bar = tqdm(
-        total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=None if progress else True
-    )
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
-        weights_in_bf16(model, bfloat16),
-        onednn_linear(model),
-        bar,
-    ):
-        for batch in batches:
-            inputs = pad_rows([rows[number] for number in batch], pad_id)
-            inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-            with compute_only(model, last_token_mask(model, inputs)):
-                logits = model(**inputs).logits
-            found[batch] = logits.double().cpu().numpy()
-            bar.update(len(batch))
-    model.train(was_training)
-    return distributed.sum_over_processes(found)
+    pad_id, labels = padding_id(tokenizer), model.config.num_labels
+    return last_token_outputs(model, rows, pad_id, labels, bfloat16=bfloat16, progress=progress)
 
 
 def softmax(logits: "numpy.ndarray") -> "numpy.ndarray":

@@ -41,12 +41,12 @@ def load(name: str) -> Trained:
     `name` is a folder or a .pt file that `save` wrote, or a base model (see `base_models.resolve`).
     """
     if Path(name).suffix == ".pt":
-        return _load_pt(Path(name))
+        return _with_short_attention(_load_pt(Path(name)))
     base = resolve(name)
     run_file = Path(base.location) / RUN_FILE
     run = _read_run(run_file) if base.location and run_file.is_file() else {}
     model = load_classifier(base) if is_classifier(base) else load_causal_lm(base)
-    return Trained(model, load_tokenizer(base), run)
+    return _with_short_attention(Trained(model, load_tokenizer(base), run))
 
 
 def load_writer(name: str) -> Trained:
@@ -69,7 +69,14 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
         torch.manual_seed(seed)
         model = load_classifier(base, labels)
     model.config.get_text_config().pad_token_id = padding_id(tokenizer)
-    return Trained(model, tokenizer, {})
+    return _with_short_attention(Trained(model, tokenizer, {}))
+
+
+def _with_short_attention(trained: Trained) -> Trained:
+    from utils.compute.short_attention import use_short_attention
+
+    use_short_attention(trained.model)
+    return trained
 
 
 def is_trained_classifier(model: "PreTrainedModel") -> bool:

@@ -160,7 +160,7 @@ def add_training_flags(parser: Parser) -> None:
 def add_kind_flags(parser: Parser) -> None:
     """What only some kinds of task have, see `check_kind`."""
     add = parser.add_argument
-    add("--packing", action="store_true", help="no padding: the texts of a batch share one row (to write)")
+    add("--packing", action="store_true", help=SUPPRESS)  # has no effect any more
     add(
         "--loss_on",
         choices=("response", "all"),

@@ -1,4 +1,4 @@
-"""What training minimises and what validation measures: writing texts, or telling labels apart."""
+"""What training minimizes and what validation measures: the language-modeling and the classification objective."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from transformers import PreTrainedModel, TrainerCallback
 
-from utils.compute.batching import collate_labelled, collate_packed, collate_texts
+from utils.compute.batching import collate_labeled, collate_texts
 from utils.compute.chunked_loss import (
     has_plain_head,
     losses_instead_of_logits,
@@ -29,67 +29,62 @@ from utils.training.callbacks import SamplesCallback
 class Objective:
     """How a model learns from rows.
 
-    `collate` makes a batch of rows. `loss(outputs, labels, num_items_in_batch)` is the batch's loss, where the outputs
-    are computed within `reading(model, inputs)`. `evaluate(model, rows)` gives the figures of a validation split: a
-    "loss", `metric`, by which the best model is chosen, and what else is worth a log line. `keep_start`: a start that
-    no evaluation reaches again is the best model; a head that starts from a probe can be that good. `padded`: batches
-    have padding, and so a mask.
+    `collate(rows)` makes a batch. `loss(outputs, labels, num_items_in_batch)` is the loss of a batch whose outputs the
+    model computes within the context `forward_context(model, inputs)`. `evaluate(model, rows)` returns the figures of
+    a validation split: "loss", `metric`, which selects the best model, and others for the log. `keep_start`: the
+    model before training is the best one if no evaluation reaches it; a head set by a linear probe can be that good.
     """
 
     collate: Callable[[Sequence[dict]], dict]
     loss: Callable
-    reading: Callable[[PreTrainedModel, dict], AbstractContextManager]
+    forward_context: Callable[[PreTrainedModel, dict], AbstractContextManager]
     evaluate: Callable[[PreTrainedModel, Sequence[dict]], dict[str, float]]
     metric: str
     greater_is_better: bool
     keep_start: bool = False
-    padded: bool = True
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
 
-def language_modeling(
-    base: Trained, samples: Sequence[list[int]], *, pack: bool = False, end: int | None = None
-) -> Objective:
-    """The likelihood of the next token. Rows are those of `rows.training_rows`; with `pack`, a batch is one row.
+def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int | None = None) -> Objective:
+    """Return the objective of predicting the next token. Rows are those of `rows.training_rows`.
 
-    `samples` are prompts, as ids from the start token on, whose continuations are shown; `end` is the token that ends
-    them, by default end-of-text.
+    `samples` are prompts, as token ids with the start token, whose continuations are logged; `end` is the token that
+    ends them, by default end-of-text.
     """
     end_of_text = start_and_end(base.tokenizer)[1]
     plain = has_plain_head(base.model)
     skippable_modules(base.model)
     head_rows = losses_instead_of_logits if plain else only_supervised_logits
     return Objective(
-        collate=collate_packed if pack else partial(collate_texts, pad_id=end_of_text),
+        collate=partial(collate_texts, pad_id=end_of_text),
         loss=mean_of_losses if plain else next_token_loss,
-        reading=lambda model, inputs: head_rows(model, inputs["labels"]),
+        forward_context=lambda model, inputs: head_rows(model, inputs["labels"]),
         evaluate=_evaluate_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
-        padded=not pack,
         callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end)],
     )
 
 
 def _evaluate_likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
-    """Totals divided by totals, never a mean of the batches' means."""
+    """Return totals divided by totals, never a mean of the means of batches."""
     scores = score_texts(model, rows, progress="validation")
-    nats, tokens = math.fsum(scores.nats), sum(scores.tokens)
+    nll, tokens = math.fsum(scores.nll), sum(scores.tokens)
     return {
-        "loss": nats / tokens,
-        "bits_per_byte": nats / math.log(2) / sum(row["bytes"] for row in rows),
-        "token_accuracy": sum(scores.right) / tokens,
+        "loss": nll / tokens,
+        "bits_per_byte": nll / math.log(2) / sum(row["bytes"] for row in rows),
+        "token_accuracy": sum(scores.correct) / tokens,
     }
 
 
 def classification(base: Trained, class_weights: Sequence[float] | None) -> Objective:
-    """The likelihood of the right label, weighted by class. Rows are those of `rows.labelled_rows`."""
+    """Return the objective of predicting the label, weighted by class. Rows are those of `rows.labelled_rows`."""
     weights = None if class_weights is None else torch.tensor(class_weights)
     skippable_modules(base.model)
     return Objective(
-        collate=partial(collate_labelled, pad_id=padding_id(base.tokenizer)),
+        collate=partial(collate_labeled, pad_id=padding_id(base.tokenizer)),
         loss=partial(_weighted_loss, weights),
-        reading=lambda model, inputs: compute_only(model, last_token_mask(model, inputs)),
+        forward_context=lambda model, inputs: compute_only(model, last_token_mask(model, inputs)),
         evaluate=partial(_evaluate_classification, base),
         metric="macro_f1",
         greater_is_better=True,
@@ -98,7 +93,7 @@ def classification(base: Trained, class_weights: Sequence[float] | None) -> Obje
 
 
 def _weighted_loss(weights: torch.Tensor | None, outputs, labels: torch.Tensor, num_items_in_batch=None):
-    """The sum over the batch divided by its rows, also where the batch comes in several parts."""
+    """Return the weighted sum over the rows, divided by all rows of the optimizer step."""
     logits = outputs["logits"].float()
     weights = None if weights is None else weights.to(logits.device)
     total = torch.nn.functional.cross_entropy(logits, labels, weights, reduction="sum")

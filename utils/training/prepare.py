@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from utils.compute.batching import check_packing
 from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.tokenization import context_length, encode_for_classification
@@ -52,22 +51,19 @@ def prepare_writer(
     unfreeze_last: int | None,
     train_head: bool,
     max_length: int | None,
-    pack: bool,
     loss_on: str,
     augment: bool,
     seed: int,
 ) -> TrainingSetup:
     """For a model that learns to write: texts, answers to instructions, or emoji for descriptions.
 
-    With `loss_on` "all" it learns to write the prompts, too; validation always counts the answers alone. `pack`: the
-    texts of a batch share one row. `augment` adds reworded copies of descriptions.
+    With `loss_on` "all" it learns to write the prompts, too; validation always counts the answers alone. `augment`
+    adds reworded copies of descriptions.
     """
     base = checkpoint.load(name)
     answers = data.recipe["kind"] == "instruct"
     if answers:
         set_chat_template(base.tokenizer, data.recipe["template"])
-    if pack:
-        check_packing(base.model)
     freeze_parameters(base.model, unfreeze_last, train_head)
     longest = min(max_length or sys.maxsize, context_length(base.model))
     if data.recipe["kind"] == "emoji":
@@ -84,7 +80,7 @@ def prepare_writer(
         rows["train"] += copies
     prompts = [list(row["input_ids"][: row["loss_start"]]) for row in rows["validation"][:SAMPLES]]
     end = open_chat_template(base.tokenizer).end if answers else None
-    return TrainingSetup(base, language_modeling(base, prompts, pack=pack, end=end), rows, longest)
+    return TrainingSetup(base, language_modeling(base, prompts, end=end), rows, longest)
 
 
 def prepare_classifier(
@@ -121,7 +117,9 @@ def prepare_classifier(
     objective = classification(base, weights)
     if supports_probe(base, rows["train"]):
         base.model.to(device)  # what the cache has for the probe, training will take, too
-        with prefix_cache.rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf) as cached:
+        with prefix_cache.cached_rows(
+            base.model, objective.collate, rows, precision=precision, epochs=math.inf
+        ) as cached:
             start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
         base.model.to("cpu")
     return TrainingSetup(base, objective, rows, longest)

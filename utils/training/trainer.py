@@ -215,7 +215,7 @@ def training_arguments(
         greater_is_better=objective.greater_is_better,
         logging_steps=settings.logging_steps,
         logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="non_padding" if objective.padded else "all",
+        include_num_input_tokens_seen="non_padding",
         activation_checkpointing=settings.activation_checkpointing,
         remove_unused_columns=False,
         dataloader_pin_memory=settings.device != "cpu",
@@ -238,7 +238,7 @@ class ObjectiveTrainer(Trainer):
         """While it lasts, the model starts from what its frozen blocks hand on, as far as the cache has that."""
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
         self._resting = frozen_modules(self.model)  # which modules it has does not change any more
-        with cache.rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
+        with cache.cached_rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
             yield
         self.train_dataset, self.eval_dataset = rows["train"], rows["validation"] or None
@@ -262,7 +262,7 @@ class ObjectiveTrainer(Trainer):
         if model.training:
             for module in self._resting:
                 module.training = False
-        with self._objective.reading(self.model, inputs):
+        with self._objective.forward_context(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):

@@ -1,4 +1,4 @@
-"""What the recipes that we are compared with share: their flags, and the same base model, rows and freezing as ours."""
+"""The parts that our opponents share: flags, and the same base model, rows and frozen parameters as ours."""
 
 import argparse
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SEED = 42
 
 @dataclass(frozen=True)
 class Opened:
-    """A base model in float32, frozen but for its last blocks, and the training rows of `utils.training.trainer.rows`."""
+    """A base model in float32, frozen except its last blocks, and the training rows of `utils.training.rows`."""
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
@@ -22,7 +22,7 @@ class Opened:
 
 
 def training_parser(doc: str) -> argparse.ArgumentParser:
-    """Flags with the names and meanings of fine_tune.py's."""
+    """Return a parser of flags with the same names and meanings as those of fine_tune.py."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", required=True)
@@ -35,7 +35,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
 
 
 def open_training(args: argparse.Namespace) -> Opened:
-    """The same token ids as ours, so that nobody has more to do than another."""
+    """Load the base model and encode the rows to the same token ids as ours, so that all have the same work."""
     import torch
 
     from utils.models import checkpoint
@@ -54,11 +54,12 @@ def open_training(args: argparse.Namespace) -> Opened:
         base = checkpoint.load(args.model)
         freeze_parameters(base.model, args.unfreeze_last, train_head=False)
     encode = labelled_rows if classifies else training_rows
+    base.model.set_attn_implementation("sdpa")  # transformers' default, which our own replaces
     rows = encode(data, base.tokenizer, context_length(base.model), ["train"])["train"]
     return Opened(base.model, base.tokenizer, rows, classifies)
 
 
 def save(opened: Opened, folder: Path) -> None:
-    """A folder that any tool opens."""
+    """Write a folder that any tool can open."""
     opened.model.save_pretrained(folder)
     opened.tokenizer.save_pretrained(folder)

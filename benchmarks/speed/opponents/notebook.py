@@ -1,4 +1,4 @@
-"""The recipe of many notebooks: every text padded to one width, float32, the last blocks and the tied head trained.
+"""The recipe of many notebooks: all texts padded to one width, float32, the last blocks and the tied head trained.
 
 python -m benchmarks.speed.opponents.notebook --data data/processed.pkl --model gpt2 --epochs 1 --unfreeze_last 2 \
     --pad_to 128 --output_path models/notebook
@@ -8,7 +8,7 @@ from benchmarks.speed.opponents.common import open_training, save, training_pars
 
 
 def main() -> None:
-    """A plain loop over padded batches."""
+    """Train in a plain loop over padded batches."""
     parser = training_parser(__doc__)
     parser.add_argument("--pad_to", type=int, required=True, help="tokens")
     args = parser.parse_args()
@@ -24,7 +24,7 @@ def main() -> None:
     model = opened.model.to(device)
     model.get_output_embeddings().requires_grad_(True)  # and the input embedding, which is the same matrix
     rows = [{"input_ids": row["input_ids"][: args.pad_to]} for row in opened.rows]
-    widest = {"input_ids": [0] * args.pad_to}  # one more row, as wide as all shall be
+    widest = {"input_ids": [0] * args.pad_to}  # an extra row sets the width
     padded = pad_rows([*rows, widest], padding_id(opened.tokenizer))
     inputs, mask = padded["input_ids"][:-1], padded["attention_mask"][:-1]
     batches = DataLoader(TensorDataset(inputs, mask), batch_size=args.batch_size, shuffle=True)

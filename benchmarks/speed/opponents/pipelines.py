@@ -1,4 +1,4 @@
-"""transformers' `pipeline` as its page shows it: one text after the other, in float32.
+"""transformers' `pipeline` as its documentation shows it: one text after the other, in float32.
 
 python -m benchmarks.speed.opponents.pipelines generate --model gpt2 --data prompts.txt --count 8 --new_tokens 40
 python -m benchmarks.speed.opponents.pipelines classify --model models/reviews --data reviews.csv
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Write or label as many texts as asked for, and print what came out."""
+    """Generate or classify texts, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("generate", "classify"))
     parser.add_argument("--model", required=True)
-    parser.add_argument("--data", type=Path, required=True, help="a prompt a line, or a table with a column text")
-    parser.add_argument("--count", type=int, help="as many lines as this alone")
+    parser.add_argument("--data", type=Path, required=True, help="one prompt per line, or a table with a column text")
+    parser.add_argument("--count", type=int, help="the first lines only")
     parser.add_argument("--new_tokens", type=int, default=40)
     args = parser.parse_args()
 
@@ -32,8 +32,8 @@ def main() -> None:
         classify = pipeline("text-classification", model=args.model, device=device)
         with args.data.open(encoding="utf-8", newline="") as file:
             texts = [row["text"] for row in csv.DictReader(file)]
-        for found in classify(texts[: args.count], truncation=True):
-            print(found["label"], found["score"])
+        for prediction in classify(texts[: args.count], truncation=True):
+            print(prediction["label"], prediction["score"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Preprocessing as most notebooks do it: for each row of a table, clean the text with libraries, then tokenise it.
+"""Preprocessing as most notebooks do it: for each row of a table, clean the text with libraries, then tokenize it.
 
 python -m benchmarks.speed.opponents.row_by_row --data tweets.csv --model gpt2 --output_path tweets.pkl
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Emoji, then clean-text, then the tokenizer, a row at a time; no near duplicates are looked for."""
+    """Remove emoji, then apply clean-text, then the tokenizer, row by row; near duplicates stay."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", required=True)

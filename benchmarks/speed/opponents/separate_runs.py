@@ -1,4 +1,4 @@
-"""What people do who search by hand: fine_tune.py once for each setting of a table, without the cache.
+"""A search by hand: fine_tune.py once for each setting of a table, without the cache.
 
 python -m benchmarks.speed.opponents.separate_runs search.csv 4 --data data/processed.pkl --unfreeze_last 2 \
     --epochs 2 --output_path models/separate
@@ -13,7 +13,7 @@ SETTINGS = ("learning_rate", "batch_size", "weight_decay")
 
 
 def main(table: Path, count: int, flags: list[str]) -> None:
-    """Train with `count` settings that are spread evenly over the trials of a search."""
+    """Train with `count` settings, spread evenly over the trials of a search."""
     with table.open(encoding="utf-8", newline="") as file:
         trials = list(csv.DictReader(file))
     for number in range(count):

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer, as its page shows it, or with packing and the last blocks alone.
+"""TRL's SFTTrainer as its documentation shows it, or with packing and only the last blocks.
 
 python -m benchmarks.speed.opponents.sft --data data/processed.pkl --model gpt2 --epochs 1 --output_path models/sft
 """
@@ -7,10 +7,10 @@ from benchmarks.speed.opponents.common import SEED, open_training, save, trainin
 
 
 def main() -> None:
-    """TRL's own defaults but for what the flags say; bfloat16 is one of them."""
+    """Train with TRL's own defaults (bfloat16 is one) except the flags given."""
     parser = training_parser(__doc__)
-    parser.add_argument("--pack_to", type=int, metavar="TOKENS", help="pack texts into rows of so many tokens")
-    parser.add_argument("--no_checkpointing", action="store_true", help="keep activations; TRL computes them twice")
+    parser.add_argument("--pack_to", type=int, metavar="TOKENS", help="pack texts into rows of this many tokens")
+    parser.add_argument("--no_checkpointing", action="store_true", help="keep activations, which TRL recomputes")
     args = parser.parse_args()
 
     import torch
@@ -23,7 +23,7 @@ def main() -> None:
         model=opened.model,
         args=SFTConfig(
             output_dir=str(args.output_path),
-            use_cpu=not torch.cuda.is_available(),  # says that bfloat16 is meant for the processor
+            use_cpu=not torch.cuda.is_available(),  # bfloat16 on a CPU needs it
             num_train_epochs=args.epochs,
             per_device_train_batch_size=args.batch_size,
             learning_rate=args.learning_rate,

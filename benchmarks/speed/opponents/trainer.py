@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer used well: bfloat16, batches by length, padding to the longest of each, the fused AdamW.
+"""Hugging Face's Trainer, well tuned: bfloat16, length-grouped batches, dynamic padding, fused AdamW.
 
 python -m benchmarks.speed.opponents.trainer --data data/processed.pkl --model gpt2 --epochs 10 --unfreeze_last 2 \
     --output_path models/trainer
@@ -10,13 +10,13 @@ from benchmarks.speed.opponents.common import SEED, open_training, save, trainin
 
 
 def main() -> None:
-    """No evaluation and no saving during the training; otherwise the settings of our side."""
+    """Train with our settings, but without evaluating and saving during training."""
     args = training_parser(__doc__).parse_args()
 
     import torch
     from transformers import Trainer, TrainingArguments
 
-    from utils.compute.batching import collate_labelled, collate_texts
+    from utils.compute.batching import collate_labeled, collate_texts
     from utils.models.tokenization import padding_id
 
     opened = open_training(args)
@@ -24,7 +24,7 @@ def main() -> None:
         model=opened.model,
         args=TrainingArguments(
             output_dir=str(args.output_path),
-            use_cpu=not torch.cuda.is_available(),  # says that bfloat16 is meant for the processor
+            use_cpu=not torch.cuda.is_available(),  # bfloat16 on a CPU needs it
             num_train_epochs=args.epochs,
             per_device_train_batch_size=args.batch_size,
             learning_rate=args.learning_rate,
@@ -42,7 +42,7 @@ def main() -> None:
         ),
         train_dataset=opened.rows,
         data_collator=partial(
-            collate_labelled if opened.classifies else collate_texts, pad_id=padding_id(opened.tokenizer)
+            collate_labeled if opened.classifies else collate_texts, pad_id=padding_id(opened.tokenizer)
         ),
     )
     trainer.train()
