@@ -13,8 +13,7 @@ from utils.preprocessing.emoji_unicode import (
     spreadsheet_number,
     without_selectors,
 )
-from utils.text.characters import remove_emoji
-from utils.text.cleaning import repair_mojibake
+from utils.text.characters import remove_emoji, repair_mojibake
 
 # Why a row is dropped, in the order of the audit.
 NO_DESCRIPTION = "no description"

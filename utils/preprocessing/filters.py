@@ -12,8 +12,9 @@ import numpy as np
 from utils.errors import DataError
 from utils.preprocessing.parallel_cleaning import clean_texts
 from utils.tasks.labels import conflicting_labels
-from utils.text.cleaning import Cleaning, replace_mentions
-from utils.text.duplicates import near_duplicates, repeated
+from utils.text.cleaning import Cleaning
+from utils.text.duplicates import duplicated, near_duplicates
+from utils.text.tweet_entities import replace_mentions
 from utils.text.words import text_key
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def filter_rows(
     kept.drop_by_words(cleaned.word_counts, cleaned.texts, filters)
     if has_labels:
         kept.drop("conflicting labels", conflicting_labels(kept.take(keys), kept.take(labels), keep_conflicts))
-    kept.drop("exact duplicate", repeated(kept.take(keys)))
+    kept.drop("exact duplicate", duplicated(kept.take(keys)))
     kept.drop("near duplicate", _near_duplicates_by_label(*map(kept.take, (cleaned.texts, cleaned.bare_words, labels))))
     kept.sample(filters, seed)
 

@@ -1,23 +1,26 @@
-"""Which characters of a text are text: blanks, halves of characters, emoji and special characters.
+"""What encodings, HTML and keyboards leave in texts: blanks, broken characters, entities, emoji, special characters.
 
-`utils.text.cleaning` strings these pure functions together. `emoji` is imported only for the first text that needs it.
+`utils.text.cleaning` chains these pure functions. `emoji` and `ftfy` are imported only for the first text that needs
+them.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
+from html.entities import html5
 
 
 def collapse_blanks(text: str) -> str:
-    """Every run of white space (no-break spaces, tabs, line ends of every kind) becomes one space; none at the ends."""
+    """Replace every run of white space (tabs, no-break spaces, line ends of every kind) by a space; strip the ends."""
     if text.isprintable() and "  " not in text and text.strip() == text:  # no white space but " " is printable
         return text
     return " ".join(text.split())
 
 
 def join_surrogates(text: str) -> str:
-    """Two halves of a character are joined; a lone half, which no encoding can write, becomes a blank."""
+    """Join the two surrogates of a character; a lone one, which no encoding can write, becomes a blank."""
     try:
         text.encode()
         return text
@@ -26,18 +29,60 @@ def join_surrogates(text: str) -> str:
         return re.sub("[\ud800-\udfff]", " ", joined)
 
 
+# An entity ends in a semicolon, except for the few that exports often truncate; "AT&T", "&copy=2" in a URL and "&notre"
+# are text. Repeated escaping ("&amp;amp;lt;") is matched at once, so that a long run costs one pass.
+_ENTITY = re.compile(
+    r"&(?:(?:amp|#0{0,7}38|#x0{0,6}26);)*"
+    r"(?:(#[0-9]{1,10};|#x[0-9a-f]{1,8};)|([a-z][a-z0-9]{1,31};|(?:amp|lt|gt|quot)(?![a-z=;])))",
+    re.IGNORECASE,
+)
+
+
+def unescape_html(text: str) -> str:
+    """Replace HTML entities, however often they were escaped, by their characters."""
+    if "&" not in text:
+        return text
+    while (after := _ENTITY.sub(_entity, text)) != text:
+        text = after
+    return text
+
+
+def _entity(match: re.Match) -> str:
+    number, name = match.groups()
+    return html.unescape("&" + number) if number else html5.get(name, "&" + name)
+
+
+# UTF-8 read as another encoding shows as a first character (such as Ã, â, ð, Р, ├), followed by others that are not
+# ASCII either; some exports turned those into a blank or a question mark. The C1 control characters are always wrong,
+# except for U+0085, which is also a line end.
+_CONTINUED = "\x80-\u02ff\u0370-\u04ff\u2010-\u25ff"
+_MOJIBAKE = re.compile(
+    "[\x80-\x9f¬À-ʯͰ-ӿ–—‚-‡√-◊ﬁﬂ]"
+    f"(?:(?<![à-ô])[{_CONTINUED}]|[{_CONTINUED}][{_CONTINUED} ?]|(?<=[ÂÃÅÎÐÙâã])[ ?]|(?<=[\x80-\x84\x86-\x9f]))"
+)
+
+
+def repair_mojibake(text: str) -> str:
+    """Restore text that was decoded with the wrong encoding ("Ã©" becomes "é"); other text is unchanged."""
+    if text.isascii() or not _MOJIBAKE.search(text):
+        return text
+    import ftfy
+
+    return ftfy.fix_encoding(text)
+
+
 # Most texts hold only characters that are neither part of an emoji nor special: Latin, Greek, Cyrillic, Chinese,
 # Japanese and Korean letters, their punctuation, and currency signs.
 _PLAIN = re.compile(
     "[ -~¡-¬¯-ͷЀ-ԯ\u2010-\u2027\u2030-\u203b\u203d-\u2048\u204a-\u205e₠-₿、-〟ぁ-ゖァ-ヿ一-鿼가-힣！-～®©]*+"
 )
-# A coarse net around the characters of emoji sequences, to spare the others the exact class.
+# A superset of the characters of emoji sequences, to test others quickly.
 _COARSE = "‼⁉\u2122-\u2bff〰〽㊗㊙\U0001f000-\U0001faff"
 
 
 @cache
 def emoji_sequences() -> re.Pattern:
-    """Runs of emoji sequences from the `emoji` package's table, with the joiners and selectors that hang on them.
+    """Return the pattern of runs of emoji sequences, by the `emoji` package's table, with their joiners and selectors.
 
     A sequence starts with any character of the table, a regional indicator or a keycap; skin tones, joiners, variation
     selectors, keycap marks and tags continue it. As on Twitter, © ® ™ are emoji only with an emoji variation selector;
@@ -55,7 +100,7 @@ def emoji_sequences() -> re.Pattern:
 
 
 def _ranges(points: Iterable[str]) -> str:
-    """The content of a character class; a few ranges match much faster than a thousand characters."""
+    """Return the content of a character class; a few ranges match much faster than a thousand characters."""
     ranges: list[list[int]] = []
     for point in sorted(map(ord, points)):
         if ranges and ranges[-1][1] == point - 1:
@@ -66,7 +111,7 @@ def _ranges(points: Iterable[str]) -> str:
 
 
 def remove_emoji(text: str) -> str:
-    """Drop emoji as whole sequences (skin tones, families, flags, keycaps), never half of one."""
+    """Remove emoji as whole sequences (skin tones, families, flags, keycaps), never half of one."""
     return text if text.isascii() or _PLAIN.fullmatch(text) else emoji_sequences().sub(" ", text)
 
 
@@ -85,18 +130,18 @@ _JOINED_SCRIPTS = (
     "\U0001e900\U0001e95f",  # Adlam
 )
 _IDEOGRAPHS = ("\u3400\u9fff", "\uf900\ufaff", "\U00020000\U0003ffff")
-# Format characters that are seen, such as the Arabic number sign and the end of a verse.
+# Visible format characters, such as the Arabic number sign and the end of a verse.
 _VISIBLE_FORMATS = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 
 
 def remove_special_characters(text: str) -> str:
-    """Drop what is no text. By Unicode category (of this Python's `unicodedata`), the rule is:
+    """Remove characters that are not text. By Unicode category (of this Python's `unicodedata`), the rule is:
 
     - Cc (control), Cn (unassigned), Co (private use) and Cs (surrogates) become a blank.
-    - Cf (format: bidi marks, soft hyphens, byte order marks, tags) go without a trace, and so do variation selectors.
+    - Cf (format: bidi marks, soft hyphens, byte-order marks, tags) and variation selectors are deleted.
       Exceptions: the zero-width space and the blanks of Braille and Hangul become a blank; joiners (U+180E, U+200C,
       U+200D) stay after a letter or mark of a script that needs them (Arabic, Indic, Mongolian and their kin);
-      variation selectors 1–3 and 17–256 stay after an ideograph; format characters that are seen stay.
+      variation selectors 1–3 and 17–256 stay after an ideograph; visible format characters stay.
     - So (symbols) become a blank in the blocks of pictures (`_PICTURES`), and so do U+FFFC and U+FFFD.
     - Everything else stays: letters, marks, digits, punctuation, currency, mathematics and arrows.
     """
@@ -120,7 +165,7 @@ def _within(character: str, ranges: tuple[str, ...]) -> bool:
 
 
 class _Replacements(dict):
-    """Code point → what `str.translate` writes for it, decided once for each."""
+    """A table for `str.translate` that decides about each code point once."""
 
     def __missing__(self, point: int) -> str:
         self[point] = replacement = _replacement(chr(point))
