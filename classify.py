@@ -16,10 +16,11 @@ from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
 from utils.inference.classifier import PredictionCounts, class_balance_table, log_counts, log_labels
-from utils.reading.encodings import BOM
+from utils.reading.csv_rows import encode_rows
+from utils.reading.encodings import BOM, decode_mixed
 from utils.reading.hub_datasets import is_hub_path
-from utils.reading.table_stream import TableStream, dialect_of_output, encode_rows
-from utils.tasks.columns import ColumnPositions, added_columns, open_table_to_classify
+from utils.reading.table_stream import TableStream, dialect_of_output
+from utils.tasks.columns import ColumnPositions, RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.labels import LabelMap, parse_label_map
 from utils.text_tables import one_line
 
@@ -75,7 +76,7 @@ def lines_of_stdin() -> Iterator[str]:
         raise UsageError(
             "there is nothing to classify", 'give --text "…" or --data_path FILE, or pipe in a text a line'
         )
-    lines = (line.decode("utf-8", "cp1252").removesuffix("\n").removesuffix("\r") for line in sys.stdin.buffer)
+    lines = (decode_mixed(line).removesuffix("\n").removesuffix("\r") for line in sys.stdin.buffer)
     first = next(lines, None)
     if first is None:
         raise DataError("stdin holds no text", 'give --text "…" or --data_path FILE, or pipe in a text a line')
@@ -122,15 +123,16 @@ def classify_file(args) -> None:
     """Write the file's rows with what the model says of each, and print how that went."""
     path = output_path_of(args.data_path, args.output_path)
     check_writable(path)
-    table, columns = open_table_to_classify(args.data_path, args.text_column, args.label_column, not args.no_header)
+    requested = RequestedColumns(args.text_column, args.label_column)
+    table, columns = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
     tally = PredictionCounts(classifier.labels, label_map_of(classifier))
-    style = dialect_of_output(path, args.data_path, table.style)
+    dialect = dialect_of_output(path, args.data_path, table.dialect)
     header = [*table.columns, *added_columns(table.columns, classifier.labels)]
     with atomic_write(path) as file:
-        file.write((BOM if style.byte_order_mark else "").encode() + encode_rows([header], style))
+        file.write((BOM if dialect.byte_order_mark else "").encode() + encode_rows([header], dialect))
         for rows in classified_rows(classifier, table, columns, bfloat16, tally):
-            file.write(encode_rows(rows, style))
+            file.write(encode_rows(rows, dialect))
 
     scores = None if columns.label is None else tally.scores(of_few=args.label_column is not None)
     log_counts(tally, classifier.max_length)

@@ -27,7 +27,7 @@ UNPACK = "unpack the archive and name its data/tweets.js"
 CUT_OFF = "the file is cut off or was changed; unpack or download the archive again"
 EXPECTED = 'window.YTD.tweets.part0 = [{"tweet": {"full_text": "…"}}, …]'
 NO_TWEETS = (
-    "expected is data/tweets.js, as in X's own archive of an account; "
+    "expected data/tweets.js, as in X's own archive of an account; "
     "archives from before 2019 hold a tweets.csv: unpack it and name that file"
 )
 
@@ -172,7 +172,7 @@ def test_a_missing_part_and_a_part_read_alone_are_reported(tmp_path, caplog):
     alone = folder / "data" / "tweets-part1.js"
     assert len(texts(alone)) == 1
     assert caplog.messages == [
-        f"{alone} is read alone, without tweets-part4.js, tweets.js beside it; name the folder to read all"
+        f"{alone} is read without tweets-part4.js, tweets.js beside it; name the folder to read all"
     ]
 
 
@@ -328,7 +328,7 @@ def test_encrypted_zip(tmp_path):
 def test_member_that_leaves_the_folder(tmp_path, member, more):
     path = write_zip(tmp_path / "a.zip", {member: ONE, **more})
     problem = f"{path}: its member {member!r} would be unpacked outside the archive's folder"
-    fails(path, problem, f"this is no archive as X makes it; {AGAIN}")
+    fails(path, problem, f"this is not an archive that X made; {AGAIN}")
 
 
 def test_dots_in_ordinary_names(tmp_path):
@@ -416,7 +416,7 @@ def test_a_member_that_is_smaller_than_it_says(tmp_path):
 def test_no_zip_despite_its_name(tmp_path):
     for content in (b"", b"text\nx\n", b"\x1f\x8b" * 50):
         (tmp_path / "a.zip").write_bytes(content)
-        problem = f"{tmp_path / 'a.zip'} is no zip file, despite its name"
+        problem = f"{tmp_path / 'a.zip'} is not a zip file, despite its name"
         fails(tmp_path / "a.zip", problem, f"check the file, or {AGAIN}")
 
 
@@ -458,7 +458,7 @@ def test_unreadable_folder_and_file(tmp_path):
     assert caught.value.problem == f"cannot read {path}: Permission denied"
 
 
-READABLE = "check the path and permissions"
+READABLE = "check the path and the file's permissions"
 
 
 # --- tweets.js
@@ -504,14 +504,14 @@ def test_invalid_json_far_into_the_file(tmp_path):
 )
 def test_other_content(tmp_path, content, found):
     path = write_folder(tmp_path, {"tweets.js": content}) / "tweets.js"
-    fails(path, f"{path} {found}; expected is {EXPECTED}", "name the tweets.js of an archive as X makes it")
+    fails(path, f"{path} {found}; expected {EXPECTED}", "name the tweets.js of an archive that X made")
 
 
 @pytest.mark.parametrize("element", ["3", '"x"', "null", "[]", '{"tweet": "x"}', '{"tweet": null}'])
 def test_element_that_is_no_tweet(tmp_path, element):
     content = '[{"tweet": {"full_text": "x"}}, ' + element + "]"
     path = write_folder(tmp_path, {"tweets.js": content.encode()}) / "tweets.js"
-    fails(path, f"{path}: element 2 of the list is no tweet", f"expected is {EXPECTED}")
+    fails(path, f"{path}: element 2 of the list is not a tweet", f"expected {EXPECTED}")
 
 
 def test_json_that_python_refuses(tmp_path):

@@ -546,8 +546,8 @@ GOOD_JSONL = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
         ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(100), "a PNG image", "CSV or JSONL"),
         ("binary.csv", random.Random(0).randbytes(5000), "a binary file", ""),
         ("cut.jsonl", GOOD_JSONL.encode()[:-20], "line 12, column 10: invalid JSON", "cut off: delete line 12"),
-        ("cut.csv.gz", gzip.compress(GOOD_CSV.encode())[:-20], "is not a whole gzip file", "cut off"),
-        ("cut.parquet", b"PAR1" + bytes(50), "is not a whole Parquet file", "cut off"),
+        ("cut.csv.gz", gzip.compress(GOOD_CSV.encode())[:-20], "is not a complete gzip file", "cut off"),
+        ("cut.parquet", b"PAR1" + bytes(50), "is not a complete Parquet file", "cut off"),
         ("quotes.csv", GOOD_CSV.replace("3,", '3,"', 1).encode(), "line 5: the quote that opens a cell", "close"),
         (
             "cells.csv",

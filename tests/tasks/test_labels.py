@@ -169,7 +169,7 @@ def test_three_rows_of_each_class_are_enough():
         (
             ["a"] * 5 + ["b"],
             "class 'b' has 1 row left: too few for train, validation and test",
-            "bring more rows of it",
+            "add more rows of it",
         ),
         (["1"] * 5 + ["2"] * 2 + ["3"] * 4, "class '2' has 2 rows left: too few", '--label_map "1=1,3=3"'),
         (["1"] + ["2"] * 2 + ["3"] * 4, "class '1' has 1 row left; class '2' has 2 rows left: too few", "--label_map"),

@@ -22,7 +22,7 @@ from utils.inference.sampling import Sampling
 from utils.inference.stopping import PLAIN, before_stop
 from utils.models.chat_templates import with_length
 from utils.models.tokenization import context_length
-from utils.reading.encodings import BOM
+from utils.reading.encodings import BOM, decode_mixed
 
 if TYPE_CHECKING:
     import torch
@@ -258,7 +258,7 @@ def read_typed_line() -> str:
 
 def decode_line(line: str) -> str:
     """A line of UTF-8, in which other bytes are read as cp1252."""
-    return line.encode(errors="surrogateescape").decode(errors="cp1252").replace("\0", "").removeprefix(BOM)
+    return decode_mixed(line.encode(errors="surrogateescape")).replace("\0", "").removeprefix(BOM)
 
 
 def respond(dialogue: Dialogue, line: str, as_json: bool, terminal: bool) -> bool:

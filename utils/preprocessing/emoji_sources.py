@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError
 from utils.preprocessing.emoji_resolve import RawEmojiRow
-from utils.reading.columns import column_key, columns_by_source, find_column, row_locations
+from utils.reading.columns import (
+    column_key,
+    columns_by_source,
+    find_column,
+    find_requested_column,
+    row_locations,
+)
 from utils.reading.read_frame import SourceFile, read_frame
-from utils.tasks.columns import find_wanted
 from utils.tasks.emoji import (
     CODE_POINT_COLUMNS,
     DESCRIPTION_COLUMNS,
@@ -38,7 +43,7 @@ def read_emoji_rows(
     columns = list(frame.columns)
     description_columns = DESCRIPTION_COLUMNS
     if text_column is not None:
-        column = find_wanted(columns, text_column)
+        column = find_requested_column(columns, text_column)
         if column is None:
             raise DataError(
                 f"there is no column {text_column!r}; the columns are: {', '.join(map(repr, columns))}",

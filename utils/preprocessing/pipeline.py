@@ -35,7 +35,7 @@ from utils.preprocessing.filters import FilteredRows, Filters, describe_drops, f
 from utils.preprocessing.instructions import add_length_hints, encode_conversations, filter_conversations
 from utils.processed import SPLITS, Processed, Split
 from utils.tasks.base import Task
-from utils.tasks.columns import WantedColumns, read_rows
+from utils.tasks.columns import RequestedColumns, read_rows
 from utils.tasks.emoji import SPLITS_BY, TARGETS
 from utils.tasks.labels import check_are_enough, label_order, parse_label_map
 from utils.text.splits import split_by_group
@@ -84,7 +84,7 @@ def process_texts(
     `suggest_task` logs a hint if the columns look made for another task.
     """
     task, seed = settings.task, settings.seed
-    columns = WantedColumns(text_column, label_column)
+    columns = RequestedColumns(text_column, label_column)
     classes = None if label_map is None else parse_label_map(label_map)
     rows, sources = read_rows(
         task, paths, columns, classes, header=header, hub_split=hub_split, suggest_task=suggest_task

@@ -1,3 +1,5 @@
+"""The names of columns: made unique, compared regardless of case and blanks, and looked up."""
+
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,8 @@ if TYPE_CHECKING:
     from utils.reading.read_frame import SourceFile
 
 
-def unique_names(names: list[str]) -> list[str]:
-    """Column names without blanks around them or byte-order marks; empty and repeated ones get a number."""
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return column names without blanks around them or byte-order marks; empty and repeated ones get a number."""
     unique: dict[str, str] = {}
     for position, name in enumerate(names):
         base = name.replace(BOM, "").strip() or f"Unnamed: {position}"
@@ -23,14 +25,20 @@ def unique_names(names: list[str]) -> list[str]:
 
 
 def column_key(name: str) -> str:
-    """What makes two column names the same: case, blanks and byte-order marks don't count."""
+    """Return what makes two column names the same: case, blanks and byte-order marks don't count."""
     return "".join(name.replace(BOM, "").split()).casefold()
 
 
-def find_column(columns: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """The column that bears the first possible name of `wanted`; case, blanks and byte-order marks don't count."""
+def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the column that bears the first possible name of `names`, compared by `column_key`."""
     by_key = {column_key(column): column for column in reversed(columns)}
-    return next((by_key[column_key(name)] for name in wanted if column_key(name) in by_key), None)
+    return next((by_key[column_key(name)] for name in names if column_key(name) in by_key), None)
+
+
+def find_requested_column(columns: Sequence[str], requested: str) -> str | None:
+    """Return the column that a user asked for by its name, or else by its number, counted from 0."""
+    numbered = columns[int(requested)] if requested.isdecimal() and int(requested) < len(columns) else None
+    return find_column(columns, [requested]) or numbered
 
 
 def columns_by_source(

@@ -1,5 +1,6 @@
-"""JSON and JSON Lines (clean UTF-8 bytes) → columns of text, with every number as the file spells it."""
+"""Read JSON and JSON Lines (UTF-8 bytes) into columns of text, with every number as the file spells it."""
 
+import io
 import json
 import math
 import re
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from utils.errors import DataError
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-EXPECTED = 'expected is a list of objects, [{"text": "…"}, …], or one object per line'
+EXPECTED = 'expected a list of objects, [{"text": "…"}, …], or one object per line'
 
 
 class _Number(float):
@@ -26,7 +27,7 @@ class _Number(float):
 
 
 class NotText(str):
-    """What stood where a text could: a list, an object, true or false, as JSON has it."""
+    """JSON text of a value that is not a text: a list, an object, true or false."""
 
     __slots__ = ()
 
@@ -36,7 +37,7 @@ DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=F
 
 
 def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
-    """Columns of a list of objects, an object of lists, an object with one list inside, or JSON Lines.
+    """Return the columns of a list of objects, an object of lists, an object with one list inside, or JSON Lines.
 
     null and a key that an object lacks are None. Raises DataError with line and column for invalid JSON.
     """
@@ -54,57 +55,66 @@ def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
 
 
 def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
-    """Columns of a file with one JSON object per line; blank lines don't count. Raises DataError as `read_json`."""
+    """Return the columns of a file with one JSON object per line, or of a list. Raises DataError like `read_json`."""
     if text.lstrip()[:1] == b"[":
         return read_json(text, name)
     return columns_of(_objects_of_lines(text, name))
 
 
-def as_text(value) -> str | None:
-    """A value of JSON or Parquet as text: true, false and nested values as JSON has them (a NotText), null and NaN as
-    None.
+def columns_of(objects: Iterable[dict]) -> dict[str, list[str | None]]:
+    """Return rows as columns of text (`as_text`); null and a key that an object lacks are None."""
+    columns: dict[str, list[str | None]] = {}
+    for number, row in enumerate(objects):
+        for key, value in row.items():
+            if key not in columns:
+                columns[key] = [None] * number
+            columns[key].append(as_text(value))
+        if len(row) < len(columns):
+            for key in columns.keys() - row.keys():
+                columns[key].append(None)
+    return columns
 
-    Half a surrogate pair, which is no character and cannot be written as UTF-8, becomes U+FFFD.
+
+def as_text(value) -> str | None:
+    """Return a value of JSON or Parquet as text: true, false and nested values as a NotText, null and NaN as None.
+
+    A lone surrogate, which cannot be encoded as UTF-8, becomes U+FFFD.
     """
     if isinstance(value, str):
-        text = value
-    elif value is None or (isinstance(value, float) and math.isnan(value)):
+        return _encodable(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    elif isinstance(value, bool):
+    if isinstance(value, bool):
         return NotText("true" if value else "false")
-    elif isinstance(value, dict | list):
-        return NotText(_whole(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)))
-    elif isinstance(value, bytes):
+    if isinstance(value, dict | list):
+        return NotText(_encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)))
+    if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
-    else:
-        return str(value)
-    return _whole(text)
+    return _encodable(str(value))
 
 
-def _whole(text: str) -> str:
+def _encodable(text: str) -> str:
     if text.isascii() or not LONE_SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
 
 
 def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
-    number, start = 0, 0
-    while start < len(text):
-        end = text.find(b"\n", start) % (len(text) + 1)  # -1, no further line end, becomes the end of the text
-        line, start, number = text[start:end], end + 1, number + 1
+    lines = io.BytesIO(text)
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            value = DECODER.decode(line.decode())
+            value = DECODER.decode(line.rstrip(b"\n").decode())
         except (ValueError, RecursionError) as error:
-            raise _invalid_line(name, number, error, last=not text[start:].strip()) from error
+            raise _invalid_line(name, number, error, is_last=not lines.read().strip()) from error
         if not isinstance(value, dict):
             raise DataError(f"{name}, line {number}: {_kind(value)} instead of an object", EXPECTED)
         yield value
 
 
 def _objects(value, name: str) -> Iterable[dict]:
-    """The objects that a whole JSON file holds, one per row."""
+    """Return the objects in the value of a whole JSON file, one per row."""
     if isinstance(value, dict):
         # "@context" says what the keys mean, in JSON-LD such as an export of Mastodon.
         lists = [inside for key, inside in value.items() if isinstance(inside, list) and key != "@context"]
@@ -124,20 +134,6 @@ def _objects(value, name: str) -> Iterable[dict]:
     return value
 
 
-def columns_of(objects: Iterable[dict]) -> dict[str, list[str | None]]:
-    """The rows as columns of text (`as_text`); null and a key that an object lacks are None."""
-    columns: dict[str, list[str | None]] = {}
-    for number, row in enumerate(objects):
-        for key, value in row.items():
-            if key not in columns:
-                columns[key] = [None] * number
-            columns[key].append(as_text(value))
-        if len(row) < len(columns):
-            for key in columns.keys() - row.keys():
-                columns[key].append(None)
-    return columns
-
-
 def _kind(value) -> str:
     kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return kinds.get(type(value), "a number")
@@ -154,11 +150,11 @@ def _invalid(where: str, error: Exception) -> DataError:
     )
 
 
-def _invalid_line(name: str, number: int, error: Exception, last: bool) -> DataError:
+def _invalid_line(name: str, number: int, error: Exception, is_last: bool) -> DataError:
     problem = _invalid(f"{name}, line {number}", error).problem
-    if last and number > 1:
+    if is_last and number > 1:
         return DataError(
-            f"{problem}; it is the last line, all before are whole",
-            f"the file looks cut off: delete line {number} to go on without it, or download the file again",
+            f"{problem}; it is the last line, and all lines before it are valid",
+            f"the file looks cut off: delete line {number}, or download the file again",
         )
-    return DataError(problem, "correct or delete that line; each line must be one whole object")
+    return DataError(problem, "correct or delete that line; each line must be one complete object")

@@ -1,4 +1,4 @@
-"""Posts as Mastodon has them, API statuses and the outbox.json of an account's export → plain columns of text."""
+"""Turn posts in Mastodon's own forms, API statuses and the outbox.json of an account's export, into plain columns."""
 
 import json
 import re
@@ -13,20 +13,20 @@ COLUMNS = ("text", "content_warning", "id", "date", "language",
 STATUS = {"id", "created_at", "account", "content", "spoiler_text", "visibility"}
 ACTIVITY = {"id", "type", "actor", "published", "to", "object"}
 PUBLIC = {"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"}
-DELETED = "deleted"  # the id of a post of which nothing is known but that it was answered or boosted
+DELETED = "deleted"  # stands for the id of a post that was answered or boosted, but is not known
 
 
 def has_mastodon_columns(columns: Mapping[str, list]) -> bool:
-    """Whether the names of the columns are those of API statuses, or of the activities of an outbox."""
+    """Whether the columns, by their names, are those of API statuses, or of the activities of an outbox."""
     return columns.keys() >= STATUS or columns.keys() >= ACTIVITY
 
 
 def mastodon_columns(columns: Mapping[str, list[str | None]]) -> dict[str, list[str | None]]:
-    """`COLUMNS` of the posts in `columns`, row by row.
+    """Return `COLUMNS` of the posts in `columns`, row by row.
 
-    The text of a boost is that of the boosted post where the file has it, else "". Visibility is what the API says
-    ("unknown" where it says nothing), or, by whom an activity is addressed to, public, unlisted, private (followers)
-    or direct. A post that replies to or boosts another shares its conversation, as do those that name the same one.
+    The text of a boost is that of the boosted post if the file has it, else "". Visibility is what the API says
+    ("unknown" if it says nothing), or what an activity's addressees imply: public, unlisted, private (followers) or
+    direct. A post that replies to or boosts another shares its conversation, as do those that name the same one.
     """
     post_of = _of_status if columns.keys() >= STATUS else _of_activity
     posts = [post_of(dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)]
@@ -39,7 +39,7 @@ def mastodon_columns(columns: Mapping[str, list[str | None]]) -> dict[str, list[
 
 
 def _of_status(row: dict[str, str | None]) -> dict[str, str | None]:
-    """The post of an API status: docs.joinmastodon.org/entities/Status."""
+    """Return the post of an API status: docs.joinmastodon.org/entities/Status."""
     boosted = _fields(row.get("reblog"))
     shown = boosted or row
     return {
@@ -57,7 +57,7 @@ def _of_status(row: dict[str, str | None]) -> dict[str, str | None]:
 
 
 def _of_activity(row: dict[str, str | None]) -> dict[str, str | None]:
-    """The post of an ActivityPub activity: docs.joinmastodon.org/spec/activitypub. Its object is a post or a URL."""
+    """Return the post of an activity, whose object is a post or a URL: docs.joinmastodon.org/spec/activitypub."""
     note = _fields(row["object"])
     boost = row["type"] == "Announce"
     by_language = _fields(note.get("contentMap"))
@@ -87,30 +87,30 @@ def _visibility(to: list, cc: list) -> str:
 
 
 def _conversations(posts: list[dict]) -> list[str | None]:
-    """What the top of each post's chain within the file names: a conversation, a post outside the file, or itself."""
+    """Return what the root of each post's thread names: a conversation, a post that the file lacks, or itself."""
     ids = {post["id"] for post in posts}
-    above, tops = {}, []
+    parents, roots = {}, []
     for post in posts:
         target = post["in_reply_to_id"] or post["reblogged_id"]
         target = None if target == DELETED else target
-        tops.append(target if target in ids else post["conversation"] or target or post["id"])
+        roots.append(target if target in ids else post["conversation"] or target or post["id"])
         if post["id"] is not None:
-            above[post["id"]] = tops[-1]
-    return [_top(name, above) for name in tops]
+            parents[post["id"]] = roots[-1]
+    return [_root(name, parents) for name in roots]
 
 
-def _top(name: str | None, above: dict[str, str]) -> str | None:
-    """The end of the way up from `name`; shortens the way for the next, and ends where posts reply in a circle."""
+def _root(name: str | None, parents: dict[str, str]) -> str | None:
+    """Return the last ancestor of `name`, even if posts reply in a circle; shortens the path to it for later calls."""
     path = []
-    while name in above:
+    while name in parents:
         path.append(name)
-        name = above.pop(name)
-    above.update(dict.fromkeys(path, name))
+        name = parents.pop(name)
+    parents.update(dict.fromkeys(path, name))
     return name
 
 
 def _parsed(value):
-    """What a cell holds as JSON text; any other value as it is."""
+    """Parse a cell of JSON text; return any other value unchanged."""
     try:
         return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
     except (ValueError, RecursionError):
@@ -123,7 +123,7 @@ def _fields(value) -> dict:
 
 
 def _listed(value) -> list:
-    value = _parsed(value)  # in JSON-LD, a single one may stand for a list of one
+    value = _parsed(value)  # in JSON-LD, a single value may stand for a list of one
     return value if isinstance(value, list) else [value]
 
 
@@ -132,7 +132,7 @@ def _objects(value) -> list[dict]:
 
 
 def _text(html, emojis: list) -> str:
-    """`html` as text, without the custom emoji, whose names come as "name" or ":name:"."""
+    """Return `html` as text, without the custom emoji, whose names come as "name" or ":name:"."""
     text = html_to_text(as_text(html) or "")
     if emojis and ":" in text:
         emoji = f"(?::(?:{'|'.join(re.escape(str(name).strip(':')) for name in emojis)}):)+"
@@ -144,7 +144,7 @@ TAG = re.compile("<[a-zA-Z/!?]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1b]")
 WHITESPACE = re.compile("[\t-\r\x1c-\x1f ]+")
 LINE_ENDS = re.compile(" ?\n[ \n]*")
-BULLET = "\x00"  # no character of any text, see CONTROL
+BULLET = "\x00"  # texts have no such character, see CONTROL
 DROPPED = {"script", "style", "title"}
 PARAGRAPHS = ("p", "div", "blockquote", "pre", "ul", "ol", "dl", "table", "hr", "h1", "h2", "h3", "h4", "h5", "h6")
 CLOSING = dict.fromkeys(PARAGRAPHS, "\n\n")
@@ -152,9 +152,9 @@ OPENING = CLOSING | {"br": "\n", "li": "\n" + BULLET, "tr": "\n", "dt": "\n", "d
 
 
 def html_to_text(html: str) -> str:
-    """The text that a reader sees, and of shortened links the whole.
+    """Return the text that a reader sees, with shortened links in full.
 
-    Paragraphs stand apart by a blank line; items of lists start with "- ". Without a tag, only entities change.
+    A blank line separates paragraphs; list items start with "- ". Without a tag, only entities change.
     """
     if not TAG.search(html):
         return unescape(html)
@@ -174,7 +174,7 @@ def html_to_text(html: str) -> str:
         if text := element.text if start else element.tail:
             pieces.append(text if preformatted else WHITESPACE.sub(" ", text))
     text = re.sub(" {2,}", " ", "".join(pieces))
-    text = LINE_ENDS.sub(lambda found: "\n\n" if found[0].count("\n") > 1 else "\n", text)
+    text = LINE_ENDS.sub(lambda match: "\n\n" if match[0].count("\n") > 1 else "\n", text)
     return re.sub(rf"{BULLET}\s*", "- ", text).strip(" \n")
 
 

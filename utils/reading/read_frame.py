@@ -1,35 +1,79 @@
-"""Which files a path stands for, and of which format they are.
+"""Read files, in the formats that people have, into one pandas frame in which every cell is text.
 
-MERGED: Files of texts, in the formats that people have, as one pandas frame in which every cell is text."""
+Open `read_frame` first; `files_of` says which files a path stands for.
+"""
 
 import ast
 import difflib
-import gzip
 import hashlib
+import itertools
 import logging
 import re
 import warnings
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.errors import DataError
 from utils.reading.columns import column_key, unique_names
-from utils.reading.csv_rows import read_delimited, read_text
-from utils.reading.encodings import to_utf8, unreadable
+from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
+from utils.reading.encodings import open_bytes, to_utf8, unreadable
 from utils.reading.hub_datasets import is_hub_path, read_hub_dataset
 from utils.reading.json_records import NotText, as_text, read_json, read_json_lines
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
 from utils.reading.x_archive import is_x_archive, read_x_archive
 
 log = logging.getLogger(__name__)
-TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+
+TEXT_FORMATS = (*DELIMITED_FORMATS, ".json", ".jsonl", ".ndjson")
 SUPPORTED = f"{', '.join(TEXT_FORMATS)} (also with .gz), .parquet"
+NOT_TEXT = "not_text"  # the key in a frame's attrs
+ROWS_AT_ONCE = 50_000
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that was read; `sha256` is of its bytes on disk, before any decompression."""
+
+    path: str
+    sha256: str
+    rows: int
+    encoding: str
+
+
+def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: str = "train"):
+    """Read every row of every file; return a pandas frame of text, and one SourceFile per file.
+
+    A path is a file; a folder, which stands for the supported files in it, by name; an X archive; or hf:// and a
+    dataset of the Hub, of which the split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns
+    of several files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null"
+    are the text that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file
+    lacks, "" for an empty cell. Nested JSON stays JSON text; `frame.attrs[NOT_TEXT]` says where: {column: bytes, one
+    per row, 1 for what was a list, an object, true or false}, of the columns that have any. Without `header`, the
+    first line of CSV and TSV is data and the columns are "0", "1", …. Raises DataError if a file is missing, damaged
+    or without a row.
+    """
+    frames, sources = [], []
+    for file in [file for path in paths for file in files_of(path)]:
+        if is_hub_path(file):
+            columns, sha256 = read_hub_dataset(file, hub_split)
+            frame, name, encoding = _frame_of_columns(columns), f"{file} ({hub_split})", "utf-8"
+        elif is_x_archive(Path(file)):
+            columns, sha256, name = read_x_archive(Path(file))
+            frame, encoding = _frame_of_columns(columns), "utf-8"
+        else:
+            frame, encoding = _read_file(file, header)
+            with Path(file).open("rb") as opened:
+                name, sha256 = file, hashlib.file_digest(opened, "sha256").hexdigest()
+        frames.append(frame)
+        sources.append(SourceFile(name, sha256, len(frame), encoding))
+    return _union(frames), sources
 
 
 def files_of(path: str | Path) -> list[str]:
-    """The files that a path as typed stands for: a folder's supported ones by name, but an X archive as it is."""
+    """Return the files that a path as typed stands for: a folder's supported ones by name; an X archive is one."""
     typed, path = str(path), Path(path)
     if is_hub_path(typed) or is_x_archive(path):
         return [typed]
@@ -69,94 +113,50 @@ def _missing(path: Path) -> DataError:
     return DataError(f"{path} does not exist", hint)
 
 
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-NOT_TEXT = "not_text"  # the key in a frame's attrs
-BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file that was read; `sha256` is of its bytes on disk, before any decompression."""
-
-    path: str
-    sha256: str
-    rows: int
-    encoding: str
-
-
-def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: str = "train"):
-    """Read every row of every file: a pandas frame of text, and one Source per file.
-
-    A path is a file; a folder, which stands for the supported files in it, by name; an X archive; or hf:// and a data
-    set of the Hub, whose split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns of several
-    files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null" are the text
-    that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file lacks, "" for an
-    empty cell. Nested JSON stays JSON text; `frame.attrs[NOT_TEXT]` says where: {column: bytes, one a row, 1 for what
-    was a list, an object, true or false}, of the columns that have any. Without `header`, the first line of CSV and TSV
-    is data and the columns are "0", "1", …. Raises DataError where a file is missing, damaged or without a row.
-    """
-    frames, sources = [], []
-    for file in [file for path in paths for file in files_of(path)]:
-        if is_hub_path(file):
-            frame, source = _read_hub(file, hub_split)
-        elif is_x_archive(Path(file)):
-            frame, source = _read_archive(file)
-        else:
-            frame, source = _read_file(file, header)
-        frames.append(frame)
-        sources.append(source)
-    return _union(frames), sources
-
-
-def _read_hub(path: str, split: str) -> tuple:
-    columns, sha256 = read_hub_dataset(path, split)
-    frame = _frame_of_columns(columns)
-    return frame, SourceFile(f"{path} ({split})", sha256, len(frame), "utf-8")
-
-
-def _read_archive(path: str) -> tuple:
-    columns, sha256, name = read_x_archive(Path(path))
-    frame = _frame_of_columns(columns)
-    return frame, SourceFile(name, sha256, len(frame), "utf-8")
-
-
 def _read_file(path: str, header: bool) -> tuple:
+    """Return the frame of a file in one of the supported formats, and the name of its encoding."""
     kind = format_of(Path(path))
     if kind is None:
         raise DataError(f"{path}: files of this kind are not supported", f"supported are {SUPPORTED}")
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise unreadable(path, error) from error
-    sha256 = hashlib.sha256(data).hexdigest()
-    if path.lower().endswith(".gz"):
-        data = _decompressed(data, path)
-    text, encoding = (data, "utf-8") if kind == ".parquet" else to_utf8(data, path)
-    if not text.strip():
-        raise DataError(f"{path} is empty", "check how the file was made; it must hold at least one row")
-    frame = _frame_of_text(text, kind, header, path)
+    if kind in DELIMITED_FORMATS:
+        frame, encoding = _read_delimited(path, kind, header)
+    else:
+        with open_bytes(path) as file:
+            data = file.read()
+        text, encoding = (data, "utf-8") if kind == ".parquet" else to_utf8(data, path)
+        if not text.strip():
+            raise DataError(f"{path} is empty", "check how the file was made; it must hold at least one row")
+        columns = {".json": read_json, ".parquet": _read_parquet}.get(kind, read_json_lines)(text, path)
+        frame = _frame_of_columns(mastodon_columns(columns) if has_mastodon_columns(columns) else columns)
     if frame.empty:
         raise DataError(f"{path} holds no rows", "check how the file was made; column names alone are not enough")
-    return _bytes_literals_decoded(frame, path), SourceFile(path, sha256, len(frame), encoding)
+    return _decode_bytes_literals(frame, path), encoding
 
 
-def _decompressed(data: bytes, name: str) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(
-            f"{name} is not a whole gzip file: {error}", "the file may be cut off; copy or download it again"
-        ) from error
+def _read_delimited(path: str, kind: str, header: bool) -> tuple:
+    import pandas as pd
+    import pyarrow as pa
+
+    table = open_delimited(path, kind, header)
+    names = unique_names(table.columns)
+    rows, line_end = table.rows(report_short=True), "\r" if table.file.newline == "\r" else "\r\n"
+    frames = []
+    # Piece by piece, since pandas keeps texts in a fraction of the memory that Python's strings take.
+    while piece := [cells for _, cells in itertools.islice(rows, ROWS_AT_ONCE)]:
+        columns = ([cell.replace(line_end, "\n") for cell in column] for column in zip(*piece, strict=True))
+        columns = (pd.array(pa.array(column, pa.large_string()), dtype="str") for column in columns)
+        frames.append(pd.DataFrame(dict(zip(names, columns, strict=True))))
+    if not frames:
+        return pd.DataFrame(), ""
+    frame = pd.concat(frames, ignore_index=True)
+    if not table.columns[0].strip() and _is_running_index(frame.iloc[:, 0].tolist()):
+        frame = frame.iloc[:, 1:]
+    return frame, str(table.file.encoding)
 
 
-def _frame_of_text(text: bytes, kind: str, header: bool, name: str):
-    if kind == ".txt":
-        return read_text(text, header, name)
-    if kind in (".csv", ".tsv"):
-        return read_delimited(text, b"\t" if kind == ".tsv" else None, header, name)
-    read = {".json": read_json, ".parquet": _read_parquet}.get(kind, read_json_lines)
-    columns = read(text, name)
-    return _frame_of_columns(mastodon_columns(columns) if has_mastodon_columns(columns) else columns)
+def _is_running_index(cells: list[str]) -> bool:
+    start = 1 if cells[:1] == ["1"] else 0
+    return all(cell == str(number) for number, cell in enumerate(cells, start))
 
 
 def _frame_of_columns(columns: dict[str, list[str | None]]):
@@ -179,13 +179,13 @@ def _read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).partition(". ")[0].replace("\n", " ")
         raise DataError(
-            f"{name} is not a whole Parquet file: {reason}", "the file may be cut off; copy or download it again"
+            f"{name} is not a complete Parquet file: {reason}", "the file may be cut off; copy or download it again"
         ) from error
     columns = {column: table[column].to_pylist() for column in table.column_names if not PANDAS_INDEX.match(column)}
     return {column: [as_text(value) for value in values] for column, values in columns.items()}
 
 
-def _bytes_literals_decoded(frame, name: str):
+def _decode_bytes_literals(frame, name: str):
     """`frame` with columns of Python bytes literals, such as b'caf\\xc3\\xa9', replaced by the texts they stand for."""
     for column in frame.columns:
         literal = frame[column].str.startswith(("b'", 'b"'), na=False)

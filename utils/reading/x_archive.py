@@ -1,10 +1,9 @@
-"""The official archive of one's own X (Twitter) account: its tweets → columns of text. Nothing else of it is opened.
+"""Read the tweets in the official archive of an X (Twitter) account into columns of text; nothing else of it is opened.
 
-The archive is a zip, which may be unpacked. Its tweets lie in data/tweets.js, and where they are many also in
-data/tweets-part1.js, …; older archives have tweet.js. Such a file is JavaScript: `window.YTD.tweets.part0 = [ … ]`.
-
-
-MERGED: The tweets.js of an X archive: JavaScript that assigns one JSON list, `window.YTD.tweets.part0 = [ … ]` → tweets."""
+The archive is a zip file, which may be unpacked. Its tweets are in data/tweets.js and, if there are many, also in
+data/tweets-part1.js, …; older archives have tweet.js. Such a file is JavaScript that assigns one JSON list:
+`window.YTD.tweets.part0 = [ … ]`.
+"""
 
 import codecs
 import hashlib
@@ -19,29 +18,35 @@ from functools import partial
 from pathlib import Path
 
 from utils.errors import DataError
-from utils.reading.encodings import to_utf8
+from utils.reading.encodings import to_utf8, unreadable
 from utils.reading.json_records import DECODER, columns_of
 
 log = logging.getLogger(__name__)
-# A folder above data/ is what zipping an unpacked archive again makes; without data/ it is the oldest archives' layout,
-# or the data folder itself.
+# Zipping an unpacked archive again adds a folder above data/; the oldest archives, and the data folder itself, have
+# no data/.
 TWEETS_FILE = re.compile(r"((?:(?:[^/]+/)?data/)?tweets?)(?:-part([0-9]{1,4}))?\.js")
 LEAVES_FOLDER = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)|.*\\", re.DOTALL)
-# A tweet takes 1 to 2 kB, so 2 GiB are over a million tweets. Differing tweets shrink about 10 times, one and the same
-# tweet written 20,000 times 136 times (187 at the slowest setting); what was made to be a bomb reaches 1,030.
+# A tweet takes 1 to 2 kB, so 2 GiB are over a million tweets. Different tweets are compressed about 10 times, 20,000
+# copies of one tweet 136 times (187 at the slowest setting); a zip bomb reaches 1,030.
 MAX_BYTES = 2 << 30
 MAX_RATIO = 200
 DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, ValueError)
-AGAIN = "download the archive again from X"
+DOWNLOAD_AGAIN = "download the archive again from X"
 UNPACK = "unpack the archive and name its data/tweets.js"
 NO_TWEETS = (
-    "expected is data/tweets.js, as in X's own archive of an account; "
+    "expected data/tweets.js, as in X's own archive of an account; "
     "archives from before 2019 hold a tweets.csv: unpack it and name that file"
 )
+ASSIGNMENT = re.compile(r"\s*(?:window\.YTD\.(\w+)\.part\d+\s*=\s*)?\[")
+BLANKS = re.compile(r"\s*")
+PIECE = 1 << 20
+END = object()
+EXPECTED = 'window.YTD.tweets.part0 = [{"tweet": {"full_text": "…"}}, …]'
+CUT_OFF = "the file is cut off or was changed; unpack or download the archive again"
 
 
 def is_x_archive(path: Path) -> bool:
-    """Whether `path` is a .zip, an unpacked archive (also its data folder), or its tweets.js; by names alone."""
+    """Whether `path` is a .zip, an unpacked archive (or its data folder), or its tweets.js; only by names."""
     try:
         if path.is_dir():
             return bool(_tweets_files_in(path))
@@ -51,28 +56,28 @@ def is_x_archive(path: Path) -> bool:
 
 
 def read_x_archive(path: Path) -> tuple[dict[str, list[str | None]], str, str]:
-    """Columns of text with a row per tweet, SHA-256 of the tweets files' bytes, and what was read, for a person.
+    """Return columns of text with one row per tweet, the SHA-256 of the tweets files' bytes, and a name of the source.
 
     The columns are the tweet's own keys; `in_reply_to_status_id_str` is always there, since an archive without it has
-    no reply, whatever its texts start with. Raises DataError where the archive is damaged, unsafe or without tweets.
+    no replies, even if texts start with @. Raises DataError if the archive is damaged, unsafe or without tweets.
     """
     names = []
     try:
         if path.is_dir():
-            names = _in_order(_tweets_files_in(path), path)
+            names = _tweets_files(_tweets_files_in(path), path)
             columns, sha256 = _columns({f"{path}: {name}": partial(_file_in, path, name) for name in names})
         elif path.suffix.lower() == ".zip":
             with _opened(path) as archive:
-                names = _in_order(set(archive.namelist()), path)
+                names = _tweets_files(set(archive.namelist()), path)
                 _check_size([archive.getinfo(name) for name in names], path)
                 columns, sha256 = _columns(
                     {f"{path}: {name}": partial(_unpacked, archive, name, path) for name in names}
                 )
         else:
-            _report_other_parts(path)
+            _warn_of_other_parts(path)
             columns, sha256 = _columns({str(path): path.read_bytes})
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}", "check the path and permissions") from error
+        raise unreadable(str(path), error) from error
     return columns, sha256, f"{path}: {', '.join(names)}" if names else str(path)
 
 
@@ -85,24 +90,23 @@ def _tweets_files_in(folder: Path) -> list[str]:
     return [name for file in files if TWEETS_FILE.fullmatch(name := file.relative_to(folder).as_posix())]
 
 
-def _in_order(names: Iterable[str], path: Path) -> list[str]:
-    """The tweets files among `names`, by the number of the part."""
-    found = sorted((match[1], int(match[2] or 0), name) for name in names if (match := TWEETS_FILE.fullmatch(name)))
-    if not found:
+def _tweets_files(names: Iterable[str], path: Path) -> list[str]:
+    """Return the tweets files among `names`, by the number of the part."""
+    files = sorted((match[1], int(match[2] or 0), name) for name in names if (match := TWEETS_FILE.fullmatch(name)))
+    if not files:
         raise DataError(f"{path} holds no tweets file of X", NO_TWEETS)
-    if len({stem for stem, _, _ in found}) > 1:
-        several = ", ".join(name for _, _, name in found)
+    if len({stem for stem, _, _ in files}) > 1:
+        several = ", ".join(name for _, _, name in files)
         raise DataError(f"{path} holds the tweets of several archives: {several}", "name one of these files, unpacked")
-    missing = sorted(set(range(found[-1][1])) - {part for _, part, _ in found})
-    if missing:
+    if missing := sorted(set(range(files[-1][1])) - {part for _, part, _ in files}):
         log.warning("%s lacks part %s of the tweets; the others are read", path, ", ".join(map(str, missing)))
-    return [name for _, _, name in found]
+    return [name for _, _, name in files]
 
 
-def _report_other_parts(file: Path) -> None:
+def _warn_of_other_parts(file: Path) -> None:
     names = sorted(other.name for other in file.parent.glob("tweet*.js") if other.name != file.name)
-    if others := [name for name in names if TWEETS_FILE.fullmatch(name)]:
-        log.warning("%s is read alone, without %s beside it; name the folder to read all", file, ", ".join(others))
+    if parts := [name for name in names if TWEETS_FILE.fullmatch(name)]:
+        log.warning("%s is read without %s beside it; name the folder to read all", file, ", ".join(parts))
 
 
 def _file_in(folder: Path, name: str) -> bytes:
@@ -118,13 +122,15 @@ def _opened(path: Path) -> zipfile.ZipFile:
     except DAMAGES as error:
         with path.open("rb") as file:
             if file.read(2) != b"PK":
-                raise DataError(f"{path} is no zip file, despite its name", f"check the file, or {AGAIN}") from error
-        raise DataError(f"{path} is a damaged zip file, or only the beginning of one", AGAIN) from error
+                raise DataError(
+                    f"{path} is not a zip file, despite its name", f"check the file, or {DOWNLOAD_AGAIN}"
+                ) from error
+        raise DataError(f"{path} is a damaged zip file, or only the beginning of one", DOWNLOAD_AGAIN) from error
     for member in archive.infolist():
         if LEAVES_FOLDER.match(member.orig_filename):
             archive.close()
             problem = f"{path}: its member {member.orig_filename!r} would be unpacked outside the archive's folder"
-            raise DataError(problem, f"this is no archive as X makes it; {AGAIN}")
+            raise DataError(problem, f"this is not an archive that X made; {DOWNLOAD_AGAIN}")
     return archive
 
 
@@ -141,22 +147,22 @@ def _unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     member = archive.getinfo(name)
     if member.flag_bits & 0x1:
         raise DataError(f"{path}: {name} is encrypted", f"{UNPACK}, with the password")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without a limit
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # Python unpacks others without a limit
         method = zipfile.compressor_names.get(member.compress_type, member.compress_type)
         raise DataError(f"{path}: {name} is compressed by a method that is not supported, {method}", UNPACK)
     try:
         with archive.open(member) as file:
-            data = file.read(member.file_size)  # never more, whatever comes out
+            data = file.read(member.file_size)  # never more, even of a damaged file
     except (*DAMAGES, OSError) as error:
         reason = str(error) or "it ends too early"
-        raise DataError(f"{path}: {name} is damaged: {reason}", AGAIN) from error
+        raise DataError(f"{path}: {name} is damaged: {reason}", DOWNLOAD_AGAIN) from error
     if len(data) != member.file_size:
-        raise DataError(f"{path}: {name} has {len(data):,} bytes instead of {member.file_size:,}", AGAIN)
+        raise DataError(f"{path}: {name} has {len(data):,} bytes instead of {member.file_size:,}", DOWNLOAD_AGAIN)
     return data
 
 
 def _columns(parts: dict[str, Callable[[], bytes]]) -> tuple[dict[str, list[str | None]], str]:
-    """Columns of the tweets of all parts, which are read one by one, and the SHA-256 of their bytes."""
+    """Return the columns of the tweets of all parts, which are read one by one, and the SHA-256 of their bytes."""
     digest = hashlib.sha256()
 
     def tweets() -> Iterator[dict]:
@@ -177,39 +183,31 @@ def _columns(parts: dict[str, Callable[[], bytes]]) -> tuple[dict[str, list[str 
     return columns, digest.hexdigest()
 
 
-ASSIGNMENT = re.compile(r"\s*(?:window\.YTD\.(\w+)\.part\d+\s*=\s*)?\[")
-BLANKS = re.compile(r"\s*")
-PIECE = 1 << 20
-END = object()
-EXPECTED = 'window.YTD.tweets.part0 = [{"tweet": {"full_text": "…"}}, …]'
-CUT_OFF = "the file is cut off or was changed; unpack or download the archive again"
-
-
 def tweets_of(text: bytes, name: str) -> Iterator[dict]:
-    """Every tweet of the file whose UTF-8 bytes are `text`, one by one; `name` is what errors call the file.
+    """Yield every tweet of the file whose UTF-8 bytes are `text`; `name` is what errors call the file.
 
-    An element of the list is {"tweet": {…}} or, in older archives, the tweet itself. A plain JSON list will do too.
+    An element of the list is {"tweet": {…}} or, in older archives, the tweet itself. Plain JSON lists are accepted.
     Raises DataError with line and column for invalid JSON.
     """
     for number, element in enumerate(_elements(text, name), 1):
         tweet = element.get("tweet", element) if isinstance(element, dict) else None
         if not isinstance(tweet, dict):
-            raise DataError(f"{name}: element {number} of the list is no tweet", f"expected is {EXPECTED}")
+            raise DataError(f"{name}: element {number} of the list is not a tweet", f"expected {EXPECTED}")
         yield tweet
 
 
 def _elements(text: bytes, name: str) -> Iterator:
-    """The elements of the list that a tweets file holds, one by one.
+    """Yield the elements of the list in a tweets file.
 
     The text is decoded piece by piece and the objects are dropped as they are used: a single emoji makes Python store
-    four bytes for every character, and the objects of a whole file would take several times that.
+    four bytes for every character, and the objects of a whole file take several times that.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     decoded, piece, passed, first = PIECE, decoder.decode(text[:PIECE]), 0, True
     start = ASSIGNMENT.match(piece)
     if start is None or start[1] not in (None, "tweet", "tweets"):
-        found = f"starts with {piece[:40]!r}" if piece.strip() else "is empty"
-        raise DataError(f"{name} {found}; expected is {EXPECTED}", "name the tweets.js of an archive as X makes it")
+        problem = f"starts with {piece[:40]!r}" if piece.strip() else "is empty"
+        raise DataError(f"{name} {problem}; expected {EXPECTED}", "name the tweets.js of an archive that X made")
     position = start.end()
     while True:
         try:
@@ -217,7 +215,7 @@ def _elements(text: bytes, name: str) -> Iterator:
         except json.JSONDecodeError as error:
             if decoded >= len(text):
                 raise _invalid(name, error.msg, text.decode(), passed + error.pos) from error
-            # Twice as much as what was not enough, so that a very long element is not read again and again.
+            # Twice as much as what was too little, so that a very long element is not parsed again and again.
             more = max(PIECE, 2 * (len(piece) - position))
             piece, passed = piece[position:] + decoder.decode(text[decoded : decoded + more]), passed + position
             decoded, position = decoded + more, 0
@@ -233,7 +231,7 @@ def _elements(text: bytes, name: str) -> Iterator:
 
 
 def _next(piece: str, position: int, first: bool) -> tuple:
-    """The list's next element, or END, and the position behind it; JSONDecodeError also where the piece ends."""
+    """Return the list's next element, or END, and the position after it; JSONDecodeError also if the piece ends."""
     position = BLANKS.match(piece, position).end()
     if piece.startswith("]", position):
         return END, position + 1

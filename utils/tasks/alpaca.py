@@ -1,16 +1,13 @@
-"""Instructions with their answers, as Stanford Alpaca has them, which a model learns to follow.
+"""Instructions with answers, such as Stanford Alpaca's, for a model to follow.
 
-`utils.preprocessing.conversations` reads them; here are the names of the columns, best first, in lower case.
+`utils.preprocessing.conversations` reads them; these are the possible names of their columns, best first, in lower
+case.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from utils.reading.columns import find_column
 from utils.tasks.base import Task
-
-if TYPE_CHECKING:
-    pass
 
 # Alpaca, Dolly, OpenOrca, the Hub's prompts and completions, questions and answers.
 INSTRUCTION_COLUMNS = ("instruction", "prompt", "question")
@@ -21,6 +18,7 @@ SYSTEM_COLUMNS = ("system", "system_prompt")
 CONVERSATION_COLUMNS = ("messages", "conversations")
 ID_COLUMNS = ("id", "prompt_id", "conversation_id", "uuid")
 LANGUAGE_COLUMNS = ("lang", "language")
+
 ALPACA = Task(
     name="alpaca",
     kind="instruct",
@@ -37,7 +35,7 @@ ALPACA = Task(
 
 
 def has_conversation_columns(columns: Sequence[str]) -> bool:
-    """Whether columns of these names hold instructions with answers, or conversations."""
+    """Whether the columns, by their names, hold instructions with answers, or conversations."""
     return find_column(columns, CONVERSATION_COLUMNS) is not None or (
         find_column(columns, INSTRUCTION_COLUMNS) is not None and find_column(columns, ANSWER_COLUMNS) is not None
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Example:
-    """One training text. The loss counts on `completion` alone; one `group` never stands on two sides of a split."""
+    """One training text. Only `completion` counts in the loss; the examples of a `group` stay in one split."""
 
     prompt: str
     completion: str
@@ -24,27 +24,25 @@ class Example:
 class Task:
     """A kind of data and the recipe that suits it.
 
-    `to_rows(frame, text_column)` takes the raw cells (all text, missing ones None or NaN) and returns, in the
-    same order, a frame with the columns text, group, language (None where unknown), is_reply, is_retweet, is_private,
-    content_warning ("" where there is none), and id, date and user (None where unknown).
-    `to_example(text, group, label)` builds the example from a cleaned text; the label is None but in classification.
-    `template` is how a user's prompt is written for the model, with {prompt} for what the user gave. Lengths count
-    words (`count_words`).
+    `to_rows(frame, text_column)` takes the raw cells (all of them text; None or NaN if missing) and returns, in the
+    same order, a frame with the columns text, group, language (None if unknown), is_reply, is_retweet, is_private,
+    content_warning ("" if there is none), and id, date and user (None if unknown). `to_example(text, group, label)`
+    builds an example from a cleaned text; the label is None except in classification.
 
-    Where the kind is "instruct", `utils.preprocessing.conversations` takes the place of `to_rows` and `to_example`, which are None as
-    is the cleaning; `template` is a name of `utils.models.chat_templates.TEMPLATES`, and lengths are those of the answers. Where it
-    is "emoji", `utils.emoji_tables` does, and lengths are those of the descriptions.
+    Tasks of the kinds "instruct" and "emoji" are read by `utils.preprocessing.conversations` and
+    `utils.preprocessing.emoji_table` instead: `to_rows`, `to_example` and `cleaning` are None, and the lengths are
+    those of the answers and of the descriptions.
     """
 
     name: str
-    kind: str  # "generate", "classify", "instruct" or "emoji"
+    kind: str  # one of `utils.tasks.kinds.KINDS`
     summary: str
-    text_columns: tuple[str, ...]  # the names that the text goes by, best first, in lower case
-    template: str
+    text_columns: tuple[str, ...]  # possible names of the column with the text, best first, in lower case
+    template: str  # how a prompt is written, with {prompt} for the user's text; of "instruct", a name in TEMPLATES
     cleaning: Cleaning | None
-    split: tuple[float, float, float]  # shares of train, validation and test
-    min_words: int
+    split: tuple[float, float, float]  # fractions of train, validation and test
+    min_words: int  # as `count_words` counts
     max_words: int | None  # None: any length
     to_rows: Callable[["pandas.DataFrame", str], "pandas.DataFrame"] | None
     to_example: Callable[[str, str, str | None], Example] | None
-    label_columns: tuple[str, ...] = ()  # the names that the label goes by, best first, in lower case
+    label_columns: tuple[str, ...] = ()  # possible names of the column with the label, best first, in lower case

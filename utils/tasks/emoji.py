@@ -1,6 +1,7 @@
 """Descriptions of emoji, for which a model learns to write the emoji or its code points.
 
-`utils.emoji_tables` reads them; here are the names of the columns, best first, in lower case.
+`utils.preprocessing.emoji_sources` reads them; these are the possible names of their columns, best first, in lower
+case.
 """
 
 from utils.tasks.base import Task
@@ -19,10 +20,11 @@ SUB_GROUP_COLUMNS = ("sub_group", "subgroup", "subgroups", "sub_category", "subc
 LANGUAGE_COLUMNS = ("lang", "language")
 TARGETS = ("emoji", "codepoints")  # what the model writes
 SPLITS_BY = ("concept", "description")
+
 EMOJI = Task(
     name="emoji",
     kind="emoji",
-    summary="descriptions with the emoji that they describe (Kaggle's emoji_df.csv, or the table called builtin)",
+    summary="descriptions of emoji with the emoji (Kaggle's emoji_df.csv, or the table called builtin)",
     text_columns=DESCRIPTION_COLUMNS,
     template="Description: {prompt}\nEmoji:",
     cleaning=None,

@@ -17,18 +17,18 @@ EXAMPLE = '--label_map "1-2=negative,4-5=positive"'
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Which class each label becomes. A label that is not in it belongs to no class."""
+    """Which class each label becomes. A label that is not in it has no class."""
 
     names: dict[str, str]  # label in lower case → class
     ranges: tuple[tuple[float, float, str], ...]  # (first, last, class); both ends belong to the range
 
     @property
     def classes(self) -> set[str]:
-        """The names on the right-hand sides."""
+        """Return the names on the right-hand sides."""
         return {*self.names.values(), *(name for _, _, name in self.ranges)}
 
     def class_of(self, label: str) -> str | None:
-        """The class of a label; "4.0" is in the range 4-5, and upper and lower case don't count."""
+        """Return the class of a label, regardless of case; "4.0" is in the range 4-5."""
         number = as_number(label)
         if number is not None:
             return next((name for first, last, name in self.ranges if first <= number <= last), None)
@@ -36,16 +36,16 @@ class LabelMap:
 
 
 def parse_label_map(text: str) -> LabelMap:
-    """Read "1-2=bad,4-5=good" or "neg=bad,pos=good": numbers, ranges of numbers and names, each with its class.
+    """Parse "1-2=bad,4-5=good" or "neg=bad,pos=good": numbers, ranges of numbers and names, each with its class.
 
-    Raises UsageError for an entry that is none, for entries that overlap, and where there is only one class.
+    Raises UsageError for an entry of another form, for entries that overlap, and if there is only one class.
     """
     names: dict[str, str] = {}
     ranges: list[tuple[float, float, str]] = []
     for entry in text.split(","):
         label, _, name = (part.strip() for part in entry.partition("="))
         if not label or not name or "=" in name:
-            raise UsageError(f"--label_map: {entry.strip()!r} is not LABEL=CLASS", f"write for example {EXAMPLE}")
+            raise UsageError(f"--label_map: {entry.strip()!r} is not LABEL=CLASS", f"write, for example, {EXAMPLE}")
         numbers = NUMBERS.fullmatch(label)
         if numbers is None and as_number(label) is None:
             if label.casefold() in names:
@@ -64,46 +64,46 @@ def parse_label_map(text: str) -> LabelMap:
         ranges.append((first, last, name))
     label_map = LabelMap(names, tuple(ranges))
     if len(label_map.classes) == 1:
-        raise UsageError(f"--label_map leaves one class, {name!r}: two are needed", f"write for example {EXAMPLE}")
+        raise UsageError(f"--label_map leaves one class, {name!r}: two are needed", f"write, for example, {EXAMPLE}")
     return label_map
 
 
 def as_number(label: str) -> float | None:
-    """The number that a label is, or None."""
+    """Return the number that a label is, or None."""
     return float(label) if re.fullmatch(NUMBER, label) else None
 
 
 def read_labels(cells: Iterable[str | None], label_map: LabelMap | None) -> tuple[list[str], list[bool]]:
-    """Of every cell the class ("" where it holds no label), and whether it is a label that the map leaves out.
+    """Return the class of every cell ("" if it holds no label), and whether it is a label that the map leaves out.
 
-    Without a map a class is what the cell says; whole numbers are written as such ("1.0" is "1") where all labels
-    are whole numbers. A label that the map leaves out is returned as it is.
+    Without a map, the class is what the cell says, except that whole numbers are written as such ("1.0" is "1") if all
+    labels are whole numbers. A label that the map leaves out is returned unchanged.
     """
-    found = [" ".join(cell.split()) if isinstance(cell, str) else "" for cell in cells]
-    distinct = set(found)
+    cleaned = [" ".join(cell.split()) if isinstance(cell, str) else "" for cell in cells]
+    distinct = set(cleaned)
     if label_map is not None:
         classes = {label: label_map.class_of(label) for label in distinct}
         left_out = {label for label in distinct if classes[label] is None and label.casefold() not in MISSING}
         names = {label: classes[label] or (label if label in left_out else "") for label in distinct}
-        return [names[label] for label in found], [label in left_out for label in found]
+        return [names[label] for label in cleaned], [label in left_out for label in cleaned]
     labels = {label for label in distinct if label.casefold() not in MISSING}
     all_whole = all(WHOLE.fullmatch(label) for label in labels)
     names = {label: WHOLE.fullmatch(label)[1] if all_whole else label for label in labels}
-    return [names.get(label, "") for label in found], [False] * len(found)
+    return [names.get(label, "") for label in cleaned], [False] * len(cleaned)
 
 
 def label_order(labels: Iterable[str]) -> list[str]:
-    """The distinct names in the order of their class numbers: numbers by size, then other names as text."""
+    """Return the distinct names in the order of their class numbers: numbers by size, then other names as text."""
 
-    def place(label: str) -> tuple[bool, float, str]:
+    def sort_key(label: str) -> tuple[bool, float, str]:
         number = as_number(label)
         return number is None, number or 0.0, label
 
-    return sorted(set(labels), key=place)
+    return sorted(set(labels), key=sort_key)
 
 
 def look_like_labels(cells: Sequence[str], first_recurs: bool = False) -> bool:
-    """Whether a column has a few values in many rows; with `first_recurs`, also that of the first row once more."""
+    """Whether a column has few values in many rows; with `first_recurs`, a later row must repeat the first one's."""
     stripped = [cell.strip() for cell in cells]
     values = {value for value in set(stripped) if value.casefold() not in MISSING}
     if not 2 <= len(values) <= min(MOST_LABELS, len(stripped) / 2):
@@ -112,22 +112,22 @@ def look_like_labels(cells: Sequence[str], first_recurs: bool = False) -> bool:
 
 
 def list_labels(labels: Iterable[str], most: int = 8) -> str:
-    """The distinct labels as part of a line, the first few where there are many, and cut where they are long."""
+    """Return the distinct labels as part of a line: only the first few if there are many, and long ones truncated."""
     ordered = label_order(labels)
     more = f" and {len(ordered) - most:,} more" if len(ordered) > most else ""
     return ", ".join(repr(label if len(label) <= 40 else label[:39] + "…") for label in ordered[:most]) + more
 
 
 def check_are_classes(labels: Sequence[str], column: str) -> None:
-    """Raise DataError where the labels of a column ("" where one is missing) don't look like classes."""
+    """Raise DataError if the labels of a column ("" for a missing one) don't look like classes."""
     labelled = [label for label in labels if label]
     distinct = set(labelled)
     numbers = {label for label in distinct if as_number(label) is not None}
-    others = distinct - numbers
+    names = distinct - numbers
     if len(distinct) > MOST_LABELS or 2 < len(distinct) == len(labelled):
         values = f"{len(distinct):,} different values in {len(labelled):,} rows: {list_labels(distinct, 4)}"
         what = f"column {column!r} holds {values}"
-        if not others and not all(WHOLE.fullmatch(label) for label in numbers):
+        if not names and not all(WHOLE.fullmatch(label) for label in numbers):
             raise DataError(
                 f"{what}; these are scores, not classes",
                 'make classes of ranges, for example --label_map "0-0.49=negative,0.5-1=positive"',
@@ -136,54 +136,54 @@ def check_are_classes(labels: Sequence[str], column: str) -> None:
             f"{what}; is this the label column?",
             "name the right one with --label_column; if it is, name its labels: --label_map LABEL=CLASS,LABEL=CLASS,…",
         )
-    if numbers and others:
-        stray, usual = sorted((others, numbers), key=lambda side: sum(label in side for label in labelled))
+    if numbers and names:
+        stray, usual = sorted((names, numbers), key=lambda side: sum(label in side for label in labelled))
         row = next(row for row, label in enumerate(labels, 1) if label in stray)
         raise DataError(
             f"column {column!r} mixes numbers and other labels: {list_labels(usual)}, but also {list_labels(stray)} "
             f"(first in row {row:,})",
-            "say what each label is, which drops those not named: "
+            "name the class of each label; labels not named are dropped: "
             + _suggested_map(usual if len(usual) > 1 else distinct),
         )
 
 
 def check_are_enough(labels: Sequence[str], groups: Sequence[str], dropped: str) -> None:
-    """Raise DataError where the rows left have one class, or a class that cannot be in all three splits.
+    """Raise DataError if the remaining rows have only one class, or a class that cannot be in all three splits.
 
-    `dropped` says what became of the other rows.
+    `dropped` describes the rows that were dropped.
     """
     rows = Counter(labels)
     if len(rows) == 1:
         raise DataError(
-            f"all {len(labels):,} rows left have the label {labels[0]!r}: one class is nothing to learn",
-            f"bring rows of another class, or see --label_column and --label_map (dropped: {dropped})",
+            f"all {len(labels):,} rows left have the label {labels[0]!r}: a classifier needs at least two classes",
+            f"add rows of another class, or see --label_column and --label_map (dropped: {dropped})",
         )
-    homes = defaultdict(set)
+    groups_of = defaultdict(set)
     for label, group in zip(labels, groups, strict=True):
-        homes[label].add(group)
-    small = [label for label in label_order(labels) if len(homes[label]) < 3]
+        groups_of[label].add(group)
+    small = [label for label in label_order(labels) if len(groups_of[label]) < 3]
     if small:
-        found = "; ".join(_amount(label, rows[label], len(homes[label])) for label in small)
+        amounts = "; ".join(_amount(label, rows[label], len(groups_of[label])) for label in small)
         large = rows.keys() - small
         drop_them = "drop or merge it with --label_map" + (f", e.g. {_suggested_map(large)}" if len(large) > 1 else "")
         raise DataError(
-            f"{found}: too few for train, validation and test",
-            f"bring more rows of it, or {drop_them} (dropped: {dropped})",
+            f"{amounts}: too few for train, validation and test",
+            f"add more rows of it, or {drop_them} (dropped: {dropped})",
         )
 
 
 def conflicting_labels(keys: Sequence[str], labels: Sequence[str], keep_majority: bool) -> list[bool]:
-    """True for the rows of every text (rows of one key) that has several labels.
+    """Return True for the rows of every text (rows of one key) that has several labels.
 
-    With `keep_majority`, only for those without the label that most of its rows have; of a tie, for all.
+    With `keep_majority`, only for those without the label that most of its rows have; all of them in a tie.
     """
     counts: dict[str, Counter] = defaultdict(Counter)
     for key, label in zip(keys, labels, strict=True):
         counts[key][label] += 1
     kept = {}
     for key, votes in counts.items():
-        (label, most), *others = votes.most_common(2)
-        kept[key] = label if not others or (keep_majority and others[0][1] < most) else None
+        (label, most), *second = votes.most_common(2)
+        kept[key] = label if not second or (keep_majority and second[0][1] < most) else None
     return [kept[key] != label for key, label in zip(keys, labels, strict=True)]
 
 

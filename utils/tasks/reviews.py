@@ -1,4 +1,4 @@
-"""Reviews: texts with a label (a sentiment, stars, a topic), which a model learns to tell apart."""
+"""Reviews: texts with a label (a sentiment, stars, a topic) for a model to classify."""
 
 import functools
 
@@ -9,7 +9,7 @@ from utils.text.cleaning import Cleaning
 REVIEWS = Task(
     name="reviews",
     kind="classify",
-    summary="labelled texts to tell apart (sentiment, stars, topics)",
+    summary="labeled texts to classify (sentiment, stars, topics)",
     text_columns=(
         *("reviewtext", "review_text", "review", "reviews", "review_body", "text", "sentence", "comment", "content"),
         *("body", "tweet", "tweet_text", "full_text", "rawcontent", "originaltweet", "sentimenttext", "phrase"),
@@ -19,14 +19,14 @@ REVIEWS = Task(
         *("label", "labels", "sentiment", "airline_sentiment", "liked", "polarity", "class", "target", "category"),
         *("emotion", "overall", "rating", "ratings", "stars", "star_rating", "star", "score"),
     ),
-    # Where the text is read ends, a model that writes is about to name the sentiment: it knows more of it there than at
-    # the end of the bare text (docs/results.md).
+    # After "Sentiment:" a language model is about to name it, so that its last state says more about the sentiment
+    # than after the bare text (docs/results.md).
     template="Review: {prompt}\nSentiment:",
     cleaning=Cleaning(emoji="keep"),
-    split=(0.72, 0.08, 0.2),  # a fifth to test, and a tenth of the rest to validation
+    split=(0.72, 0.08, 0.2),  # a fifth for testing, and a tenth of the rest for validation
     min_words=1,
     max_words=None,
-    # People who label replies and retweets mean them: only what the file itself calls one is left out.
-    to_rows=functools.partial(to_rows, texts_tell=False),
+    # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
+    to_rows=functools.partial(to_rows, infer_from_text=False),
     to_example=lambda text, group, label=None: Example(prompt=text, completion="", group=group, label=label),
 )

@@ -1,4 +1,4 @@
-"""Tweets: short texts that a model learns to write. Replies and retweets are told apart by what the file says."""
+"""Tweets: short texts for a model to imitate, without the replies and retweets among them."""
 
 import functools
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ REPLY_COLUMNS = (
     "in_reply_to_status_id",
     "in_reply_to_status_id_str",
     "in_reply_to_id",
-    "in_reply_to_user_id",  # set alone, it is a reply to somebody and to no post of theirs
+    "in_reply_to_user_id",  # on its own: a reply to somebody, but to no particular post
     "in_reply_to_user_id_str",
 )
 RETWEET_MARKS = ("isretweet", "is_retweet")
@@ -30,81 +30,81 @@ ID_COLUMNS = ("id_str", "id", "tweet_id", "tweetid", "status_id")
 DATE_COLUMNS = ("date", "created_at", "createdat", "created", "timestamp", "datetime")
 USER_COLUMNS = ("user", "username", "user_name", "screen_name", "author", "handle")
 PUBLIC = {"", "public", "unlisted", "none", "nan"}
-NOTHING = {"", "nan", "none", "null", "<na>"}
+BLANK = {"", "nan", "none", "null", "<na>"}
 TRUE = {"t", "true", "1", "1.0", "yes", "y"}
 
 
-def to_rows(frame: "pandas.DataFrame", text_column: str, *, texts_tell: bool = True) -> "pandas.DataFrame":
-    """What `Task` asks for, of every raw row; the group is the thread.
+def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: bool = True) -> "pandas.DataFrame":
+    """Return what `Task` asks for, of every raw row; the group is the thread.
 
     A reply is what the reply column or the type column says; only in a file without either is it a text that
-    starts with @. A retweet is what a column says, or a text that starts with "RT @". Without `texts_tell` the columns
-    alone count. A row is private where the file says that it was not written for everybody.
+    starts with @. A retweet is what a column says, or a text that starts with "RT @". Without `infer_from_text`, only
+    the columns count. A row is private if the file says that it was not written for everybody.
     """
     import pandas
 
     texts = frame[text_column].fillna("").astype(str)
 
-    def cells(wanted):
-        """Of these columns, the first that says something, row by row; files of several sites have several."""
-        columns = [find_column(list(frame.columns), [name]) for name in wanted]
-        found = [frame[column].fillna("").astype(str).str.strip() for column in columns if column is not None]
-        return functools.reduce(lambda first, other: first.where(_is_something(first), other), found) if found else None
+    def first_filled(names):
+        """Return, row by row, the first filled cell of these columns (files of several sites have several), or None."""
+        columns = [find_column(list(frame.columns), [name]) for name in names]
+        cells = [frame[column].fillna("").astype(str).str.strip() for column in columns if column is not None]
+        return functools.reduce(lambda first, other: first.where(_is_filled(first), other), cells) if cells else None
 
-    kinds = cells(TYPE_COLUMNS)
+    kinds = first_filled(TYPE_COLUMNS)
     if kinds is not None:
         kinds = kinds.str.lower()
         if not set(kinds.unique()) - {""} <= TYPES:
             kinds = None
 
-    if (replied_to := cells(REPLY_COLUMNS)) is not None:
-        is_reply = _is_something(replied_to)
+    if (replied_to := first_filled(REPLY_COLUMNS)) is not None:
+        is_reply = _is_filled(replied_to)
     elif kinds is not None:
         is_reply = kinds.isin({"reply", "replied_to"})
     else:
-        is_reply = texts.str.lstrip().str.startswith("@") & texts_tell
+        is_reply = texts.str.lstrip().str.startswith("@") & infer_from_text
 
-    is_retweet = texts.str.match(r"\s*RT @") & texts_tell
+    is_retweet = texts.str.match(r"\s*RT @") & infer_from_text
     if kinds is not None:
         is_retweet |= kinds.isin({"retweet", "retweeted"})
-    if (marks := cells(RETWEET_MARKS)) is not None:
+    if (marks := first_filled(RETWEET_MARKS)) is not None:
         is_retweet |= marks.str.lower().isin(TRUE)
-    if (originals := cells(RETWEETED_COLUMNS)) is not None:
-        is_retweet |= _is_something(originals)
+    if (originals := first_filled(RETWEETED_COLUMNS)) is not None:
+        is_retweet |= _is_filled(originals)
 
     rows = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
-    threads = cells(THREAD_COLUMNS)
-    groups = rows if threads is None else threads.where(_is_something(threads), rows)
-    ids = cells(ID_COLUMNS)
-    languages = cells(LANGUAGE_COLUMNS)
-    visibility = cells(("visibility",))
-    warnings = cells(("content_warning",))
+    threads = first_filled(THREAD_COLUMNS)
+    groups = rows if threads is None else threads.where(_is_filled(threads), rows)
+    ids = first_filled(ID_COLUMNS)
+    languages = first_filled(LANGUAGE_COLUMNS)
+    visibility = first_filled(("visibility",))
+    warnings = first_filled(("content_warning",))
     return pandas.DataFrame(
         {
             "text": texts,
-            # Numbers instead of what the file calls them, which in the fediverse are addresses with names in them.
+            # Numbers instead of the file's own names, which in the fediverse are addresses with people's names in them.
             "group": [f"thread {number}" for number in pandas.factorize(groups)[0]],
             "language": None if languages is None else languages.str.lower(),
             "is_reply": is_reply,
             "is_retweet": is_retweet,
             "is_private": False if visibility is None else ~visibility.str.lower().isin(PUBLIC),
             "content_warning": "" if warnings is None else warnings,
-            "id": None if ids is None else _last_of_address(ids),
-            "date": cells(DATE_COLUMNS),
-            "user": cells(USER_COLUMNS),
+            "id": None if ids is None else _id_of_address(ids),
+            "date": first_filled(DATE_COLUMNS),
+            "user": first_filled(USER_COLUMNS),
         }
     )
 
 
-def _last_of_address(ids: "pandas.Series") -> "pandas.Series":
-    """In the fediverse ids are addresses, which end in the number."""
+def _id_of_address(ids: "pandas.Series") -> "pandas.Series":
+    """Return the number at the end of ids that are addresses, as in the fediverse."""
     if not ids.str.contains("/", regex=False).any():
         return ids
     return ids.str.removesuffix("/activity").str.rpartition("/")[2]
 
 
-def _is_something(cells: "pandas.Series") -> "pandas.Series":
-    return ~cells.str.lower().isin(NOTHING)
+def _is_filled(cells: "pandas.Series") -> "pandas.Series":
+    return ~cells.str.lower().isin(BLANK)
 
 
 TWEETS = Task(
