@@ -1,4 +1,4 @@
-"""From rows of instructions and lists of turns to conversations, and what is counted as of no use."""
+"""From rows of instructions and lists of turns to conversations, and which rows are unusable."""
 
 import json
 
@@ -7,7 +7,6 @@ import pytest
 
 from utils.errors import DataError
 from utils.preprocessing.conversations import read_conversations
-from utils.reading.read_frame import NOT_TEXT, read_frame
 
 
 def written(folder, name, content):
@@ -105,7 +104,7 @@ def test_a_question_and_its_answer(found, question, answer, name):
     assert [conversation.messages for conversation in read.kept] == [[user("Who?"), assistant("I.")]]
 
 
-def test_texts_are_stripped_and_otherwise_as_they_are(messages):
+def test_texts_are_stripped_and_otherwise_unchanged(messages):
     row = {"instruction": " Fix\r\nit. ", "input": "if x:\r\n\treturn &lt;b&gt;  1\n", "output": "\n  a\n    b\t\n"}
     assert messages(row) == [user("Fix\nit.", "if x:\n\treturn &lt;b&gt;  1"), assistant("a\n    b")]
 
@@ -121,7 +120,7 @@ def test_an_empty_input_is_no_input(messages, given):
     assert messages({"instruction": "Go.", "input": given, "output": "Gone."}) == [user("Go."), assistant("Gone.")]
 
 
-def test_ids_languages_and_places(tmp_path):
+def test_ids_languages_and_locations(tmp_path):
     first = written(tmp_path, "a.jsonl", [{"prompt": "a", "response": "b", "id": 7, "lang": " EN"}] * 2)
     second = written(tmp_path, "b.csv", [{"question": "a", "answer": "b"}])
     read, sources = read_conversations([str(first), str(second)])
@@ -150,11 +149,11 @@ def test_ids_languages_and_places(tmp_path):
         ({"system": ["3"]}, "the system message is not a text"),
     ],
 )
-def test_rows_of_no_use(dropped, change, reason):
+def test_unusable_rows(dropped, change, reason):
     assert dropped({"instruction": "Add.", "input": "1 2", "output": "3"} | change) == reason
 
 
-def test_what_is_no_text_in_parquet(found):
+def test_cells_of_parquet_that_are_not_text(found):
     read = found([{"prompt": "a", "response": ["b", "c"]}, {"prompt": "a", "response": None}], name="a.parquet")
     assert (read.kept, read.dropped) == ([], {"no answer": 1, "the answer is not a text": 1})
 
@@ -162,18 +161,6 @@ def test_what_is_no_text_in_parquet(found):
 def test_a_text_that_looks_like_json_is_a_text(messages):
     assert messages({"prompt": "List.", "response": '["a"]'}) == [user("List."), assistant('["a"]')]
     assert messages({"prompt": "Is it?", "response": "true"}) == [user("Is it?"), assistant("true")]
-
-
-def test_reading_says_which_cells_were_no_text(tmp_path):
-    first = written(tmp_path, "a.jsonl", [{"x": "a", "y": "t"}, {"x": ["a"], "y": "t"}, {"x": True, "y": "t"}])
-    second = written(tmp_path, "b.csv", "X,y\ntrue,[1]\n")
-    third = written(tmp_path, "c.json", [{"y": {"a": 1}, "z": None}, {"y": 1.50, "z": 2}])
-    frame, _ = read_frame([first, second, third])
-    assert frame["x"].tolist()[:4] == ["a", '["a"]', "true", "true"]
-    assert frame["y"].tolist() == ["t", "t", "t", "[1]", '{"a":1}', "1.5"]
-    assert frame.attrs[NOT_TEXT] == {"x": bytes([0, 1, 1, 0, 0, 0]), "y": bytes([0, 0, 0, 0, 1, 0])}
-    assert read_frame([first])[0].attrs[NOT_TEXT] == {"x": bytes([0, 1, 1])}
-    assert read_frame([second])[0].attrs[NOT_TEXT] == {}
 
 
 # Placeholders ---------------------------------------------------------------------------------------------------------
@@ -214,7 +201,7 @@ def test_turns_as_json_in_a_text(messages):
         ([{"role": "Human", "content": "a"}, {"role": "model", "text": 2.5}], [user("a"), assistant("2.5")], None),
     ],
 )
-def test_turns_that_serve(messages, turns, first, every):
+def test_usable_turns(messages, turns, first, every):
     assert messages({"messages": turns}) == first
     assert messages({"messages": turns}, multi_turn=True) == (every or first)
 
@@ -255,7 +242,7 @@ def test_answers_before_the_first_instruction_are_left_out(found, multi_turn, be
         ("['\\\\d', '", "messages that are no list"),
     ],
 )
-def test_turns_of_no_use(dropped, turns, reason, multi_turn):
+def test_unusable_turns(dropped, turns, reason, multi_turn):
     assert dropped({"messages": turns}, multi_turn=multi_turn) == reason
 
 
@@ -268,7 +255,7 @@ def test_turns_of_no_use(dropped, turns, reason, multi_turn):
         ([user("e"), {"role": "tool", "content": "f"}, assistant("g")], "a role other than system, user and assistant"),
     ],
 )
-def test_later_turns_of_no_use_matter_with_multi_turn_alone(messages, dropped, rest, reason):
+def test_later_unusable_turns_matter_only_with_multi_turn(messages, dropped, rest, reason):
     assert messages({"messages": [*CHAT, *rest]}) == CHAT[:2]
     assert dropped({"messages": [*CHAT, *rest]}, multi_turn=True) == reason
 
@@ -293,7 +280,7 @@ def test_files_of_several_kinds(tmp_path):
 @pytest.mark.parametrize(
     "row", [{"instruction": "a", "label": "b"}, {"output": "a", "input": "b"}, {"text": "### Instruction: a"}]
 )
-def test_a_file_without_the_columns_is_named_with_those_that_it_has(tmp_path, row):
+def test_the_error_for_missing_columns_lists_the_columns(tmp_path, row):
     good = written(tmp_path, "good.jsonl", [{"prompt": "a", "response": "b"}])
     bad = written(tmp_path, "bad.jsonl", [row])
     there = ", ".join(map(repr, row))
@@ -306,5 +293,5 @@ def test_a_file_without_the_columns_is_named_with_those_that_it_has(tmp_path, ro
         assert caught.value.hint == "give the columns these names"
 
 
-def test_a_column_of_nulls_is_there(dropped):
+def test_a_column_of_nulls_counts_as_present(dropped):
     assert dropped({"instruction": "a", "output": None}) == "no answer"

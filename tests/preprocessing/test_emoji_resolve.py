@@ -52,7 +52,7 @@ def test_the_emoji_of_a_row(text, code_points, expected, changes):
         ({"text": "😀", "description": "it is u+1f600"}, "description contains its emoji"),
     ],
 )
-def test_why_a_row_is_of_no_use(cells, reason):
+def test_why_a_row_is_unusable(cells, reason):
     with pytest.raises(UnusableEmojiError) as caught:
         row_of(**cells)
     assert str(caught.value) == reason
@@ -70,7 +70,7 @@ def test_why_a_row_is_of_no_use(cells, reason):
         ("1", "1"),
     ],
 )
-def test_a_description_is_left_as_it_is_but_for_its_marks(cell, description):
+def test_descriptions_are_normalized(cell, description):
     assert row_of("😀", cell).description == description
 
 

@@ -43,7 +43,7 @@ NEWER = "\U0001faff"  # reserved for emoji to come
         '["1F468", "200D", "1F33E"]',
     ],
 )
-def test_code_points_in_every_writing(cell):
+def test_code_points_in_every_notation(cell):
     assert parse_code_points(cell) == "👨\u200d🌾"
 
 
@@ -57,24 +57,24 @@ def test_code_points_are_text(cell, text):
 
 
 @pytest.mark.parametrize("cell", ["grinning", "n/a", "110000", "FFFFFFFF", "D83D", "DE00 D83D", "1F468 ?", "123456789"])
-def test_what_is_no_code_point(cell):
+def test_cells_without_code_points(cell):
     assert parse_code_points(cell) is None
 
 
 @pytest.mark.parametrize(
     "cell", ["2.6E+10", "2.63E+03", "2,63E+03", "1E+10", "2.6e+10", "2.3E9", "1F468 2.00E+05", "2.639E-05"]
 )
-def test_what_a_spreadsheet_makes_of_them(cell):
+def test_numbers_that_a_spreadsheet_made_of_code_points(cell):
     assert spreadsheet_number(cell) in cell
     assert spreadsheet_number(cell) is not None
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1))
-def test_written_code_points_are_read_again(text):
+def test_formatted_code_points_parse_back(text):
     assert parse_code_points(format_code_points(text)) == text
 
 
-def test_code_points_are_written_with_four_digits_or_more():
+def test_code_points_have_at_least_four_digits():
     assert format_code_points("#️⃣👨") == "0023 FE0F 20E3 1F468"
 
 
@@ -106,7 +106,7 @@ def test_the_fully_qualified_form(text, expected):
     "text",
     ["", "a", "not an emoji", "1", "#", "😀😀", "😀 😀", "😀!", "\u200d", "\ufe0f", "🇫", "🀀", "😀\u200d", "∞", "ðŸ˜€"],
 )
-def test_what_is_no_emoji(text):
+def test_texts_that_are_not_an_emoji(text):
     assert fully_qualified(text) is None
 
 
@@ -169,7 +169,7 @@ def test_every_name_of_the_package_is_found():
         ("1F483", ["💃", "🕺🏽"]),
     ],
 )
-def test_looks_are_no_concepts(concept, members):
+def test_looks_do_not_change_the_concept(concept, members):
     assert {concept_of(member) for member in members} == {concept}
 
 
@@ -220,7 +220,7 @@ def test_concepts_agree_with_the_names():
         }, names
 
 
-def test_a_fifth_of_the_skin_tones_is_left_to_train_on():
+def test_a_fifth_of_the_skin_tones_is_kept():
     tones = ["\U0001f3fb", "\U0001f3fc", "\U0001f3fd", "\U0001f3fe", "\U0001f3ff"]
     emoji = [one + tone for one in "👋✋👌" for tone in ("", *tones)]
     rows = subsample_skin_tones(emoji, seed=3)

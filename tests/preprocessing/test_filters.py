@@ -1,10 +1,10 @@
-"""Which rows are kept, and what is said of the others."""
+"""Which rows are kept, and how the dropped ones are reported."""
 
-import random
 from dataclasses import replace
 
 import pandas as pd
 import pytest
+from sentences import sentence
 
 from utils.errors import DataError
 from utils.preprocessing.filters import HINTS, Filters, describe_drops, filter_rows, filter_warnings
@@ -16,9 +16,7 @@ ALL = Filters(
     keep_content_warnings=True,
     max_words=1000,
 )
-# Texts that are no near duplicates of each other.
-WORDS = "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt"
-DISTINCT = [" ".join(random.Random(number).sample(WORDS.split(), 6)) for number in range(40)]
+DISTINCT = [sentence(number) for number in range(40)]
 
 
 def rows(*texts, **columns):
@@ -88,7 +86,7 @@ def test_each_reason_is_counted_once_and_in_order():
     ]
 
 
-def test_what_is_asked_for_is_kept():
+def test_replies_and_retweets_are_kept_on_request():
     frame = rows(*DISTINCT[:4], is_reply=[True, False, True, False], is_retweet=[False, True, True, False])
     assert kept(frame).texts == DISTINCT[:4]
     assert kept(frame, keep_replies=False).texts == [DISTINCT[1], DISTINCT[3]]
@@ -128,7 +126,7 @@ def test_excluded_words_are_whole_words_in_any_case():
     assert filtered.dropped == {"excluded word": 5}
 
 
-def test_a_language_that_is_not_there_lists_those_that_are():
+def test_the_error_for_a_missing_language_lists_the_others():
     frame = rows(*DISTINCT[:4], language=["en", "fr", "", None])
     with pytest.raises(DataError) as caught:
         kept(frame, language="de")
@@ -138,7 +136,7 @@ def test_a_language_that_is_not_there_lists_those_that_are():
         kept(rows(*DISTINCT[:4]), language="de")
 
 
-def test_sample_and_max_rows_keep_so_many_in_order():
+def test_sample_and_max_rows_keep_the_order():
     frame = rows(*DISTINCT)
     everything = kept(frame).texts
     total = len(everything)
@@ -185,7 +183,7 @@ def test_the_seed_decides_the_sample():
         (rows("x", "y z"), {"max_words": 1, "exclude": ("x",)}, "1 too long, 1 excluded word", "raise --max_words"),
     ],
 )
-def test_when_nothing_is_left_the_filters_are_named(frame, changes, problem, hint):
+def test_the_error_for_no_rows_names_the_filters(frame, changes, problem, hint):
     with pytest.raises(DataError) as caught:
         kept(frame, **changes)
     assert problem in caught.value.problem
@@ -209,7 +207,7 @@ def test_fewer_than_three_texts_are_all_shown():
     assert filtered.samples == [{"before": text, "after": text} for text in DISTINCT[:2]]
 
 
-def test_a_filter_that_takes_more_than_half_is_pointed_out():
+def test_a_filter_that_drops_more_than_half_gives_a_warning():
     dropped = {"reply": 50, "too short": 51, "not sampled": 90, "near duplicate": 60}
     assert filter_warnings(100, dropped) == ["51 of 100 rows were dropped (too short): lower --min_words"]
     assert filter_warnings(3000, {"retweet": 2500}) == [
@@ -218,7 +216,7 @@ def test_a_filter_that_takes_more_than_half_is_pointed_out():
     assert filter_warnings(0, {}) == []
 
 
-def test_describe():
+def test_drops_as_part_of_a_sentence():
     assert describe_drops({"reply": 2, "too short": 1}) == "2 reply, 1 too short"
     assert describe_drops({}) == ""
 
@@ -250,7 +248,7 @@ def test_conflicts_are_those_of_the_cleaned_texts():
     assert (filtered.texts, filtered.labels) == (["Good phone", *DISTINCT[:2]], ["1", "0", "1"])
 
 
-def test_near_duplicates_have_one_label():
+def test_near_duplicates_are_those_with_the_same_label():
     texts = [DISTINCT[0], DISTINCT[0] + " a", DISTINCT[0] + " b", DISTINCT[0] + " c"]
     filtered = kept(rows(*texts, label=["0", "1", "0", "1"], left_out=False))
     assert filtered.texts == texts[:2]

@@ -26,7 +26,7 @@ TEXTS = [
 ]
 
 
-def test_what_is_prepared():
+def test_cleaned_texts():
     cleaning = Cleaning()
     found = clean_texts(TEXTS, cleaning)
     assert found.texts == [clean(text, cleaning) for text in TEXTS]
@@ -43,7 +43,7 @@ def test_what_is_prepared():
     }
 
 
-def test_several_processes_find_the_same(monkeypatch):
+def test_several_processes_give_the_same_result(monkeypatch):
     monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 9)
     texts = [f"{text} {number}" for number, text in enumerate(TEXTS * 4)]
     cleaning = Cleaning(hashtags="remove")
@@ -52,7 +52,7 @@ def test_several_processes_find_the_same(monkeypatch):
     assert list(together.noise_counts) == list(alone.noise_counts)  # the report has them in the order of cleaning
 
 
-def test_an_error_in_a_process_is_the_error_without(monkeypatch):
+def test_a_worker_process_raises_the_same_error(monkeypatch):
     monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 3)
     for processes in (1, 2):
         with pytest.raises(AttributeError, match="encode"):
@@ -94,14 +94,14 @@ def test_ctrl_c_leaves_no_process_and_no_file(busy):
     assert list(output.parent.iterdir()) == []
 
 
-def test_no_process_outlives_the_one_that_started_it(busy):
+def test_worker_processes_end_with_their_parent(busy):
     process, children, _ = busy
     assert len(workers_of(children)) == 2
     process.kill()
     assert psutil.wait_procs(children, timeout=30)[1] == []
 
 
-def test_a_process_that_is_killed_is_one_error(busy):
+def test_a_killed_worker_process_is_one_error(busy):
     process, children, output = busy
     workers_of(children)[0].kill()
     out, err = process.communicate(timeout=60)

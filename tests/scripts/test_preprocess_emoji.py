@@ -127,7 +127,7 @@ def test_every_row_is_written_in_the_template(made, target):
             assert ids[-1] == tokenizer.eos_token_id
 
 
-def test_a_concept_stands_on_one_side(made):
+def test_a_concept_is_in_one_split(made):
     data = made(SAMPLE.read_text(encoding="utf-8"))
     groups = [set(split.group) for split in data.splits.values()]
     assert [len(side) for side in groups] == [53, 7, 6]
@@ -212,7 +212,7 @@ def test_variants_and_components_by_their_status(made):
     assert "light skin tone" not in found
 
 
-def test_components_stay_where_there_is_nothing_else(made):
+def test_components_are_kept_if_there_is_nothing_else(made):
     tones = ["🏻,light", "🏼,medium-light", "🏽,medium", "🏾,medium-dark", "🏿,dark", "🦰,red hair"]
     assert len(rows_of(made("\n".join(["emoji,name", *tones])))) == 6
 
@@ -233,7 +233,7 @@ def test_the_builtin_table(made):
     }
 
 
-def test_aliases_are_further_descriptions(made):
+def test_aliases_add_descriptions(made):
     data = made(f"emoji,name\n{PLAIN}\n🥶,Freezing Face", "--aliases", "en,fr", "--max_words", "2")
     found = pairs_of(data)
     assert [row for row in found if row[1] == "🥶"] == [
@@ -263,7 +263,7 @@ def test_filters_and_samples(made):
     assert rows_of(made(table, "--sample", "0.5")) == rows_of(half)
 
 
-def test_descriptions_of_several_emoji_are_reported(call):
+def test_shared_descriptions_are_reported(call):
     code, out, err = call(f"emoji,name\n{PLAIN}\n🗝,Key", "--json")
     assert code == 0
     assert json.loads(out)["emoji"]["shared_example"] == ["key", ["🔑", "🗝️"]]
@@ -341,7 +341,7 @@ def test_no_usable_row(refused):
     refused(3, words, "emoji,name,codepoints\nðŸ??,a,1F600\n😀,b,1F601\n")
 
 
-def test_a_reason_that_takes_most_of_the_table_is_pointed_out(call):
+def test_a_reason_that_drops_most_rows_gives_a_warning(call):
     wrong = "\n".join(f"🐱,cat {number},1F436" for number in range(13))
     table = "\n".join(["emoji,name,codepoints", *(f"{line}," for line in PLAIN.splitlines()), wrong])
     code, _, err = call(table)
@@ -350,7 +350,7 @@ def test_a_reason_that_takes_most_of_the_table_is_pointed_out(call):
     assert "warning" not in call(table.rpartition("\n")[0])[2]
 
 
-def test_words_in_another_order_are_no_new_wording(made):
+def test_another_word_order_is_not_a_new_wording(made):
     lines = [
         f"{line}\n{line.partition(',')[0]},{' '.join(reversed(line.partition(',')[2].split()))} {extra}".rstrip()
         for line in PLAIN.splitlines()
@@ -383,7 +383,7 @@ def test_an_emoji_that_the_tokenizer_cannot_encode(call, word_model, tmp_path):
     assert "🦊" not in [text for text, *_ in data.recipe["targets"]]
 
 
-def test_a_tokenizer_that_can_encode_none(refused, word_model):
+def test_a_tokenizer_that_can_encode_no_emoji(refused, word_model):
     letters = "".join(chr(point) for point in range(32, 127)) + "\n"
     words = ["cannot encode any of the 12 emoji, e.g. 😀 (1F600)"]
     hint = refused(3, words, f"emoji,name\n{PLAIN}", "--model", word_model(letters))
@@ -410,7 +410,7 @@ def test_letters_alone_are_enough_for_code_points(made, word_model):
         ("--scrape", "telegram-channel", "cats"),
     ],
 )
-def test_flags_that_say_nothing_of_emoji(refused, words):
+def test_flags_that_do_nothing_for_emoji(refused, words):
     refused(2, [f"{words[0]} is for ", "not for tables of emoji"], f"emoji,name\n{PLAIN}", *words)
 
 

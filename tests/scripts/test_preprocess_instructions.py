@@ -1,13 +1,13 @@
 """preprocess.py --task alpaca: from files of instructions to the processed pickle, with the model `tiny`."""
 
 import json
-import random
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from running import run_script
+from sentences import sentence
 from small_models import random_model, tiny_tokenizer
 
 import preprocess
@@ -17,10 +17,6 @@ from utils.text.cleaning import CHOICES
 from utils.text.words import count_words
 
 SAMPLE = Path(__file__).parent.parent.parent / "data" / "samples" / "instructions.jsonl"
-WORDS = (
-    "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt raven "
-    "sugar tulip umbra velvet walnut xenon yarrow zebra apple brick cloud dream eagle flute grape honey ideal"
-)
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
@@ -28,11 +24,6 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
 SYSTEM_TEMPLATE = CHAT_TEMPLATE.replace("{{ raise_exception('no system here') }}", "")
-
-
-def sentence(number, words=7):
-    """No two are near duplicates."""
-    return " ".join(random.Random(number).sample(WORDS.split(), words))
 
 
 def pairs(number=24):
@@ -179,7 +170,7 @@ def test_the_ids_of_the_file_are_kept(made):
 # What is dropped ------------------------------------------------------------------------------------------------------
 
 
-def test_duplicates_and_rows_of_no_use(made):
+def test_duplicates_and_unusable_rows(made):
     rows = pairs()
     shouted = {name: text.upper() + "!" for name, text in rows[0].items()}
     nearly = {**rows[1], "output": rows[1]["output"] + "s"}
@@ -206,14 +197,14 @@ def test_lengths_are_those_of_the_answers(made):
     assert rows_of(data) == rows_of(made(pairs()))
 
 
-def test_a_filter_that_takes_most_rows_is_pointed_out(call):
+def test_a_filter_that_drops_most_rows_gives_a_warning(call):
     rows = [*pairs(), *({"instruction": sentence(n), "output": "yes"} for n in range(100, 140))]
     code, _, err = call(rows, "--min_words", 2)
     assert code == 0
     assert "warning: 40 of 64 rows were dropped (too short): lower --min_words" in err
 
 
-def test_words_are_excluded_wherever_they_stand(made):
+def test_excluded_words_count_in_every_message(made):
     rows = pairs()
     rows += [{"instruction": "Tell me a Secret.", "output": sentence(300)}]
     rows += [{"instruction": sentence(301), "input": "secret", "output": sentence(302)}]
@@ -231,7 +222,7 @@ def test_one_language(made, refused):
     assert {answer for _, answer in rows_of(data)} == {row["output"] for row in rows if row["language"] == "pt-BR"}
 
 
-def test_a_language_that_is_not_there(refused):
+def test_a_missing_language(refused):
     rows = [{**row, "lang": "en"} for row in pairs()]
     assert "choose one" in refused(3, ["no row is in the language 'fr': the languages are en"], rows, "--lang", "fr")
     refused(3, ["the data has no language column"], pairs(), "--lang", "fr")
@@ -262,7 +253,7 @@ def test_nothing_left(refused):
 # Groups ---------------------------------------------------------------------------------------------------------------
 
 
-def test_no_instruction_stands_on_two_sides(made):
+def test_no_instruction_is_in_two_splits(made):
     rows = [
         {
             "instruction": f"{sentence(n % 30)}{'.!'[n % 2]}".title(),
@@ -353,7 +344,7 @@ def test_a_system_message_is_left_out_where_the_template_has_no_place(call, made
 # Length hints ---------------------------------------------------------------------------------------------------------
 
 
-def test_half_of_the_training_prompts_name_the_length_of_their_answer(made):
+def test_half_of_the_training_prompts_ask_for_the_length_of_their_answer(made):
     rows = [{"instruction": sentence(n), "output": sentence(n + 200, 1 + n % 30)} for n in range(120)]
     data = made(rows, "--length_hints")
     plain = made(rows)
@@ -384,7 +375,7 @@ def test_half_of_the_training_prompts_name_the_length_of_their_answer(made):
     assert other != train.metadata["messages"]
 
 
-def test_answers_of_one_length_are_pointed_out(call):
+def test_answers_of_one_length_give_a_warning(call):
     code, _, err = call(pairs(), "--length_hints")
     assert code == 0
     assert "warning: the answers have too few lengths to learn all of short, medium, long" in err
@@ -445,14 +436,14 @@ def test_labels_are_not_for_instructions(refused):
 
 @pytest.mark.parametrize("flag", [("--template", "plain"), ("--multi_turn",), ("--length_hints",)])
 @pytest.mark.parametrize("task", [(), ("--task", "reviews")])
-def test_flags_for_instructions_alone(refused, flag, task):
+def test_flags_only_for_instructions(refused, flag, task):
     assert (
         refused(2, [f"{flag[0]} is for instructions"], pairs(), *flag, task=task)
         == "remove it, or choose --task alpaca"
     )
 
 
-def test_instructions_without_the_task_are_pointed_at(refused, call):
+def test_instructions_without_the_task_give_a_hint(refused, call):
     rows = pairs()
     refused(3, ["no column looks like the text of tweets"], rows, task=())
     assert "look like instructions and answers; to learn to answer: --task alpaca" in call(rows, task=())[2]

@@ -1,13 +1,13 @@
-"""preprocess.py --task reviews: from labelled files of every kind to the processed pickle, with the model `tiny`."""
+"""preprocess.py --task reviews: from labeled files of every kind to the processed pickle, with the model `tiny`."""
 
 import csv
 import io
 import json
-import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from sentences import WORDS, sentence
 
 import preprocess
 from utils.cli import run
@@ -16,15 +16,6 @@ from utils.models.tokenization import tokenizer_fingerprint
 from utils.tasks.tasks import TASKS
 
 SAMPLE = Path(__file__).parent.parent.parent / "data" / "samples" / "reviews.csv"
-WORDS = (
-    "amber basil cedar daisy ember fjord grove heron ivory jolly koala lemon mango nylon olive piano quilt raven "
-    "sugar tulip umbra velvet walnut xenon yarrow zebra apple brick cloud dream eagle flute grape honey ideal"
-)
-
-
-def sentence(number):
-    """Seven words; no two are near duplicates."""
-    return " ".join(random.Random(number).sample(WORDS.split(), 7))
 
 
 def rows_of(*labels, each=10):
@@ -132,8 +123,8 @@ def test_the_report_has_the_labels(call):
     assert "label 32 50.0% positive: train 23, validation 3, test 6" in lines
 
 
-def test_no_limit_of_length_unless_asked(made):
-    long = " ".join(WORDS.split() * 3000)
+def test_no_length_limit_by_default(made):
+    long = " ".join(WORDS * 3000)
     content = table(["text", "label"], [*rows_of("0", "1"), (long, "1"), ("ok", "0")])
     assert {long, "ok"} < labelled(made("a.csv", content)).keys()
     data = made("a.csv", content, "--min_words", 2, "--max_words", 100)
@@ -163,7 +154,7 @@ def test_every_class_is_in_every_split_however_rare(made):
         ("what is said", "Sentiment"),
     ],
 )
-def test_columns_are_recognised_by_name(made, header):
+def test_columns_are_recognized_by_name(made, header):
     rows = rows_of("no", "yes")
     assert labelled(made("a.csv", table(header, rows))) == dict(rows)
 
@@ -203,7 +194,7 @@ def test_headerless_csv_with_more_columns(made):
     assert labelled(made("a.csv", table(None, rows))) == {text: label for label, _, _, text in rows}
 
 
-def test_unknown_names_are_no_data(refused):
+def test_unknown_column_names_are_not_data(refused):
     content = table(["said", "good", "shop"], [(*row, "x") for row in rows_of("0", "1")])
     problem, hint = refused(3, "a.csv", content)
     assert problem == "no column looks like the text of reviews; the columns are: 'said', 'good', 'shop'"
@@ -255,7 +246,7 @@ def test_stars_become_classes(made, call):
     assert "does not name" in call("a.csv", content, "--label_map", "1=0,5=1")[2]
 
 
-def test_a_class_of_the_map_without_rows_is_pointed_out(call):
+def test_a_class_of_the_map_without_rows_gives_a_warning(call):
     content = table(["text", "label"], rows_of("Good", "bad", "so so"))
     code, _, err = call("a.csv", content, "--label_map", "good=1,bad=0,none=2")
     assert code == 0
@@ -309,14 +300,14 @@ def test_threads_stay_together_with_labels(made):
         (" " * 10, (), "all 10 rows were dropped: 10 no label", "is --label_column the right one?"),
     ],
 )
-def test_labels_that_cannot_be_used(refused, labels, words, problem, hint):
+def test_unusable_labels(refused, labels, words, problem, hint):
     content = table(["text", "label"], [(sentence(number), label) for number, label in enumerate(labels)])
     said, suggested = refused(3, "a.csv", content, *words)
     assert problem in said
     assert hint in suggested
 
 
-def test_scores_are_no_classes_but_ranges_of_them_are(refused, made):
+def test_scores_are_not_classes_but_ranges_of_them_are(refused, made):
     rows = [(sentence(number), f"{number / 40:.3f}") for number in range(40)]
     problem, hint = refused(3, "a.csv", table(["text", "score"], rows))
     assert "column 'score' holds 40 different values in 40 rows" in problem
@@ -337,7 +328,7 @@ def test_scores_are_no_classes_but_ranges_of_them_are(refused, made):
         ),
         (
             [("b", 5), ("a", 1), ("a", 4), ("a", 0), ("b", 1), ("a", 4), ("b", 2)],
-            "the rows are in 5 groups that must stay together, which leaves no row of class 'a' for the validation split",
+            "5 groups that must stay together, which leaves no row of class 'a' for the validation split",
         ),
     ],
 )
@@ -358,7 +349,7 @@ def test_threads_that_leave_a_split_without_a_class(refused, rows, problem):
         (("--label_column", "text", "--text_column", "text"), "column 'text' cannot be both the text and the label"),
     ],
 )
-def test_a_command_line_that_cannot_be_used(refused, words, problem):
+def test_usage_errors(refused, words, problem):
     content = table(["text", "stars"], rows_of("1", "2")) if "--text_column" in words else ""  # empty is an error, too
     assert problem in refused(2, "a.csv", content, *words)[0]
 
@@ -373,7 +364,7 @@ def test_a_csv_that_grows_a_column(refused):
 HINT = "columns 'text' and 'sentiment' look like texts and labels; to classify: --task reviews"
 
 
-def test_labelled_texts_without_a_task_get_a_hint(call):
+def test_labeled_texts_without_a_task_give_a_hint(call):
     content = table(["text", "sentiment"], rows_of("0", "1"))
     code, _, err = call("a.csv", content, task=())
     assert (code, err.splitlines()[0]) == (0, HINT)
@@ -382,7 +373,7 @@ def test_labelled_texts_without_a_task_get_a_hint(call):
     assert (code, err.splitlines()[0]) == (3, HINT.replace("text", "Review", 1))
 
 
-def test_many_values_are_no_labels_to_hint_at(call):
+def test_many_values_give_no_hint_about_labels(call):
     scores = table(["text", "score"], [(sentence(number), number) for number in range(40)])
     code, _, err = call("a.csv", scores, task=())
     assert (code, "to classify" in err) == (0, False)
