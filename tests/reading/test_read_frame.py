@@ -16,7 +16,7 @@ import pytest
 from frames import checked, rows
 
 from utils.errors import DataError
-from utils.reading.read_frame import read_frame
+from utils.reading.read_frame import NOT_TEXT, read_frame
 
 SAMPLES = Path(__file__).parent.parent.parent / "data" / "samples"
 
@@ -73,6 +73,19 @@ def test_parquet_values_as_text(read):
 )
 def test_gzipped_text(read, name, content):
     assert read(name, gzip.compress(content.encode())).to_dict("list") == {"text": ["x"]}
+
+
+def test_cells_that_were_not_text_are_marked(tmp_path):
+    first, second, third = (tmp_path / name for name in ("a.jsonl", "b.csv", "c.json"))
+    first.write_text('{"x": "a", "y": "t"}\n{"x": ["a"], "y": "t"}\n{"x": true, "y": "t"}\n')
+    second.write_text("X,y\ntrue,[1]\n")
+    third.write_text('[{"y": {"a": 1}, "z": null}, {"y": 1.50, "z": 2}]')
+    frame, _ = read_frame([first, second, third])
+    assert frame["x"].tolist()[:4] == ["a", '["a"]', "true", "true"]
+    assert frame["y"].tolist() == ["t", "t", "t", "[1]", '{"a":1}', "1.50"]
+    assert frame.attrs[NOT_TEXT] == {"x": bytes([0, 1, 1, 0, 0, 0]), "y": bytes([0, 0, 0, 0, 1, 0])}
+    assert read_frame([first])[0].attrs[NOT_TEXT] == {"x": bytes([0, 1, 1])}
+    assert read_frame([second])[0].attrs[NOT_TEXT] == {}
 
 
 def test_files_are_joined_by_column_name(tmp_path):

@@ -44,10 +44,7 @@ def find_requested_column(columns: Sequence[str], requested: str) -> str | None:
 def columns_by_source(
     frame: "pandas.DataFrame", sources: Sequence["SourceFile"]
 ) -> Iterator[tuple["SourceFile", list[str]]]:
-    """Yield each source of a frame with its columns; of several sources, each has the columns that it fills.
-
-    A column in which every cell of a row's file is null counts only if the file is the only one.
-    """
+    """Yield each source of a frame with its columns: all if it is the only source, else those that it fills."""
     start = 0
     for source in sources:
         rows = frame.iloc[start : start + source.rows]
