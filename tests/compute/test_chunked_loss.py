@@ -1,4 +1,4 @@
-"""The head and the loss in one: figures and gradients are those of the model's own loss."""
+"""The loss in chunks of the vocabulary: values and gradients are those of the model's own loss."""
 
 import copy
 
@@ -9,8 +9,14 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from utils.compute import chunked_loss
 from utils.compute.batching import collate_texts
-from utils.compute.chunked_loss import has_plain_head, losses_instead_of_logits, mean_of_losses, token_losses
-from utils.compute.likelihood import nll_and_correct
+from utils.compute.chunked_loss import (
+    has_plain_head,
+    next_token_scoring,
+    nll_and_correct,
+    scores_as_logits,
+    supervised_logits,
+    token_scores,
+)
 from utils.training.freezing import untie_head
 
 ROWS = [
@@ -23,7 +29,7 @@ ROWS = [
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Several chunks, the last of them a shorter one."""
-    monkeypatch.setattr(chunked_loss, "_size", lambda matrix, tokens: 100)
+    monkeypatch.setattr(chunked_loss, "_chunk_size", lambda matrix, tokens: 100)
 
 
 def gradients(model, loss):
@@ -41,10 +47,10 @@ def test_loss_and_gradients_are_the_models_own(kind, head):
     own = gradients(model, model(**batch, use_cache=False).loss)
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     assert has_plain_head(model)
-    with losses_instead_of_logits(model, batch["labels"]):
+    with scores_as_logits(model, batch["labels"]):
         outputs = model(**inputs, use_cache=False)
     assert outputs.logits.shape == (5, 2)
-    found = gradients(model, mean_of_losses(outputs, batch["labels"]))
+    found = gradients(model, outputs.logits[:, 0].mean())
     for wanted, gradient in zip(own, found, strict=True):
         torch.testing.assert_close(gradient, wanted, atol=1e-5, rtol=1e-4)
     assert model(**inputs).logits.shape == (*batch["labels"].shape, 257)
@@ -55,21 +61,21 @@ def test_in_bfloat16_it_rounds_as_the_plain_loss_does():
     weight = torch.nn.Parameter(torch.randn(257, 32))
     with torch.autocast("cpu", torch.bfloat16):
         plain = torch.nn.functional.cross_entropy((hidden @ weight.T).float(), targets, reduction="none")
-        nats = token_losses(hidden, weight, targets)[:, 0]
-    torch.testing.assert_close(nats, plain, atol=1e-4, rtol=1e-4)
+        nll = token_scores(hidden, weight, targets)[:, 0]
+    torch.testing.assert_close(nll, plain, atol=1e-4, rtol=1e-4)
     share = torch.rand(40)
     wanted = torch.autograd.grad((plain * share).sum(), [hidden, weight])
-    found = torch.autograd.grad((nats * share).sum(), [hidden, weight])
+    found = torch.autograd.grad((nll * share).sum(), [hidden, weight])
     for one, other in zip(found, wanted, strict=True):
         assert (one - other).norm() < 0.01 * other.norm()
 
 
-def test_without_gradients_it_tells_where_the_target_led():
+def test_without_gradients_it_says_where_the_target_has_the_highest_logit():
     hidden, targets = torch.randn(200, 4), torch.randint(0, 257, (200,))
     weight = torch.randn(257, 4)
     weight[150] = weight[20]  # of equal logits, the first counts
     targets[:100] = (hidden @ weight.T).argmax(1)[:100]
-    found = token_losses(hidden, weight, targets)
+    found = token_scores(hidden, weight, targets)
     torch.testing.assert_close(found, nll_and_correct(hidden @ weight.T, targets))
     assert found[:100, 1].min() == 1
 
@@ -80,8 +86,8 @@ def test_the_copy_of_a_frozen_head_follows_its_weights():
     for change in (lambda: None, lambda: weight.mul_(2), lambda: setattr(weight, "data", torch.randn(257, 8))):
         change()
         with torch.autocast("cpu", torch.bfloat16):
-            found = token_losses(hidden, weight, targets)
-            fresh = token_losses(hidden, copy.deepcopy(weight), targets)
+            found = token_scores(hidden, weight, targets)
+            fresh = token_scores(hidden, copy.deepcopy(weight), targets)
         assert torch.equal(found, fresh)
 
 
@@ -97,3 +103,35 @@ def test_a_head_with_a_cap_is_not_plain():
         final_logit_softcapping=1.0,
     )
     assert not has_plain_head(Gemma2ForCausalLM(config))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_logits_of_supervised_positions_give_the_models_own_loss(kind):
+    batch = collate_texts(ROWS, pad_id=256)
+    model = random_model(kind)
+    names = [name for name, _ in model.named_parameters()]
+    own = torch.autograd.grad(model(**batch, use_cache=False).loss, list(model.parameters()))
+    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    with supervised_logits(model, batch["labels"]):
+        outputs = model(**inputs, use_cache=False)
+    assert outputs.logits.shape == (5, 257)
+    targets = torch.tensor([7, 256, 9, 256, 256])
+    found = torch.autograd.grad(nll_and_correct(outputs.logits, targets)[:, 0].mean(), list(model.parameters()))
+    for name, wanted, gradient in zip(names, own, found, strict=True):
+        torch.testing.assert_close(gradient, wanted, atol=1e-5, rtol=1e-4, msg=name)
+    assert model(**inputs).logits.shape == (*batch["labels"].shape, 257)
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_both_ways_give_the_same_scores(is_plain, monkeypatch):
+    model = random_model("llama")
+    batch = collate_texts(ROWS, pad_id=256)
+    labels = batch.pop("labels")
+    with torch.no_grad():
+        logits = model(**batch).logits[:, :-1][labels[:, 1:] != -100]
+        expected = nll_and_correct(logits, torch.tensor([7, 256, 9, 256, 256]))
+        monkeypatch.setattr(chunked_loss, "has_plain_head", lambda model: is_plain)
+        context, scores = next_token_scoring(model)
+        with context(model, labels):
+            found = scores(model(**batch).logits, labels)
+    torch.testing.assert_close(found, expected)

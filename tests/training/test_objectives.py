@@ -4,12 +4,26 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 from small_classifiers import labelled_data, opinions
+from small_models import END, random_model, tiny_tokenizer
 
 from utils.models import checkpoint
-from utils.training.objectives import classification
+from utils.training.objectives import classification, language_modeling
 from utils.training.rows import labelled_rows
 
 LABELS = ["neg", "pos", "unseen"]
+
+
+def test_a_part_of_a_batch_counts_by_its_share():
+    model = random_model("llama")
+    objective = language_modeling(checkpoint.Trained(model, tiny_tokenizer(), {}), [])
+    batch = objective.collate(
+        [{"input_ids": [END, 5, 6, END], "loss_start": 2}, {"input_ids": [END, 7], "loss_start": 1}]
+    )
+    with objective.forward_context(model, batch):
+        outputs = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+    mean = objective.loss(outputs, batch["labels"]).item()
+    assert objective.loss(outputs, batch["labels"], num_items_in_batch=20).item() == pytest.approx(mean * 3 / 20)
+    assert mean == pytest.approx(model(**batch).loss.item(), rel=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -1,87 +1,79 @@
-"""The loss of the next token where a head is more than a product: logits of the positions that have one to predict.
+"""The next-token loss: the head runs at the supervised positions only, and in chunks of the vocabulary.
 
-MERGED: The head and the loss in one: what tokens cost, without the logits of a whole batch in memory.
+The logits are the largest tensors of a small model's step: 50,000 numbers per token. Where they are the product of the
+hidden states and the head's matrix, each chunk stays in the processor's cache, and loss and gradient share the
+exponentials. With bfloat16 on a CPU, the head and the loss take half the time (docs/results.md).
 
-Logits are the largest tensors of a small model's step: 50,000 numbers a token, which a plain loss writes and reads ten
-times over in float32. Here the vocabulary comes in chunks that stay in the processor's cache, and the gradient is
-computed from the same logits at once. The arithmetic is the plain loss's: products in the dtype of autocast, the rest
-in float32.
+Plain call: `torch.nn.functional.cross_entropy(model(**inputs).logits.float(), targets)`. The arithmetic is the same
+(products in the dtype of autocast, the rest in float32), so results differ by the rounding of these products.
 """
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import torch
 from torch.utils.weak import WeakTensorKeyDictionary
+from transformers import PreTrainedModel
 
 from utils.compute.batching import IGNORED
 from utils.compute.last_block import compute_only
 from utils.compute.onednn_linear import onednn_matmul
 from utils.compute.patching import replaced_forward
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-
-@contextlib.contextmanager
-def only_supervised_logits(model: "PreTrainedModel", labels: torch.Tensor) -> Iterator[None]:
-    """While it lasts, the model's logits are those of supervised positions: (supervised tokens, vocabulary).
-
-    `labels` (texts, length) are those of `encoding.collate`. Half of what an instruction model reads is prompt and
-    padding, and logits of 50,000 tokens are the largest tensors of a step. A hook on the head does it, so that the
-    model is called as ever, also where it is wrapped for several processes.
-    """
-    predicts = supervised_positions(labels)
-    handle = model.get_output_embeddings().register_forward_pre_hook(lambda head, inputs: (inputs[0][predicts],))
-    try:
-        with compute_only(model, predicts):
-            yield
-    finally:
-        handle.remove()
-
-
-def supervised_positions(labels: torch.Tensor) -> torch.Tensor:
-    """Where there is a token to predict: a mask like `labels` (texts, length), whose next one counts there."""
-    predicts = torch.zeros_like(labels, dtype=torch.bool)
-    predicts[:, :-1] = labels[:, 1:] != IGNORED
-    return predicts
-
-
-def next_token_loss(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-    """The mean over supervised tokens, also where the batch comes in several parts of `num_items_in_batch` in all."""
-    targets = labels[:, 1:]
-    targets = targets[targets != IGNORED]
-    total = torch.nn.functional.cross_entropy(outputs["logits"].float(), targets, reduction="sum")
-    return total / (len(targets) if num_items_in_batch is None else num_items_in_batch)
-
-
-# Logits in a chunk: 4 MB of float32, measured on a CPU (docs/results.md). A GPU's calls cost more than its memory.
+# Logits per chunk: 4 MB of float32 on a CPU, as measured (docs/results.md). On a GPU, calls cost more than memory.
 CHUNK = {"cpu": 2**20}
-CHUNK_ELSEWHERE = 2**26
-_copies = WeakTensorKeyDictionary()
+CHUNK_ON_GPU = 2**26
+_casts = WeakTensorKeyDictionary()
+
+
+def next_token_scoring(model: PreTrainedModel) -> tuple[Callable, Callable]:
+    """Return (`context(model, labels)`, `scores(logits, labels)`) for labels (texts, length) of `collate_texts`.
+
+    `scores` turns the logits that the model returns within the context into (supervised tokens, 2) float32: the nll,
+    and 1 where the target has the highest logit. With gradients, the second column is 0.
+    """
+    if has_plain_head(model):
+        return scores_as_logits, lambda logits, labels: logits
+    return supervised_logits, lambda logits, labels: nll_and_correct(logits, _targets(labels))
 
 
 @contextlib.contextmanager
-def losses_instead_of_logits(model: "PreTrainedModel", labels: torch.Tensor) -> Iterator[None]:
-    """While it lasts, the head gives (supervised tokens, 2) in place of logits: those of `token_losses`.
-
-    `labels` (texts, length) are those of `encoding.collate`. The model is called as ever, also where it is wrapped for
-    several processes. Only for models of `has_plain_head`.
-    """
-    predicts = supervised_positions(labels)
-    targets = labels[:, 1:][predicts[:, :-1]]
+def scores_as_logits(model: PreTrainedModel, labels: torch.Tensor) -> Iterator[None]:
+    """Within the context, the model returns `token_scores` as its logits. For models of `has_plain_head`."""
+    needed = supervised_positions(labels)
     head = model.get_output_embeddings()
 
     def forward(hidden: torch.Tensor) -> torch.Tensor:
-        return token_losses(hidden[predicts], head.weight, targets)
+        return token_scores(hidden[needed], head.weight, _targets(labels))
 
-    with replaced_forward({head: forward}), compute_only(model, predicts):
+    with replaced_forward({head: forward}), compute_only(model, needed):
         yield
 
 
-def has_plain_head(model: "PreTrainedModel") -> bool:
-    """Whether the model's logits are its head's product and nothing else: no bias, scale or cap."""
+@contextlib.contextmanager
+def supervised_logits(model: PreTrainedModel, labels: torch.Tensor) -> Iterator[None]:
+    """Within the context, the model's logits are those of supervised positions: (supervised tokens, vocabulary)."""
+    needed = supervised_positions(labels)
+    head = model.get_output_embeddings()
+    run = head.forward
+    with replaced_forward({head: lambda hidden: run(hidden[needed])}), compute_only(model, needed):
+        yield
+
+
+def supervised_positions(labels: torch.Tensor) -> torch.Tensor:
+    """Return the mask (texts, length) of the positions that predict a supervised token: the one before each label."""
+    needed = torch.zeros_like(labels, dtype=torch.bool)
+    needed[:, :-1] = labels[:, 1:] != IGNORED
+    return needed
+
+
+def _targets(labels: torch.Tensor) -> torch.Tensor:
+    targets = labels[:, 1:]
+    return targets[targets != IGNORED]
+
+
+def has_plain_head(model: PreTrainedModel) -> bool:
+    """Whether the model's logits are the product of its head and nothing else: no bias, scale or cap."""
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear or head.bias is not None:
         return False
@@ -98,118 +90,119 @@ def has_plain_head(model: "PreTrainedModel") -> bool:
     return len(products) == 1 and bool(logits.any()) and torch.equal(products[0], logits)
 
 
-def token_losses(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(tokens, 2) float32: the nats of `targets` (tokens,) under the logits `hidden @ weight.T`; 1 where those lead.
+def nll_and_correct(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return (tokens, 2) float32: the nll of each target, and 1 where it has the highest logit (0 with gradients)."""
+    nll = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    correct = torch.zeros_like(nll) if logits.requires_grad else (logits.argmax(-1) == targets).float()
+    return torch.stack([nll, correct], dim=1)
 
-    `hidden` is (tokens, width), `weight` (vocabulary, width). Products are computed in autocast's dtype where it is on.
-    Where gradients are wanted, nobody looks at the second column, and it is 0.
+
+def token_scores(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return `nll_and_correct` of the logits `hidden @ weight.T`, which are computed in autocast's dtype.
+
+    `hidden` is (tokens, width), `weight` (vocabulary, width), `targets` (tokens,).
     """
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
     with torch.autocast(device, enabled=False):
         if torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad):
-            nats = _TokenLoss.apply(hidden, weight, targets, dtype)
-            return torch.stack([nats, torch.zeros_like(nats)], dim=1)
-        return _nll_and_correct(hidden.to(dtype), _in_dtype(weight, dtype), targets)
+            nll = _ChunkedLoss.apply(hidden, weight, targets, dtype)
+            return torch.stack([nll, torch.zeros_like(nll)], dim=1)
+        return _chunked_scores(hidden.to(dtype), _cast(weight, dtype), targets)
 
 
-def mean_of_losses(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
-    """The mean over supervised tokens, also where the batch comes in several parts of `num_items_in_batch` in all."""
-    nats = outputs["logits"][:, 0]
-    return nats.sum() / (len(nats) if num_items_in_batch is None else num_items_in_batch)
-
-
-class _TokenLoss(torch.autograd.Function):
-    """−log softmax(hidden @ weight.T)[target] of each token."""
+class _ChunkedLoss(torch.autograd.Function):
+    """The nll of each token."""
 
     @staticmethod
     def forward(ctx, hidden, weight, targets, dtype):
-        narrow, matrix = hidden.to(dtype), _in_dtype(weight, dtype)
-        powers, highest, totals = [], [], []
-        for _, chunk, buffer in _chunks(matrix, len(narrow)):
-            part = narrow @ chunk.T
-            tops, total = _powers(buffer.copy_(part))
-            highest.append(tops)
+        states, matrix = hidden.to(dtype), _cast(weight, dtype)
+        exponentials, maxima, totals = [], [], []
+        for chunk, buffer in _chunks(matrix, len(states)):
+            logits = states @ chunk.T
+            maximum, total = _exponentiate(buffer.copy_(logits))
+            exponentials.append(logits.copy_(buffer))
+            maxima.append(maximum)
             totals.append(total)
-            powers.append(part.copy_(buffer))
         total = torch.stack(totals).logsumexp(0)
-        ctx.save_for_backward(narrow, matrix, targets, (torch.stack(highest) - total).exp_(), *powers)
+        scales = (torch.stack(maxima) - total).exp_()
+        ctx.save_for_backward(states, matrix, targets, scales, *exponentials)
         ctx.dtypes = hidden.dtype, weight.dtype
-        return total - _picked(narrow, matrix, targets)
+        return total - _target_logits(states, matrix, targets)
 
     @staticmethod
     def backward(ctx, gradient):
-        narrow, matrix, targets, shares, *powers = ctx.saved_tensors
-        wants_hidden, wants_weight = ctx.needs_input_grad[:2]
-        gradient = gradient[:, None]
-        of_hidden = torch.zeros_like(narrow, dtype=torch.float32) if wants_hidden else None
-        of_weight = torch.empty_like(matrix, dtype=torch.float32) if wants_weight else None
-        weighted = (narrow * gradient).to(narrow.dtype)
-        for (first, chunk, _), share, part in zip(_chunks(matrix, len(narrow)), shares, powers, strict=True):
-            errors = part.mul_(share[:, None])
-            inside = ((targets >= first) & (targets < first + len(chunk))).nonzero()[:, 0]
-            errors[inside, targets[inside] - first] -= 1
-            if wants_hidden:
-                of_hidden += errors @ chunk
-            if wants_weight:
-                of_weight[first : first + len(chunk)] = errors.T @ weighted
+        states, matrix, targets, scales, *exponentials = ctx.saved_tensors
+        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        weighted = (states * gradient[:, None]).to(states.dtype)
+        of_hidden = -matrix[targets].float() if needs_hidden else None
+        of_weight = torch.empty_like(matrix, dtype=torch.float32) if needs_weight else None
+        first = 0
+        for scale, exponential in zip(scales, exponentials, strict=True):
+            rows = slice(first, first + exponential.shape[1])
+            probabilities = exponential.mul_(scale[:, None])
+            if needs_hidden:
+                of_hidden += probabilities @ matrix[rows]
+            if needs_weight:
+                of_weight[rows] = probabilities.T @ weighted
+            first = rows.stop
         hidden_dtype, weight_dtype = ctx.dtypes
         return (
-            of_hidden.mul_(gradient).to(hidden_dtype) if wants_hidden else None,
-            of_weight.to(weight_dtype) if wants_weight else None,
+            of_hidden.mul_(gradient[:, None]).to(hidden_dtype) if needs_hidden else None,
+            of_weight.index_add_(0, targets, weighted.float(), alpha=-1).to(weight_dtype) if needs_weight else None,
             None,
             None,
         )
 
 
-def _nll_and_correct(hidden: torch.Tensor, matrix: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    totals = []
+def _chunked_scores(states: torch.Tensor, matrix: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    totals, first = [], 0
     best = torch.full(targets.shape, -torch.inf, device=targets.device)
     best_id = torch.zeros_like(targets)
-    for first, chunk, buffer in _chunks(matrix, len(hidden)):
-        logits = buffer.copy_(onednn_matmul(hidden, chunk))
-        value, number = logits.max(1)
-        best_id = torch.where(value > best, first + number, best_id)
-        best = torch.maximum(best, value)
-        totals.append(_powers(logits)[1])
-    nats = torch.stack(totals).logsumexp(0) - _picked(hidden, matrix, targets)
-    return torch.stack([nats, (best_id == targets).float()], dim=1)
+    for chunk, buffer in _chunks(matrix, len(states)):
+        logits = buffer.copy_(onednn_matmul(states, chunk))
+        maximum, number = logits.max(1)
+        best_id = torch.where(maximum > best, first + number, best_id)
+        best = torch.maximum(best, maximum)
+        totals.append(_exponentiate(logits)[1])
+        first += len(chunk)
+    nll = torch.stack(totals).logsumexp(0) - _target_logits(states, matrix, targets)
+    return torch.stack([nll, (best_id == targets).float()], dim=1)
 
 
-def _powers(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn each row into exp(row − its highest value); those highest, and each row's log of its sum of exponentials.
-
-    PyTorch's logsumexp takes new memory every time.
-    """
-    highest = rows.amax(1)
-    rows.sub_(highest[:, None]).exp_()
-    return highest, rows.sum(1).log_().add_(highest)
-
-
-def _chunks(matrix: torch.Tensor, tokens: int) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """(first token id, rows of the head's matrix, float32 memory for their logits) until the vocabulary is through."""
-    size = _size(matrix, tokens)
+def _chunks(matrix: torch.Tensor, tokens: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield (rows of the head's matrix, a float32 buffer for their logits), which all chunks share."""
+    size = _chunk_size(matrix, tokens)
     buffer = torch.empty(tokens * size, device=matrix.device)
-    for first in range(0, len(matrix), size):
-        chunk = matrix[first : first + size]
-        yield first, chunk, buffer[: tokens * len(chunk)].view(tokens, len(chunk))
+    for chunk in matrix.split(size):
+        yield chunk, buffer[: tokens * len(chunk)].view(tokens, len(chunk))
 
 
-def _size(matrix: torch.Tensor, tokens: int) -> int:
-    return max(1024, CHUNK.get(matrix.device.type, CHUNK_ELSEWHERE) // max(1, tokens))
+def _chunk_size(matrix: torch.Tensor, tokens: int) -> int:
+    return max(1024, CHUNK.get(matrix.device.type, CHUNK_ON_GPU) // max(1, tokens))
 
 
-def _in_dtype(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The weight in that dtype; of one that does not change, the copy is made once."""
+def _exponentiate(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Replace each row by exp(row − maximum), and return (maximum, logsumexp) of the rows.
+
+    torch.logsumexp would allocate memory in every call.
+    """
+    maximum = logits.amax(1)
+    logits.sub_(maximum[:, None]).exp_()
+    return maximum, logits.sum(1).log_().add_(maximum)
+
+
+def _target_logits(states: torch.Tensor, matrix: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the logits of the targets, rounded as all logits are: a likelihood must not be above 1."""
+    return (states.float() * matrix[targets].float()).sum(1).to(matrix.dtype).float()
+
+
+def _cast(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return the weight in that dtype. A frozen weight is cast once."""
     if weight.dtype == dtype or weight.requires_grad:
         return weight.to(dtype)
     state = (weight.data_ptr(), weight._version, dtype)
-    if weight not in _copies or _copies[weight][0] != state:
-        with torch.inference_mode(False):  # validation may come first, and what it makes could not be trained with
-            _copies[weight] = state, weight.to(dtype)
-    return _copies[weight][1]
-
-
-def _picked(hidden: torch.Tensor, matrix: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The logits of the targets, rounded as all logits are: a likelihood must not be above 1."""
-    return (hidden.float() * matrix[targets].float()).sum(1).to(matrix.dtype).float()
+    if weight not in _casts or _casts[weight][0] != state:
+        with torch.inference_mode(False):  # validation may come first, and inference tensors cannot be trained with
+            _casts[weight] = state, weight.to(dtype)
+    return _casts[weight][1]

@@ -1,4 +1,7 @@
-"""Run modules with another `forward` for a while: the one place where this package changes a model's code."""
+"""Run modules with another `forward` for a while: the one place where this package changes what a model runs.
+
+Plain call: the module's own `forward`. The files that use this one state how results differ.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping

@@ -10,13 +10,7 @@ import torch
 from transformers import PreTrainedModel, TrainerCallback
 
 from utils.compute.batching import collate_labeled, collate_texts
-from utils.compute.chunked_loss import (
-    has_plain_head,
-    losses_instead_of_logits,
-    mean_of_losses,
-    next_token_loss,
-    only_supervised_logits,
-)
+from utils.compute.chunked_loss import next_token_scoring
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
 from utils.compute.likelihood import score_texts
 from utils.inference.classifier import classifier_logits
@@ -52,18 +46,23 @@ def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int |
     ends them, by default end-of-text.
     """
     end_of_text = start_and_end(base.tokenizer)[1]
-    plain = has_plain_head(base.model)
+    context, scores = next_token_scoring(base.model)
     skippable_modules(base.model)
-    head_rows = losses_instead_of_logits if plain else only_supervised_logits
     return Objective(
         collate=partial(collate_texts, pad_id=end_of_text),
-        loss=mean_of_losses if plain else next_token_loss,
-        forward_context=lambda model, inputs: head_rows(model, inputs["labels"]),
+        loss=partial(_mean_nll, scores),
+        forward_context=lambda model, inputs: context(model, inputs["labels"]),
         evaluate=_evaluate_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
         callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end)],
     )
+
+
+def _mean_nll(scores: Callable, outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
+    """Return the nll of the batch, divided by the supervised tokens of the optimizer step."""
+    nll = scores(outputs["logits"], labels)[:, 0]
+    return nll.sum() / (len(nll) if num_items_in_batch is None else num_items_in_batch)
 
 
 def _evaluate_likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
