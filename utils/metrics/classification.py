@@ -1,26 +1,26 @@
 """How well texts are classified: decisions, ranking and calibration, with bootstrap intervals."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import datasets
 import evaluate
 import numpy as np
 
-RESAMPLES = 1000
-PERCENTILES = (2.5, 97.5)
+from utils.metrics.bootstrap import ratio, resampled_counts, with_intervals
+
 BINS = 15
-CELLS_AT_ONCE = 1_000_000  # a block of resamples × texts float64 takes 8 MB
 _DESCRIPTION = f"""\
 Accuracy, precision, recall, F1, ROC-AUC, expected calibration error, Brier score, log loss and the confusion matrix.
 
-Precision, recall and F1 as scikit-learn has them with zero_division=0: "precision", "recall" and "f1" are of the second
-of two classes; the "macro_" ones are means over the classes that the truth or the predictions hold. ROC-AUC is of the
-second class's probability or, with more than two classes, the mean of every class against the rest.
-The expected calibration error (Guo et al. 2017) has their {BINS} bins of equal width over the probability of the
-predicted class: the mean distance between accuracy and mean probability in a bin, weighted by its texts. Equal width,
-since it is what others report, and since the bins stay the same in every resample. Chance alone makes this error larger
-than 0 where texts are few, in a resample more so: its interval leans upwards and may leave out the value itself.
-The Brier score and the log loss, which have no bins, have no such bias."""
+Precision, recall and F1 are those of scikit-learn with zero_division=0: "precision", "recall" and "f1" are of the
+second of two classes; the "macro_" figures are means over the classes that occur in the truth or in the predictions.
+ROC-AUC is computed from the second class's probability or, with more than two classes, is the mean of one class
+against the rest.
+The expected calibration error (Guo et al. 2017) uses their {BINS} bins of equal width over the probability of the
+predicted class: the mean distance between accuracy and mean probability in a bin, weighted by its number of texts.
+Bins of equal width are what others report, and they stay the same in every resample. With few texts, chance alone
+makes this error greater than 0, in a resample even more so: its interval is biased upwards and may exclude the value
+itself. The Brier score and the log loss need no bins and have no such bias."""
 _CITATION = """\
 @inproceedings{guo-etal-2017-calibration,
   title = {On Calibration of Modern Neural Networks},
@@ -29,20 +29,20 @@ _CITATION = """\
 }"""
 _INPUTS = """
 Args:
-    predictions: the number of the class that each text was given; a threshold may choose another than the likeliest.
-    references: the number of its true class.
+    predictions: the predicted class number of each text; with a threshold, this may not be the most probable class.
+    references: the true class number of each text.
     probabilities: (texts, classes), each row adding up to 1.
-    seed: of the bootstrap.
+    seed: seed of the bootstrap.
 Returns:
     {"accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1", "roc_auc",
     "expected_calibration_error", "brier_score", "log_loss": {"value", "low", "high"},
-    "confusion_matrix": rows of the truth, columns of predictions, "texts": int}
-    "precision", "recall" and "f1" are there for two classes only. low and high are the ends of the 95 % percentile
-    bootstrap interval over texts (Efron & Tibshirani 1993). roc_auc is None where no class has texts on both sides; a
-    resample in which that happens is left out of its interval. The Brier score is the mean square of what the second
-    class's probability is off or, with more than two classes, the sum over all classes.
+    "confusion_matrix": rows are true classes, columns are predicted classes, "texts": int}
+    "precision", "recall" and "f1" exist for two classes only. low and high are the ends of the 95 % percentile
+    bootstrap interval over texts (Efron & Tibshirani 1993). roc_auc is None if no class has both positive and negative
+    texts; a resample in which that happens is left out of its interval. The Brier score is the mean squared error of
+    the second class's probability or, with more than two classes, of all classes' probabilities, summed over classes.
 Raises:
-    ValueError: no text, lengths or class numbers that don't fit, or a row that is no probabilities.
+    ValueError: no text, lengths or class numbers that don't match, or a row that does not hold probabilities.
 """
 
 
@@ -64,7 +64,7 @@ class Classification(evaluate.Metric):
         columns = _sums_of_texts(predictions, references, probabilities)
 
         def figures(counts):
-            """Each figure of each draw; `counts` (draws, texts) says how often a draw holds each text."""
+            """Each figure of each draw; `counts` (draws, texts) holds how often each text was drawn."""
             sums = counts @ columns / texts
             return {
                 **_decision_figures(_confusion(counts, predictions, references, classes)),
@@ -76,7 +76,7 @@ class Classification(evaluate.Metric):
 
         confusion = _confusion(np.ones((1, texts)), predictions, references, classes)[0]
         return {
-            **_with_intervals(figures, texts, seed),
+            **_bootstrap(figures, texts, seed),
             "confusion_matrix": confusion.astype(int).tolist(),
             "texts": texts,
         }
@@ -85,31 +85,40 @@ class Classification(evaluate.Metric):
 def classification_difference(
     references: Sequence[int], tuned: Sequence[int], baseline: Sequence[int], classes: int, seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Accuracy and macro F1 of `tuned` minus those of `baseline` on the same texts: {"value", "low", "high"} of each.
+    """Return accuracy and macro F1 of `tuned` minus those of `baseline`: {"value", "low", "high"} of each.
 
-    All three hold class numbers below `classes`. Above zero, the tuned model is better. Both models share every
-    resample, so the 95 % interval is free of the difficulty of the texts. ValueError as for the metric.
+    All three sequences hold the class numbers, below `classes`, of the same texts. A positive difference means that the
+    tuned model is better. Both models share every resample, so the 95 % interval does not depend on how difficult the
+    texts are. ValueError as for the metric.
     """
     references, tuned, baseline = np.array(references), np.array(tuned), np.array(baseline)
     for predictions in (tuned, baseline):
         _check(predictions, references, len(references), classes)
 
     def differences(counts):
-        ours, theirs = (
+        of_tuned, of_baseline = (
             _decision_figures(_confusion(counts, predictions, references, classes)) for predictions in (tuned, baseline)
         )
-        return {name: ours[name] - theirs[name] for name in ("accuracy", "macro_f1")}
+        return {name: of_tuned[name] - of_baseline[name] for name in ("accuracy", "macro_f1")}
 
-    return _with_intervals(differences, len(references), seed)
+    return _bootstrap(differences, len(references), seed)
+
+
+def _bootstrap(
+    figures: Callable[[np.ndarray], dict[str, np.ndarray]], texts: int, seed: int
+) -> dict[str, dict[str, float] | None]:
+    drawn = [figures(counts) for counts in resampled_counts(texts, seed)]
+    values = {name: value for name, (value,) in figures(np.ones((1, texts))).items()}
+    return with_intervals(values, {name: np.concatenate([block[name] for block in drawn]) for name in values})
 
 
 def _check_probabilities(probabilities: np.ndarray) -> None:
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
-        raise ValueError(f"probabilities of the shape {probabilities.shape}, expected (texts, two classes or more)")
-    right = (probabilities >= 0).all(axis=1) & (np.abs(probabilities.sum(axis=1) - 1) < 1e-3)
-    if not right.all():
-        index = int(np.argmin(right))
-        raise ValueError(f"text {index}: {probabilities[index].tolist()} are no probabilities that add up to 1")
+        raise ValueError(f"probabilities have the shape {probabilities.shape}, expected (texts, two classes or more)")
+    valid = (probabilities >= 0).all(axis=1) & (np.abs(probabilities.sum(axis=1) - 1) < 1e-3)
+    if not valid.all():
+        index = int(np.argmin(valid))
+        raise ValueError(f"text {index}: {probabilities[index].tolist()} are not probabilities that add up to 1")
 
 
 def _check(predictions: np.ndarray, references: np.ndarray, texts: int, classes: int) -> None:
@@ -125,16 +134,16 @@ def _check(predictions: np.ndarray, references: np.ndarray, texts: int, classes:
 def _sums_of_texts(predictions: np.ndarray, references: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """What each text adds to each bin's calibration gap, to the Brier score and to the log loss: (texts, BINS + 2).
 
-    A bin is open below and closed above. The gap is accuracy less mean probability.
+    A bin includes its upper bound, not its lower one. The gap is accuracy minus mean probability.
     """
     rows = np.arange(len(references))
     confidence = probabilities[rows, predictions]
     gaps = np.zeros((len(rows), BINS))
     bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     gaps[rows, bins] = (predictions == references) - confidence
-    off = probabilities.copy()
-    off[rows, references] -= 1
-    brier = off[:, 1] ** 2 if probabilities.shape[1] == 2 else (off**2).sum(axis=1)
+    errors = probabilities.copy()
+    errors[rows, references] -= 1
+    brier = errors[:, 1] ** 2 if probabilities.shape[1] == 2 else (errors**2).sum(axis=1)
     log_loss = -np.log(np.maximum(probabilities[rows, references], np.finfo(np.float64).eps))
     return np.column_stack([gaps, brier, log_loss])
 
@@ -147,60 +156,33 @@ def _confusion(counts: np.ndarray, predictions: np.ndarray, references: np.ndarr
 
 
 def _decision_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    correct = np.diagonal(confusion, axis1=1, axis2=2)
     true, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
     by_class = {
-        "precision": _ratio(hits, predicted),
-        "recall": _ratio(hits, true),
-        "f1": _ratio(2 * hits, true + predicted),
+        "precision": ratio(correct, predicted, otherwise=0.0),
+        "recall": ratio(correct, true, otherwise=0.0),
+        "f1": ratio(2 * correct, true + predicted, otherwise=0.0),
     }
     present = true + predicted > 0
     macro = {f"macro_{name}": (values * present).sum(axis=1) / present.sum(axis=1) for name, values in by_class.items()}
     second = {name: values[:, 1] for name, values in by_class.items()} if confusion.shape[1] == 2 else {}
-    return {"accuracy": hits.sum(axis=1) / true.sum(axis=1), **second, **macro}
+    return {"accuracy": correct.sum(axis=1) / true.sum(axis=1), **second, **macro}
 
 
 def _roc_auc(counts: np.ndarray, references: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Of the second of two classes, or the mean of each class against the rest; nan where there is none."""
+    """ROC-AUC of the second of two classes, or the mean of one class against the rest; NaN if all are undefined."""
     classes = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     areas = np.stack([_area(counts, references == number, probabilities[:, number]) for number in classes])
-    known = ~np.isnan(areas)
-    return _ratio(np.where(known, areas, 0).sum(axis=0), known.sum(axis=0), otherwise=np.nan)
+    defined = ~np.isnan(areas)
+    return ratio(np.where(defined, areas, 0).sum(axis=0), defined.sum(axis=0))
 
 
 def _area(counts: np.ndarray, positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The share of (positive, negative) pairs in which the positive has the higher score; equal scores count half."""
+    """The share of (positive, negative) pairs in which the positive has the higher score; ties count half."""
     order = np.argsort(scores, kind="stable")
-    first_of_equals = np.flatnonzero(np.append(True, np.diff(scores[order]) > 0))
+    first_of_ties = np.flatnonzero(np.append(True, np.diff(scores[order]) > 0))
     counts, positive = counts[:, order], positive[order]
-    positives = np.add.reduceat(counts * positive, first_of_equals, axis=1)
-    negatives = np.add.reduceat(counts * ~positive, first_of_equals, axis=1)
+    positives = np.add.reduceat(counts * positive, first_of_ties, axis=1)
+    negatives = np.add.reduceat(counts * ~positive, first_of_ties, axis=1)
     won = (positives * (np.cumsum(negatives, axis=1) - negatives / 2)).sum(axis=1)
-    return _ratio(won, positives.sum(axis=1) * negatives.sum(axis=1), otherwise=np.nan)
-
-
-def _ratio(parts: np.ndarray, wholes: np.ndarray, otherwise: float = 0.0) -> np.ndarray:
-    return np.divide(parts, wholes, out=np.full(np.shape(parts), otherwise), where=wholes > 0)
-
-
-def _with_intervals(figures, texts: int, seed: int) -> dict[str, dict[str, float] | None]:
-    drawn = [figures(counts) for counts in _resampled_counts(texts, seed)]
-    found = {}
-    for name, (value,) in figures(np.ones((1, texts))).items():
-        values = np.concatenate([block[name] for block in drawn])
-        values = values[~np.isnan(values)]
-        found[name] = None
-        if not np.isnan(value):
-            low, high = np.percentile(values if len(values) else value, PERCENTILES)
-            found[name] = {"value": float(value), "low": float(low), "high": float(high)}
-    return found
-
-
-def _resampled_counts(texts: int, seed: int) -> Iterator[np.ndarray]:
-    """`RESAMPLES` draws of n texts with replacement, in blocks (draws, n): how often a draw holds each text."""
-    generator = np.random.default_rng(seed)
-    size = max(1, CELLS_AT_ONCE // texts)
-    for first in range(0, RESAMPLES, size):
-        draws = range(first, min(first + size, RESAMPLES))
-        counts = [np.bincount(generator.integers(texts, size=texts), minlength=texts) for _ in draws]
-        yield np.stack(counts).astype(np.float64)
+    return ratio(won, positives.sum(axis=1) * negatives.sum(axis=1))

@@ -1,4 +1,4 @@
-"""Computing a metric in memory, also where the home folder cannot be written."""
+"""Compute a metric in memory, even where the home folder is not writable."""
 
 import tempfile
 from typing import TYPE_CHECKING
@@ -8,6 +8,6 @@ if TYPE_CHECKING:
 
 
 def compute_metric(metric: "type[evaluate.Metric]", **inputs) -> dict:
-    """What `metric(...).compute(**inputs)` returns; `evaluate` insists on a cache folder, which is removed again."""
+    """Return `metric(...).compute(**inputs)`. `evaluate` requires a cache folder: a temporary one, removed at once."""
     with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
         return metric(keep_in_memory=True, cache_dir=folder).compute(**inputs)

@@ -12,28 +12,28 @@ import regex
 
 LONG_RUN = 8
 _DESCRIPTION = """\
-Exact copies, and the longest runs of consecutive words that each generated text shares with any one training text.
-Case, blanks, apostrophes and punctuation don't count: a word is a run of letters and digits, one Chinese or Japanese
-character, or one whole emoji. (Thai, Lao, Khmer and Burmese, written without blanks, count one word per phrase: there,
-look at the exact copies.)"""
+Exact copies, and the longest run of consecutive words that each generated text shares with any one training text.
+Case, spaces, apostrophes and punctuation don't count: a word is a run of letters and digits, one Chinese or Japanese
+character, or one complete emoji. (Thai, Lao, Khmer and Burmese are written without spaces, so a phrase counts as one
+word: look at the exact copies there.)"""
 _INPUTS = f"""
 Args:
     predictions: the generated texts.
-    training_texts: all training texts, in one list of any length (evaluate wants `references` to be as many as the
-        predictions, hence the other name).
+    training_texts: all training texts, in one list of any length (not named `references`, since evaluate requires as
+        many references as predictions).
 Returns:
     exact_copies: share of generated texts that equal a training text; a text without any word equals none.
-    longest_copied_words: the longest copied run of all, in words.
-    median_copied_words, mean_copied_words: of the generated texts' longest copied runs.
+    longest_copied_words: number of words in the longest copied run.
+    median_copied_words, mean_copied_words: median and mean over texts of the longest copied run.
     copied_{LONG_RUN}: share of generated texts with a copied run of {LONG_RUN} words or more.
-    texts, training_texts: how many there were.
-    per_text: one dict per generated text: "exact_copy", "copied_words", "copied_run" (its words, folded, with blanks
-        between) and "training_index" (the first training text that holds this run; None where no word is shared).
+    texts, training_texts: number of texts.
+    per_text: one dict per generated text: "exact_copy", "copied_words", "copied_run" (its words, case-folded, joined by
+        spaces) and "training_index" (the first training text with this run; None if no word is shared).
 Raises:
     ValueError: no generated text, or no training text.
 """
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
-# A mark that follows no letter, such as the variation selector of an emoji, starts no word.
+# A combining mark that follows no letter, such as the variation selector of an emoji, does not start a word.
 _WORD = regex.compile(rf"(?V1){_CJK}|[\p{{L}}\p{{N}}][[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]*|(?=\p{{So}})\X")
 _NOT_SHARED = -1
 
@@ -83,9 +83,9 @@ def _folded_words(text: str) -> list[str]:
 
 
 def _read_training_texts(texts: Iterable[str], vocabulary: dict[str, int], copyable: set[str]):
-    """Return (word numbers of all texts, position of each text's end, those of the `copyable` texts that are there).
+    """Return (word numbers of all texts, position of each text's end, which of the `copyable` texts occur).
 
-    The numbers are one int64 array, with `_NOT_SHARED` at each end and for words outside the vocabulary.
+    The numbers are one int64 array, with `_NOT_SHARED` after each text and for words outside the vocabulary.
     """
     numbers, ends, copied = array("q"), array("q"), set()
     for text in texts:
@@ -100,42 +100,42 @@ def _read_training_texts(texts: Iterable[str], vocabulary: dict[str, int], copya
 
 
 def _longest_copied_runs(generated: list[list[str]], vocabulary: dict[str, int], training: np.ndarray):
-    """Each generated text's longest run of words that is in `training`: (length, start, start in `training`) arrays.
+    """The longest run of words of each generated text that occurs in `training`: (length, start, start in `training`).
 
-    Runs grow by one word a turn, on both sides at once. Equal runs have the same number, and a longer run's follows
-    from the number of the run without its last word and from that word (the naming technique of Karp, Miller and
-    Rosenberg 1972). Runs that only one side has are dropped, so a turn costs no more than what is still shared.
+    Runs grow by one word per iteration, on both sides at once. Equal runs have the same number, which follows from the
+    number of the run without its last word and from that word (the naming technique of Karp, Miller and Rosenberg
+    1972). Runs that only one side has are dropped, so an iteration costs no more than the runs that are still shared.
     """
     words = np.array([number for text in generated for number in [*map(vocabulary.get, text), _NOT_SHARED]])
     text_of = np.repeat(np.arange(len(generated)), [len(text) + 1 for text in generated])
     first_word = np.searchsorted(text_of, np.arange(len(generated)))
     lengths, starts, sources = (np.zeros(len(generated), dtype=np.int64) for _ in range(3))
 
-    here, there = np.flatnonzero(words >= 0), np.flatnonzero(training >= 0)
-    runs_here, runs_there = words[here], training[there]
+    ours, theirs = np.flatnonzero(words >= 0), np.flatnonzero(training >= 0)  # where runs start
+    our_runs, their_runs = words[ours], training[theirs]  # the number of the run that starts there
     length = 0
-    while len(there):
+    while len(theirs):
         length += 1
-        found_at = np.full(runs_here.max() + 1, -1)
-        found_at[runs_there[::-1]] = there[::-1]  # the last assignment stays: the first place in training
-        shared = found_at[runs_here] >= 0
-        here, runs_here = here[shared], runs_here[shared]
-        texts, first = np.unique(text_of[here], return_index=True)
+        first_start = np.full(our_runs.max() + 1, -1)
+        first_start[their_runs[::-1]] = theirs[::-1]  # the last assignment wins: the first position in training
+        shared = first_start[our_runs] >= 0
+        ours, our_runs = ours[shared], our_runs[shared]
+        texts, first = np.unique(text_of[ours], return_index=True)
         lengths[texts] = length
-        starts[texts] = here[first] - first_word[texts]
-        sources[texts] = found_at[runs_here[first]]
+        starts[texts] = ours[first] - first_word[texts]
+        sources[texts] = first_start[our_runs[first]]
 
-        here, runs_here = _longer_by_one(here, runs_here, words, length, len(vocabulary))
-        there, runs_there = _longer_by_one(there, runs_there, training, length, len(vocabulary))
-        unique, runs_here = np.unique(runs_here, return_inverse=True)
-        number = np.searchsorted(unique, runs_there)
-        shared = np.append(unique, -1)[number] == runs_there
-        there, runs_there = there[shared], number[shared]
+        ours, our_runs = _longer_by_one(ours, our_runs, words, length, len(vocabulary))
+        theirs, their_runs = _longer_by_one(theirs, their_runs, training, length, len(vocabulary))
+        unique, our_runs = np.unique(our_runs, return_inverse=True)
+        number = np.searchsorted(unique, their_runs)
+        shared = np.append(unique, -1)[number] == their_runs
+        theirs, their_runs = theirs[shared], number[shared]
     return lengths, starts, sources
 
 
-def _longer_by_one(positions: np.ndarray, runs: np.ndarray, words: np.ndarray, length: int, vocabulary_size: int):
-    """Positions and new numbers of those runs of `length` words that a shared word follows."""
-    following = words[positions + length]
+def _longer_by_one(starts: np.ndarray, runs: np.ndarray, words: np.ndarray, length: int, vocabulary_size: int):
+    """Starts and new numbers of those runs of `length` words that are followed by a shared word."""
+    following = words[starts + length]
     shared = following >= 0
-    return positions[shared], runs[shared] * vocabulary_size + following[shared]
+    return starts[shared], runs[shared] * vocabulary_size + following[shared]

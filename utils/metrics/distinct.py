@@ -7,12 +7,12 @@ import evaluate
 import regex
 
 _DESCRIPTION = """\
-distinct-n: the number of different n-grams over all texts, divided by the number of n-grams; 1.0 means that none
-repeats. After Li et al. 2016, who divide by the number of words for distinct-2 as well.
+distinct-n: the number of different n-grams over all texts, divided by the number of n-grams; 1.0 means that no n-gram
+occurs twice. After Li et al. 2016, who divide by the number of words for distinct-2 as well.
 Case is folded. A token is a word with its inner apostrophes, one Chinese or Japanese character, one punctuation mark
-or one whole emoji; n-grams don't cross from one text into the next.
-The value falls as texts are added, since common words come back: compare only samples of the same number of texts of
-about the same length, for instance a model's with as many training texts."""
+or one complete emoji; n-grams don't cross from one text into the next.
+The value falls as texts are added, since common words recur: compare only samples with the same number of texts of
+about the same length, for instance a model's texts with as many training texts."""
 _CITATION = """\
 @inproceedings{li-etal-2016-diversity,
   title = {A Diversity-Promoting Objective Function for Neural Conversation Models},
@@ -23,7 +23,7 @@ _INPUTS = """
 Args:
     predictions: list of texts.
 Returns:
-    {"distinct_1": float, "distinct_2": float}, each None where the texts have no n-gram of that length.
+    {"distinct_1": float, "distinct_2": float}, each None if the texts have no n-gram of that length.
 """
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 _LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]+"

@@ -1,0 +1,51 @@
+"""The bootstrap: the draws of a seed, intervals of totals, and figures that are undefined."""
+
+import numpy as np
+import pytest
+
+from utils.metrics.bootstrap import bootstrap_totals, ratio, resampled_counts, resampled_totals, with_intervals
+
+
+@pytest.mark.parametrize("rows", [1, 7, 2500])
+def test_the_draws_are_those_of_the_seed(rows):
+    generator = np.random.default_rng(3)
+    counts = np.concatenate(list(resampled_counts(rows, 3)))
+    assert counts.shape == (1000, rows)
+    assert (counts.sum(axis=1) == rows).all()
+    for draw in counts[:20]:
+        assert draw.tolist() == np.bincount(generator.integers(rows, size=rows), minlength=rows).tolist()
+
+
+def test_totals_are_sums_of_drawn_rows():
+    columns = np.random.default_rng(1).random((30, 2))
+    generator = np.random.default_rng(5)
+    expected = [columns[generator.integers(30, size=30)].sum(axis=0) for _ in range(1000)]
+    assert resampled_totals(columns, 5) == pytest.approx(np.array(expected))
+
+
+def test_a_figure_of_totals_has_the_interval_of_its_resamples():
+    columns = np.column_stack([np.arange(40.0), np.ones(40)])
+    found = bootstrap_totals(lambda totals: {"mean": totals[:, 0] / totals[:, 1]}, columns, seed=2)
+    means = resampled_totals(columns, 2)[:, 0] / 40
+    low, high = np.percentile(means, (2.5, 97.5))
+    assert found == {"mean": {"value": 19.5, "low": low, "high": high}}
+
+
+def test_undefined_figures_and_resamples():
+    resampled = {
+        "undefined": np.array([1.0, 2.0]),
+        "sometimes": np.array([1.0, np.nan, 3.0]),
+        "never": np.full(3, np.nan),
+    }
+    found = with_intervals({"undefined": np.nan, "sometimes": 2.0, "never": 5.0}, resampled)
+    assert found == {
+        "undefined": None,
+        "sometimes": {"value": 2.0, "low": 1.05, "high": 2.95},
+        "never": {"value": 5.0, "low": 5.0, "high": 5.0},
+    }
+
+
+def test_a_ratio_without_a_divisor():
+    parts, wholes = np.array([1.0, 2.0]), np.array([4.0, 0.0])
+    assert ratio(parts, wholes, otherwise=0.0).tolist() == [0.25, 0.0]
+    assert np.isnan(ratio(parts, wholes)[1])

@@ -1,0 +1,33 @@
+"""distinct-1 and distinct-2: n-grams within texts, and what counts as a token."""
+
+import pytest
+
+from utils.metrics.distinct import Distinct
+
+
+@pytest.fixture(scope="module")
+def distinct():
+    return Distinct(keep_in_memory=True)
+
+
+def test_distinct_counts_ngrams_within_texts(distinct):
+    # the cat the dog | The cat: 6 words, 3 different; the-cat cat-the the-dog | the-cat: 4 pairs, 3 different
+    assert distinct.compute(predictions=["the cat the dog", "The cat"]) == {"distinct_1": 3 / 6, "distinct_2": 3 / 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "different"),
+    [
+        ("Don't, don't!", 4, 3),
+        ("👩🏽‍🚒👩🏽‍🚒 ❤️", 3, 2),
+        ("hé hé नमस्ते", 3, 2),
+        ("日本日", 3, 2),
+    ],
+)
+def test_distinct_tokens_are_words_marks_and_whole_emoji(distinct, text, tokens, different):
+    assert distinct.compute(predictions=[text])["distinct_1"] == different / tokens
+
+
+def test_without_ngrams_there_is_no_distinct(distinct):
+    assert distinct.compute(predictions=["one", "two", ""]) == {"distinct_1": 1.0, "distinct_2": None}
+    assert distinct.compute(predictions=[]) == {"distinct_1": None, "distinct_2": None}

@@ -1,0 +1,123 @@
+"""The figures in evaluation.json: title, format and direction of each, and which of them each table shows."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How one figure is shown. `name` is its key in evaluation.json, `pattern` formats its value and interval.
+
+    `card_title` and `card_pattern` are for model cards, where they differ. An `optional` figure may be None: it is
+    undefined on some test splits.
+    """
+
+    name: str
+    title: str
+    pattern: str = "{:.3f}"
+    card_title: str | None = None
+    card_pattern: str | None = None
+    greater_is_better: bool | None = True  # None: neither
+    optional: bool = False
+
+    @property
+    def difference_pattern(self) -> str:
+        return self.pattern.replace("{:", "{:+")
+
+    @property
+    def on_card(self) -> "Figure":
+        """The same figure with the title and pattern of model cards."""
+        title = self.card_title or self.title[0].upper() + self.title[1:]
+        return replace(self, title=title, pattern=self.card_pattern or self.pattern)
+
+
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        # models that write texts or answer instructions
+        Figure("perplexity", "perplexity", "{:,.2f}", greater_is_better=False),
+        Figure("bits_per_byte", "bits per byte", "{:.4f}", greater_is_better=False),
+        Figure("token_accuracy", "token accuracy", card_pattern="{:.1%}"),
+        # models that answer instructions
+        Figure("bleu", "BLEU", "{:.2f}"),
+        Figure("chrf", "chrF", "{:.2f}", card_title="chrF"),
+        Figure("rouge_l", "ROUGE-L"),
+        Figure("finished", "ended by themselves", "{:.1%}", card_title="Answers that ended by themselves"),
+        Figure(
+            "repetition",
+            "repeated 4-grams",
+            "{:.1%}",
+            card_title="4-grams that repeat earlier ones of the answer",
+            greater_is_better=False,
+            optional=True,
+        ),
+        Figure(
+            "length_ratio",
+            "words per word of the references",
+            "{:.2f}",
+            card_title="Words per word of the reference answers",
+            greater_is_better=None,
+            optional=True,
+        ),
+        # models that classify texts
+        Figure("accuracy", "accuracy", card_pattern="{:.1%}"),
+        Figure("precision", "precision"),
+        Figure("recall", "recall"),
+        Figure("f1", "F1"),
+        Figure("macro_precision", "macro precision"),
+        Figure("macro_recall", "macro recall"),
+        Figure("macro_f1", "macro F1"),
+        Figure("roc_auc", "ROC-AUC", optional=True),
+        Figure("expected_calibration_error", "expected calibration error", greater_is_better=False),
+        Figure("brier_score", "Brier score", greater_is_better=False),
+        Figure("log_loss", "log loss", greater_is_better=False),
+        # models that write emoji
+        Figure("top_1", "top-1"),
+        Figure("top_5", "top-5"),
+        Figure("mean_reciprocal_rank", "mean reciprocal rank"),
+        Figure("concept_accuracy", "top-1, right concept"),
+        Figure("group_accuracy", "top-1, right group", optional=True),
+        Figure("valid_constrained", "real emoji"),
+        Figure("valid_unconstrained", "real emoji, unconstrained"),
+    )
+}
+
+
+def _figures(*names: str) -> tuple[Figure, ...]:
+    return tuple(FIGURES[name] for name in names)
+
+
+# What evaluate_model.py shows of one model.
+LIKELIHOOD = _figures("perplexity", "bits_per_byte", "token_accuracy")
+ANSWERS = _figures("bleu", "chrf", "rouge_l", "finished", "repetition", "length_ratio")
+CLASSIFICATION = _figures(
+    *("accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1"),
+    *("roc_auc", "expected_calibration_error", "brier_score", "log_loss"),
+)
+EMOJI = _figures(
+    *("top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy"),
+    *("valid_constrained", "valid_unconstrained"),
+)
+
+# What --compare shows of several models, by kind of task; the first figure decides which model is best.
+COMPARED = {
+    "generate": _figures("bits_per_byte", "perplexity", "token_accuracy"),
+    "instruct": _figures("bits_per_byte", "bleu", "chrf", "rouge_l", "finished"),
+    "classify": _figures("macro_f1", "accuracy", "roc_auc", "expected_calibration_error"),
+    "emoji": _figures(
+        *("top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy", "valid_unconstrained")
+    ),
+}
+
+# What a model card shows, by kind of task.
+ON_CARD = {
+    "generate": tuple(figure.on_card for figure in LIKELIHOOD),
+    "instruct": tuple(figure.on_card for figure in LIKELIHOOD + ANSWERS),
+    "classify": tuple(
+        figure.on_card
+        for figure in _figures(
+            *("accuracy", "precision", "recall", "f1", "macro_f1", "roc_auc"),
+            *("expected_calibration_error", "brier_score"),
+        )
+    ),
+    "emoji": tuple(figure.on_card for figure in EMOJI),
+}
