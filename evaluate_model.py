@@ -1,4 +1,4 @@
-"""Judge a trained model on the test split, or compare judged models: what it gets right, how surely, what it copies.
+"""Evaluate a trained model on the test split, with confidence intervals, or compare models that were evaluated before.
 
 python evaluate_model.py --model_path models/fine_tuned_model.pt --data data/processed.pkl --compare_base
 python evaluate_model.py --compare models/first/evaluation.json models/second/evaluation.json
@@ -22,52 +22,50 @@ from utils.processed import Processed, load_processed
 if TYPE_CHECKING:
     from utils.models.checkpoint import Trained
 
-SHOWN = 5
 NUM_SAMPLES = 64
-NEEDS_DATA = "the following arguments are required: --data_path/--data"
 
 
 def build_parser() -> Parser:
-    """The command line of evaluate_model.py."""
+    """Return the command line of evaluate_model.py."""
     parser = Parser(__doc__)
     add = parser.add_argument
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
-    add("--data_path", "--data", type=Path, metavar="PKL", help="what preprocess.py wrote; required but for --compare")
-    add("--output_path", type=Path, metavar="FILE.json", help="default: evaluation.json in, or beside, the model")
+    add("--data_path", "--data", type=Path, metavar="PKL", help="output of preprocess.py; not used with --compare")
+    add("--output_path", type=Path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
     add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="default: %(default)s, the exact one")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
-    add = parser.add_argument_group("a model that writes, answers instructions or writes emoji").add_argument
-    add("--compare_base", action="store_true", help="judge the base model too, on the same texts")
-    add = parser.add_argument_group("a model that writes or answers instructions").add_argument
-    longest = f"longest text written (default: {Sampling.max_new_tokens}, answers {ANSWER_MAX_NEW_TOKENS})"
-    add("--max_new_tokens", type=positive_int, help=longest)
-    add("--num_samples", type=positive_int, help=f"texts to write, not answers (default: {NUM_SAMPLES})")
-    add = parser.add_argument_group("a model that answers instructions").add_argument
-    add("--answers_path", type=Path, metavar="FILE.jsonl", help="every answer; default: beside evaluation.json")
-    no_repeat = f"no N tokens in a row come twice in an answer; 0: they may (default: {ANSWER_NO_REPEAT_NGRAM_SIZE})"
-    add("--repetition_penalty", type=positive_float, help=f"default: {Sampling.repetition_penalty:g}, which is none")
+    add = parser.add_argument_group("models that write texts, answer instructions or write emoji").add_argument
+    add("--compare_base", action="store_true", help="also evaluate the base model, on the same texts")
+    add = parser.add_argument_group("models that write texts or answer instructions").add_argument
+    longest = f"maximum length of a text (default: {Sampling.max_new_tokens}, for answers {ANSWER_MAX_NEW_TOKENS})"
+    add("--max_new_tokens", type=positive_int, metavar="N", help=longest)
+    add = parser.add_argument_group("models that write texts").add_argument
+    add("--num_samples", type=positive_int, metavar="N", help=f"number of texts to generate (default: {NUM_SAMPLES})")
+    add = parser.add_argument_group("models that answer instructions").add_argument
+    add("--answers_path", type=Path, metavar="FILE.jsonl", help="file for all answers; default: beside evaluation.json")
+    penalty = f"default: {Sampling.repetition_penalty:g} (no penalty)"
+    add("--repetition_penalty", type=positive_float, metavar="PENALTY", help=penalty)
+    no_repeat = f"repeat no N tokens in a row within an answer; 0: no limit (default: {ANSWER_NO_REPEAT_NGRAM_SIZE})"
     add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
-    add = parser.add_argument_group("a model that answers instructions or writes emoji").add_argument
-    add("--limit", type=positive_int, metavar="N", help="judge N rows of the test split, drawn with --seed, not all")
-    add = parser.add_argument_group("a model that classifies or writes emoji").add_argument
-    add("--errors_path", type=Path, metavar="FILE.csv", help="write every mistake to this file")
-    several = parser.add_argument_group("models that are judged already")
-    several.add_argument(
-        "--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table"
-    )
+    add = parser.add_argument_group("models that answer instructions or write emoji").add_argument
+    add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
+    add = parser.add_argument_group("models that classify texts or write emoji").add_argument
+    add("--errors_path", type=Path, metavar="FILE.csv", help="write all mistakes to this file")
+    add = parser.add_argument_group("models that were evaluated before").add_argument
+    add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Judge one model: evaluation.json, its model card and the tables. Or compare evaluations that are there."""
+    """Evaluate one model and write evaluation.json and its model card, or compare evaluations that exist."""
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.compare:
         return compare(args)
     if args.data_path is None:
-        parser.error(NEEDS_DATA)
+        parser.error("the following arguments are required: --data_path/--data")
     data = load_processed(args.data_path)
     kind = data.recipe["kind"]
     check_flags(args, kind)
@@ -88,7 +86,10 @@ def main(argv: list[str] | None = None) -> int:
     trained = checkpoint.load(args.model_path)
     data_sha256 = sha256_of(args.data_path)
     check_fits(args.model_path, trained, args.data_path, data, data_sha256)
-    facts = {
+    models = models_of(args, trained)
+    settings = {"seed": args.seed, "device": device, "precision": precision}
+    figures, tables = EVALUATORS[kind](args, models, data, settings)
+    evaluation = {
         "model_path": args.model_path,
         "base_model": trained.run.get("base_model"),
         "data_path": str(args.data_path),
@@ -96,9 +97,8 @@ def main(argv: list[str] | None = None) -> int:
         "split": "test",
         "precision": precision,
         "seed": args.seed,
+        **figures,
     }
-    found, tables = JUDGES[kind](args, trained, data, device, precision)
-    evaluation = facts | found
     text = json.dumps(evaluation, indent=2, ensure_ascii=False)
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")
@@ -109,74 +109,8 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def judge_writer(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
-    """(the evaluation, the tables) of a model that writes, and of its base model if that is wanted."""
-    from utils.evaluation.texts import evaluate_texts, format_report_of_texts
-
-    models = models_of(args, trained)
-    texts, longest = args.num_samples or NUM_SAMPLES, args.max_new_tokens or Sampling.max_new_tokens
-    found = evaluate_texts(models, data, texts, longest, args.seed, device, precision)
-    return found, format_report_of_texts(found, list(models), SHOWN)
-
-
-def judge_answers(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
-    """(the evaluation, the tables) of a model that answers instructions, and of its base model if that is wanted.
-
-    The answers go where --answers_path says.
-    """
-    from utils.evaluation.answers import evaluate_answers, format_report_of_answers, write_answers
-
-    sampling = Sampling(
-        do_sample=False,
-        max_new_tokens=args.max_new_tokens or ANSWER_MAX_NEW_TOKENS,
-        repetition_penalty=args.repetition_penalty or Sampling.repetition_penalty,
-        no_repeat_ngram_size=ANSWER_NO_REPEAT_NGRAM_SIZE
-        if args.no_repeat_ngram_size is None
-        else args.no_repeat_ngram_size,
-    )
-    found, rows = evaluate_answers(
-        models_of(args, trained), data, sampling, limit=args.limit, seed=args.seed, device=device, precision=precision
-    )
-    write_answers(args.answers_path, rows)
-    return {"kind": "instruct", **found}, format_report_of_answers(found, rows)
-
-
-def judge_classifier(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
-    """(the evaluation, the tables) of a model that classifies; its mistakes go where --errors_path says."""
-    from utils.evaluation.classifiers import (
-        check_labels,
-        evaluate_classifier,
-        format_report_of_classifier,
-        write_mistakes,
-    )
-    from utils.inference.classifier import classifier_of
-
-    classifier = classifier_of(args.model_path, trained)
-    classifier.model.to(device)
-    check_labels(args.model_path, classifier.labels, args.data_path, data)
-    found, mistakes = evaluate_classifier(classifier, data, args.seed, precision)
-    if args.errors_path:
-        write_mistakes(args.errors_path, mistakes, classifier.labels)
-    return {"kind": "classify", **found}, format_report_of_classifier(found)
-
-
-def judge_emoji(args, trained: "Trained", data: Processed, device: str, precision: str) -> tuple[dict, str]:
-    """(the evaluation, the tables) of a model that writes emoji; its mistakes go where --errors_path says."""
-    from utils.evaluation.emoji import evaluate_emoji, format_report_of_emoji, write_mistakes
-
-    found, mistakes = evaluate_emoji(
-        models_of(args, trained), data, limit=args.limit, seed=args.seed, device=device, precision=precision
-    )
-    if args.errors_path:
-        write_mistakes(args.errors_path, mistakes)
-    return {"kind": "emoji", **found}, format_report_of_emoji(found)
-
-
-JUDGES = {"generate": judge_writer, "instruct": judge_answers, "classify": judge_classifier, "emoji": judge_emoji}
-
-
 def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
-    """The model, and before it the one that it was fine-tuned from if that is wanted."""
+    """Return the model as "tuned", and before it, with --compare_base, its base model as "base"."""
     from utils.models import checkpoint
 
     if not args.compare_base:
@@ -184,11 +118,67 @@ def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
     return {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
 
 
+def evaluate_writer(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+    """Return (figures, tables) of models that write texts."""
+    from utils.evaluation.texts import evaluate_texts, format_texts_report
+
+    num_samples, longest = args.num_samples or NUM_SAMPLES, args.max_new_tokens or Sampling.max_new_tokens
+    figures = evaluate_texts(models, data, num_samples=num_samples, max_new_tokens=longest, **settings)
+    return figures, format_texts_report(figures)
+
+
+def evaluate_answerer(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+    """Return (figures, tables) of models that answer instructions; write the answers to --answers_path."""
+    from utils.evaluation.answers import evaluate_answers, format_answers_report, write_answers
+
+    no_repeat = ANSWER_NO_REPEAT_NGRAM_SIZE if args.no_repeat_ngram_size is None else args.no_repeat_ngram_size
+    sampling = Sampling(
+        do_sample=False,
+        max_new_tokens=args.max_new_tokens or ANSWER_MAX_NEW_TOKENS,
+        repetition_penalty=args.repetition_penalty or Sampling.repetition_penalty,
+        no_repeat_ngram_size=no_repeat,
+    )
+    figures, rows = evaluate_answers(models, data, sampling, limit=args.limit, **settings)
+    write_answers(args.answers_path, rows)
+    return {"kind": "instruct", **figures}, format_answers_report(figures, rows)
+
+
+def evaluate_classifier(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+    """Return (figures, tables) of a model that classifies texts; write its mistakes to --errors_path."""
+    from utils.evaluation import classifiers
+    from utils.inference.classifier import classifier_of
+
+    classifier = classifier_of(args.model_path, models["tuned"])
+    classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
+    figures, mistakes = classifiers.evaluate_classifier(classifier, data, **settings)
+    if args.errors_path:
+        classifiers.write_mistakes(args.errors_path, mistakes, classifier.labels)
+    return {"kind": "classify", **figures}, classifiers.format_classifier_report(figures)
+
+
+def evaluate_emoji_writer(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+    """Return (figures, tables) of models that write emoji; write the tuned model's mistakes to --errors_path."""
+    from utils.evaluation.emoji import evaluate_emoji, format_emoji_report, write_mistakes
+
+    figures, mistakes = evaluate_emoji(models, data, limit=args.limit, **settings)
+    if args.errors_path:
+        write_mistakes(args.errors_path, mistakes)
+    return {"kind": "emoji", **figures}, format_emoji_report(figures)
+
+
+EVALUATORS = {
+    "generate": evaluate_writer,
+    "instruct": evaluate_answerer,
+    "classify": evaluate_classifier,
+    "emoji": evaluate_emoji_writer,
+}
+
+
 def compare(args) -> int:
-    """The table of --compare, or its JSON."""
+    """Print the table of --compare, or its JSON."""
     for name in ("data_path", "output_path", "errors_path", "answers_path"):
         if getattr(args, name) is not None:
-            raise UsageError(f"--compare reads evaluations alone, so --{name} has no use", f"leave out --{name}")
+            raise UsageError(f"--compare only reads evaluations, so --{name} has no use", f"remove --{name}")
     comparison = compare_evaluations(args.compare)
     print(json.dumps(comparison, indent=2, ensure_ascii=False) if args.json else format_comparison(comparison))
     return EXIT_DONE

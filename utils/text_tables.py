@@ -1,26 +1,30 @@
-"""How figures are shown: with their interval, in plain columns for a terminal, and in Markdown for a model card."""
+"""Tables of figures with their intervals, in plain text for a terminal and in Markdown for a model card."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from utils.metrics.figures import Figure
 
 NO_FIGURE = "–"
-_FIGURE = re.compile(r"[-+−]?\d")
+_NUMBER = re.compile(r"[-+−]?\d")
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Plain text columns, two blanks apart, under a ruled header.
+    """Return plain text columns, separated by two spaces, under a ruled header.
 
-    A column of figures ("" and "–" stand for missing ones) is aligned right, any other left. ValueError where a
-    row is not as long as the header.
+    A column of numbers ("" and "–" are missing ones) is aligned right, any other left. ValueError where a row is not
+    as long as the header.
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    right = [_holds_figures(column[1:]) for column in columns]
+    numeric = [_is_numeric(column[1:]) for column in columns]
 
     def line(cells: Sequence[str]) -> str:
         aligned = (
-            cell.rjust(width) if figures else cell.ljust(width)
-            for cell, width, figures in zip(cells, widths, right, strict=True)
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
         )
         return "  ".join(aligned).rstrip()
 
@@ -28,14 +32,28 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as GitHub and the Hub render it."""
+    """Return a table as GitHub and the Hub render it."""
     lines = [[cell.replace("|", "\\|") for cell in line] for line in (header, *rows)]
     lines.insert(1, ["---"] * len(header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def figure_rows(figures: Iterable["Figure"], columns: Iterable[Mapping[str, dict | None]]) -> list[list[str]]:
+    """Return one table row per figure: its title, then its value and interval in each column (figure name → figure)."""
+    columns = list(columns)
+    return [
+        [figure.title, *(with_interval(column.get(figure.name), figure.pattern) for column in columns)]
+        for figure in figures
+    ]
+
+
+def confusion_rows(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> list[list[str]]:
+    """Return the table rows of a confusion matrix: the true label, then how often each label was predicted."""
+    return [[label, *(f"{count:,}" for count in counts)] for label, counts in zip(labels, matrix, strict=True)]
+
+
 def with_interval(figure: dict | None, pattern: str) -> str:
-    """A figure {"value", "low", "high"} and its 95 % interval, each written as `pattern` says: "1.25 [1.20, 1.31]".
+    """Return a figure {"value", "low", "high"} and its 95 % interval, formatted with `pattern`: "1.25 [1.20, 1.31]".
 
     "–" for a figure that could not be measured.
     """
@@ -45,12 +63,12 @@ def with_interval(figure: dict | None, pattern: str) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _holds_figures(cells: Sequence[str]) -> bool:
-    figures = [cell for cell in cells if cell not in ("", NO_FIGURE)]
-    return bool(figures) and all(_FIGURE.match(cell) for cell in figures)
-
-
 def one_line(text: str, width: int = 100) -> str:
-    """The text as one line of at most `width` characters."""
+    """Return the text as one line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    present = [cell for cell in cells if cell not in ("", NO_FIGURE)]
+    return bool(present) and all(_NUMBER.match(cell) for cell in present)

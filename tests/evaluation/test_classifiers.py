@@ -1,122 +1,430 @@
-"""The baselines: what they answer, what is chosen on validation, and what they are never shown."""
+"""evaluate_model.py on models that classify: figures against a plain loop; what it writes, prints and refuses."""
+
+import csv
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, log_loss
+import sklearn.metrics as reference
+import torch
+from evaluation_runs import evaluation_caller, refused
+from running import assert_one_error, run_script
+from small_models import END, SHAPE, processed_data, random_model, tiny_tokenizer
+from transformers import GPT2Config, GPT2ForSequenceClassification
 
-from utils.errors import DataError
-from utils.evaluation.classifiers import (
-    CLASS_WEIGHTS,
-    INVERSE_REGULARISATION,
-    majority_class,
-    tfidf_logistic_regression,
-)
-from utils.processed import Split
+import evaluate_model
+from utils.files import sha256_of
+from utils.models import checkpoint
+from utils.models.tokenization import encode_for_classification
+from utils.processed import SPLITS, Processed, Split, save_processed
+from utils.text.cleaning import Cleaning
 
-LABELS = ["bad", "good"]
-GOOD = ["lovely warm soup", "a lovely evening", "great lovely staff", "great soup and great bread", "warm and great"]
-BAD = ["cold awful soup", "an awful evening", "awful rude staff", "stale soup and awful bread", "cold and stale"]
-
-
-def split(texts: list[str], labels: list[str]) -> Split:
-    empty = [""] * len(texts)
-    return Split(texts, empty, labels, texts, [[]] * len(texts), [0] * len(texts))
-
-
-TRAIN = split(GOOD + BAD, ["good"] * 5 + ["bad"] * 5)
-VALIDATION = split(["lovely bread", "stale bread", "great", "rude"], ["good", "bad", "good", "bad"])
+NOUNS = ["soup", "tea", "room", "staff", "phone", "cable", "screen", "song", "garden", "train", "cake", "view"]
+PRAISE = ["lovely", "great", "kind", "perfect"]
+BLAME = ["awful", "stale", "rude", "broken"]
+GOOD = [f"The {noun} was {word}, really {word}." for noun in NOUNS for word in PRAISE]
+BAD = [f"The {noun} was {word}, sadly {word}." for noun in NOUNS for word in BLAME]
+CLEANING = asdict(Cleaning(emoji="keep"))
+LONGEST = 35  # tokens, and a token is a byte: some texts are cut
 
 
-def test_the_majority_is_that_of_the_train_split():
-    train = split(["a", "b", "c", "d"], ["good", "bad", "good", "good"])
-    found = majority_class(train, ["x", "y"], LABELS)
-    assert found.predictions == [1, 1]
-    assert found.probabilities.tolist() == [[0.25, 0.75], [0.25, 0.75]]
-    assert found.settings == {"label": "good"}
-    assert majority_class(TRAIN, ["x"], LABELS).predictions == [0]  # a draw
+def labelled(**splits: list[tuple[str, str]]) -> Processed:
+    """What preprocess.py would hand on of (text, label) rows, encoded for `tiny`."""
+    tokenizer = tiny_tokenizer()
+    parts = {}
+    for name in SPLITS:
+        texts = [text for text, _ in splits.get(name, [])]
+        ids, _ = encode_for_classification(tokenizer, texts, "{prompt}")
+        labels = [label for _, label in splits.get(name, [])]
+        parts[name] = Split(texts, [""] * len(texts), labels, texts, ids, [0] * len(texts))
+    data = processed_data()
+    recipe = {"task": "reviews", "kind": "classify", "cleaning": CLEANING}
+    recipe["labels"] = sorted({label for part in parts.values() for label in part.label})
+    return replace(data, recipe={**data.recipe, **recipe}, splits=parts)
 
 
-def test_the_regression_learns_words():
-    found = tfidf_logistic_regression(TRAIN, VALIDATION, ["a great and lovely meal", "stale, cold, awful"], LABELS)
-    assert found.predictions == [1, 0]
-    assert found.probabilities.sum(axis=1) == pytest.approx([1, 1])
-    assert found.train_seconds > 0
-
-
-def noisy(seed: int, rows: int) -> Split:
-    """Reviews in which the label decides only some of the words, three bad ones to one good one."""
-    generator = np.random.default_rng(seed)
-    labels = [LABELS[int(number)] for number in generator.random(rows) < 0.25]
-    words = [*" ".join(GOOD).split(), *" ".join(BAD).split()]
-    texts = [
-        " ".join([*generator.choice(words, 6), generator.choice(" ".join(GOOD if label == "good" else BAD).split())])
-        for label in labels
+def in_splits(**texts: list[str]) -> dict[str, list[tuple[str, str]]]:
+    """(text, label) rows, the labels in turn: 48 to train on, 16 for validation, the rest for the test."""
+    rows = [
+        (text, label)
+        for together in zip(*texts.values(), strict=True)
+        for label, text in zip(texts, together, strict=True)
     ]
-    return split(texts, labels)
+    return {"train": rows[:48], "validation": rows[48:64], "test": rows[64:]}
 
 
-@pytest.mark.parametrize(("seed", "chosen"), [(1, None), (10, "balanced")])
-def test_settings_are_the_best_on_validation_and_the_model_is_scikit_learns(seed, chosen):
-    train, validation, test = noisy(seed, 150), noisy(seed + 100, 60), noisy(3, 40)
-    scores, answers = {}, {}
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    features = vectorizer.fit_transform(train.prompt)
-    for weights in CLASS_WEIGHTS:
-        for inverse in INVERSE_REGULARISATION:
-            model = LogisticRegression(C=inverse, class_weight=weights, max_iter=1000).fit(features, train.label)
-            answer = model.predict(vectorizer.transform(validation.prompt))
-            loss = log_loss(validation.label, model.predict_proba(vectorizer.transform(validation.prompt)))
-            scores[inverse, weights] = f1_score(validation.label, answer, average="macro"), -loss
-            answers[inverse, weights] = model.predict_proba(vectorizer.transform(test.prompt))
-    best = max(scores, key=scores.get)
-    assert best[1] == chosen
-    assert len({score for score, _ in scores.values()}) > 3  # else any settings would do
-    found = tfidf_logistic_regression(train, validation, test.prompt, LABELS)
-    assert found.settings == {
-        "C": best[0],
-        "class_weight": best[1],
-        "validation_macro_f1": pytest.approx(scores[best][0]),
+PLAIN = [f"The {noun} was there at {hour}." for noun in NOUNS for hour in "1234"]
+TWO = in_splits(bad=BAD, good=GOOD)
+THREE = in_splits(**{"1": BAD, "2": PLAIN, "10": GOOD})
+
+
+def random_classifier(labels: list[str], seed: int = 0) -> GPT2ForSequenceClassification:
+    """A random model of two blocks whose answers differ from text to text."""
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: number for number, label in enumerate(labels)}}
+    shape = {**SHAPE, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128, "initializer_range": 0.3}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GPT2ForSequenceClassification(GPT2Config(**shape, **names)).eval()
+
+
+def run_of(labels: list[str], data_path: Path, threshold: float | None) -> dict:
+    return {
+        "task": "reviews",
+        "kind": "classify",
+        "labels": labels,
+        "template": "{prompt}",
+        "cleaning": CLEANING,
+        "calibration": {"temperature": 1.7, "threshold": threshold},
+        "max_length": LONGEST,
+        "base_model": "tiny",
+        "arguments": {"output_path": "mine"},
+        "data": {
+            "sha256": sha256_of(data_path),
+            "sources": [{"path": "reviews.csv", "sha256": "0" * 64, "rows": 96}],
+            "rows": {"train": 48, "validation": 16, "test": 32},
+        },
+        "trainable_parameters": 10,
+        "total_parameters": 100,
+        "seed": 42,
+        "device": "cpu",
+        "precision": "fp32",
+        "versions": {"torch": "2.13.0"},
+        "results": {
+            "validation_macro_f1_before": 0.4,
+            "validation_macro_f1_after": 0.75,
+            "epochs": 1.0,
+            "steps": 3,
+            "train_seconds": 1.0,
+        },
     }
-    assert found.probabilities == pytest.approx(answers[best])
-    again = tfidf_logistic_regression(train, validation, test.prompt, LABELS)
-    assert (again.probabilities == found.probabilities).all()
 
 
-def test_of_equal_scores_the_surest_is_chosen():
-    """Every setting gets the easy validation texts right; the weakest regularisation is the surest of it."""
-    found = tfidf_logistic_regression(TRAIN, VALIDATION, ["x"], LABELS)
-    assert found.settings == {"C": 100.0, "class_weight": None, "validation_macro_f1": 1.0}
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with reviews.pkl of two labels and its model `mine` or mine.pt, stars.pkl of three and its `three`."""
+    folder = tmp_path_factory.mktemp("made")
+    for name, data_name, rows, threshold in (("mine", "reviews", TWO, 0.45), ("three", "stars", THREE, None)):
+        labels = ["bad", "good"] if rows is TWO else ["1", "2", "10"]
+        save_processed(folder / f"{data_name}.pkl", labelled(**rows))
+        trained = checkpoint.Trained(
+            random_classifier(labels), tiny_tokenizer(), run_of(labels, folder / f"{data_name}.pkl", threshold)
+        )
+        checkpoint.save(folder / name, trained, "", "not measured\n")
+        checkpoint.save(folder / f"{name}.pt", trained, "", "not measured\n")
+    return folder
 
 
-def test_classes_keep_the_order_of_the_labels():
-    """Not that of the alphabet, and a label without training rows has no probability."""
-    labels = ["good", "unseen", "bad"]
-    found = tfidf_logistic_regression(TRAIN, VALIDATION, ["great lovely", "awful stale"], labels)
-    assert found.predictions == [0, 2]
-    assert found.probabilities[:, 1].tolist() == [0.0, 0.0]
+@pytest.fixture
+def call(made, tmp_path, capsys, monkeypatch):
+    return evaluation_caller(made, tmp_path, capsys, monkeypatch, model="mine", data="reviews.pkl")
 
 
-def test_without_a_validation_split_nothing_is_chosen():
-    found = tfidf_logistic_regression(TRAIN, split([], []), ["great lovely"], LABELS)
-    assert found.settings == {"C": 1.0, "class_weight": None, "validation_macro_f1": None}
-    assert found.predictions == [1]
+def plain_probabilities(model_path: str, texts: list[str]) -> np.ndarray:
+    """Of each text alone: the start token and its bytes, cut, and the logits divided by the temperature."""
+    model, tokenizer = checkpoint.load(model_path).model.double(), tiny_tokenizer()
+    rows = []
+    for text in texts:
+        ids = torch.tensor([[END, *tokenizer(text).input_ids][:LONGEST]])
+        with torch.inference_mode():
+            rows.append((model(ids, attention_mask=torch.ones_like(ids)).logits[0] / 1.7).softmax(-1).tolist())
+    return np.array(rows)
 
 
-def test_emoji_count_as_words():
-    train = split(["😀 x", "😀😀", "😡 x", "😡😡"], ["good", "good", "bad", "bad"])
-    found = tfidf_logistic_regression(train, split([], []), ["y 😡", "😀!"], LABELS)
-    assert found.predictions == [0, 1]
+@pytest.mark.parametrize(("model", "path"), [("mine", "mine/evaluation.json"), ("mine.pt", "mine.evaluation.json")])
+def test_figures_are_those_of_a_plain_loop(call, model, path):
+    code, out, err = call(model=model)
+    assert code == 0, err
+    assert out.endswith(f"\nwritten: {path}\n")
+    evaluation = json.loads(Path(path).read_text("utf-8"))
+    texts, truth = zip(*TWO["test"], strict=True)
+    probabilities = plain_probabilities(model, list(texts))
+    decided = np.where(probabilities[:, 1] >= 0.45, "good", "bad")
+    assert 0 < (decided == "good").sum() < len(texts)
+    assert (decided == np.where(probabilities[:, 1] >= 0.5, "good", "bad")).mean() < 1  # the threshold matters
+    precision, recall, f1, _ = reference.precision_recall_fscore_support(
+        truth, decided, pos_label="good", average="binary"
+    )
+    expected = {
+        "accuracy": np.mean(decided == truth),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "macro_f1": reference.f1_score(truth, decided, average="macro"),
+        "roc_auc": reference.roc_auc_score(np.array(truth) == "good", probabilities[:, 1]),
+        "log_loss": reference.log_loss(truth, probabilities),
+    }
+    found = evaluation["tuned"]
+    assert {name: found[name]["value"] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert all(found[name]["low"] <= found[name]["value"] <= found[name]["high"] for name in expected)
+    assert found["confusion_matrix"] == reference.confusion_matrix(truth, decided).tolist()
+    assert (
+        evaluation.items()
+        >= {
+            "kind": "classify",
+            "model_path": model,
+            "base_model": "tiny",
+            "data_sha256": sha256_of(Path("reviews.pkl")),
+            "split": "test",
+            "labels": ["bad", "good"],
+            "threshold": 0.45,
+            "temperature": 1.7,
+            "texts": 32,
+            "truncated_texts": sum(len(text) + 1 > LONGEST for text in texts),
+            "texts_left_out": 0,
+            "mistakes": int((decided != truth).sum()),
+        }.items()
+    )
+    assert 0 < evaluation["truncated_texts"] < 32
+    table = {line.split("  ")[0]: line for line in out.splitlines()}
+    assert f"{expected['accuracy']:.3f} [" in table["accuracy"]
+    assert f"{expected['macro_f1']:.3f} [" in table["macro F1"]
+    assert f"{evaluation['truncated_texts']} cut to {LONGEST} tokens" in out
+
+
+def test_the_baselines_answer_the_same_texts(call):
+    code, out, err = call()
+    assert code == 0
+    evaluation = json.loads(Path("mine/evaluation.json").read_text("utf-8"))
+    majority, words = (evaluation["baselines"][name] for name in ("majority", "tfidf_logistic_regression"))
+    assert majority["accuracy"]["value"] == 0.5
+    assert majority["roc_auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert majority["macro_f1"]["value"] == pytest.approx(1 / 3)
+    assert words["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}  # the words tell all
+    assert {"C", "class_weight"} < words["settings"].keys()
+    assert words["train_seconds"] > 0
+    assert words.keys() - {"settings", "train_seconds"} == evaluation["tuned"].keys()
+
+    # A random model loses against them, and that is said.
+    difference = evaluation["difference"]
+    assert difference["accuracy"]["value"] == pytest.approx(evaluation["tuned"]["accuracy"]["value"] - 1)
+    assert difference["accuracy"]["high"] < 0
+    assert f"warning: the model is {evaluation['verdict']}\n" in err
+    assert evaluation["verdict"].startswith("worse in accuracy (-0.")
+    assert evaluation["verdict"] in out
+
+
+def test_the_baselines_learn_from_train_and_validation_alone(call):
+    """There, every label is the other one: what was learnt and chosen there is wrong about all test texts."""
+    other = {"bad": "good", "good": "bad"}
+    learnt = {name: [(text, other[label]) for text, label in TWO[name]] for name in ("train", "validation")}
+    save_processed(Path("reviews.pkl"), labelled(**learnt, test=TWO["test"]))
+    assert call()[0] == 0
+    words = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["baselines"]["tfidf_logistic_regression"]
+    assert words["settings"]["validation_macro_f1"] == 1.0
+    assert words["accuracy"]["value"] == 0.0
+
+
+def test_a_model_that_beats_the_baseline_gets_no_warning(call):
+    """Labels that no word tells, but this model's own answers."""
+    texts = [text for text, _ in TWO["test"]]
+    answers = np.where(plain_probabilities("mine", texts)[:, 1] >= 0.45, "good", "bad")
+    told = {"train": [(text, "good" if number % 3 else "bad") for number, (text, _) in enumerate(TWO["train"])]}
+    data = labelled(**told, validation=TWO["validation"], test=list(zip(texts, answers.tolist(), strict=True)))
+    save_processed(Path("reviews.pkl"), data)
+    code, out, err = call()
+    assert code == 0
+    evaluation = json.loads(Path("mine/evaluation.json").read_text("utf-8"))
+    assert evaluation["tuned"]["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert evaluation["verdict"].startswith("better in accuracy")
+    assert "warning: the model is" not in err
+    assert (evaluation["mistakes"], evaluation["most_confident_mistakes"]) == (0, [])
+    assert "mistakes" not in out
+
+
+def test_three_labels(call):
+    code, out, err = call(model="three", data="stars.pkl")
+    assert code == 0, err
+    evaluation = json.loads(Path("three/evaluation.json").read_text("utf-8"))
+    texts, truth = zip(*THREE["test"], strict=True)
+    probabilities = plain_probabilities("three", list(texts))
+    numbers = [["1", "2", "10"].index(label) for label in truth]
+    found = evaluation["tuned"]
+    assert found["accuracy"]["value"] == np.mean(probabilities.argmax(1) == numbers)
+    assert found["roc_auc"]["value"] == pytest.approx(
+        reference.roc_auc_score(numbers, probabilities, multi_class="ovr"), rel=1e-4
+    )
+    assert np.shape(found["confusion_matrix"]) == (3, 3)
+    assert (evaluation["labels"], evaluation["threshold"]) == (["1", "2", "10"], None)
+    assert not {"precision", "recall", "f1"} & found.keys()
+    assert "macro precision" in out
+    assert "\nprecision" not in out
+
+
+def test_the_mistakes(call):
+    code, out, _ = call("--errors_path", "wrong/mistakes.csv")
+    assert code == 0
+    assert out.endswith("\nwritten: mine/evaluation.json and wrong/mistakes.csv\n")
+    with Path("wrong/mistakes.csv").open(encoding="utf-8", newline="") as file:
+        mistakes = list(csv.DictReader(file))
+    evaluation = json.loads(Path("mine/evaluation.json").read_text("utf-8"))
+    truth = dict(TWO["test"])
+    probabilities = plain_probabilities("mine", list(truth))
+    expected = {
+        text: (label, "good" if row[1] >= 0.45 else "bad", row)
+        for (text, label), row in zip(truth.items(), probabilities, strict=True)
+        if label != ("good" if row[1] >= 0.45 else "bad")
+    }
+    assert len(mistakes) == len(expected) == evaluation["mistakes"] > 10
+    assert list(mistakes[0]) == ["text", "label", "prediction", "probability_bad", "probability_good"]
+    for row in mistakes:
+        label, prediction, shares = expected.pop(row["text"])
+        assert (row["label"], row["prediction"]) == (label, prediction)
+        assert [float(row["probability_bad"]), float(row["probability_good"])] == pytest.approx(shares, abs=1e-5)
+    confidence = [float(row[f"probability_{row['prediction']}"]) for row in mistakes]
+    assert confidence == sorted(confidence, reverse=True)
+    shown = evaluation["most_confident_mistakes"]
+    assert [mistake["text"] for mistake in shown] == [row["text"] for row in mistakes[:10]]
+    assert [mistake["probability"] for mistake in shown] == pytest.approx(confidence[:10], abs=1e-5)
+    assert f"the most confident 10 of {len(mistakes)} mistakes" in out
+    assert all(row["text"] in out for row in mistakes[:10])
+
+
+def test_a_mistake_is_shown_on_one_short_line_and_written_whole(call):
+    long = 'The soup,\nwith a "quote", was ' + "not " * 60 + "good"
+    label = "bad" if plain_probabilities("mine", [" ".join(long.split())])[0, 1] >= 0.45 else "good"
+    data = labelled(train=TWO["train"], validation=TWO["validation"], test=[(long, label), ("The tea.", "good")])
+    save_processed(Path("reviews.pkl"), data)
+    code, out, _ = call("--errors_path", "mistakes.csv")
+    assert code == 0
+    with Path("mistakes.csv").open(encoding="utf-8", newline="") as file:
+        assert long in [row["text"] for row in csv.DictReader(file)]
+    line = ('The soup, with a "quote", was ' + "not " * 60)[:99].rstrip() + "…"
+    shown = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["most_confident_mistakes"]
+    assert line in [mistake["text"] for mistake in shown]
+    assert f"  {line}\n" in out
+
+
+def test_json_is_the_file_and_nothing_else(call):
+    code, out, _ = call("--json")
+    assert code == 0
+    assert out == Path("mine/evaluation.json").read_text("utf-8")
+
+
+def test_the_same_command_gives_the_same_figures(call):
+    first, second, other = (json.loads(call("--json", "--seed", seed)[1]) for seed in (1, 1, 2))
+    for found in (first, second, other):
+        found["baselines"]["majority"].pop("train_seconds")
+        found["baselines"]["tfidf_logistic_regression"].pop("train_seconds")
+    assert first == second
+    assert other["tuned"]["accuracy"]["value"] == first["tuned"]["accuracy"]["value"]
+    assert other["tuned"]["log_loss"] != first["tuned"]["log_loss"]
+
+
+def test_the_card_of_a_model_tells_the_figures(call):
+    assert call()[0] == 0
+    card = Path("mine/README.md").read_text("utf-8")
+    accuracy = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["tuned"]["accuracy"]["value"]
+    assert "pipeline_tag: text-classification" in card
+    assert f"| Accuracy | {accuracy:.1%} [" in card
+
+
+def test_texts_that_the_model_cleans_away_are_left_out_everywhere(call):
+    run = json.loads(Path("mine/run.json").read_text("utf-8"))
+    Path("mine/run.json").write_text(json.dumps({**run, "cleaning": asdict(Cleaning())}))
+    test = [("😀", "good"), *TWO["test"][:10], ("😡", "bad")]
+    save_processed(Path("reviews.pkl"), labelled(train=TWO["train"], validation=TWO["validation"], test=test))
+    code, out, err = call()
+    assert code == 0
+    assert "warning: 2 test texts are left out" in err
+    assert "2 more are empty after cleaning" in out
+    evaluation = json.loads(Path("mine/evaluation.json").read_text("utf-8"))
+    assert (evaluation["texts"], evaluation["texts_left_out"]) == (10, 2)
+    assert {found["texts"] for found in [evaluation["tuned"], *evaluation["baselines"].values()]} == {10}
+
+    save_processed(Path("reviews.pkl"), labelled(train=TWO["train"], test=[("😀", "good")]))
+    code, _, err = call()
+    assert code == 3
+    assert_one_error(err, "leaves nothing of any test text")
+
+
+def test_a_classifier_of_another_maker(call):
+    """No recipe: its own labels, the texts as they are, no calibration."""
+    Path("mine/run.json").unlink()
+    Path("mine/README.md").write_text("Ada's model")
+    code, _, err = call()
+    assert code == 0, err
+    evaluation = json.loads(Path("mine/evaluation.json").read_text("utf-8"))
+    assert (evaluation["base_model"], evaluation["threshold"], evaluation["temperature"]) == (None, None, 1.0)
+    assert Path("mine/README.md").read_text() == "Ada's model"
+
+
+def test_data_that_the_model_was_not_trained_on(call):
+    save_processed(Path("other.pkl"), labelled(**{**TWO, "test": TWO["test"][:9]}))
+    code, _, err = call(data="other.pkl")
+    assert code == 0
+    assert "warning: mine was trained on a processed pickle other than other.pkl" in err
+    assert "processed pickle" not in call()[2]
+
+
+def test_two_evaluations_are_compared(call, capsys):
+    assert call()[0] == 0
+    assert call(model="mine.pt")[0] == 0
+    files = ["mine/evaluation.json", "mine.evaluation.json"]
+    assert run_script(evaluate_model.main, "--compare", *files, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    accuracy = json.loads(Path(files[0]).read_text("utf-8"))["tuned"]["accuracy"]
+    assert [model["figures"]["accuracy"] for model in found["models"]] == [accuracy, accuracy]
+
+
+# ---- bad input
+
+
+def test_a_base_model_has_nothing_to_compare(call):
+    hint = refused(call("--compare_base"), 2, "--compare_base", "no trained head")
+    assert "TF-IDF" in hint
+    assert "majority class" in hint
+
+
+def test_a_model_that_writes_on_data_with_labels(call):
+    random_model("gpt2").save_pretrained("writer")
+    tiny_tokenizer().save_pretrained("writer")
+    hint = refused(call(model="writer"), 3, "reviews.pkl", "task reviews", "writer writes texts")
+    assert "trained on reviews.pkl" in hint
+
+
+@pytest.mark.parametrize("model", ["mine", "mine.pt", "theirs"])
+def test_a_model_that_classifies_on_data_without_labels(call, model):
+    if model == "theirs":
+        shutil.copytree("mine", "theirs")
+        Path("theirs/run.json").unlink()
+    save_processed(Path("texts.pkl"), processed_data(train=["a"], validation=["b"], test=["c"]))
+    refused(
+        call(model=model, data="texts.pkl"),
+        1,
+        f"{model} classifies texts instead of writing them",
+        "texts.pkl has no labels",
+    )
+
+
+def test_mistakes_of_a_model_that_writes(call):
+    save_processed(Path("texts.pkl"), processed_data(train=["a"], validation=["b"], test=["c"]))
+    refused(call("--errors_path", "m.csv", model="tiny", data="texts.pkl"), 2, "--errors_path", "texts.pkl")
+
+
+def test_labels_that_the_model_does_not_know(call):
+    hint = refused(call(data="stars.pkl"), 3, "stars.pkl", "'1', '10', '2'", "mine", "'bad', 'good'")
+    assert "fine_tune.py --data stars.pkl" in hint
+
+
+def test_data_without_test_texts(call):
+    save_processed(Path("few.pkl"), labelled(train=TWO["train"]))
+    refused(call(data="few.pkl"), 3, "few.pkl has no test texts")
 
 
 @pytest.mark.parametrize(
-    ("train", "message"),
+    ("words", "code", "expected"),
     [
-        (split(["some words", "more words"], ["good", "good"]), "rows of one label only"),
-        (split(["a", "!"], ["good", "bad"]), "no word"),
+        (["--errors_path", "reviews.pkl"], 2, "reviews.pkl is named twice"),
+        (["--output_path", "reviews.pkl"], 2, "reviews.pkl is named twice"),
+        (["--output_path", "out.json", "--errors_path", "./out.json"], 2, "out.json is named twice"),
+        (["--errors_path", "mine"], 1, "mine is a folder"),
+        (["--errors_path", "mine.pt/wrong.csv"], 1, "cannot write mine.pt/wrong.csv"),
     ],
 )
-def test_what_cannot_be_trained_on_is_an_error(train, message):
-    with pytest.raises(DataError, match=message):
-        tfidf_logistic_regression(train, VALIDATION, ["x"], LABELS)
+def test_outputs_that_cannot_be_written(call, words, code, expected):
+    before = Path("reviews.pkl").read_bytes()
+    refused(call(*words), code, expected)
+    assert Path("reviews.pkl").read_bytes() == before

@@ -59,12 +59,15 @@ def compare(tmp_path, capsys, monkeypatch):
     return comparing
 
 
-def test_the_best_classifier_stands_first(compare):
+def test_the_best_classifier_comes_first(compare):
     code, out, err = compare(classifier("gpt2", 0.85), classifier("smollm2", 0.91), classifier("bert", 0.88))
     assert (code, err) == (0, "")
     header, _, *rows = out.splitlines()[2:]
     assert header.split("  ")[0] == "model"
-    assert all(title in header for title in ("base model", "macro F1", "accuracy", "ROC-AUC", "ECE", "TF-IDF accuracy"))
+    assert all(
+        title in header
+        for title in ("base model", "macro F1", "accuracy", "ROC-AUC", "expected calibration error", "TF-IDF accuracy")
+    )
     assert [row.split()[:2] for row in rows] == [
         ["models/smollm2", "smollm2"],
         ["models/bert", "bert"],
@@ -74,7 +77,7 @@ def test_the_best_classifier_stands_first(compare):
     assert rows[0].endswith("0.820 [0.800, 0.830]")
 
 
-def test_the_writer_with_the_fewest_bits_stands_first(compare):
+def test_the_writer_with_the_fewest_bits_comes_first(compare):
     code, out, err = compare(writer("gpt2", 1.5), writer("smollm2", 1.25, base_model=None))
     assert (code, err) == (0, "")
     rows = out.splitlines()[4:]
@@ -118,14 +121,14 @@ def test_figures_of_different_test_data_are_shown_with_a_warning(compare):
     assert code == 0
     assert len(out.splitlines()) == 7
     assert err.splitlines() == [
-        "warning: 0.json and 1.json were measured on different test data, so their figures don't compare"
+        "warning: 0.json and 1.json were measured on different test data, so their figures cannot be compared"
     ]
 
 
 def test_files_of_two_kinds_are_refused(compare):
     code, out, err = compare(classifier("gpt2", 0.85), writer("gpt2", 1.5))
     assert (code, out) == (3, "")
-    hint = assert_one_error(err, "0.json judges a model that classifies", "1.json a model that writes")
+    hint = assert_one_error(err, "0.json evaluates a model that classifies texts", "1.json a model that writes texts")
     assert "one kind" in hint
 
 
@@ -134,10 +137,10 @@ def test_files_of_two_kinds_are_refused(compare):
     [
         ("", "damaged"),
         ('{"kind": "classify", ', "damaged"),
-        ("[1, 2]", "no evaluation of a model"),
-        ('"text"', "no evaluation of a model"),
-        ('{"kind": "other"}', "no evaluation of a model"),
-        ('{"kind": ["classify"]}', "no evaluation of a model"),
+        ("[1, 2]", "not an evaluation of a model"),
+        ('"text"', "not an evaluation of a model"),
+        ('{"kind": "other"}', "not an evaluation of a model"),
+        ('{"kind": ["classify"]}', "not an evaluation of a model"),
         ("{}", "model_path is missing"),
         (json.dumps(writer("gpt2", 1.5, data_sha256=None)), "data_sha256 is missing"),
         (json.dumps(writer("gpt2", 1.5, tuned=7)), "tuned.bits_per_byte is missing"),
@@ -145,7 +148,7 @@ def test_files_of_two_kinds_are_refused(compare):
         (json.dumps(classifier("gpt2", 0.8, baselines={})), "baselines.tfidf_logistic_regression.accuracy is missing"),
     ],
 )
-def test_a_file_that_is_no_evaluation(compare, text, expected):
+def test_a_file_that_is_not_an_evaluation(compare, text, expected):
     code, out, err = compare(classifier("bert", 0.9), text)
     assert (code, out) == (3, "")
     hint = assert_one_error(err, "1.json", expected)

@@ -1,6 +1,4 @@
-"""The evaluation of models that answer instructions: likelihood of the test answers, and answers of their own.
-
-MERGED: What evaluate_model.py shows of a model that answers instructions: tables, differences, and answers side by side."""
+"""Evaluate models that answer instructions: likelihood of the reference answers, and the models' own answers."""
 
 import json
 import random
@@ -11,17 +9,18 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError
-from utils.evaluation.texts import likelihood_of, likelihood_table
+from utils.evaluation.texts import likelihood_table, measure_likelihood
 from utils.files import atomic_write
 from utils.inference.generation import Generated, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.metrics.answers import Answers, answers_difference
 from utils.metrics.compute import compute_metric
+from utils.metrics.figures import ANSWERS, FIGURES
 from utils.metrics.likelihood import bits_per_byte_difference
 from utils.models.chat_templates import LENGTHS, borrow_template, open_chat_template, with_length
 from utils.models.tokenization import context_length
 from utils.text.words import count_words
-from utils.text_tables import format_table, one_line, with_interval
+from utils.text_tables import figure_rows, format_table, one_line, with_interval
 from utils.training.rows import training_rows
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     from utils.processed import Processed
 
 DECODING = ("do_sample", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")
-MOST_HINTED = 50  # rows that are asked for a short, a medium and a long answer
+LENGTH_ROWS = 50  # at most so many rows are asked for a short, a medium and a long answer
+SHOWN = 3  # rows with the answers of each model
 
 
 def evaluate_answers(
@@ -42,100 +42,128 @@ def evaluate_answers(
     device: str,
     precision: str,
 ) -> tuple[dict, list[dict]]:
-    """(every figure of `models` ("tuned", and "base" if wanted) as plain JSON values, the rows behind them).
+    """Return (every figure of `models` ("tuned", and "base" to compare it with) as plain JSON values, rows of answers).
 
-    `limit` is the most rows of the test split that are taken, drawn with the seed. Each model is asked in its own
-    chat template, a base model without one in that of the tuned model. All are measured on the same tokens of the
-    same answers: a row whose prompt fills the context of one is left out for all, and an answer is cut for all.
-    A row is {"row", "prompt", "messages", "reference"} and {"text", "tokens", "finished"} of each model.
+    `limit` is the maximum number of rows of the test split, drawn with the seed. Each model is prompted in its own
+    chat template, a base model without one in that of the tuned model. All models are measured on the same tokens of
+    the same answers: a row whose prompt fills the context of one model is left out for all, and an answer that is too
+    long for one is cut for all. A row is {"row", "prompt", "messages", "reference"} and {"text", "tokens", "finished"}
+    of each model.
     """
     for trained in models.values():
         borrow_template(trained.tokenizer, models["tuned"].tokenizer)
-    forms = {name: open_chat_template(trained.tokenizer) for name, trained in models.items()}
-    places = _drawn(len(data.splits["test"]), limit, seed)
-    test = data.splits["test"].take(places)
-    numbers, encoded = _same_answers(models, replace(data, splits={"test": test}))
-    test = test.take(numbers)
+    templates = {name: open_chat_template(trained.tokenizer) for name, trained in models.items()}
+    drawn = draw_rows(len(data.splits["test"]), limit, seed)
+    test = data.splits["test"].take(drawn)
+    fitting, encoded = _encode_for_all(models, replace(data, splits={"test": test}))
+    test = test.take(fitting)
 
     evaluation = {
         "limit": limit,
-        "rows": len(numbers),
-        "rows_left_out": len(places) - len(numbers),
+        "rows": len(fitting),
+        "rows_left_out": len(drawn) - len(fitting),
         "decoding": {name: getattr(sampling, name) for name in DECODING},
     }
-    nats, written = {}, {}
+    nll, answers = {}, {}
     for name, trained in models.items():
         model = trained.model.to(device)
-        likelihood, nats[name] = likelihood_of(model, encoded[name], precision, progress=f"scoring, {name}")
+        likelihood, nll[name] = measure_likelihood(model, encoded[name], precision, progress=f"scoring, {name}")
         prompts = [list(row["input_ids"][: row["loss_start"]]) for row in encoded[name]]
-        written[name] = _generate_answers(trained, prompts, sampling, forms[name].end, f"answering, {name}")
-        answers = compute_metric(
+        answers[name] = _generate_answers(trained, prompts, sampling, templates[name].end, f"answering, {name}")
+        figures = compute_metric(
             Answers,
-            predictions=[answer.text for answer in written[name]],
+            predictions=[answer.text for answer in answers[name]],
             references=test.completion,
-            finished=[answer.finished for answer in written[name]],
+            finished=[answer.finished for answer in answers[name]],
         )
-        evaluation["signatures"] = answers.pop("signatures")
-        evaluation[name] = likelihood | answers
+        evaluation["signatures"] = figures.pop("signatures")
+        evaluation[name] = likelihood | figures
     if "base" in models:
-        sizes = [row["bytes"] for row in encoded["base"]]
-        tuned, base = ([answer.text for answer in written[name]] for name in ("tuned", "base"))
+        text_bytes = [row["bytes"] for row in encoded["base"]]
+        tuned, base = ([answer.text for answer in answers[name]] for name in ("tuned", "base"))
         evaluation["difference"] = {
-            "bits_per_byte": bits_per_byte_difference(nats["tuned"], nats["base"], sizes),
+            "bits_per_byte": bits_per_byte_difference(nll["tuned"], nll["base"], text_bytes),
             **answers_difference(test.completion, tuned, base),
         }
     if models["tuned"].run.get("lengths"):
-        evaluation["lengths"] = _by_length(models["tuned"], test.metadata["messages"], sampling, seed)
+        evaluation["lengths"] = _measure_length_hints(models["tuned"], test.metadata["messages"], sampling, seed)
     rows = [
         {
-            "row": places[number],
-            "prompt": forms["tuned"].render(messages),
+            "row": drawn[index],
+            "prompt": templates["tuned"].render(messages),
             "messages": messages,
             "reference": reference,
-            **{name: vars(answers[place]) for name, answers in written.items()},
+            **{name: vars(own[position]) for name, own in answers.items()},
         }
-        for place, (number, messages, reference) in enumerate(
-            zip(numbers, test.metadata["messages"], test.completion, strict=True)
+        for position, (index, messages, reference) in enumerate(
+            zip(fitting, test.metadata["messages"], test.completion, strict=True)
         )
     ]
     return evaluation, rows
 
 
+def format_answers_report(evaluation: dict, rows: Sequence[dict]) -> str:
+    """Return the evaluation as text for a terminal: two tables, the differences, and some answers of each model."""
+    models = [name for name in ("base", "tuned") if name in evaluation]
+    left_out, signatures = evaluation["rows_left_out"], evaluation["signatures"]
+    note = f" ({left_out:,} more left out: their prompts fill a model's context)" if left_out else ""
+    parts = [
+        f"test split: {evaluation['rows']:,} answers{note}; 95 % intervals in brackets",
+        f"the reference answers ({evaluation['tuned']['tokens']:,} tokens):",
+        likelihood_table(evaluation, models),
+        f"the models' own answers ({_describe_decoding(evaluation['decoding'])}):",
+        format_table(["", *models], figure_rows(ANSWERS, [evaluation[name] for name in models])),
+        f"BLEU: {signatures['bleu']}\nchrF: {signatures['chrf']}",
+    ]
+    if "difference" in evaluation:
+        differences = [
+            [FIGURES[name].title, with_interval(difference, FIGURES[name].difference_pattern)]
+            for name, difference in evaluation["difference"].items()
+        ]
+        parts.append(format_table(["", "tuned minus base on the same rows"], differences))
+    if evaluation.get("lengths"):
+        parts.append(_lengths_table(evaluation["lengths"]))
+    parts += [_describe_row(number, row, models) for number, row in enumerate(rows[:SHOWN], start=1)]
+    return "\n\n".join(parts)
+
+
 def write_answers(path: Path, rows: Sequence[dict]) -> None:
-    """The rows that `judge` returned, as one JSON object a line."""
+    """Write the rows that `evaluate_answers` returned, one JSON object per line."""
     with atomic_write(path, "w") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _drawn(total: int, limit: int | None, seed: int) -> list[int]:
-    """At most `limit` of the numbers below `total`, in ascending order."""
+def draw_rows(total: int, limit: int | None, seed: int) -> list[int]:
+    """Draw at most `limit` of the row numbers below `total`; return them in ascending order."""
     return sorted(random.Random(seed).sample(range(total), min(limit or total, total)))
 
 
-def _same_answers(models: Mapping[str, "Trained"], data: "Processed") -> tuple[list[int], dict[str, list[dict]]]:
-    """(numbers of the test rows that fit every model, the encoded rows of each), the answers cut to the same tokens.
+def _encode_for_all(models: Mapping[str, "Trained"], data: "Processed") -> tuple[list[int], dict[str, list[dict]]]:
+    """Return (indices of the test rows that fit every model, the encoded rows of each model).
 
-    A base model and what was made of it have one tokenizer; their prompts, and so the room they leave, may differ.
+    A base model and its tuned model have the same tokenizer, but their prompts, and so the room for the answer, may
+    differ: answers are cut to the tokens that fit all models.
     """
-    encoded = {}
+    by_index = {}
     for name, trained in models.items():
         rows = training_rows(data, trained.tokenizer, context_length(trained.model), ["test"])["test"]
-        encoded[name] = {row["number"]: row for row in rows}
-    numbers = sorted(set.intersection(*(set(rows) for rows in encoded.values())))
-    if not numbers:
+        by_index[name] = {row["number"]: row for row in rows}
+    fitting = sorted(set.intersection(*(set(rows) for rows in by_index.values())))
+    if not fitting:
         raise DataError(
             "no test row leaves room for an answer in the model's context",
             "use a model with a longer context, or preprocess shorter rows",
         )
-    same = {name: [] for name in models}
-    for number in numbers:
-        rows = {name: encoded[name][number] for name in models}
+    encoded = {name: [] for name in models}
+    for index in fitting:
+        rows = {name: by_index[name][index] for name in models}
         length = min(len(row["input_ids"]) - row["loss_start"] for row in rows.values())
-        size = min(row["bytes"] for row in rows.values())
+        text_bytes = min(row["bytes"] for row in rows.values())
         for name, row in rows.items():
-            same[name].append({**row, "input_ids": row["input_ids"][: row["loss_start"] + length], "bytes": size})
-    return numbers, same
+            ids = row["input_ids"][: row["loss_start"] + length]
+            encoded[name].append({**row, "input_ids": ids, "bytes": text_bytes})
+    return fitting, encoded
 
 
 def _generate_answers(
@@ -145,100 +173,55 @@ def _generate_answers(
     return [replace(text, text=text.text.strip()) for (text,) in texts]
 
 
-def _by_length(trained: "Trained", conversations: Sequence[list[dict]], sampling: Sampling, seed: int) -> dict | None:
-    """How many words the model writes where it is asked for a short, a medium and a long answer."""
-    form, context = open_chat_template(trained.tokenizer), context_length(trained.model)
-    asked = [conversations[number] for number in _drawn(len(conversations), MOST_HINTED, seed)]
-    prompts = {length: form.encode([with_length(one, length) for one in asked]) for length in LENGTHS}
-    fitting = [place for place in range(len(asked)) if all(len(prompts[length][place]) < context for length in LENGTHS)]
+def _measure_length_hints(
+    trained: "Trained", conversations: Sequence[list[dict]], sampling: Sampling, seed: int
+) -> dict | None:
+    """How many words the model writes when it is asked for a short, a medium and a long answer."""
+    template, context = open_chat_template(trained.tokenizer), context_length(trained.model)
+    drawn = [conversations[index] for index in draw_rows(len(conversations), LENGTH_ROWS, seed)]
+    prompts = {length: template.encode([with_length(one, length) for one in drawn]) for length in LENGTHS}
+    fitting = [row for row in range(len(drawn)) if all(len(prompts[length][row]) < context for length in LENGTHS)]
     if not fitting:
         return None
-    found = {"rows": len(fitting), "most_words_in_training": trained.run["lengths"]}
+    measured = {"rows": len(fitting), "most_words_in_training": trained.run["lengths"]}
     for length in LENGTHS:
-        chosen = [prompts[length][place] for place in fitting]
-        answers = _generate_answers(trained, chosen, sampling, form.end, f"answering, {length}")
-        found[length] = {
+        of_length = [prompts[length][row] for row in fitting]
+        answers = _generate_answers(trained, of_length, sampling, template.end, f"answering, {length}")
+        measured[length] = {
             "median_words": median(count_words(answer.text) for answer in answers),
             "finished": sum(answer.finished for answer in answers) / len(answers),
         }
-    return found
+    return measured
 
 
-SHOWN = 3  # answers of each model
-ANSWERS = {
-    "bleu": ("BLEU", "{:.2f}"),
-    "chrf": ("chrF", "{:.2f}"),
-    "rouge_l": ("ROUGE-L", "{:.3f}"),
-    "finished": ("ended by themselves", "{:.1%}"),
-    "repetition": ("repeated 4-grams", "{:.1%}"),
-    "length_ratio": ("words per word of the references", "{:.2f}"),
-}
-DIFFERENCES = {
-    "bits_per_byte": ("bits per byte", "{:+.3f}"),
-    "bleu": ("BLEU", "{:+.2f}"),
-    "chrf": ("chrF", "{:+.2f}"),
-    "rouge_l": ("ROUGE-L", "{:+.3f}"),
-}
-
-
-def format_report_of_answers(evaluation: dict, rows: Sequence[dict]) -> str:
-    """The evaluation as text for a terminal: two tables, the differences, and some answers of each model."""
-    models = [name for name in ("base", "tuned") if name in evaluation]
-    answers = [
-        [title, *(with_interval(evaluation[model][name], pattern) for model in models)]
-        for name, (title, pattern) in ANSWERS.items()
-    ]
-    left_out = evaluation["rows_left_out"]
-    asides = f" ({left_out:,} more left out: their prompts fill a model's context)" if left_out else ""
-    signatures = evaluation["signatures"]
-    parts = [
-        f"test split: {evaluation['rows']:,} answers{asides}; 95 % intervals in brackets",
-        f"the data's answers ({evaluation['tuned']['tokens']:,} tokens):",
-        likelihood_table(evaluation, models),
-        f"the models' own answers ({_decoding(evaluation['decoding'])}):",
-        format_table(["", *models], answers),
-        f"BLEU: {signatures['bleu']}\nchrF: {signatures['chrf']}",
-    ]
-    if "difference" in evaluation:
-        differences = [
-            [title, with_interval(evaluation["difference"][name], pattern)]
-            for name, (title, pattern) in DIFFERENCES.items()
-        ]
-        parts.append(format_table(["", "tuned less base on the same rows"], differences))
-    if evaluation.get("lengths"):
-        parts.append(_lengths_table(evaluation["lengths"]))
-    parts += [_shown(number, row, models) for number, row in enumerate(rows[:SHOWN], start=1)]
-    return "\n\n".join(parts)
-
-
-def _decoding(decoding: dict) -> str:
+def _describe_decoding(decoding: dict) -> str:
     parts = ["greedy", f"at most {decoding['max_new_tokens']:,} tokens"]
     if decoding["repetition_penalty"] != 1:
         parts.append(f"repetition penalty {decoding['repetition_penalty']:g}")
     if decoding["no_repeat_ngram_size"]:
-        parts.append(f"no {decoding['no_repeat_ngram_size']} tokens in a row twice")
+        parts.append(f"no {decoding['no_repeat_ngram_size']}-gram of tokens twice")
     return ", ".join(parts)
 
 
 def _lengths_table(lengths: dict) -> str:
-    most = lengths["most_words_in_training"]
+    limits = lengths["most_words_in_training"]
     rows = [
         [
             length,
             f"{lengths[length]['median_words']:g}",
-            f"at most {most[length]}" if length in most else "more",
+            f"at most {limits[length]}" if length in limits else "more",
             f"{lengths[length]['finished']:.0%}",
         ]
         for length in LENGTHS
     ]
-    header = ["asked for", "median words", "words in training", "ended"]
-    return f"the length hints, on {lengths['rows']} rows:\n\n{format_table(header, rows)}"
+    header = ["requested length", "median words", "words in training", "ended"]
+    return f"length hints, on {lengths['rows']} rows:\n\n{format_table(header, rows)}"
 
 
-def _shown(number: int, row: dict, models: Sequence[str]) -> str:
-    asked = row["messages"][-1]
+def _describe_row(number: int, row: dict, models: Sequence[str]) -> str:
+    message = row["messages"][-1]
     lines = [
-        f"{number}. {one_line(' · '.join(filter(None, (asked['content'], asked.get('input')))))}",
+        f"{number}. {one_line(' · '.join(filter(None, (message['content'], message.get('input')))))}",
         f"   data: {one_line(row['reference'])}",
     ]
     for name in models:

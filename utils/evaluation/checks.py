@@ -1,4 +1,4 @@
-"""What is checked before a model is judged: outputs and where they go; flags, data and model that fit."""
+"""Checks before a model is evaluated: flags, data and model that fit each other, and output files."""
 
 import logging
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError, UserError
 from utils.files import check_writable
+from utils.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     import argparse
@@ -14,97 +15,74 @@ if TYPE_CHECKING:
     from utils.processed import Processed
 
 log = logging.getLogger(__name__)
-KINDS = {
-    "generate": "models that write",
-    "instruct": "models that answer instructions",
-    "classify": "models that classify",
-    "emoji": "models that write emoji",
-}
-FLAGS = {  # each with the kinds of data that it is for
-    "compare_base": ("generate", "instruct", "emoji"),
-    "max_new_tokens": ("generate", "instruct"),
-    "num_samples": ("generate",),
-    "limit": ("instruct", "emoji"),
-    "answers_path": ("instruct",),
-    "repetition_penalty": ("instruct",),
-    "no_repeat_ngram_size": ("instruct",),
-    "errors_path": ("classify", "emoji"),
-}
-DOES = {"generate": "writes texts", "instruct": "answers instructions", "emoji": "writes emoji"}
-MADE_TO = {
-    "generate": "write texts",
-    "instruct": "answer instructions",
-    "classify": "classify texts",
-    "emoji": "write emoji",
-}
 
 
 def check_flags(args: "argparse.Namespace", kind: str) -> None:
-    """Refuse flags that make no sense for data of this kind. All of them are None or False where they are not given."""
-    for flag, kinds in FLAGS.items():
-        if kind in kinds or getattr(args, flag) in (None, False):
+    """Raise UsageError for flags that data of this kind has no use for. A flag that is not given is None or False."""
+    for flag in dict.fromkeys(flag for other in KINDS.values() for flag in other.evaluation_flags):
+        if flag in KINDS[kind].evaluation_flags or getattr(args, flag) in (None, False):
             continue
         if flag == "compare_base":
             raise UsageError(
-                f"--compare_base: {args.data_path} is for {KINDS[kind]}, whose base has no trained head to compare",
-                "leave it out: the majority class and TF-IDF with logistic regression are always measured beside them",
+                f"--compare_base: {args.data_path} is for {KINDS[kind].models}, whose base has no trained head to "
+                "compare",
+                "remove it: the majority class and TF-IDF with logistic regression are always measured too",
             )
-        raise UsageError(
-            f"--{flag} is for {' and '.join(KINDS[one] for one in kinds)}; {args.data_path} is for {KINDS[kind]}",
-            f"leave out --{flag}",
-        )
+        users = " and ".join(other.models for other in KINDS.values() if flag in other.evaluation_flags)
+        raise UsageError(f"--{flag} is for {users}; {args.data_path} is for {KINDS[kind].models}", f"remove --{flag}")
 
 
 def default_output(model_path: Path) -> Path:
-    """evaluation.json in a model's folder; beside a .pt file, and in the working folder for a model from elsewhere."""
+    """Return evaluation.json in a model's folder or beside a .pt file; in the working folder for any other model."""
     if model_path.suffix == ".pt":
         return model_path.with_suffix(".evaluation.json")
     return model_path / "evaluation.json" if model_path.is_dir() else Path("evaluation.json")
 
 
 def default_answers(model_path: Path, output_path: Path | None) -> Path:
-    """answers.jsonl beside the default evaluation.json; beside another --output_path, its name with .answers.jsonl."""
+    """Return answers.jsonl beside the default evaluation.json; for another --output_path, its name + .answers.jsonl."""
     if output_path is not None:
         return output_path.with_suffix(".answers.jsonl")
-    found = default_output(model_path)
-    return found.with_name(found.name.replace("evaluation.json", "answers.jsonl"))
+    default = default_output(model_path)
+    return default.with_name(default.name.replace("evaluation.json", "answers.jsonl"))
 
 
 def check_outputs(inputs: list[Path], outputs: list[Path]) -> None:
-    """Refuse outputs that could not be written, and that would replace an input or each other."""
+    """Raise UsageError for an output that would replace an input or another output, UserError for one not writable."""
     files = inputs + outputs
     resolved = [path.resolve() for path in files]
-    for number, path in enumerate(files):
-        if resolved[number] in resolved[:number]:
-            raise UsageError(f"{path} is named twice: it would replace what is there", "choose another output path")
+    for index, path in enumerate(files):
+        if resolved[index] in resolved[:index]:
+            raise UsageError(f"{path} is named twice: one file would replace the other", "choose another output path")
     for path in outputs:
         check_writable(path)
 
 
 def check_fits(model_path: str, trained: "Trained", data_path: Path, data: "Processed", data_sha256: str) -> None:
-    """Refuse data of another kind than the model's, or without test texts; warn where it may have trained on these.
+    """Raise UserError if the model cannot be evaluated on this data: another kind of task, or no test texts.
 
-    A model from elsewhere that writes may be judged on every kind of data for such models.
+    A model without run.json that writes texts can be evaluated on every kind of data but labeled texts. Warns if
+    the model was trained on another pickle, and so perhaps on these test texts.
     """
     from utils.models.checkpoint import is_trained_classifier
 
-    kind, wanted = trained.run.get("kind"), data.recipe["kind"]
+    kind, data_kind = trained.run.get("kind"), data.recipe["kind"]
     classifier = kind == "classify" or (kind is None and is_trained_classifier(trained.model))
-    if classifier and wanted != "classify":
+    if classifier and data_kind != "classify":
         raise UserError(
-            f"{model_path} is no model that writes texts: it classifies them, and {data_path} has no labels",
+            f"{model_path} classifies texts instead of writing them, and {data_path} has no labels",
             "evaluate it on data of its own task",
         )
-    if not classifier and wanted not in ((kind,) if kind else DOES):
+    if not classifier and (data_kind == "classify" or kind not in (None, data_kind)):
         raise DataError(
-            f"{data_path} was made to {MADE_TO[wanted]} (task {data.recipe['task']}), "
-            f"and {model_path} {DOES[kind or 'generate']}",
+            f"{data_path} was made to {KINDS[data_kind].verb_phrase} (task {data.recipe['task']}), "
+            f"and {model_path} {KINDS[kind or 'generate'].third_person}",
             f"evaluate it on data of its own task, or name a model that was trained on {data_path}",
         )
     if len(data.splits["test"]) == 0:
         raise DataError(f"{data_path} has no test texts", "preprocess more rows")
     if trained.run and trained.run["data"]["sha256"] != data_sha256:
         log.warning(
-            "warning: %s was trained on another processed pickle than %s, so it may have seen these test texts",
+            "warning: %s was trained on a processed pickle other than %s, so it may have seen these test texts",
             model_path, data_path,
         )  # fmt: skip

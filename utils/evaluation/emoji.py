@@ -1,23 +1,23 @@
-"""The evaluation of models that write emoji: where the right one stands, beside the nearest training description's.
-
-MERGED: What evaluate_model.py shows of a model that writes emoji: the figures in a table, differences, and mistakes."""
+"""Evaluate models that write emoji: how high the right emoji is ranked, beside the nearest training description's."""
 
 import csv
 import logging
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.evaluation.answers import draw_rows
+from utils.evaluation.baselines import verdict
 from utils.files import atomic_write
 from utils.inference.emoji_memory import nearest_emoji, open_memory, rank_with_memory
 from utils.inference.emoji_ranking import RankedEmoji, generate_unconstrained, rank_emoji
 from utils.metrics.compute import compute_metric
+from utils.metrics.figures import EMOJI, FIGURES
 from utils.metrics.ranking import RANKING_DEPTH, Ranking, places_of, share_difference, share_with_interval
 from utils.preprocessing.emoji_unicode import format_code_points
 from utils.text.words import text_key
-from utils.text_tables import NO_FIGURE, format_table, one_line, with_interval
+from utils.text_tables import NO_FIGURE, figure_rows, format_table, one_line, with_interval
 
 if TYPE_CHECKING:
     from utils.models.checkpoint import Trained
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes
-NEAREST = "nearest_description"
-ALONE = "tuned_alone"
+NEAREST, WITHOUT_MEMORY = "nearest_description", "tuned_alone"
+TITLES = {
+    "base": "base",
+    "tuned": "tuned",
+    WITHOUT_MEMORY: "tuned, without memory",
+    NEAREST: "nearest training description",
+}
 MEASURED_ON = {"concept": "unseen concepts", "description": "unseen wording of known emoji"}
 
 
@@ -39,23 +44,23 @@ def evaluate_emoji(
     device: str,
     precision: str,
 ) -> tuple[dict, list[dict]]:
-    """(every figure of `models` ("tuned", and "base" if wanted) and of the baseline, as plain JSON values; mistakes).
+    """Return (every figure of `models` ("tuned", and "base" to compare it with) and of the baseline; all mistakes).
 
-    Right is the row's own emoji, and every other that has the same description (but for case, blanks and punctuation)
-    anywhere in the data; its group and concept are right then, too. All models rank the targets of the tuned one, or of
-    the data where that is from elsewhere. Ranks count down to `ranking.DEPTH`. Intervals are over concepts, of which
-    the rows stand and fall together. Where the tuned model remembers its training descriptions, "tuned" is with them
-    and "tuned_alone" without. `limit` is the most rows of the test split that are taken, drawn with the seed.
+    Right is the row's own emoji, and any other emoji that has the same description (up to case, spaces and
+    punctuation) anywhere in the data; its group and concept are right too. All models rank the targets of the tuned
+    model, or of the data if the tuned model has no run.json. Ranks count among the first `RANKING_DEPTH`. Intervals
+    are over concepts, since rows of one concept are right or wrong together. If the tuned model remembers its training
+    descriptions, "tuned" is measured with them and "tuned_alone" without. `limit` is the maximum number of rows of the
+    test split, drawn with the seed. The figures are plain JSON values.
 
-    The mistakes, the most confident first, are the tuned model's: {"description", "emoji", "group", "prediction",
-    "prediction_group", "probability", "right_concept", "place"}, the last one the right emoji's place or None.
+    The mistakes are the tuned model's, the most confident first: {"description", "emoji", "group", "prediction",
+    "prediction_group", "probability", "right_concept", "place"}; "place" is that of the right emoji, or None.
     """
-    rows = range(len(data.splits["test"]))
-    test = data.splits["test"].take(sorted(random.Random(seed).sample(rows, min(limit or len(rows), len(rows)))))
+    test = data.splits["test"].take(draw_rows(len(data.splits["test"]), limit, seed))
     run = models["tuned"].run or data.recipe
     train = data.splits["train"]
     trained_emoji = set(train.metadata["emoji"])
-    judged = _RankedTestRows(test, _right_emoji(data, test), run["targets"], seed)
+    truth = _Truth(test, _right_emoji(data, test), run["targets"], seed)
 
     evaluation = {
         "target": run.get("target", "emoji"),
@@ -69,40 +74,117 @@ def evaluate_emoji(
         "rows_of_trained_emoji": sum(emoji in trained_emoji for emoji in test.metadata["emoji"]),
     }
     memory = open_memory(run)
-    named, exists = {}, {target[1] for target in run["targets"]}
+    rankings = {}
     for name, trained in models.items():
         trained = replace(trained, run=run)
         trained.model.to(device)
         options = {"bfloat16": precision == "bf16", "progress": f"ranking, {name}"}
         if memory and name == "tuned":
-            ranked, alone = rank_with_memory(trained, memory, test.prompt, RANKING_DEPTH, **options)
+            ranked, without_memory = rank_with_memory(trained, memory, test.prompt, RANKING_DEPTH, **options)
         else:
-            ranked = rank_emoji(trained, test.prompt, RANKING_DEPTH, until=judged.right, **options)
-        named[name] = [[one.emoji for one in row] for row in ranked]
-        free = generate_unconstrained(trained, test.prompt, progress=f"writing, {name}")
+            ranked = rank_emoji(trained, test.prompt, RANKING_DEPTH, until=truth.right, **options)
+        rankings[name] = _emoji_of(ranked)
+        unconstrained = generate_unconstrained(trained, test.prompt, progress=f"writing, {name}")
         evaluation[name] = {
-            **judged.figures(named[name]),
-            "valid_constrained": judged.share([row[0] in exists for row in named[name]]),
-            "valid_unconstrained": judged.share([emoji is not None for emoji in free]),
+            **truth.measure(rankings[name]),
+            "valid_constrained": truth.share([ranking[0] in truth.group_of for ranking in rankings[name]]),
+            "valid_unconstrained": truth.share([emoji is not None for emoji in unconstrained]),
         }
     if memory:
-        evaluation[ALONE] = judged.figures([[one.emoji for one in row] for row in alone])
-    named[NEAREST] = nearest_emoji(train.prompt, train.metadata["emoji"], test.prompt, RANKING_DEPTH)
-    evaluation["baselines"] = {NEAREST: judged.figures(named[NEAREST])}
-    tuned, *others = (judged.hits(named[name]) for name in ("tuned", NEAREST, "base") if name in named)
+        evaluation[WITHOUT_MEMORY] = truth.measure(_emoji_of(without_memory))
+    rankings[NEAREST] = nearest_emoji(train.prompt, train.metadata["emoji"], test.prompt, RANKING_DEPTH)
+    evaluation["baselines"] = {NEAREST: truth.measure(rankings[NEAREST])}
+    correct = {name: truth.correct(rankings[name]) for name in ("tuned", NEAREST, "base") if name in rankings}
     evaluation["difference"] = {
-        name: {"top_1": share_difference(tuned, theirs, test.group, seed)}
-        for name, theirs in zip((NEAREST, "base"), others, strict=False)
+        name: {"top_1": share_difference(correct["tuned"], of_other, test.group, seed)}
+        for name, of_other in correct.items()
+        if name != "tuned"
     }
-    evaluation["verdict"] = _verdict(evaluation["difference"][NEAREST]["top_1"])
-    if evaluation["difference"][NEAREST]["top_1"]["low"] <= 0:
+    difference = evaluation["difference"][NEAREST]
+    evaluation["verdict"] = verdict(difference, f"the {TITLES[NEAREST]}")
+    if difference["top_1"]["low"] <= 0:
         log.warning("warning: the model is %s", evaluation["verdict"])
-    mistakes = judged.mistakes(ranked)  # the tuned model is the last
+    mistakes = truth.mistakes(ranked)  # the tuned model is the last one
     return {**evaluation, "mistakes": len(mistakes), "most_confident_mistakes": mistakes[:SHOWN]}, mistakes
 
 
-class _RankedTestRows:
-    """The test rows, with what is right for each of them: emoji, groups (empty where the data has none), concepts."""
+def format_emoji_report(evaluation: dict) -> str:
+    """Return the evaluation as text for a terminal: the figures in a table, differences, and mistakes."""
+    models = {name: evaluation[name] for name in ("base", "tuned", WITHOUT_MEMORY) if name in evaluation}
+    columns = models | evaluation["baselines"]
+    parts = [
+        f"test split, {evaluation['measured_on']}: {evaluation['rows']:,} descriptions of {evaluation['concepts']:,} "
+        f"concepts, {evaluation['targets']:,} emoji to choose from; 95 % intervals (over concepts) in brackets",
+        format_table(["", *(TITLES[name] for name in columns)], figure_rows(EMOJI, columns.values())),
+        f"Ranks count among the first {evaluation['depth']}. A skin tone or gender other than the described one is a "
+        "mistake, but the right concept. Unconstrained output is the most probable token at each step.",
+        f"The nearest training description is found by TF-IDF of 2 to 5 characters. {_describe_reach(evaluation)}"
+        + (" With memory, it has half the weight in each probability." if WITHOUT_MEMORY in evaluation else ""),
+        f"{TITLES['tuned']} on the same descriptions: {evaluation['verdict']}",
+    ]
+    if "base" in evaluation["difference"]:
+        pattern = FIGURES["top_1"].difference_pattern
+        difference = with_interval(evaluation["difference"]["base"]["top_1"], pattern)
+        parts.append(f"top-1, tuned minus base on the same descriptions: {difference}")
+    shown = evaluation["most_confident_mistakes"]
+    if shown:
+        rows = [
+            [
+                f"{mistake['probability']:.3f}",
+                str(mistake["place"] or NO_FIGURE),
+                one_line(mistake["description"], 60),
+                mistake["prediction"],  # emoji come last, since terminals disagree on how wide they are
+                mistake["emoji"],
+            ]
+            for mistake in shown
+        ]
+        parts += [
+            f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
+            format_table(["probability", "rank of the right emoji", "description", "written", "right"], rows),
+        ]
+    return "\n\n".join(parts)
+
+
+def write_mistakes(path: Path, mistakes: Sequence[dict]) -> None:
+    """Write every mistake that `evaluate_emoji` returned as a row of a CSV file."""
+    columns = (
+        *("description", "emoji", "codepoints", "group", "prediction", "prediction_codepoints", "prediction_group"),
+        *("probability", "right_concept", "place"),
+    )
+    with atomic_write(path, "w") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for mistake in mistakes:
+            writer.writerow(
+                {
+                    **mistake,
+                    "codepoints": format_code_points(mistake["emoji"]),
+                    "prediction_codepoints": format_code_points(mistake["prediction"]),
+                    "probability": f"{mistake['probability']:.6f}",
+                    "right_concept": "yes" if mistake["right_concept"] else "no",
+                }
+            )
+
+
+def _describe_reach(evaluation: dict) -> str:
+    known, rows = evaluation["rows_of_trained_emoji"], evaluation["rows"]
+    if known == 0:
+        return (
+            "It can only predict emoji that have one, and none of these have: only shared descriptions make it right."
+        )
+    return f"It can only predict emoji that have one: those of {known:,} of these {rows:,} descriptions."
+
+
+def _right_emoji(data: "Processed", test: "Split") -> list[list[str]]:
+    emoji_of = {}
+    for split in data.splits.values():
+        for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
+            emoji_of.setdefault(text_key(description), set()).add(emoji)
+    return [sorted(emoji_of[text_key(description)]) for description in test.prompt]
+
+
+class _Truth:
+    """What is right for each test row: emoji, groups (an empty set if the data has none) and concepts."""
 
     def __init__(self, test: "Split", right: Sequence[Sequence[str]], targets: Sequence[Sequence], seed: int):
         self.test, self.right, self.seed = test, right, seed
@@ -117,137 +199,49 @@ class _RankedTestRows:
             for concept, emojis in zip(test.group, right, strict=True)
         ]
 
-    def figures(self, named: Sequence[Sequence[str]]) -> dict:
-        """What rankings come to, those of a model or of a baseline."""
-        found = compute_metric(
-            Ranking, predictions=named, references=self.right, clusters=self.test.group, seed=self.seed
+    def measure(self, rankings: Sequence[Sequence[str]]) -> dict:
+        """The figures of rankings, those of a model or of a baseline."""
+        figures = compute_metric(
+            Ranking, predictions=rankings, references=self.right, clusters=self.test.group, seed=self.seed
         )
-        firsts = [row[0] if row else None for row in named]
-        in_group = [self.group_of.get(first) in groups for first, groups in zip(firsts, self.groups, strict=True)]
+        predictions = [ranking[0] if ranking else None for ranking in rankings]
+        in_concept, in_group = (
+            [known.get(emoji) in right for emoji, right in zip(predictions, rights, strict=True)]
+            for known, rights in ((self.concept_of, self.concepts), (self.group_of, self.groups))
+        )
         return {
-            **{name: found[name] for name in ("top_1", "top_5", "mean_reciprocal_rank")},
-            "concept_accuracy": self.share(
-                [self.concept_of.get(first) in right for first, right in zip(firsts, self.concepts, strict=True)]
-            ),
+            **{name: figures[name] for name in ("top_1", "top_5", "mean_reciprocal_rank")},
+            "concept_accuracy": self.share(in_concept),
             "group_accuracy": self.share(in_group, [row for row, groups in enumerate(self.groups) if groups]),
         }
 
     def share(self, outcomes: Sequence[bool], rows: Sequence[int] | None = None) -> dict | None:
-        """The share of true outcomes, of these rows; None where there are none."""
+        """The share of true outcomes in these rows (default: all), or None if there are no rows."""
         rows = range(len(outcomes)) if rows is None else rows
         if not rows:
             return None
         return share_with_interval([outcomes[row] for row in rows], [self.test.group[row] for row in rows], self.seed)
 
-    def hits(self, named: Sequence[Sequence[str]]) -> list[bool]:
-        """Whether the first emoji is right."""
-        return [bool(row) and row[0] in right for row, right in zip(named, self.right, strict=True)]
+    def correct(self, rankings: Sequence[Sequence[str]]) -> list[bool]:
+        return [bool(ranking) and ranking[0] in right for ranking, right in zip(rankings, self.right, strict=True)]
 
     def mistakes(self, ranked: Sequence[Sequence[RankedEmoji]]) -> list[dict]:
-        named = [[one.emoji for one in row] for row in ranked]
-        found = [
+        mistakes = [
             {
                 "description": self.test.prompt[row],
                 "emoji": self.test.metadata["emoji"][row],
                 "group": self.test.metadata["group"][row],
-                "prediction": named[row][0],
-                "prediction_group": self.group_of[named[row][0]],
+                "prediction": ranked[row][0].emoji,
+                "prediction_group": self.group_of[ranked[row][0].emoji],
                 "probability": ranked[row][0].probability,
-                "right_concept": self.concept_of[named[row][0]] in self.concepts[row],
+                "right_concept": self.concept_of[ranked[row][0].emoji] in self.concepts[row],
                 "place": place,
             }
-            for row, place in enumerate(places_of(named, self.right))
+            for row, place in enumerate(places_of(_emoji_of(ranked), self.right))
             if place != 1
         ]
-        return sorted(found, key=lambda mistake: -mistake["probability"])
+        return sorted(mistakes, key=lambda mistake: -mistake["probability"])
 
 
-def _right_emoji(data: "Processed", test: "Split") -> list[list[str]]:
-    same = {}
-    for split in data.splits.values():
-        for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
-            same.setdefault(text_key(description), set()).add(emoji)
-    return [sorted(same[text_key(description)]) for description in test.prompt]
-
-
-def _verdict(difference: dict) -> str:
-    side = "better" if difference["low"] > 0 else "worse" if difference["high"] < 0 else "not clearly better"
-    return f"{side} in top-1 ({with_interval(difference, '{:+.3f}')}) than the nearest training description"
-
-
-NAMES = {"base": "base", "tuned": "tuned", ALONE: "tuned, without memory", NEAREST: "nearest training description"}
-FIGURES = {
-    "top_1": "top-1",
-    "top_5": "top-5",
-    "mean_reciprocal_rank": "mean reciprocal rank",
-    "concept_accuracy": "top-1, right concept",
-    "group_accuracy": "top-1, right group",
-    "valid_constrained": "real emoji",
-    "valid_unconstrained": "real emoji, unconstrained",
-}
-COLUMNS = (
-    *("description", "emoji", "codepoints", "group", "prediction", "prediction_codepoints", "prediction_group"),
-    *("probability", "right_concept", "place"),
-)
-
-
-def format_report_of_emoji(evaluation: dict) -> str:
-    """The evaluation as text for a terminal."""
-    models = {name: evaluation[name] for name in ("base", "tuned", ALONE) if name in evaluation}
-    columns = models | evaluation["baselines"]
-    figures = [
-        [title, *(with_interval(found.get(name), "{:.3f}") for found in columns.values())]
-        for name, title in FIGURES.items()
-    ]
-    parts = [
-        f"test split, {evaluation['measured_on']}: {evaluation['rows']:,} descriptions of {evaluation['concepts']:,} "
-        f"concepts, {evaluation['targets']:,} emoji to choose from; 95 % intervals (over concepts) in brackets",
-        format_table(["", *(NAMES[name] for name in columns)], figures),
-        f"Ranks count among the first {evaluation['depth']}. A skin tone or gender that is not the one described is a "
-        "mistake, and the right concept. Unconstrained is the likeliest token each time.",
-        f"The nearest training description is that by TF-IDF of 2 to 5 characters. {_reach(evaluation)}"
-        + (" Memory is a half share of it in each probability." if ALONE in evaluation else ""),
-        f"{NAMES['tuned']} on the same descriptions: {evaluation['verdict']}",
-    ]
-    if "base" in evaluation["difference"]:
-        difference = with_interval(evaluation["difference"]["base"]["top_1"], "{:+.3f}")
-        parts.append(f"top-1, tuned less base on the same descriptions: {difference}")
-    shown = evaluation["most_confident_mistakes"]
-    if shown:
-        rows = [
-            [
-                *(f"{one['probability']:.3f}", str(one["place"] or NO_FIGURE), one_line(one["description"], 60)),
-                *(one["prediction"], one["emoji"]),  # last, since terminals don't agree on how wide an emoji is
-            ]
-            for one in shown
-        ]
-        parts += [
-            f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
-            format_table(["probability", "place of the right one", "description", "written", "right"], rows),
-        ]
-    return "\n\n".join(parts)
-
-
-def write_mistakes(path: Path, mistakes: Sequence[dict]) -> None:
-    """Every mistake that `judging_emoji.judge` returned as a row of a CSV; `place` is that of the right emoji."""
-    with atomic_write(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for one in mistakes:
-            emoji, prediction = one["emoji"], one["prediction"]
-            writer.writerow(
-                [
-                    *(one["description"], emoji, format_code_points(emoji), one["group"]),
-                    *(prediction, format_code_points(prediction), one["prediction_group"], f"{one['probability']:.6f}"),
-                    *("yes" if one["right_concept"] else "no", one["place"]),
-                ]
-            )
-
-
-def _reach(evaluation: dict) -> str:
-    known, rows = evaluation["rows_of_trained_emoji"], evaluation["rows"]
-    if known == 0:
-        return (
-            "It can only name emoji that have one, and none of these have: it is right by a shared description alone."
-        )
-    return f"It can only name emoji that have one: those of {known:,} of these {rows:,} descriptions."
+def _emoji_of(ranked: Sequence[Sequence[RankedEmoji]]) -> list[list[str]]:
+    return [[one.emoji for one in ranking] for ranking in ranked]

@@ -10,7 +10,8 @@ import pytest
 import sacrebleu
 import torch
 from answering_models import CHAT_TEMPLATE
-from running import assert_one_error, run_script
+from evaluation_runs import evaluation_caller, refused
+from running import run_script
 from small_models import END, processed_data, random_model, tiny_tokenizer
 
 import evaluate_model
@@ -119,28 +120,12 @@ def trained(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def call(trained, tmp_path, capsys, monkeypatch):
-    """Run evaluate_model.py in a folder of its own that holds the models: (exit code, stdout, stderr)."""
-    shutil.copytree(trained, tmp_path / "work")
-    monkeypatch.chdir(tmp_path / "work")
-    capsys.readouterr()
-
-    def calling(*words, model="mine", data="alpaca.pkl"):
-        code = run_script(evaluate_model.main, "--model_path", model, "--data", data, *words)
-        return code, *capsys.readouterr()
-
-    return calling
+    return evaluation_caller(trained, tmp_path, capsys, monkeypatch, model="mine", data="alpaca.pkl")
 
 
 def read(path: str):
     lines = Path(path).read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines] if path.endswith("l") else json.loads("\n".join(lines))
-
-
-def refused(result, code: int, *words: str) -> str:
-    """Assert that no figures were written; return the hint."""
-    assert result[:2] == (code, "")
-    assert [*Path().rglob("*evaluation*"), *Path().rglob("*answers*")] == []
-    return assert_one_error(result[2], *words)
 
 
 def ids_of(text: str) -> list[int]:
@@ -247,14 +232,14 @@ def test_the_tables_tell_the_same(call):
     assert code == 0
     evaluation, rows = read("mine/evaluation.json"), read("mine/answers.jsonl")
     lines = out.splitlines()
-    for title, name, pattern in (("perplexity", "perplexity", "{:.1f}"), ("BLEU", "bleu", "{:.2f}")):
+    for title, name, pattern in (("perplexity", "perplexity", "{:,.2f}"), ("BLEU", "bleu", "{:.2f}")):
         values = [pattern.format(evaluation[side][name]["value"]) for side in ("base", "tuned")]
         row = next(line for line in lines if line.startswith(f"{title} "))
         assert [cell.split()[0] for cell in row.split("  ") if "[" in cell] == values
     difference = next(line for line in lines if line.startswith("ROUGE-L") and line.count("[") == 1)
     assert difference.split()[1] == f"{evaluation['difference']['rouge_l']['value']:+.3f}"
     assert "7 answers; 95 % intervals in brackets" in lines[0]
-    assert "(greedy, at most 16 tokens, no 4 tokens in a row twice)" in out
+    assert "(greedy, at most 16 tokens, no 4-gram of tokens twice)" in out
     for told in (f"BLEU: {evaluation['signatures']['bleu']}", f"chrF: {evaluation['signatures']['chrf']}"):
         assert told in lines
     shown = lines.index("2. Is tea warm? · Tea comes from a kettle.")
@@ -355,7 +340,7 @@ def test_the_way_of_decoding_is_used_and_recorded(call):
     assert read("mine/evaluation.json")["decoding"] == {
         "do_sample": False, "max_new_tokens": 16, "repetition_penalty": 5.0, "no_repeat_ngram_size": 2,
     }  # fmt: skip
-    assert "(greedy, at most 16 tokens, repetition penalty 5, no 2 tokens in a row twice)" in out
+    assert "(greedy, at most 16 tokens, repetition penalty 5, no 2-gram of tokens twice)" in out
 
 
 def test_length_hints_are_measured_where_they_were_learnt(call):
@@ -436,7 +421,7 @@ def test_evaluations_are_compared(call, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
-        (["--num_samples", 3], 2, ["--num_samples is for models that write;", "models that answer instructions"]),
+        (["--num_samples", 3], 2, ["--num_samples is for models that write texts;", "models that answer instructions"]),
         (["--errors_path", "m.csv"], 2, ["--errors_path is for models that classify", "alpaca.pkl"]),
         (["--limit", 0], 2, ["--limit"]),
         (["--answers_path", "alpaca.pkl"], 2, ["alpaca.pkl is named twice"]),

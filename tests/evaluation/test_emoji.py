@@ -2,14 +2,14 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
 from emoji_models import EMOJI, TABLE, TEMPLATE, emoji_data, run_record, save, taught
-from running import assert_one_error, run_script
+from evaluation_runs import evaluation_caller, refused
+from running import run_script
 from sklearn.feature_extraction.text import TfidfVectorizer
 from small_models import END, processed_data, random_model, tiny_tokenizer
 
@@ -48,27 +48,11 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def call(folder, tmp_path, capsys, monkeypatch):
-    """Run evaluate_model.py in a folder of its own that holds the models: (exit code, stdout, stderr)."""
-    shutil.copytree(folder, tmp_path / "work")
-    monkeypatch.chdir(tmp_path / "work")
-    capsys.readouterr()
-
-    def calling(*words, model="mine", data=DATA):
-        code = run_script(evaluate_model.main, "--model_path", model, "--data", data, *words)
-        return code, *capsys.readouterr()
-
-    return calling
+    return evaluation_caller(folder, tmp_path, capsys, monkeypatch, model="mine", data=DATA)
 
 
 def read(path: str) -> dict:
     return json.loads(Path(path).read_text("utf-8"))
-
-
-def refused(result, code: int, *words: str) -> str:
-    """Assert that no figures were written; return the hint."""
-    assert result[:2] == (code, "")
-    assert [*Path().rglob("*evaluation*")] == []
-    return assert_one_error(result[2], *words)
 
 
 def right_for(description: str) -> set[str]:
@@ -187,8 +171,8 @@ def test_unseen_concepts_are_called_so(call):
     assert (evaluation["measured_on"], evaluation["rows_of_trained_emoji"]) == ("unseen concepts", 0)
     assert evaluation["baselines"]["nearest_description"]["top_1"]["value"] == 0
     assert "test split, unseen concepts: 12 descriptions of 10 concepts, 12 emoji to choose from" in out
-    assert "It can only name emoji that have one, and none of these have" in out
-    assert "warning: mine was trained on another processed pickle than unseen.pkl" in err
+    assert "It can only predict emoji that have one, and none of these have" in out
+    assert "warning: mine was trained on a processed pickle other than unseen.pkl" in err
 
 
 def test_data_without_groups(call):
@@ -271,7 +255,7 @@ def test_the_tables_tell_the_figures(call):
     assert "Ranks count among the first 50." in out
     assert f"tuned on the same descriptions: {evaluation['verdict']}" in lines
     difference = evaluation["difference"]["base"]["top_1"]["value"]
-    assert f"top-1, tuned less base on the same descriptions: {difference:+.3f} [" in out
+    assert f"top-1, tuned minus base on the same descriptions: {difference:+.3f} [" in out
 
 
 def test_json_and_places(call):
@@ -323,7 +307,7 @@ def test_evaluations_are_compared(call, capsys):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--num_samples", 3], ["--num_samples is for models that write;", "models that write emoji"]),
+        (["--num_samples", 3], ["--num_samples is for models that write texts;", "models that write emoji"]),
         (["--max_new_tokens", 3], ["--max_new_tokens is for", "emoji.pkl is for models that write emoji"]),
         (["--answers_path", "a.jsonl"], ["--answers_path is for models that answer instructions"]),
         (["--repetition_penalty", 2], ["--repetition_penalty is for models that answer instructions"]),

@@ -1,0 +1,132 @@
+"""What a classifier must beat: the majority class, and TF-IDF with logistic regression, trained in seconds."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utils.errors import DataError
+from utils.metrics.figures import FIGURES
+from utils.text_tables import with_interval
+
+if TYPE_CHECKING:
+    import numpy
+
+    from utils.processed import Split
+
+INVERSE_REGULARIZATION = (0.1, 1.0, 10.0, 100.0)
+CLASS_WEIGHTS = (None, "balanced")
+DEFAULTS = (1.0, None)  # scikit-learn's own, for data without a validation split
+# scikit-learn's own words, plus emoji and other symbols, which it drops although they say a lot in reviews.
+TOKEN = r"(?u)\b\w\w+\b|[^\w\s\u0000-\u206f]"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline on the test texts: (texts, labels) float64 probabilities, and the predicted label index of each text.
+
+    `settings` were chosen on the validation split; `train_seconds` includes that.
+    """
+
+    probabilities: "numpy.ndarray"
+    predictions: list[int]
+    settings: dict
+    train_seconds: float
+
+
+def majority_class(train: "Split", test_texts: Sequence[str], labels: Sequence[str]) -> Baseline:
+    """Predict the most frequent training label (of ties, the first in `labels`), with label shares as probabilities."""
+    import numpy
+
+    begin = time.perf_counter()
+    counts = numpy.bincount(_label_indices(train, labels), minlength=len(labels))
+    return Baseline(
+        probabilities=numpy.tile(counts / counts.sum(), (len(test_texts), 1)),
+        predictions=[int(counts.argmax())] * len(test_texts),
+        settings={"label": labels[int(counts.argmax())]},
+        train_seconds=time.perf_counter() - begin,
+    )
+
+
+def tfidf_logistic_regression(
+    train: "Split", validation: "Split", test_texts: Sequence[str], labels: Sequence[str]
+) -> Baseline:
+    """Train logistic regression on the sublinear TF-IDF of words and word pairs of the train split.
+
+    Its regularization and class weights are those with the highest macro F1 on the validation split and, of ties, the
+    lowest log loss there. It is deterministic. DataError if the train split has only one label, or no word.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    begin = time.perf_counter()
+    expected = _label_indices(train, labels)
+    if len(set(expected)) < 2:
+        raise DataError("the train split has rows of one label only", "preprocess rows of two labels or more")
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=TOKEN)
+    try:
+        features = vectorizer.fit_transform(train.prompt)
+    except ValueError as error:  # scikit-learn: "empty vocabulary; perhaps the documents only contain stop words"
+        raise DataError("the train split has no word of two letters and no emoji", "preprocess real texts") from error
+    model, settings = _fit_best(features, expected, vectorizer, validation, labels)
+    seconds = time.perf_counter() - begin
+    probabilities = _predict(model, vectorizer.transform(test_texts), len(labels))
+    return Baseline(probabilities, probabilities.argmax(axis=1).tolist(), settings, seconds)
+
+
+def verdict(difference: dict, baseline: str) -> str:
+    """Return whether the model is better than the baseline, figure by figure: "better in accuracy (…) than …"."""
+    sides = {"better": [], "worse": [], "not clearly better": []}
+    for name, figure in difference.items():
+        side = "better" if figure["low"] > 0 else "worse" if figure["high"] < 0 else "not clearly better"
+        sides[side].append(f"{FIGURES[name].title} ({with_interval(figure, FIGURES[name].difference_pattern)})")
+    parts = [f"{side} in {' and '.join(figures)}" for side, figures in sides.items() if figures]
+    return f"{', '.join(parts)} than {baseline}"
+
+
+def _fit_best(features, expected: list[int], vectorizer, validation: "Split", labels: Sequence[str]):
+    """Return (the fitted model that does best on the validation split, its settings)."""
+    from sklearn.metrics import f1_score, log_loss
+
+    if len(validation) == 0:
+        inverse, weights = DEFAULTS
+        settings = {"C": inverse, "class_weight": weights, "validation_macro_f1": None}
+        return _fit(features, expected, inverse, weights), settings
+    validation_features = vectorizer.transform(validation.prompt)
+    validation_expected = _label_indices(validation, labels)
+    best_rank, best = (-1.0, 0.0), None
+    for weights in CLASS_WEIGHTS:
+        for inverse in INVERSE_REGULARIZATION:
+            model = _fit(features, expected, inverse, weights)
+            probabilities = _predict(model, validation_features, len(labels))
+            macro_f1 = float(
+                f1_score(validation_expected, probabilities.argmax(axis=1), average="macro", zero_division=0)
+            )
+            rank = (macro_f1, -log_loss(validation_expected, probabilities, labels=range(len(labels))))
+            if rank > best_rank:
+                best_rank = rank
+                best = model, {"C": inverse, "class_weight": weights, "validation_macro_f1": macro_f1}
+    return best
+
+
+def _fit(features, expected: list[int], inverse: float, weights: str | None):
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        # A model that has not converged competes on the validation split like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LogisticRegression(C=inverse, class_weight=weights, max_iter=1000).fit(features, expected)
+
+
+def _predict(model, features, labels: int) -> "numpy.ndarray":
+    import numpy
+
+    probabilities = numpy.zeros((features.shape[0], labels))  # a label without training rows keeps 0
+    probabilities[:, model.classes_] = model.predict_proba(features)
+    return probabilities
+
+
+def _label_indices(split: "Split", labels: Sequence[str]) -> list[int]:
+    index_of = {label: index for index, label in enumerate(labels)}
+    return [index_of[label] for label in split.label]
