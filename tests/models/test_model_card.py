@@ -5,7 +5,6 @@ import pytest
 import yaml
 
 from utils.models.model_card import model_card
-from utils.text_tables import format_table, markdown_table, with_interval
 
 RUN = {
     "task": "tweets",
@@ -112,40 +111,6 @@ def front_matter(card):
 
 def json_block(card):
     return json.loads(card.split("```json\n")[1].split("\n```")[0])
-
-
-# --- tables ---
-
-
-def test_a_table_aligns_figures_right_and_words_left():
-    rows = [["perplexity", "80.12", "−39.6 [−41, −38]", "yes"], ["bits per byte", "1.8", "–", "no"]]
-    assert format_table(["", "base", "difference", "better"], rows) == (
-        "                base        difference  better\n"
-        "─────────────  ─────  ────────────────  ──────\n"
-        "perplexity     80.12  −39.6 [−41, −38]  yes\n"
-        "bits per byte    1.8                 –  no"
-    )
-
-
-def test_a_table_without_rows_is_its_header():
-    assert format_table(["a", "bc"], []) == "a  bc\n─  ──"
-
-
-def test_a_figure_that_could_not_be_measured_is_a_dash():
-    assert with_interval(None, "{:.3f}") == "–"
-
-
-def test_a_markdown_table_keeps_bars_inside_its_cells():
-    assert markdown_table(["", "a|b"], [["c|d", "1"]]) == "|  | a\\|b |\n| --- | --- |\n| c\\|d | 1 |"
-
-
-def test_a_short_row_is_refused():
-    with pytest.raises(ValueError, match="zip"):
-        format_table(["a", "b"], [["1"]])
-
-
-def test_an_interval_is_written_with_its_pattern():
-    assert with_interval({"value": 1.25, "low": 1.2, "high": 1.3049}, "{:.2f}") == "1.25 [1.20, 1.30]"
 
 
 # --- model card ---
@@ -283,29 +248,29 @@ def test_the_front_matter_of_a_classifier():
 def test_the_card_of_a_classifier_tells_how_it_decides():
     card = model_card(CLASSIFIER)
     for told in (
-        "A classifier of short texts, fine-tuned on labelled ones (task `reviews`). The base model is HuggingFaceTB/",
+        "A classifier of short texts, fine-tuned on labeled ones (task `reviews`). The base model is HuggingFaceTB/",
         "python classify.py --model_path 'my tweets.pt' --text",
         "Labels: `bad`, `good|fine`.",
         "cut to 128 tokens",
         "divided by 1.25",
-        "`good|fine` is taken where its probability is 0.432 or more",
+        "`good|fine` is predicted if its probability is 0.432 or more",
         "Validation macro F1 (higher is better): 0.3400 before training → 0.9050 after (+0.5650).",
         "The test split has not been measured",
         "How often it errs has not been measured",
-        "its 2 labels alone",
+        "only its 2 labels",
     ):
         assert told in card
     for wrong in ("generate.py", "bits per byte", "copies", "ada", "secret"):
         assert wrong not in card
 
 
-def test_a_classifier_without_a_threshold_takes_the_likeliest_label():
+def test_a_classifier_without_a_threshold_predicts_the_most_probable_label():
     card = model_card({**CLASSIFIER, "calibration": {"temperature": 1.0, "threshold": None}})
-    assert "the likeliest label is taken" in card
+    assert "the most probable label is predicted" in card
     assert "or more" not in card
 
 
-def test_the_evaluation_of_a_classifier_stands_beside_the_baselines():
+def test_the_card_of_a_classifier_shows_the_baselines():
     card = model_card(CLASSIFIER, CLASSIFIER_EVALUATION)
     for told in (
         "Test split: 1,200 texts, with 95 % bootstrap intervals. Precision, recall and F1 are those of `good|fine`.",
@@ -323,7 +288,7 @@ def test_the_evaluation_of_a_classifier_stands_beside_the_baselines():
 
 def test_texts_that_were_cut_are_told():
     card = model_card(CLASSIFIER, {**CLASSIFIER_EVALUATION, "truncated_texts": 7})
-    assert "18 of 1,200 test texts; 7 test texts were longer than it takes, and were cut." in card
+    assert "18 of 1,200 test texts; 7 test texts were too long for it and were cut." in card
 
 
 def test_a_classifier_without_a_validation_split():
@@ -375,7 +340,7 @@ def test_the_card_of_a_model_that_answers_shows_how_to_ask_it():
     assert "`--length short`, `medium` and `long`" in model_card({**ANSWERING, "lengths": {"short": 9, "medium": 40}})
 
 
-def test_the_evaluation_of_a_model_that_answers_stands_in_its_card():
+def test_the_card_of_a_model_that_answers_shows_its_evaluation():
     card = model_card(ANSWERING, ANSWERS_EVALUATION)
     for told in (
         "Test split: 200 instructions, with 95 % bootstrap intervals.",
@@ -393,7 +358,7 @@ def test_the_evaluation_of_a_model_that_answers_stands_in_its_card():
     assert "not been measured" not in card
 
 
-def test_the_base_model_stands_beside_a_model_that_answers():
+def test_the_card_of_a_model_that_answers_shows_the_base_model():
     card = model_card(ANSWERING, {**ANSWERS_EVALUATION, "base": answered(4.5)})
     assert "|  | Base model | This model |" in card
     assert "| BLEU | 4.50 [4.49, 4.51] | 9.25 [9.24, 9.26] |" in card
