@@ -1,4 +1,4 @@
-"""The last bad answer of a site, read off the requests session that a library uses."""
+"""The errors of sites, read from the requests session that a library uses."""
 
 import datetime
 import re
@@ -14,38 +14,38 @@ if TYPE_CHECKING:
 TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 CAUSE = re.compile(r"\b([A-Z]\w*(?:Error|Timeout|Disconnected|Read))\b")
 WAIT_HEADERS = ("Retry-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset")  # HTTP, Mastodon, X
-RATE_LIMIT_PAUSE = 15  # seconds; doubled five times it outlasts Mastodon's window of five minutes
-LONGEST_WAIT = datetime.timedelta(hours=1)  # whatever a site says: X's windows are 15 minutes, Mastodon's 5
+RATE_LIMIT_PAUSE = 15  # seconds; doubled five times, it is longer than Mastodon's window of five minutes
+LONGEST_WAIT = datetime.timedelta(hours=1)  # even if a site asks for more: X's windows are 15 minutes, Mastodon's 5
 
 
 class BadResponses:
-    """Watches a session; `bad` is its last answer with an error status since `forget`."""
+    """Watches a session; `last` is its last response with an error status since `forget`."""
 
     def __init__(self, session: "requests.Session"):
-        self.bad: requests.Response | None = None
-        session.hooks["response"].append(self._see)
+        self.last: requests.Response | None = None
+        session.hooks["response"].append(self._watch)
 
-    def _see(self, response: "requests.Response", *args, **kwargs) -> None:
+    def _watch(self, response: "requests.Response", *args, **kwargs) -> None:
         if response.status_code >= 400:
-            self.bad = response
+            self.last = response
 
     def forget(self) -> None:
-        self.bad = None
+        self.last = None
 
     def error(self, hint: str) -> SiteError:
-        """The last bad answer as an error to raise. Servers' own failures and rate limits pass."""
-        status = self.bad.status_code
+        """Return the last bad response as an error to raise. Failures of the server and rate limits are transient."""
+        status = self.last.status_code
         return SiteError(
-            f"answered {status} {_reason(self.bad)}".rstrip(),
+            f"answered {status} {_reason(self.last)}".rstrip(),
             hint,
             transient=status == TOO_MANY_REQUESTS or status >= 500,
-            after=_ask_again_at(self.bad) if status in (TOO_MANY_REQUESTS, UNAVAILABLE) else None,
+            retry_at=_retry_at(self.last) if status in (TOO_MANY_REQUESTS, UNAVAILABLE) else None,
             pause=RATE_LIMIT_PAUSE if status == TOO_MANY_REQUESTS else 1,
         )
 
 
 def connection_error(host: str, error: object) -> SiteError:
-    """No answer at all. `error` is an exception or its text, of which the innermost cause is told."""
+    """Return the error for no response at all; it tells the innermost cause of `error`, an exception or its text."""
     causes = CAUSE.findall(str(error)) or [type(error).__name__]
     return SiteError(f"could not be reached at {host} ({causes[-1]})", "check the name and the network, then try again")
 
@@ -59,8 +59,8 @@ def _reason(response: "requests.Response") -> str:
         return ""
 
 
-def _ask_again_at(response: "requests.Response") -> datetime.datetime | None:
-    """When a rate limit ends: seconds from now, seconds since 1970, or a date, whichever the site writes."""
+def _retry_at(response: "requests.Response") -> datetime.datetime | None:
+    """Return when a rate limit ends; sites write seconds from now, seconds since 1970, or a date."""
     now = datetime.datetime.now(datetime.UTC)
     for header in WAIT_HEADERS:
         value = response.headers.get(header, "").strip()
@@ -73,7 +73,7 @@ def _ask_again_at(response: "requests.Response") -> datetime.datetime | None:
 
 
 def _date(value: str) -> datetime.datetime | None:
-    """An ISO date or one of HTTP's; without a zone it is UTC."""
+    """Parse an ISO date or one of HTTP's; without a time zone it is UTC."""
     for parse in (datetime.datetime.fromisoformat, parsedate_to_datetime):
         try:
             when = parse(value)

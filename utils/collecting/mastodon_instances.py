@@ -1,4 +1,4 @@
-"""Posts from Mastodon, and from servers that speak its interface, through Mastodon.py."""
+"""Posts from Mastodon, and from servers with the same API, through Mastodon.py."""
 
 import datetime
 import json
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from utils.collecting.http_errors import BadResponses, connection_error
-from utils.collecting.posts import Post, Query, Site, SiteError, plain_hashtag
+from utils.collecting.posts import Post, Query, Site, SiteError, parse_hashtag
 from utils.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ PAGE = 40  # the most posts that Mastodon gives at once
 TIMEOUT = 30  # seconds
 OTHER_INSTANCE = "name another instance, whose rules allow it; large ones know the same hashtags"
 NEEDS_TOKEN = (
-    f"this instance shows its posts to its members alone: set {TOKEN_VARIABLE} to a token of an account there, or "
+    f"this instance shows its posts only to its members: set {TOKEN_VARIABLE} to a token of an account there, or "
     + OTHER_INSTANCE
 )
 
 
-def _at_instance(what: str, check: Callable[[str], str], target: str) -> str:
-    """WHAT@INSTANCE in its plain form; the instance is a host name, or a whole http(s) address."""
+def _parse_target(what: str, parse_name: Callable[[str], str], target: str) -> str:
+    """Return WHAT@INSTANCE in its plain form; the instance is a host name, or a complete http(s) address."""
     name, _, instance = target.removeprefix("@").partition("@")
     host = urlsplit(instance if "://" in instance else f"https://{instance}").netloc
     if not name or not re.fullmatch(r"[\w.-]+(:\d+)?", host):
@@ -35,25 +35,25 @@ def _at_instance(what: str, check: Callable[[str], str], target: str) -> str:
             f"{target!r} does not name a Mastodon instance: expected {what}@INSTANCE",
             f"write it as {name or what}@INSTANCE, with the host name of one whose rules allow it",
         )
-    return f"{check(name)}@{instance.rstrip('/')}"
+    return f"{parse_name(name)}@{instance.rstrip('/')}"
 
 
-def _account(name: str) -> str:
+def _parse_account(name: str) -> str:
     if not re.fullmatch(r"[\w.-]+", name):
         raise UsageError(f"{name!r} is not an account: expected letters, digits and _ . -", "write NAME@INSTANCE")
     return name
 
 
-def _tagged(ask: Callable, client: "Mastodon", tag: str) -> Callable:
+def _hashtag_timeline(ask: Callable, client: "Mastodon", tag: str) -> Callable:
     return partial(ask, client.timeline_hashtag, tag)
 
 
-def _written_by(ask: Callable, client: "Mastodon", name: str) -> Callable:
+def _account_timeline(ask: Callable, client: "Mastodon", name: str) -> Callable:
     return partial(ask, client.account_statuses, ask(client.account_lookup, name)["id"])
 
 
 def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -> Iterator[Post]:
-    """The posts of a timeline, newest first, page by page below the last id."""
+    """Yield the posts of a timeline, newest first, page by page below the last id."""
     import requests
     from mastodon import Mastodon
 
@@ -78,32 +78,32 @@ def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -
             below = str(page[-1]["id"])
 
 
-def _ask(host: str, answers: BadResponses, request: Callable, *args, **kwargs):
-    """What a call of Mastodon.py returns, an account or posts; SiteError for whatever the instance says instead."""
+def _ask(host: str, responses: BadResponses, request: Callable, *args, **kwargs):
+    """Return what a call of Mastodon.py returns, an account or posts; SiteError for any other answer."""
     from mastodon import MastodonAPIError, MastodonNetworkError, MastodonRatelimitError
 
-    answers.forget()
+    responses.forget()
     try:
         result = request(*args, **kwargs)
     except MastodonNetworkError as error:
         raise connection_error(host, error) from error
     except (MastodonAPIError, MastodonRatelimitError) as error:
-        if answers.bad is not None:
-            closed = answers.bad.status_code in (401, 403, 422)
-            raise answers.error(NEEDS_TOKEN if closed else OTHER_INSTANCE) from error
-        raise _no_mastodon() from error
-    for each in result if isinstance(result, list) else [result]:
-        if not isinstance(each, dict) or None in (each.get("id"), each.get("created_at")):
-            raise _no_mastodon()
+        if responses.last is not None:
+            closed = responses.last.status_code in (401, 403, 422)
+            raise responses.error(NEEDS_TOKEN if closed else OTHER_INSTANCE) from error
+        raise _not_mastodon() from error
+    for item in result if isinstance(result, list) else [result]:
+        if not isinstance(item, dict) or None in (item.get("id"), item.get("created_at")):
+            raise _not_mastodon()
     return result
 
 
-def _no_mastodon() -> SiteError:
+def _not_mastodon() -> SiteError:
     return SiteError("does not answer like a Mastodon server", OTHER_INSTANCE)
 
 
 def _is_snowflake(post: dict) -> bool:
-    """Whether ids tell the time, in milliseconds << 16: Mastodon's do, not those of all that speak its interface.
+    """Whether ids tell the time, in milliseconds << 16: Mastodon's do, but not those of all servers with its API.
 
     https://github.com/mastodon/mastodon/blob/main/lib/mastodon/snowflake.rb
     """
@@ -120,11 +120,10 @@ def _id_of(row: dict) -> str | None:
     return str(row["id"]) if {"id", "uri", "content", "account"} <= row.keys() and "_type" not in row else None
 
 
-def _of(form: str, check: Callable[[str], str], timeline: Callable) -> Site:
+def _site(form: str, parse_name: Callable[[str], str], timeline: Callable) -> Site:
     return Site(
-        site="the instance",
-        target_form=f"{form}@INSTANCE",
-        check=partial(_at_instance, form, check),
+        name="the instance",
+        parse_target=partial(_parse_target, form, parse_name),
         posts=partial(_posts, timeline),
         id_of=_id_of,
         starts_below=True,
@@ -133,6 +132,6 @@ def _of(form: str, check: Callable[[str], str], timeline: Callable) -> Site:
 
 
 MASTODON_SITES = {
-    "mastodon-hashtag": _of("TAG", plain_hashtag, _tagged),
-    "mastodon-user": _of("NAME", _account, _written_by),
+    "mastodon-hashtag": _site("TAG", parse_hashtag, _hashtag_timeline),
+    "mastodon-user": _site("NAME", _parse_account, _account_timeline),
 }

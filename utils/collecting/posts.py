@@ -1,4 +1,4 @@
-"""What the collectors of all sites share: what is asked for, what comes back, and how a site says no."""
+"""What the collectors of all sites share: the query, the posts that come back, and the error of a site."""
 
 import datetime
 import re
@@ -10,7 +10,7 @@ from utils.errors import UsageError
 
 @dataclass(frozen=True)
 class Query:
-    """What to collect. Days are UTC; `since` is the first one, `until` the one after the last, as in X's search."""
+    """What to collect. Days are UTC; `since` is the first one, `until` the one after the last one, as in X's search."""
 
     source: str
     target: str
@@ -26,7 +26,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Post:
-    """One post: what the loop must know of it, and `line`, the site's own JSON without a line end."""
+    """One post: what collecting needs to know, and `line`, the site's own JSON without a line end."""
 
     id: str
     date: datetime.datetime | datetime.date | None
@@ -38,14 +38,13 @@ class Post:
 class Site:
     """A way to collect.
 
-    `check(target)` returns the target in its plain form or raises UsageError. `posts(query, below)` yields posts,
-    newest first; with `below`, the id of a post, those that are older (`starts_below` says whether it can), and
-    raises SiteError. `id_of(row)` is the id of a row that this source wrote, None for other rows.
+    `parse_target(target)` returns the target in its plain form or raises UsageError. `posts(query, below)` yields
+    posts, newest first; with `below`, the id of a post, only older ones (if the site `starts_below`); it raises
+    SiteError. `id_of(row)` returns the id of a row that this source wrote, None for other rows.
     """
 
-    site: str
-    target_form: str
-    check: Callable[[str], str]
+    name: str  # for messages
+    parse_target: Callable[[str], str]
     posts: Callable[[Query, str | None], Iterator[Post]]
     id_of: Callable[[dict], str | None]
     starts_below: bool
@@ -55,9 +54,9 @@ class Site:
 class SiteError(Exception):
     """A site gave no posts.
 
-    The message is what it answered, to be read after the site's name: "answered 404 Not Found". `transient` says that
-    asking again may help even where nothing has come yet; `after` is when the site wants to be asked again, where it
-    says so, and `pause` how many seconds to wait before the first retry where it does not.
+    The message is what it answered, and follows the site's name: "answered 404 Not Found". If `transient`, asking
+    again may help even if no post has come yet; `retry_at` is when the site wants to be asked again, if it says so,
+    and `pause` the seconds to wait before the first retry if it does not.
     """
 
     def __init__(
@@ -66,18 +65,18 @@ class SiteError(Exception):
         hint: str,
         *,
         transient: bool = False,
-        after: datetime.datetime | None = None,
+        retry_at: datetime.datetime | None = None,
         pause: float = 1,
     ):
         super().__init__(answer)
         self.hint = hint
         self.transient = transient
-        self.after = after
+        self.retry_at = retry_at
         self.pause = pause
 
 
-def plain_hashtag(tag: str) -> str:
-    """The tag, or UsageError where it is none."""
+def parse_hashtag(tag: str) -> str:
+    """Return the tag. Raises UsageError if it is not a hashtag without #."""
     if not re.fullmatch(r"\w+", tag):
         plain = re.sub(r"\W", "", tag)
         raise UsageError(

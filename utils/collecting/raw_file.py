@@ -1,6 +1,6 @@
-"""The raw JSONL file that posts are collected into: one line a post, whole, and never twice.
+"""The raw JSON Lines file that posts are collected into: one complete line per post, and never twice.
 
-Beside it, NAME.origin holds the query, so that another one's posts do not end up in the same file.
+Beside it, NAME.origin holds the query, so that the posts of another query do not end up in the same file.
 """
 
 import json
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class RawFile:
-    """An open raw file. `ids` are those of its posts, in the order of the lines (a dict without values)."""
+    """An open raw file. `ids` are its posts' ids, in the order of the lines (a dict without values)."""
 
     def __init__(self, path: Path, query: Query, id_of: Callable[[dict], str | None]):
-        """Open or create the file, repair its last line and read its ids. DataError where it holds other rows."""
+        """Open or create the file, repair its last line and read its ids. Raises DataError if it holds other rows."""
         self.path = path
         self._query = query
         self._origin = path.with_name(path.name + ".origin")
@@ -32,7 +32,7 @@ class RawFile:
             with path.open("ab+") as file:
                 _repair_last_line(file, path)
                 self.ids = dict.fromkeys(_ids(file, path, query, id_of))
-            self._file = path.open("ab", buffering=0)  # what is written is the system's, whatever becomes of us
+            self._file = path.open("ab", buffering=0)  # every line reaches the system at once, even if we are killed
         except OSError as error:
             raise _cannot_write(path, error) from error
 
@@ -45,22 +45,22 @@ class RawFile:
             self.path.unlink()
 
     def add(self, post: Post) -> None:
-        """Append the post: all of it, or nothing where the disk is full."""
+        """Append the post: all of it, or nothing if the disk is full."""
         if not self._origin.exists():
             with atomic_write(self._origin, "w") as file:
                 file.write(f"{self._query}\n")
         end = self._file.seek(0, os.SEEK_END)
-        rest = memoryview(post.line.encode() + b"\n")
+        unwritten = memoryview(post.line.encode() + b"\n")
         try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            while unwritten:
+                unwritten = unwritten[self._file.write(unwritten) :]
         except OSError as error:
             self._file.truncate(end)
             raise _cannot_write(self.path, error) from error
         self.ids[post.id] = None
 
-    def stretches(self) -> dict[str, str]:
-        """For every id, the oldest one of its stretch: what was collected newest first without a gap."""
+    def oldest_in_stretch(self) -> dict[str, str]:
+        """Return, for every id, the oldest one of its stretch: posts collected newest first without a gap."""
         oldest: dict[str, str] = {}
         stretch: list[str] = []
         for post_id in self.ids:
@@ -71,7 +71,7 @@ class RawFile:
         return oldest | dict.fromkeys(stretch, stretch[-1] if stretch else "")
 
     def _check_origin(self) -> None:
-        """A file without a note of its origin was collected by another tool: its rows decide."""
+        """Raise DataError if .origin names another query; a file of another tool has none, and its rows are checked."""
         try:
             origin = self._origin.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
@@ -88,12 +88,12 @@ class RawFile:
 
 
 def _is_older(post_id: str, other: str) -> bool:
-    """Ids grow with time: as numbers (X, Mastodon, Telegram) or as texts of one length (GoToSocial)."""
+    """Compare ids, which grow with time: as numbers (X, Mastodon, Telegram) or as texts of one length (GoToSocial)."""
     return (len(post_id), post_id) < (len(other), other)
 
 
 def _repair_last_line(file: BinaryIO, path: Path) -> None:
-    """End the file with a whole line: the last one lacks its end where the writing was cut off."""
+    """Complete or remove the last line, which lacks its end if writing was cut off."""
     file.seek(0)
     line = next(iter(deque(file, maxlen=1)), b"\n")
     if line.endswith(b"\n"):
@@ -120,7 +120,7 @@ def _ids(file: BinaryIO, path: Path, query: Query, id_of: Callable[[dict], str |
         post_id = id_of(row) if isinstance(row, dict) else None
         if post_id is None:
             raise DataError(
-                f"{path}, line {number} is no post of {query.source}", "choose another --data_path for this source"
+                f"{path}, line {number} is not a post of {query.source}", "choose another --data_path for this source"
             )
         yield post_id
 
@@ -128,5 +128,5 @@ def _ids(file: BinaryIO, path: Path, query: Query, id_of: Callable[[dict], str |
 def _cannot_write(path: Path, error: OSError) -> UserError:
     return UserError(
         f"cannot write {path}: {error.strerror or error}",
-        "free some space or choose another --data_path; every whole line before is kept",
+        "free some space or choose another --data_path; every complete line is kept",
     )

@@ -1,7 +1,7 @@
-"""Posts through snscrape's own scraper classes, from the sites that it knows.
+"""Posts from the sites that snscrape knows, through its own scraper classes.
 
-X has refused searches without an account since the middle of 2023, Pushshift (Reddit) and Weibo want one too; Telegram
-still answers. snscrape 0.7.0 is the last release.
+X has refused searches without an account since mid-2023, and Pushshift (Reddit) and Weibo need one too; Telegram
+still responses. snscrape 0.7.0 is the last release.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.collecting.http_errors import BadResponses, connection_error
-from utils.collecting.posts import Post, Query, Site, SiteError, plain_hashtag
+from utils.collecting.posts import Post, Query, Site, SiteError, parse_hashtag
 from utils.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ LINE_BREAK = re.compile(rb"<br\s*/?>")
 GAVE_UP = re.compile(r"^\d+ requests to https?://([^/]+)\S* failed, giving up\.$")
 
 
-def _name(target: str) -> str:
+def _parse_name(target: str) -> str:
     name = target.removeprefix("@")
     if not re.fullmatch(r"[\w./-]+", name):
         raise UsageError(
@@ -42,23 +42,23 @@ def _name(target: str) -> str:
     return name
 
 
-def _x_name(target: str) -> str:
+def _parse_x_name(target: str) -> str:
     name = target.removeprefix("@")
     if not re.fullmatch(r"[A-Za-z0-9_]{1,20}", name):
         raise UsageError(f"{target!r} is not a name on X: expected letters, digits and _", "write it as X does")
     return name
 
 
-def _words(target: str) -> str:
+def _parse_words(target: str) -> str:
     if not target.strip():
         raise UsageError("there is nothing to search for", 'write it as: --scrape twitter-search "some words"')
     return target.strip()
 
 
 def _module(name: str) -> types.ModuleType:
-    """snscrape.modules.NAME alone.
+    """Import snscrape.modules.NAME only.
 
-    The package's own __init__ imports every module, by a loader's method that Python 3.12 no longer has.
+    The package's own __init__ imports every module, with a loader method that Python 3.12 no longer has.
     """
     import snscrape
 
@@ -70,7 +70,7 @@ def _module(name: str) -> types.ModuleType:
 
 
 def _search_x(prefix: str, query: Query, below: str | None) -> Iterator[Post]:
-    """What X's search finds, newest first, by its own operators."""
+    """Yield what X's search finds, newest first, with its own operators."""
     operators = {
         "since": query.since,
         "until": query.until,
@@ -82,7 +82,7 @@ def _search_x(prefix: str, query: Query, below: str | None) -> Iterator[Post]:
 
 
 def _telegram_channel(query: Query, below: str | None) -> Iterator[Post]:
-    # The scraper asks for https://t.me/s/NAME, and the site's own pages go on with ?before=ID.
+    # The scraper asks for https://t.me/s/NAME, and the site's own next pages are ?before=ID.
     return _items("telegram", "TelegramChannelScraper", query.target + (f"?before={below}" if below else ""))
 
 
@@ -91,7 +91,7 @@ def _newest_first(module: str, scraper: str, query: Query, below: str | None) ->
 
 
 def _items(module: str, scraper: str, target: str) -> Iterator[Post]:
-    """Every item of a scraper. It gives up at once: repeating and waiting is the collecting loop's, which shows it."""
+    """Yield every item of a scraper, without its own retries: `collect_posts` retries and waits, visibly."""
     with _warnings_of_snscrape() as warnings:
         try:
             scraping = getattr(_module(module), scraper)(target, retries=0)
@@ -99,39 +99,39 @@ def _items(module: str, scraper: str, target: str) -> Iterator[Post]:
             raise UsageError(f"{target!r}: {error}", "write it as the site does") from error
         with closing(scraping._session):
             scraping._session.hooks["response"].append(_keep_line_ends)
-            answers = BadResponses(scraping._session)
+            responses = BadResponses(scraping._session)
             items = scraping.get_items()
-            found = False
-            while (item := _next(items, answers, warnings)) is not None:
-                found = True
+            is_empty = True
+            while (item := _next(items, responses, warnings)) is not None:
+                is_empty = False
                 yield _post(item)
-        if warnings and not found:
+        if warnings and is_empty:
             raise SiteError(f"says: {warnings[-1]}", hint=OTHER_WAYS)
 
 
 def _keep_line_ends(response: "requests.Response", *args, **kwargs) -> None:
-    """snscrape takes a page's text without its line breaks, which glues the words around them together."""
+    """Add line ends to line breaks, without which snscrape joins the words around them."""
     if response.headers.get("Content-Type", "").startswith("text/html"):
         response._content = LINE_BREAK.sub(b"\\g<0>\n", response.content)
 
 
-def _next(items: Iterator["Item"], answers: BadResponses, warnings: list[str]) -> "Item | None":
-    answers.forget()
+def _next(items: Iterator["Item"], responses: BadResponses, warnings: list[str]) -> "Item | None":
+    responses.forget()
     warnings.clear()
     try:
         return next(items, None)
-    # Whatever snscrape raises comes from reading what a site sent, and today's pages are not those of 2023.
+    # Any exception of snscrape comes from reading what a site sent, and today's pages differ from those of 2023.
     except Exception as error:
-        raise _site_error(error, answers, warnings) from error
+        raise _site_error(error, responses, warnings) from error
 
 
-def _site_error(error: Exception, answers: BadResponses, warnings: list[str]) -> SiteError:
+def _site_error(error: Exception, responses: BadResponses, warnings: list[str]) -> SiteError:
     from snscrape.base import ScraperException
 
     reasons = warnings[-1].removeprefix("Errors: ") if warnings else ""
     gave_up = GAVE_UP.match(str(error))
-    if answers.bad is not None:
-        return answers.error(OTHER_WAYS)
+    if responses.last is not None:
+        return responses.error(OTHER_WAYS)
     if gave_up and "(" in reasons:
         return connection_error(gave_up[1], reasons)
     if isinstance(error, ScraperException):
@@ -143,7 +143,7 @@ def _site_error(error: Exception, answers: BadResponses, warnings: list[str]) ->
 
 @contextmanager
 def _warnings_of_snscrape() -> Iterator[list[str]]:
-    """What snscrape logs as a warning or worse: part of our error line, and no lines of their own."""
+    """Collect what snscrape logs as a warning or worse, for our error line, instead of showing it."""
     messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: messages.append(record.getMessage())
@@ -163,7 +163,7 @@ def _post(item: "Item") -> Post:
 
 
 def _id_of(module: str, row: dict) -> str | None:
-    """The id of an item in snscrape's JSON. Telegram's posts have it in their address, Facebook's and VK's are that."""
+    """Return the id of an item in snscrape's JSON; for Facebook and VK its address, for Telegram the end of that."""
     kind = str(row.get("_type"))
     if not kind.startswith(f"snscrape.modules.{module}"):
         return None
@@ -173,11 +173,10 @@ def _id_of(module: str, row: dict) -> str | None:
     return address.rpartition("/")[2] if kind.startswith("snscrape.modules.telegram.") else address
 
 
-def _of_x(prefix: str, check: Callable[[str], str], form: str) -> Site:
+def _x_site(prefix: str, parse_target: Callable[[str], str]) -> Site:
     return Site(
-        site="X",
-        target_form=form,
-        check=check,
+        name="X",
+        parse_target=parse_target,
         posts=partial(_search_x, prefix),
         id_of=partial(_id_of, "twitter."),
         starts_below=True,
@@ -185,13 +184,12 @@ def _of_x(prefix: str, check: Callable[[str], str], form: str) -> Site:
     )
 
 
-def _of(site: str, scraper: str, check: Callable[[str], str], form: str) -> Site:
-    module = site.lower()
+def _site(name: str, scraper: str, parse_target: Callable[[str], str]) -> Site:
+    module = name.lower()
     return Site(
-        site=site,
-        target_form=form,
-        check=check,
-        posts=partial(_newest_first, module, scraper),
+        name=name,
+        parse_target=parse_target,
+        posts=partial(_newest_first, module, f"{name}{scraper}Scraper"),
         id_of=partial(_id_of, f"{module}."),
         starts_below=False,
         knows_languages=False,
@@ -199,22 +197,20 @@ def _of(site: str, scraper: str, check: Callable[[str], str], form: str) -> Site
 
 
 SNSCRAPE_SITES = {
-    "twitter-hashtag": _of_x("#", plain_hashtag, "TAG"),
-    "twitter-search": _of_x("", _words, '"WORDS"'),
-    "twitter-user": _of_x("from:", _x_name, "NAME"),
-    "twitter-cashtag": _of_x("$", plain_hashtag, "TAG"),
-    "twitter-list-posts": _of_x("list:", _name, "LIST"),
-    "telegram-channel": replace(
-        _of("Telegram", "TelegramChannelScraper", _name, "NAME"), posts=_telegram_channel, starts_below=True
-    ),
-    "facebook-community": _of("Facebook", "FacebookCommunityScraper", _name, "NAME"),
-    "facebook-group": _of("Facebook", "FacebookGroupScraper", _name, "NAME"),
-    "facebook-user": _of("Facebook", "FacebookUserScraper", _name, "NAME"),
-    "instagram-hashtag": _of("Instagram", "InstagramHashtagScraper", plain_hashtag, "TAG"),
-    "instagram-user": _of("Instagram", "InstagramUserScraper", _name, "NAME"),
-    "reddit-search": _of("Reddit", "RedditSearchScraper", _words, '"WORDS"'),
-    "reddit-subreddit": _of("Reddit", "RedditSubredditScraper", _name, "NAME"),
-    "reddit-user": _of("Reddit", "RedditUserScraper", _name, "NAME"),
-    "vkontakte-user": _of("VKontakte", "VKontakteUserScraper", _name, "NAME"),
-    "weibo-user": _of("Weibo", "WeiboUserScraper", _name, "NAME"),
+    "twitter-hashtag": _x_site("#", parse_hashtag),
+    "twitter-search": _x_site("", _parse_words),
+    "twitter-user": _x_site("from:", _parse_x_name),
+    "twitter-cashtag": _x_site("$", parse_hashtag),
+    "twitter-list-posts": _x_site("list:", _parse_name),
+    "telegram-channel": replace(_site("Telegram", "Channel", _parse_name), posts=_telegram_channel, starts_below=True),
+    "facebook-community": _site("Facebook", "Community", _parse_name),
+    "facebook-group": _site("Facebook", "Group", _parse_name),
+    "facebook-user": _site("Facebook", "User", _parse_name),
+    "instagram-hashtag": _site("Instagram", "Hashtag", parse_hashtag),
+    "instagram-user": _site("Instagram", "User", _parse_name),
+    "reddit-search": _site("Reddit", "Search", _parse_words),
+    "reddit-subreddit": _site("Reddit", "Subreddit", _parse_name),
+    "reddit-user": _site("Reddit", "User", _parse_name),
+    "vkontakte-user": _site("VKontakte", "User", _parse_name),
+    "weibo-user": _site("Weibo", "User", _parse_name),
 }
