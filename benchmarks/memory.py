@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from utils.compute.bf16_weights import cast_frozen_weights
+from utils.compute.bf16_weights import cast_weights
 from utils.compute.blocks import find_blocks
 from utils.text_tables import format_table
 from utils.training.freezing import freeze_parameters
@@ -128,7 +128,7 @@ def counted() -> str:
                     model = make()
                     model.train()
                     freeze_parameters(model, blocks, train_head=False)
-                    cast_frozen_weights(model)
+                    cast_weights(model)
                     with PeakCounter(model.parameters()) as counter:
                         train(model, texts, tokens)
                 predicted = formula(model, texts * tokens)
@@ -160,7 +160,7 @@ def peak_of(setting: str, texts: int, tokens: int) -> tuple[int, int]:
     model = MODELS["GPT-2"]()
     model.train()
     freeze_parameters(model, SETTINGS[setting], train_head=False)
-    cast_frozen_weights(model)
+    cast_weights(model)
     train(model, texts, tokens, steps=3)
     return formula(model, texts * tokens), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 

@@ -10,7 +10,6 @@ import torch
 from small_models import END, changed, random_model, tiny_tokenizer, weights_of
 from training_runs import SETTINGS, TEXTS, VALIDATION, interrupted, logged, rows_of
 
-from utils.compute.bf16_weights import frozen_weights_in_bf16
 from utils.errors import UserError
 from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
@@ -133,25 +132,6 @@ def test_what_is_frozen_is_the_same_to_the_last_bit(precision, train_head, tmp_p
     after = weights_of(model)
     assert changed(before, after) == trains
     assert {weight.dtype for weight in after.values()} == {torch.float32}
-
-
-@pytest.mark.parametrize("train_head", [False, True])
-def test_frozen_matrices_are_held_in_bfloat16_while_it_lasts(train_head):
-    model = random_model("gpt2")
-    freeze_parameters(model, 1, train_head)
-    before = weights_of(model)
-    with pytest.raises(KeyboardInterrupt), frozen_weights_in_bf16(model, enabled=True):
-        halves = {name for name, parameter in model.named_parameters() if parameter.dtype == torch.bfloat16}
-        assert halves == {
-            f"transformer.h.{block}.{layer}.{kind}"
-            for block in (0, 1)
-            for layer in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-            for kind in ("weight", "bias")
-        }
-        raise KeyboardInterrupt
-    assert changed(before, weights_of(model)) == set()
-    with frozen_weights_in_bf16(model, enabled=False):
-        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
 def test_frozen_blocks_train_without_dropout(tmp_path):

@@ -4,10 +4,8 @@ Plain call: one row at a time, or `tokenizer.pad`. Results differ by the roundin
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 IGNORED = -100  # the label that PyTorch's cross entropy ignores
 # A CPU is fastest where a batch stays in its cache (docs/results.md). On a GPU, memory is the limit: some heads need
@@ -33,13 +31,11 @@ def longest_first(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lambda number: -lengths[number])
 
 
-def collate_texts(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+def collate_texts(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
     """Pad rows {"input_ids", "loss_start"} as `pad_rows` does; the labels are token ids (rows, length), or IGNORED.
 
     Padding is known by its position, not by token id: the end-of-text token trains although it also pads.
     """
-    import torch
-
     inputs = pad_rows(rows, pad_id)
     labels = torch.where(inputs["attention_mask"] == 1, inputs["input_ids"], IGNORED)
     for number, row in enumerate(rows):
@@ -47,20 +43,16 @@ def collate_texts(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"
     return {**inputs, "labels": labels}
 
 
-def collate_labeled(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+def collate_labeled(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
     """Pad rows {"input_ids", "label"} as `pad_rows` does; the labels are class numbers (rows,), int64."""
-    import torch
-
     return {**pad_rows(rows, pad_id), "labels": torch.tensor([row["label"] for row in rows])}
 
 
-def pad_rows(rows: Sequence[dict], pad_id: int) -> dict[str, "torch.Tensor"]:
+def pad_rows(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
     """Pad the token ids of rows {"input_ids"} on the right to the longest: ids and mask (rows, length), int64.
 
     Where rows have "cached_states" (length, width), see `prefix_cache`, zeros pad them: (rows, length, width).
     """
-    import torch
-
     length = max(len(row["input_ids"]) for row in rows)
     input_ids = torch.full((len(rows), length), pad_id)
     attention_mask = torch.zeros_like(input_ids)

@@ -81,13 +81,14 @@ def run_in_batches(
     """
     batches = distributed.shard(batches_by_length([len(row["input_ids"]) for row in rows], model.device.type))
     hidden = None if progress else True  # None: unless stderr is a terminal
+    on_cpu = model.device.type == "cpu"  # moving the originals off a GPU and back takes longer than it saves
     was_training = model.training
     model.eval()
     try:
         with (
             torch.inference_mode(),
             autocast(model.device.type, precision),
-            weights_in_bf16(model, precision == "bf16"),
+            weights_in_bf16(model, precision == "bf16" and on_cpu, all_layers=True),
             onednn_linear(model),
             tqdm(total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=hidden) as bar,
         ):

@@ -7,10 +7,14 @@ the number format.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+import torch
+from transformers import PreTrainedModel
+
+from utils.compute.batching import IGNORED, collate_texts
+from utils.compute.chunked_loss import next_token_scoring
+from utils.compute.forward import forward_in_batches
+from utils.compute.last_block import skippable_modules
 
 
 @dataclass(frozen=True)
@@ -23,16 +27,9 @@ class TokenScores:
 
 
 def score_texts(
-    model: "PreTrainedModel", rows: Sequence[dict], *, bfloat16: bool = False, progress: str | None = None
+    model: PreTrainedModel, rows: Sequence[dict], *, bfloat16: bool = False, progress: str | None = None
 ) -> TokenScores:
     """Score rows {"input_ids", "loss_start"}. `progress` names a bar on stderr (on a terminal only)."""
-    import torch
-
-    from utils.compute.batching import IGNORED, collate_texts
-    from utils.compute.chunked_loss import next_token_scoring
-    from utils.compute.forward import forward_in_batches
-    from utils.compute.last_block import skippable_modules
-
     context, scores_of = next_token_scoring(model)
     skippable_modules(model)
 

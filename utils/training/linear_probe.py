@@ -7,21 +7,21 @@ Fine-tuning from there keeps what the model knows, which the gradients of a rand
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import numpy
+import torch
+
+from utils.compute.forward import last_token_outputs
+from utils.compute.patching import replaced_forward
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import padding_id
-
-if TYPE_CHECKING:
-    import numpy
-
-    from utils.models.checkpoint import Trained
 
 log = logging.getLogger(__name__)
 INVERSE_REGULARIZATION = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # chosen by cross-validation
 FOLDS = 5
 
 
-def supports_probe(base: "Trained", rows: Sequence[dict]) -> bool:
+def supports_probe(base: Trained, rows: Sequence[dict]) -> bool:
     """Whether a probe is possible: the head reads hidden states, and each class has rows {"label"} for all folds.
 
     An encoder's head reads the output of a pooler, which is as new as the head.
@@ -32,23 +32,17 @@ def supports_probe(base: "Trained", rows: Sequence[dict]) -> bool:
 
 
 def start_from_probe(
-    base: "Trained", rows: Sequence[dict], class_weights: Sequence[float] | None, *, bfloat16: bool = False
+    base: Trained, rows: Sequence[dict], class_weights: Sequence[float] | None, *, bfloat16: bool = False
 ) -> None:
     """Set the head of a model that reads its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}."""
-    import numpy
-    import torch
-
     states = last_states(base, rows, bfloat16=bfloat16)
     weights, accuracy = _fit(states, numpy.array([row["label"] for row in rows]), class_weights)
     base.model.score.weight.data = torch.from_numpy(weights).to(base.model.device).float()
     log.info("the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", accuracy)
 
 
-def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False) -> "numpy.ndarray":
+def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) -> numpy.ndarray:
     """Return the hidden state of the last token of each row {"input_ids"}: (texts, width) float64."""
-    from utils.compute.forward import last_token_outputs
-    from utils.compute.patching import replaced_forward
-
     model, width = base.model, base.model.config.get_text_config().hidden_size
     with replaced_forward({model.score: lambda states: states}):
         return last_token_outputs(
@@ -57,10 +51,9 @@ def last_states(base: "Trained", rows: Sequence[dict], *, bfloat16: bool = False
 
 
 def _fit(
-    states: "numpy.ndarray", labels: "numpy.ndarray", class_weights: Sequence[float] | None
-) -> tuple["numpy.ndarray", float]:
+    states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None
+) -> tuple[numpy.ndarray, float]:
     """Return (the weights of a head without bias (labels, width), the cross-validated accuracy)."""
-    import numpy
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedKFold, cross_val_predict

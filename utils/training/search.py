@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, TrainerCallback
 
-from utils.compute.bf16_weights import cast_frozen_weights
+from utils.compute.bf16_weights import cast_weights
 from utils.compute.blocks import find_blocks
 from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import PrefixCache
@@ -309,7 +309,7 @@ class _TrialTrainer(ObjectiveTrainer):
         self.model.to(self.args.device)
         with self.on_prefixes(plan.prefix_cache, plan.settings.precision, epochs=math.inf):  # of all trials
             if plan.settings.precision == "bf16":
-                cast_frozen_weights(self.model)
+                cast_weights(self.model)
             try:
                 return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
             except (UserError, torch.OutOfMemoryError) as error:

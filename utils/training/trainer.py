@@ -19,7 +19,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from utils import distributed
 from utils.compute.batching import IGNORED
-from utils.compute.bf16_weights import frozen_weights_in_bf16
+from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.errors import UserError
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
@@ -121,7 +121,7 @@ def train(
     with (
         trainer.on_prefixes(prefix_cache, settings.precision, epochs),
         interruption.listening(),
-        frozen_weights_in_bf16(model, settings.precision == "bf16"),
+        weights_in_bf16(model, settings.precision == "bf16"),
     ):
         try:
             trainer.train(resume_from_checkpoint=resume or None)
