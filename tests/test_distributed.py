@@ -28,9 +28,8 @@ from utils import distributed
 from utils.models import checkpoint
 from utils.processed import load_processed, save_processed
 from utils.text.cleaning import Cleaning
-from utils.training.callbacks import InterruptionCallback
 from utils.training.rows import training_rows
-from utils.training.trainer import LengthGroupedBatches, unsupervised_row
+from utils.training.trainer import ShuffledLengthGroupedSampler, unsupervised_row
 
 TESTS = Path(__file__).parent / "helpers"
 ROOT = Path(__file__).parent.parent
@@ -133,7 +132,7 @@ def test_two_processes_train_as_one_does_on_batches_of_twice_the_size(folder):
     """Also where they are interrupted within an epoch, whose rest has to come in the order in which it began."""
     err = interrupted(folder, 4)
     assert err.count("interrupted: saving") == err.count("--resume\n") == err.count("\ninterrupted\n") == 1, err
-    assert "2 processes: a step takes 16 texts" in err
+    assert "2 processes: an optimizer step takes 16 texts" in err
     assert "Warning" not in err
     [state] = (folder / "two.training").glob("checkpoint-*")
     assert 4 <= int(state.name.partition("-")[2]) < 50  # in the middle of an epoch, if it is not 13, 26 or 39
@@ -154,7 +153,7 @@ def test_two_processes_train_as_one_does_on_batches_of_twice_the_size(folder):
 
 def test_what_fills_up_the_last_batches_counts_for_nothing():
     rows = training_rows(processed_data(train=texts(9)), tiny_tokenizer(), 128, ["train"])["train"]
-    order = LengthGroupedBatches(rows, 8, 42, multiple=4)
+    order = ShuffledLengthGroupedSampler(rows, 8, 42, multiple=4)
     order.set_epoch(1)
     numbers = list(order)
     assert len(order) == len(numbers) == 12
@@ -288,26 +287,13 @@ def test_what_one_process_finds_wrong_ends_all(loud):
     [
         (preprocess, ["--data_path", "tweets.csv"]),
         (generate, ["--chat"]),
-        (fine_tune, ["--push_only", "--hub_model_id", "me/mine"]),
+        (fine_tune, ["--push_trained", "--hub_model_id", "me/mine"]),
         (classify, []),
     ],
 )
 def test_what_is_for_one_process_is_refused(several, script, words, capsys):
     assert run_script(script.main, *words) == 2
     assert "python alone" in assert_one_error(capsys.readouterr().err, "works in one process only, and there are 2")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_a_launcher_ends_its_processes_with_is_heard_once(several, number, capfd):
-    """Slurm sends it to the launcher and to every process, and the launcher hands on what it gets."""
-    interruption = InterruptionCallback()
-    before = signal.getsignal(number)
-    with interruption.listening():
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)
-    assert interruption.happened
-    assert capfd.readouterr().err.count("interrupted: saving") == 1
-    assert signal.getsignal(number) is before
 
 
 def test_a_model_is_not_divided(several, monkeypatch, capsys, folder):

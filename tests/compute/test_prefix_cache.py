@@ -30,7 +30,6 @@ from utils.processed import save_processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.objectives import classification, language_modeling
 from utils.training.rows import labelled_rows
-from utils.training.run_state import begin_run
 from utils.training.trainer import train
 
 LABELS = ["neg", "pos"]
@@ -142,7 +141,7 @@ def test_states_are_held_in_bfloat16_where_training_is(tmp_path):
 def run(folder, model, cache=None, rows=ROWS, objective=None, resume=False, **changes):
     objective = objective or language_modeling(checkpoint.Trained(model, tiny_tokenizer(), {}), [[END]])
     options = [] if cache is None else [cache]
-    settings = replace(SETTINGS, **{"num_train_epochs": 3, **changes})
+    settings = replace(SETTINGS, **{"epochs": 3, **changes})
     return train(model, objective, rows["train"], rows["validation"], settings, folder, resume, *options)
 
 
@@ -259,11 +258,11 @@ def test_a_file_of_just_the_size_fits_and_all_of_them_together_must(tmp_path, ca
 @pytest.mark.parametrize(
     ("changes", "pays"),
     [
-        ({"num_train_epochs": 1}, False),
-        ({"num_train_epochs": 1.5}, True),
-        ({"num_train_epochs": 1, "max_steps": 4}, True),
-        ({"num_train_epochs": 9, "max_steps": 3}, False),
-        ({"num_train_epochs": 1, "max_steps": 2, "gradient_accumulation_steps": 2}, True),
+        ({"epochs": 1}, False),
+        ({"epochs": 1.5}, True),
+        ({"epochs": 1, "max_steps": 4}, True),
+        ({"epochs": 9, "max_steps": 3}, False),
+        ({"epochs": 1, "max_steps": 2, "gradient_accumulation_steps": 2}, True),
     ],
 )
 def test_one_epoch_does_not_pay(changes, pays, tmp_path, caplog):
@@ -452,15 +451,6 @@ def test_the_probe_of_a_classifier_and_its_training_share_a_pass(call, tmp_path)
     assert runs[0] == pytest.approx(runs[1], rel=1e-4)
     assert len(runs[0]) == 2
     assert names_in(tmp_path) == {"base", "data.pkl", "auto", "off"}
-
-
-def test_an_interrupted_run_may_go_on_with_other_flags_for_the_cache(tmp_path):
-    flags = {"epochs": 2, "prefix_cache": "auto", "prefix_cache_gb": 8.0, "keep_prefix_cache": False}
-    begin_run(tmp_path / "state", flags, "0", resume=False)
-    others = {"prefix_cache": "off", "prefix_cache_gb": 1.0, "keep_prefix_cache": True}
-    begin_run(tmp_path / "state", flags | others, "0", resume=True)
-    with pytest.raises(UserError, match="epochs"):
-        begin_run(tmp_path / "state", flags | {"epochs": 3}, "0", resume=True)
 
 
 def test_a_run_that_fails_leaves_nothing(call, tmp_path):

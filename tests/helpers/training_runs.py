@@ -1,37 +1,39 @@
-"""Settings and texts that the tests of training share, and runs that end early."""
+"""Settings and rows that the tests of training share, and a model that interrupts its training."""
 
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import torch
-from small_models import processed_data, tiny_tokenizer
+from small_models import END, processed_data, tiny_tokenizer
 
+from utils.models.checkpoint import Trained
 from utils.training.flags import TrainingSettings
+from utils.training.objectives import language_modeling
 from utils.training.rows import training_rows
+from utils.training.trainer import TrainingOutcome, train
 
 SETTINGS = TrainingSettings(
-    num_train_epochs=1,
-    max_steps=-1,
-    per_device_train_batch_size=4,
+    epochs=1,
+    max_steps=None,
+    batch_size=4,
     gradient_accumulation_steps=1,
-    activation_checkpointing=False,
     learning_rate=0.01,
     weight_decay=0.0,
     warmup_steps=0,
     max_grad_norm=1.0,
     early_stopping_patience=0,
-    save_steps=0,
-    save_total_limit=2,
-    logging_steps=1,
+    activation_checkpointing=False,
+    model_soup=1,
+    seed=42,
     precision="fp32",
     device="cpu",
-    seed=42,
-    average_runs=1,
+    save_steps=None,
+    save_total_limit=2,
+    logging_steps=1,
     report_to=[],
-    tensorboard_folder=None,
-    run_name="test",
+    output_path=Path("test"),
 )
-
-
 TEXTS = [
     "Short",
     "A much longer text than the others, so that it needs no padding",
@@ -46,21 +48,27 @@ TEXTS = [
     "12 monkeys",
     "Good night, moon",
 ]
-
-
 VALIDATION = ["Tea first", "A cat, a bus and rain", "ça va ?", "Monday, again"]
 
 
 def rows_of(texts: list[str], max_length: int = 128) -> list[dict]:
+    """Return the texts as training rows of `tiny`."""
     return training_rows(processed_data(train=texts), tiny_tokenizer(), max_length, ["train"])["train"]
 
 
-def logged(outcome, name):
+def run_training(model, train_rows, validation_rows, state_folder, resume=False, **changes) -> TrainingOutcome:
+    """Train the model to write, with SETTINGS but for these changes."""
+    objective = language_modeling(Trained(model, tiny_tokenizer(), {}), [[END]] * 2)
+    return train(model, objective, train_rows, validation_rows, replace(SETTINGS, **changes), state_folder, resume)
+
+
+def logged(outcome, name: str) -> list:
+    """Return what the run logged under this name, in the order of its steps."""
     return [entry[name] for entry in outcome.history if name in entry]
 
 
 def interrupted(model, *steps):
-    """The model, whose given training steps send Ctrl-C in their midst."""
+    """Make the model send Ctrl-C within the given training steps, counted from 1, and return it."""
     taken = 0
 
     def count(module, inputs):

@@ -123,7 +123,7 @@ def test_a_file_is_unpacked_and_its_evaluation_is_in_the_card(hub, call, work):
     copying = {"texts": 3, "exact_copies": 0.0, "copied_8": 0.0, "longest_copied_words": 2}
     evaluation = work / "models/mine.evaluation.json"
     evaluation.write_text(json.dumps({"tuned": figures, "copying": {"tuned": copying}}))
-    code, out, err = call("--push_only", "--model_path", "models/mine.pt", *CAT)
+    code, out, err = call("--push_trained", "--model_path", "models/mine.pt", *CAT)
     assert (code, out) == (0, f"{hub.url}/ana/cat\n"), err
     assert len(hub.site.asked(UPLOAD + r"\w+/\d+$")) == 3
     there = hub.site.models["ana/cat"].files
@@ -165,7 +165,7 @@ def test_only_the_model_is_published_and_no_folder_of_this_machine(hub, call, wo
     for name in ("answers.jsonl", "evaluation.json", "search.csv", "notes.txt"):
         (mine / name).write_text("{}")
     before = contents(mine)
-    assert call("--push_only", "--model_path", mine, *CAT)[0] == 0
+    assert call("--push_trained", "--model_path", mine, *CAT)[0] == 0
     assert contents(mine) == before
     there = hub.site.models["ana/cat"].files
     assert there.keys() == MODEL_FILES | {".gitattributes"}
@@ -189,7 +189,7 @@ def test_a_base_model_of_the_hub_keeps_its_name(hub, call, work):
     run = json.loads(path.read_text("utf-8"))
     run["base_model"] = run["arguments"]["model"] = "openai-community/gpt2"
     path.write_text(json.dumps(run), "utf-8")
-    assert call("--push_only", "--model_path", "models/mine", *CAT)[0] == 0
+    assert call("--push_trained", "--model_path", "models/mine", *CAT)[0] == 0
     pushed = json.loads(hub.site.models["ana/cat"].files["run.json"])
     assert pushed["base_model"] == pushed["arguments"]["model"] == "openai-community/gpt2"
 
@@ -198,7 +198,7 @@ def test_a_push_again_replaces_what_was_there(hub, call, work):
     old = {"chat_template.jinja": b"{{ messages }}", "notes.txt": b"my own", "config.json": b"{}"}
     hub.site.models["ana/cat"] = Model(private=False, files=dict(old))
     for commits in (1, 1):  # what is there already is not pushed once more
-        code, out, err = call("--push_only", "--model_path", "models/mine", "--hub_model_id", "cat")
+        code, out, err = call("--push_trained", "--model_path", "models/mine", "--hub_model_id", "cat")
         assert (code, out) == (0, f"{hub.url}/ana/cat\n"), err
         there = hub.site.models["ana/cat"]
         assert there.files.keys() == MODEL_FILES | {"notes.txt"}
@@ -208,7 +208,7 @@ def test_a_push_again_replaces_what_was_there(hub, call, work):
 
 
 def test_a_private_model(hub, call):
-    words = ["--push_only", "--model_path", "models/mine", *CAT, "--hub_private"]
+    words = ["--push_trained", "--model_path", "models/mine", *CAT, "--hub_private"]
     assert call(*words)[0] == 0
     assert hub.site.models["ana/cat"].private
     hub.site.models["ana/cat"] = Model(private=False)
@@ -224,7 +224,7 @@ def test_a_folder_is_pushed_without_the_libraries_of_training(hub, work, tmp_pat
         "sys.exit(code or {'torch', 'transformers', 'pandas', 'datasets', 'numpy'} & sys.modules.keys() or 0)"
     )
     env = hub.client_environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", program, "--push_only", "--model_path", "models/mine", *CAT]
+    command = [sys.executable, "-c", program, "--push_trained", "--model_path", "models/mine", *CAT]
     done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -264,18 +264,18 @@ def test_a_refusal_names_the_command_that_tries_again(hub, call, work, name):
     hub.site.script(answer, on=on, forever=True)
     shutil.move(work / "models", work / "my models")
     before = contents(work / "my models/mine")
-    code, out, err = call("--push_only", "--model_path", "my models/mine", *CAT, "--hub_private")
+    code, out, err = call("--push_trained", "--model_path", "my models/mine", *CAT, "--hub_private")
     assert (code, out) == (1, "")
     hint = assert_one_error(err, "the Hub did not take the model: ", *expected)
     assert "my models/mine is whole" in hint
     words = command_in(hint)
-    assert words == ["--push_only", "--model_path", "my models/mine", *CAT, "--hub_private"]
+    assert words == ["--push_trained", "--model_path", "my models/mine", *CAT, "--hub_private"]
     assert contents(work / "my models/mine") == before
 
 
 def test_the_command_that_tries_again_does_what_was_wanted(hub, call):
     hub.site.script(refusal(500, "No"), on=COMMIT)
-    _, _, err = call("--push_only", "--model_path", "models/mine", *CAT, "--hub_private")
+    _, _, err = call("--push_trained", "--model_path", "models/mine", *CAT, "--hub_private")
     assert call(*command_in(assert_one_error(err, "500")))[:2] == (0, f"{hub.url}/ana/cat\n")
     assert hub.site.models["ana/cat"].private
     assert hub.site.models["ana/cat"].files.keys() >= MODEL_FILES
@@ -283,14 +283,14 @@ def test_the_command_that_tries_again_does_what_was_wanted(hub, call):
 
 
 def test_somebody_elses_namespace(hub, call):
-    code, out, err = call("--push_only", "--model_path", "models/mine", "--hub_model_id", "zoe/cat")
+    code, out, err = call("--push_trained", "--model_path", "models/mine", "--hub_model_id", "zoe/cat")
     assert (code, out) == (1, "")
     assert "use a token that may write there" in assert_one_error(err, "403 Forbidden", 'under the namespace "zoe"')
 
 
 def test_an_upload_that_is_cut_off_once_goes_on(hub, call, work):
     hub.site.cut_uploads = 1
-    assert call("--push_only", "--model_path", "models/mine", *CAT)[0] == 0
+    assert call("--push_trained", "--model_path", "models/mine", *CAT)[0] == 0
     weights = (work / "models/mine/model.safetensors").read_bytes()
     assert hub.site.models["ana/cat"].files["model.safetensors"] == weights
 
@@ -298,10 +298,10 @@ def test_an_upload_that_is_cut_off_once_goes_on(hub, call, work):
 def test_a_connection_that_is_cut(hub, call, work):
     hub.site.script(hub.site.cut, on=COMMIT)
     before = contents(work / "models/mine")
-    code, out, err = call("--push_only", "--model_path", "models/mine", *CAT)
+    code, out, err = call("--push_trained", "--model_path", "models/mine", *CAT)
     assert (code, out) == (1, "")
     hint = assert_one_error(err, "the connection was lost")
-    assert command_in(hint) == ["--push_only", "--model_path", "models/mine", *CAT]
+    assert command_in(hint) == ["--push_trained", "--model_path", "models/mine", *CAT]
     assert contents(work / "models/mine") == before
 
 
@@ -310,7 +310,7 @@ def test_a_network_that_is_lost(hub, call, work, on):
     hub.site.script(lambda request: hub.lose_network(), on=on)
     before = contents(work / "models/mine")
     for _ in range(2):  # in the middle, and from the beginning
-        code, out, err = call("--push_only", "--model_path", "models/mine", *CAT)
+        code, out, err = call("--push_trained", "--model_path", "models/mine", *CAT)
         assert (code, out) == (1, "")
         assert command_in(assert_one_error(err, "the connection was lost"))
     assert contents(work / "models/mine") == before
@@ -328,7 +328,7 @@ def test_a_hub_that_never_answers(hub, work, tmp_path):
         "sys.exit(cli.run(fine_tune.main))"
     )
     env = hub.client_environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", program, "--push_only", "--model_path", "models/mine", *CAT]
+    command = [sys.executable, "-c", program, "--push_trained", "--model_path", "models/mine", *CAT]
     done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, timeout=60, check=False)
     over.set()
     assert (done.returncode, done.stdout) == (1, "")
@@ -346,7 +346,7 @@ def test_ctrl_c_names_the_command_too(hub, work, tmp_path, on):
 
     hub.site.script(interrupt, on=on)
     before = contents(work / "models/mine")
-    command = [sys.executable, str(ROOT / "fine_tune.py"), "--push_only", "--model_path", "models/mine", *CAT]
+    command = [sys.executable, str(ROOT / "fine_tune.py"), "--push_trained", "--model_path", "models/mine", *CAT]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes.append(subprocess.Popen(command, cwd=work, env=hub.client_environment(tmp_path / "home"), **pipes))
     out, err = processes[0].communicate(timeout=60)
@@ -354,7 +354,7 @@ def test_ctrl_c_names_the_command_too(hub, work, tmp_path, on):
     assert (processes[0].returncode, out) == (130, ""), err
     assert err.endswith("interrupted\n")
     assert "Traceback" not in err
-    assert command_in(err) == ["--push_only", "--model_path", "models/mine", *CAT]
+    assert command_in(err) == ["--push_trained", "--model_path", "models/mine", *CAT]
     assert contents(work / "models/mine") == before
 
 
@@ -364,11 +364,11 @@ def test_a_training_whose_push_is_refused_keeps_its_model(hub, call, work, proce
     code, out, err = call(*words)
     assert (code, out) == (1, "models/it's new.pt\n")
     words = command_in(assert_one_error(err, "403 Forbidden: No"))
-    assert words == ["--push_only", "--model_path", "models/it's new.pt", *CAT]
+    assert words == ["--push_trained", "--model_path", "models/it's new.pt", *CAT]
     assert not (work / "models/it's new.pt.training").exists()
     trained = checkpoint.load(str(work / "models/it's new.pt"))
     assert trained.run["results"]["steps"] == 2
-    assert not {"push_to_hub", "hub_model_id", "push_only"} & trained.run["arguments"].keys()
+    assert not {"push_to_hub", "hub_model_id", "push_trained"} & trained.run["arguments"].keys()
 
 
 # ---- before any work
@@ -397,16 +397,16 @@ def test_a_push_that_cannot_work_is_refused_before_the_training(
 ):
     words = ["--data", processed, *FAST, "--output_path", "models/new", "--push_to_hub", *CAT]
     hint = nothing_done(call(*words, token=token, **environment), hub, work, 1, problem)
-    assert "push later with --push_only" in hint
+    assert "push later with --push_trained" in hint
     assert "HF_TOKEN" in hint or environment
 
 
 def test_the_token_that_hf_auth_login_stores(hub, call, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home/token").write_text(TOKEN + "\n")
-    assert call("--push_only", "--model_path", "models/mine", *CAT, token=None)[0] == 0
+    assert call("--push_trained", "--model_path", "models/mine", *CAT, token=None)[0] == 0
     (tmp_path / "home/token").write_bytes(b"\xff\xfe")
-    code, _, err = call("--push_only", "--model_path", "models/mine", *CAT, token=None)
+    code, _, err = call("--push_trained", "--model_path", "models/mine", *CAT, token=None)
     assert code == 1
     assert "HF_TOKEN" in assert_one_error(err, "the token for the Hub cannot be read")
 
@@ -414,7 +414,7 @@ def test_the_token_that_hf_auth_login_stores(hub, call, tmp_path):
 @pytest.mark.parametrize(
     "name", ["", "a/b/c", "ana/my cat", "ana/cat.git", "-cat", "https://huggingface.co/ana/cat", "x" * 97]
 )
-@pytest.mark.parametrize("how", [["--push_only"], ["--push_to_hub", "--data", "none.pkl"]])
+@pytest.mark.parametrize("how", [["--push_trained"], ["--push_to_hub", "--data", "none.pkl"]])
 def test_a_name_that_the_hub_does_not_know(name, how, capsys):
     assert run_script(fine_tune.main, *how, f"--hub_model_id={name}") == 2
     assert "USER/NAME" in assert_one_error(capsys.readouterr().err, "--hub_model_id cannot be a model's name")
@@ -424,15 +424,15 @@ def test_a_name_that_the_hub_does_not_know(name, how, capsys):
     ("words", "expected"),
     [
         ([], "the following arguments are required: --data_path/--data"),
-        (["--push_only"], "there is no name for the model on the Hub"),
+        (["--push_trained"], "there is no name for the model on the Hub"),
         (["--data", "x.pkl", "--push_to_hub"], "there is no name for the model on the Hub"),
         (["--data", "x.pkl", *CAT], "are for a model that is pushed"),
         (["--data", "x.pkl", "--hub_private"], "are for a model that is pushed"),
-        (["--data", "x.pkl", "--model_path", "m"], "--model_path is for --push_only"),
-        (["--push_only", *CAT, "--epochs", "2"], "--push_only trains nothing, so --epochs makes no sense"),
-        (["--push_only", *CAT, "--seed", "42"], "--push_only trains nothing, so --seed makes no sense"),
-        (["--push_only", *CAT, "--push_to_hub"], "so --push_to_hub makes no sense"),
-        (["--push_only", *CAT, "--data", "x", "--lr", "1"], "so --data_path, --learning_rate makes no sense"),
+        (["--data", "x.pkl", "--model_path", "m"], "--model_path is for --push_trained"),
+        (["--push_trained", *CAT, "--epochs", "2"], "--push_trained does not train, so --epochs makes no sense"),
+        (["--push_trained", *CAT, "--seed", "42"], "--push_trained does not train, so --seed makes no sense"),
+        (["--push_trained", *CAT, "--push_to_hub"], "so --push_to_hub makes no sense"),
+        (["--push_trained", *CAT, "--data", "x", "--lr", "1"], "so --data_path, --learning_rate makes no sense"),
     ],
 )
 def test_flags_that_make_no_sense_together(words, expected, capsys):
@@ -448,7 +448,7 @@ def test_flags_that_make_no_sense_together(words, expected, capsys):
         ("ana/cat", "there is no model at ana/cat"),
         ("empty", "is not a whole model: config.json, model.safetensors, tokenizer.json missing"),
         ("strange", "strange is not a model that fine_tune.py wrote: it has no run.json"),
-        ("text.pt", "text.pt is not a model that fine_tune.py wrote"),
+        ("text.pt", "text.pt was not written by fine_tune.py"),
     ],
 )
 def test_what_is_no_model_of_ours(hub, call, work, path, problem):
@@ -456,7 +456,7 @@ def test_what_is_no_model_of_ours(hub, call, work, path, problem):
     shutil.copytree(work / "models/mine", work / "strange")
     (work / "strange/run.json").unlink()
     (work / "text.pt").write_text("no model")
-    code, out, err = call("--push_only", "--model_path", path, *CAT)
+    code, out, err = call("--push_trained", "--model_path", path, *CAT)
     assert (code, out) == (1, "")
     assert_one_error(err, problem)
     assert hub.site.requests == []

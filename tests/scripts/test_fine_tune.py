@@ -23,7 +23,6 @@ from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
 from utils.models import checkpoint
 from utils.processed import load_processed, save_processed
-from utils.training.run_state import begin_run, keep_whole_checkpoints, run_state_folder
 
 ROOT = Path(fine_tune.__file__).parent
 # What matters here is said here, whatever the defaults.
@@ -371,7 +370,7 @@ def test_a_folder_of_the_training_states_name_that_is_not_ours(call, flags):
     Path("mine.training/plan.txt").write_text("run on Mondays")
     code, out, err = call(*FAST, *flags, "--output_path", "mine")
     assert (code, out) == (1, "")
-    assert_one_error(err, "mine.training is needed for the training state, and holds other files")
+    assert_one_error(err, "mine.training is needed for the training state, but has other files in it")
     assert there() == {"mine.training", "mine.training/plan.txt"}
 
 
@@ -401,20 +400,6 @@ def test_a_disk_that_fills_up_while_training(call):
 
 
 # ---- stopping and going on
-
-
-def test_only_states_that_are_whole_are_kept(tmp_path):
-    folder = run_state_folder(tmp_path / "mine.pt")
-    begin_run(folder, {"seed": 1}, "0", resume=False)
-    for name in ("checkpoint-2/trainer_state.json", "checkpoint-4/model.safetensors"):
-        path = folder / name
-        path.parent.mkdir()
-        path.touch()
-    assert keep_whole_checkpoints(folder)
-    assert {path.name for path in folder.iterdir()} == {"arguments.json", "checkpoint-2"}
-    (folder / "checkpoint-2/trainer_state.json").unlink()
-    assert not keep_whole_checkpoints(folder)
-    assert not folder.exists()
 
 
 LONG = [*SETTINGS, "--batch_size", 2, "--max_steps", 300, "--save_steps", 290, "--logging_steps", 5]

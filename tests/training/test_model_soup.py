@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from running import assert_one_error, run_script
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from small_models import END, processed_data, random_model, tiny_tokenizer, weights_of
 from training_runs import SETTINGS, TEXTS, VALIDATION, interrupted, rows_of
 
 import fine_tune
 from utils.compute.prefix_cache import PrefixCache
+from utils.errors import UserError
 from utils.models import checkpoint
 from utils.processed import save_processed
 from utils.training.freezing import freeze_parameters
@@ -22,8 +24,8 @@ from utils.training.objectives import language_modeling
 from utils.training.trainer import TrainingOutcome, train
 
 ROWS = {"train": rows_of(TEXTS), "validation": rows_of(VALIDATION)}
-LONG = {"num_train_epochs": 10, "learning_rate": 1e-2, "per_device_train_batch_size": 2}
-THREE = {"average_runs": 3, **LONG}
+LONG = {"epochs": 10, "learning_rate": 1e-2, "batch_size": 2}
+THREE = {"model_soup": 3, **LONG}
 
 
 def run(train, folder: Path, model, *, validation=ROWS["validation"], resume=False, cache=None, **changes):
@@ -80,8 +82,8 @@ def run_evaluation(model) -> float:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_without_validation_it_is_the_mean_too(tmp_path, precision):
     model = random_model("gpt2")
-    changes = {"num_train_epochs": 1, "learning_rate": 1e-3, "validation": [], "precision": precision}
-    outcome = run(train_soup, tmp_path / "average", model, average_runs=2, **changes)
+    changes = {"epochs": 1, "learning_rate": 1e-3, "validation": [], "precision": precision}
+    outcome = run(train_soup, tmp_path / "average", model, model_soup=2, **changes)
     assert (outcome.before, outcome.after, outcome.better) == (None, None, None)
     assert_same_weights(model, mean_of(single_runs(tmp_path, 2, **changes)[0]))
 
@@ -95,7 +97,7 @@ def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
     for number, (each, after) in enumerate([(astray, 99.0), (weights[0], good.after)]):
         about = json.dumps(vars(replace(good, after=after)))
         save_file(each, folder / f"run-{number + 1}.safetensors", metadata={"outcome": about})
-    outcome = run(train_soup, folder, model, resume=True, average_runs=2)
+    outcome = run(train_soup, folder, model, resume=True, model_soup=2)
     assert_same_weights(model, weights[0])
     assert (outcome.after, outcome.better) == (good.after, True)
     assert "warning: the average is worse than the best of the runs, which is kept" in caplog.messages
@@ -115,6 +117,21 @@ def test_an_interrupted_average_goes_on_in_the_run_where_it_stopped(tmp_path, ca
     assert_same_weights(halves, weights_of(whole))
 
 
+def test_a_disk_that_fills_up_after_a_run_is_explained_and_the_run_can_be_resumed(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    folder, model = tmp_path / "full", random_model("gpt2")
+    with monkeypatch.context() as patched, pytest.raises(UserError, match="No space left on device") as raised:
+        patched.setattr("utils.training.model_soup.save_file", full)
+        run(train_soup, folder, random_model("gpt2"), **THREE)
+    assert "free some space" in raised.value.hint
+    run(train_soup, folder, model, resume=True, **THREE)
+    expected = random_model("gpt2")
+    run(train_soup, tmp_path / "expected", expected, **THREE)
+    assert_same_weights(model, weights_of(expected))
+
+
 def test_runs_of_one_epoch_share_the_prefix_cache(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     model, plain = random_model("gpt2"), random_model("gpt2")
@@ -122,8 +139,8 @@ def test_runs_of_one_epoch_share_the_prefix_cache(tmp_path, caplog):
         freeze_parameters(each, 1, train_head=False)
         each.config.use_cache = False
     cache = PrefixCache(tmp_path / "model.prefix_cache", "auto", 8.0, keep=False)
-    run(train_soup, tmp_path / "cached", model, cache=cache, average_runs=2)
-    run(train_soup, tmp_path / "plain", plain, average_runs=2)
+    run(train_soup, tmp_path / "cached", model, cache=cache, model_soup=2)
+    run(train_soup, tmp_path / "plain", plain, model_soup=2)
     [line] = [line for line in caplog.messages if line.startswith("prefix cache")]
     assert line.startswith("prefix cache: 2 frozen blocks ran once over 16 texts")
     for name, weight in weights_of(model).items():
@@ -136,12 +153,12 @@ def test_the_script_says_and_records_it(tmp_path, capsys):
     save_processed(data, processed_data(train=TEXTS))
     words = ["--data", data, "--precision", "fp32", "--device", "cpu", "--max_steps", 2, "--lr", 1e-3]
     output = tmp_path / "model"
-    assert run_script(fine_tune.main, *words, "--average_runs", 2, "--output_path", output) == 0
+    assert run_script(fine_tune.main, *words, "--model_soup", 2, "--output_path", output) == 0
     out, err = capsys.readouterr()
     assert out == f"{output}\n"
     assert "run 2 of 2" in err
     record = json.loads((output / "run.json").read_text("utf-8"))
-    assert record["arguments"]["average_runs"] == 2
+    assert record["arguments"]["model_soup"] == 2
     assert record["results"]["steps"] == 4
     assert not Path(f"{output}.training").exists()
     for seed in (42, 43):
@@ -158,5 +175,5 @@ def test_several_processes_are_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     data = tmp_path / "data.pkl"
     save_processed(data, processed_data(train=TEXTS))
-    assert run_script(fine_tune.main, "--data", data, "--average_runs", 2) == 2
-    assert_one_error(capsys.readouterr().err, "--average_runs")
+    assert run_script(fine_tune.main, "--data", data, "--model_soup", 2) == 2
+    assert_one_error(capsys.readouterr().err, "--model_soup")

@@ -92,7 +92,7 @@ def test_a_prompt_that_leaves_no_room_is_left_out_and_named(tokenizer, data, log
     for fingerprint in (tokenizer_fingerprint(tokenizer), "of another"):
         rows = training_rows(data(fingerprint), tokenizer, 3, ["train"])["train"]
         assert [row["number"] for row in rows] == [0]
-        left_out = "1 of 2 rows of train are left out, since their prompt alone fills the 3 tokens; the first is row 1"
+        left_out = "1 of 2 rows of train are skipped, since their prompt alone fills the 3 tokens; the first is row 1"
         assert f"warning: {left_out}" in logged()
 
 

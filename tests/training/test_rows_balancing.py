@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from utils.errors import UsageError
-from utils.training.rows import parse_class_weights, training_texts, vary_text
+from utils.training.rows import oversample_and_augment, parse_class_weights, vary_text
 
 NAMES = ["bad", "good"]
 LABELS = ["good"] * 6 + ["bad"] * 2
@@ -39,27 +39,27 @@ def test_weights_that_cannot_be(wanted):
 
 
 def test_nothing_asked_nothing_done():
-    assert training_texts(TEXTS, LABELS, oversample=False, augment=False, seed=0) == (TEXTS, LABELS)
+    assert oversample_and_augment(TEXTS, LABELS, oversample=False, augment=False, seed=0) == (TEXTS, LABELS)
 
 
 def test_oversampling_makes_the_classes_equal():
-    texts, labels = training_texts(TEXTS, LABELS, oversample=True, augment=False, seed=0)
+    texts, labels = oversample_and_augment(TEXTS, LABELS, oversample=True, augment=False, seed=0)
     assert Counter(labels) == {"good": 6, "bad": 6}
     assert texts[:8] == TEXTS
     assert Counter(texts[8:]) == {TEXTS[6]: 2, TEXTS[7]: 2}
-    uneven = training_texts(TEXTS[:8], ["good"] * 5 + ["bad"] * 3, oversample=True, augment=False, seed=1)[0]
+    uneven = oversample_and_augment(TEXTS[:8], ["good"] * 5 + ["bad"] * 3, oversample=True, augment=False, seed=1)[0]
     assert len(set(uneven[8:])) == 2  # no text is repeated more often than it must be
 
 
 def test_augmenting_adds_a_varied_copy_of_each_text():
-    texts, labels = training_texts(TEXTS, LABELS, oversample=False, augment=True, seed=0)
+    texts, labels = oversample_and_augment(TEXTS, LABELS, oversample=False, augment=True, seed=0)
     assert (texts[:8], labels) == (TEXTS, LABELS * 2)
     for text, copy in zip(TEXTS, texts[8:], strict=True):
         assert copy != text
         assert Counter(copy.split()) <= Counter(text.split())
         assert len(copy.split()) == 7  # of 8 words
-    assert training_texts(TEXTS, LABELS, oversample=False, augment=True, seed=0)[0] == texts
-    assert training_texts(TEXTS, LABELS, oversample=False, augment=True, seed=1)[0] != texts
+    assert oversample_and_augment(TEXTS, LABELS, oversample=False, augment=True, seed=0)[0] == texts
+    assert oversample_and_augment(TEXTS, LABELS, oversample=False, augment=True, seed=1)[0] != texts
 
 
 @pytest.mark.parametrize("text", ["word", "", "two words", "😡 no"])

@@ -21,10 +21,8 @@ from small_classifiers import labelled_data, opinions
 from small_models import MODEL_FILES, processed_data, random_model
 
 import fine_tune
-from utils.errors import UsageError
 from utils.models.checkpoint import load
 from utils.processed import Processed, Split, save_processed
-from utils.training.run_state import begin_search
 from utils.training.search import search_space
 
 SCRIPT = Path(fine_tune.__file__)
@@ -163,7 +161,9 @@ def test_a_search_goes_on_after_it_was_killed_and_after_ctrl_c(searched, tmp_pat
 
     for words, data in (([*SEARCH, "--weight_decay", 0.5], writing), (SEARCH, processed_data(**TEXTS, test=["x"]))):
         assert call(tmp_path, *words, data=data) == 2
-        hint = assert_one_error(capsys.readouterr().err, f"the search in {tmp_path / 'model.search'} is another one")
+        hint = assert_one_error(
+            capsys.readouterr().err, f"{tmp_path / 'model.search'} has a search with other settings"
+        )
         assert "--overwrite" in hint
     assert len(trials_in(table)) == 1
 
@@ -177,13 +177,13 @@ def test_a_search_goes_on_after_it_was_killed_and_after_ctrl_c(searched, tmp_pat
     assert call(tmp_path, *SEARCH, data=writing) == 130
     thread.join()
     err = capsys.readouterr().err
-    assert "in which 1 trials are finished" in err
-    assert "2 of 4 trials are finished and kept: the same command goes on with the rest" in err
+    assert f"continuing the search in {tmp_path / 'model.search'}: 1 trials are finished" in err
+    assert "2 of 4 trials are finished and kept: the same command continues the search" in err
     assert names_in(tmp_path) == {"data.pkl", "model.search"}
 
     assert call(tmp_path, *SEARCH, "--overwrite", data=writing) == 0  # of a model, not of a search like this
     err = capsys.readouterr().err
-    assert "in which 2 trials are finished" in err
+    assert "2 trials are finished" in err
     assert [line[:9] for line in err.splitlines() if line.startswith("trial ")] == ["trial 3/4", "trial 4/4"]
     assert names_in(tmp_path) == {"data.pkl", "model"}
     found, expected = (trials_in(folder / "model" / "search.csv") for folder in (tmp_path, searched))
@@ -206,7 +206,7 @@ def test_what_is_given_is_not_searched(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'mine.pt'}\n"
     assert "searching unfreeze_last 1, 16, all\n" in err
-    assert "trial 2/2: macro F1 " in err
+    assert "trial 2/2: macro f1 " in err
     assert names_in(tmp_path) == {"data.pkl", "mine.pt", "mine.search.csv"}
     trials = trials_in(tmp_path / "mine.search.csv")
     assert [list(trial) for trial in trials] == [["number", "state", "unfreeze_last", "macro_f1", "seconds"]] * 2
@@ -218,7 +218,7 @@ def test_what_is_given_is_not_searched(tmp_path, capsys):
 
     (tmp_path / "mine.pt").unlink()
     assert call(tmp_path, *words, data=data, output="mine.pt") == 1
-    assert_one_error(capsys.readouterr().err, f"{tmp_path / 'mine.search.csv'} already holds a search")
+    assert_one_error(capsys.readouterr().err, f"{tmp_path / 'mine.search.csv'} already has the table of a search")
 
 
 def test_settings_that_cannot_train_and_storage_that_cannot_be_read(tmp_path, capsys, writing):
@@ -243,8 +243,8 @@ ALL_GIVEN = ["--lr", 1, "--batch_size", 1, "--epochs", 1, "--weight_decay", 1, "
 @pytest.mark.parametrize(
     ("words", "lacking", "code", "problem"),
     [
-        (["--search", 2], "validation", 3, "data.pkl has no validation texts, by which --search compares settings"),
-        (["--search", 2, *ALL_GIVEN], None, 2, "all flags that it varies are given"),
+        (["--search", 2], "validation", 3, "data.pkl has no validation texts, which --search needs"),
+        (["--search", 2, *ALL_GIVEN], None, 2, "every flag that it varies is given"),
         (["--search", 0], None, 2, "'0' is not a whole number of at least 1"),
     ],
 )
@@ -260,28 +260,8 @@ def test_a_folder_of_the_searchs_name_that_is_not_ours(tmp_path, capsys, writing
     (tmp_path / "model.search").mkdir()
     (tmp_path / "model.search" / "results.txt").write_text("years of work")
     assert call(tmp_path, "--search", 2, "--overwrite", data=writing) == 1
-    assert_one_error(capsys.readouterr().err, "model.search is needed for the trials, and holds other files")
+    assert_one_error(capsys.readouterr().err, "model.search is needed for the trials, but has other files in it")
     assert names_in(tmp_path / "model.search") == {"results.txt"}
-
-
-def test_only_the_same_search_goes_on(tmp_path):
-    folder, space = tmp_path / "model.search", {"epochs": [1, 4]}
-    flags = {"seed": 1, "search": 4, "output_path": Path("model")}
-
-    def begin(**changes):
-        options = {"flags": flags, "space": space, "data_sha256": "0", "overwrite": False}
-        begin_search(folder, **options | changes)
-
-    begin()
-    (folder / "study.db").touch()
-    begin()
-    begin(flags=flags | {"search": 9, "output_path": Path("./model")}, overwrite=True)
-    for change in ({"flags": flags | {"seed": 2}}, {"space": {"epochs": [1, 5]}}, {"data_sha256": "1"}):
-        with pytest.raises(UsageError, match="is another one"):
-            begin(**change)
-    assert names_in(folder) == {"arguments.json", "study.db"}
-    begin(flags=flags | {"seed": 2}, overwrite=True)
-    assert names_in(folder) == {"arguments.json"}
 
 
 def test_what_is_tried_holds_the_defaults():

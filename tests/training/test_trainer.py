@@ -2,30 +2,15 @@
 
 import math
 import signal
-from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
-from small_models import END, changed, random_model, tiny_tokenizer, weights_of
-from training_runs import SETTINGS, TEXTS, VALIDATION, interrupted, logged, rows_of
+from small_models import changed, random_model, tiny_tokenizer, weights_of
+from training_runs import TEXTS, VALIDATION, interrupted, logged, rows_of, run_training
 
-from utils.errors import UserError
 from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
-from utils.models.checkpoint import Trained
 from utils.training.freezing import freeze_parameters
-from utils.training.objectives import language_modeling
-from utils.training.trainer import train
-
-WITHOUT_DROPOUT = {"embd_pdrop": 0, "attn_pdrop": 0, "resid_pdrop": 0}
-
-
-def run(model, train_rows, validation_rows, state_folder, resume=False, **changes):
-    trained = Trained(model, tiny_tokenizer(), {})
-    settings = replace(SETTINGS, **changes)
-    objective = language_modeling(trained, [[END]] * 2)
-    return train(model, objective, train_rows, validation_rows, settings, state_folder, resume)
 
 
 def plain_loss(model, rows) -> torch.Tensor:
@@ -55,13 +40,13 @@ def evaluations(outcome):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
-@pytest.mark.parametrize("batches", [{"per_device_train_batch_size": 12}, {"gradient_accumulation_steps": 3}])
+@pytest.mark.parametrize("batches", [{"batch_size": 12}, {"gradient_accumulation_steps": 3}])
 def test_steps_are_those_of_plain_pytorch(kind, batches, tmp_path):
     """AdamW with decay on matrices alone, clipping, and a rate that falls to zero; padding counts for nothing."""
     no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "gpt2" else {}
     model, expected = random_model(kind, **no_dropout), random_model(kind, **no_dropout)
     rows = rows_of(TEXTS)
-    outcome = run(model, rows, [], tmp_path, num_train_epochs=3, weight_decay=0.1, max_grad_norm=0.5, **batches)
+    outcome = run_training(model, rows, [], tmp_path, epochs=3, weight_decay=0.1, max_grad_norm=0.5, **batches)
 
     matrices = [parameter for parameter in expected.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in expected.parameters() if parameter.dim() == 1]
@@ -91,9 +76,9 @@ def test_steps_are_those_of_plain_pytorch(kind, batches, tmp_path):
 
 def test_accumulated_batches_are_one_large_batch(tmp_path):
     models = [random_model("llama"), random_model("llama")]
-    large = run(models[0], rows_of(TEXTS), [], tmp_path / "large", num_train_epochs=2)
-    changes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4}
-    small = run(models[1], rows_of(TEXTS), [], tmp_path / "small", num_train_epochs=2, **changes)
+    large = run_training(models[0], rows_of(TEXTS), [], tmp_path / "large", epochs=2)
+    changes = {"batch_size": 1, "gradient_accumulation_steps": 4}
+    small = run_training(models[1], rows_of(TEXTS), [], tmp_path / "small", epochs=2, **changes)
     assert large.steps == small.steps == 6
     assert logged(small, "loss") == pytest.approx(logged(large, "loss"), rel=1e-5)
     assert logged(small, "grad_norm") == pytest.approx(logged(large, "grad_norm"), rel=1e-4)
@@ -108,15 +93,16 @@ def test_activation_checkpointing_changes_no_loss(unfrozen, tmp_path):
     models = [random_model("llama"), random_model("llama")]
     for model in models:
         freeze_parameters(model, unfrozen, train_head=False)
-    plain = run(models[0], rows_of(TEXTS), [], tmp_path / "plain")
-    saving = run(models[1], rows_of(TEXTS), [], tmp_path / "saving", activation_checkpointing=True)
+    plain = run_training(models[0], rows_of(TEXTS), [], tmp_path / "plain")
+    saving = run_training(models[1], rows_of(TEXTS), [], tmp_path / "saving", activation_checkpointing=True)
     assert models[1].is_activation_checkpointing
     assert logged(saving, "loss") == pytest.approx(logged(plain, "loss"), rel=1e-6)
 
 
 def test_the_rate_warms_up_and_falls(tmp_path):
     rates = logged(
-        run(random_model("llama"), rows_of(TEXTS), [], tmp_path, max_steps=10, warmup_steps=0.2), "learning_rate"
+        run_training(random_model("llama"), rows_of(TEXTS), [], tmp_path, max_steps=10, warmup_steps=0.2),
+        "learning_rate",
     )
     assert rates == pytest.approx([0, 0.005, *(0.01 * (10 - step) / 8 for step in range(2, 10))])
 
@@ -128,7 +114,7 @@ def test_what_is_frozen_is_the_same_to_the_last_bit(precision, train_head, tmp_p
     freeze_parameters(model, 1, train_head)
     before = weights_of(model)
     trains = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, precision=precision)
+    run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, precision=precision)
     after = weights_of(model)
     assert changed(before, after) == trains
     assert {weight.dtype for weight in after.values()} == {torch.float32}
@@ -147,7 +133,7 @@ def test_frozen_blocks_train_without_dropout(tmp_path):
             )
 
     model.register_forward_pre_hook(note)
-    run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2)
+    run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, epochs=2)
     assert seen
     assert {name for name, training in seen if training} == {
         name for name, _ in seen if name.startswith("transformer.h.2.")
@@ -159,7 +145,7 @@ def test_frozen_blocks_train_without_dropout(tmp_path):
 def test_the_end_of_the_text_is_learnt(tmp_path):
     texts = ["a cat", "But why?", "Coffee ☕", "dogs, dogs"]
     model = random_model("gpt2", initializer_range=0.02, n_embd=32, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
-    run(model, rows_of(texts), [], tmp_path, max_steps=60, learning_rate=0.02, logging_steps=60)
+    run_training(model, rows_of(texts), [], tmp_path, max_steps=60, learning_rate=0.02, logging_steps=60)
     sampling = Sampling(do_sample=False, max_new_tokens=40)
     written = generate_texts(model, tiny_tokenizer(), [text[0] for text in texts], sampling)
     assert [text[0] + written[number][0].text for number, text in enumerate(texts)] == texts
@@ -175,7 +161,7 @@ def test_validation_is_the_total_over_the_split(tmp_path):
     """Not a mean of batch means; and bytes are bytes, not characters or tokens."""
     model = random_model("llama")
     expected = plain_bits_per_byte(model, VALIDATION)
-    outcome = run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, per_device_train_batch_size=3)
+    outcome = run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, batch_size=3)
     assert outcome.before == pytest.approx(expected, rel=1e-6)
     assert outcome.after == pytest.approx(plain_bits_per_byte(model, VALIDATION), rel=1e-6)
     [first, last] = [entry for entry in outcome.history if "eval_loss" in entry]
@@ -188,7 +174,7 @@ def test_validation_is_the_total_over_the_split(tmp_path):
 def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
     cut = rows_of(["ça va très bien"], max_length=10)  # the start token and nine bytes: "ça va tr", half of "è" gone
     assert cut[0]["bytes"] == len("ça va tr".encode())
-    outcome = run(random_model("llama"), rows_of(TEXTS), cut, tmp_path)
+    outcome = run_training(random_model("llama"), rows_of(TEXTS), cut, tmp_path)
     with torch.inference_mode():
         nats = plain_loss(random_model("llama"), cut).item() * 9
     assert outcome.before == pytest.approx(nats / math.log(2) / 9, rel=1e-5)
@@ -196,8 +182,8 @@ def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
 
 def overfit(model, state_folder, **changes):
     """A run whose validation first gets better, and then worse and worse: the texts have little to do with it."""
-    changes = {"num_train_epochs": 12, "learning_rate": 0.02, **changes}
-    return run(model, rows_of(TEXTS), rows_of(VALIDATION), state_folder, **changes)
+    changes = {"epochs": 12, "learning_rate": 0.02, **changes}
+    return run_training(model, rows_of(TEXTS), rows_of(VALIDATION), state_folder, **changes)
 
 
 def fresh_model():
@@ -219,14 +205,14 @@ def test_a_run_that_only_makes_it_worse_says_so(tmp_path):
     """The base model is no evaluation of the run: what is reported is the model that is kept."""
     model = fresh_model()
     overfit(model, tmp_path / "good")
-    worse = overfit(model, tmp_path / "bad", num_train_epochs=2, learning_rate=0.2)
+    worse = overfit(model, tmp_path / "bad", epochs=2, learning_rate=0.2)
     assert worse.before < worse.after
     assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(worse.after, rel=1e-6)
 
 
 def test_training_stops_when_nothing_gets_better(tmp_path):
     model = fresh_model()
-    outcome = overfit(model, tmp_path, num_train_epochs=40, early_stopping_patience=2)
+    outcome = overfit(model, tmp_path, epochs=40, early_stopping_patience=2)
     curve = [value for _, value in evaluations(outcome)][1:]
     assert len(curve) < 40
     assert len(curve) - 1 - curve.index(min(curve)) == 2
@@ -235,50 +221,22 @@ def test_training_stops_when_nothing_gets_better(tmp_path):
 
 
 def test_without_validation_texts_there_are_no_figures(tmp_path):
-    outcome = run(random_model("llama"), rows_of(TEXTS), [], tmp_path, early_stopping_patience=3)
+    outcome = run_training(random_model("llama"), rows_of(TEXTS), [], tmp_path, early_stopping_patience=3)
     assert outcome.before is None
     assert outcome.after is None
     assert evaluations(outcome) == []
     assert outcome.steps == 3
 
 
-def test_two_samples_follow_each_evaluation(tmp_path, capsys):
-    model = random_model("gpt2")
-    outcome = run(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2)
-    expected = generate_texts(random_model("gpt2"), tiny_tokenizer(), ["", ""], Sampling(seed=SETTINGS.seed))
-    followers = [after for before, after in pairwise(outcome.history) if "eval_loss" in before]
-    assert [entry.keys() for entry in followers] == [{"step", "samples"}] * 3
-    assert [entry["step"] for entry in followers] == [0, 3, 6]
-    assert followers[0]["samples"] == [texts[0].text for texts in expected]
-    assert all(len(entry["samples"]) == 2 for entry in followers)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("  sample: ") == 6
-
-
-def test_a_log_gets_a_line_per_logging_step(tmp_path, capsys):
-    run(random_model("gpt2"), rows_of(TEXTS), rows_of(VALIDATION), tmp_path, num_train_epochs=2, logging_steps=2)
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
-    assert [line.split(" epoch")[0].split(": validation")[0] for line in lines] == [
-        "step 0",
-        "step 2/6",
-        "step 3",
-        "step 4/6",
-        "step 6/6",
-        "step 6",
-    ]
-    assert all("tokens/s" in line for line in lines if "/6" in line)
-
-
 def test_steps_between_states_and_how_many_are_kept(tmp_path):
-    outcome = run(
+    outcome = run_training(
         random_model("llama"),
         rows_of(TEXTS),
         rows_of(VALIDATION),
         tmp_path,
         max_steps=7,
         save_steps=2,
-        num_train_epochs=9,
+        epochs=9,
     )
     assert outcome.steps == 7
     assert [step for step, _ in evaluations(outcome)] == [0, 2, 4, 6, 7]
@@ -291,19 +249,6 @@ def test_steps_between_states_and_how_many_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("logging_steps", "validation", "words"),
-    [(1, [], "at step 1 "), (100, VALIDATION, "at step 0 "), (100, [], "at step 3 ")],
-)
-def test_a_loss_that_is_no_number_ends_the_run(logging_steps, validation, words, tmp_path):
-    model = random_model("llama")
-    with torch.no_grad():
-        model.model.layers[1].mlp.up_proj.weight[0, 0] = math.nan
-    with pytest.raises(UserError, match=f"the loss became nan {words}") as raised:
-        run(model, rows_of(TEXTS), rows_of(validation), tmp_path, logging_steps=logging_steps)
-    assert "--learning_rate" in raised.value.hint
-
-
-@pytest.mark.parametrize(
     ("step", "changes"),
     [
         pytest.param(1, {}, id="the first step"),
@@ -312,7 +257,7 @@ def test_a_loss_that_is_no_number_ends_the_run(logging_steps, validation, words,
         pytest.param(9, {}, id="the last step"),
         pytest.param(4, {"save_steps": 2}, id="a step that is evaluated anyway"),
         pytest.param(5, {"save_steps": 2}, id="a step between evaluations"),
-        pytest.param(5, {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 2}, id="accumulated"),
+        pytest.param(5, {"gradient_accumulation_steps": 2, "batch_size": 2}, id="accumulated"),
     ],
 )
 def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_path):
@@ -321,7 +266,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_pa
         freeze_parameters(found, 2, train_head=True)
         return found
 
-    changes = {"num_train_epochs": 3, "save_total_limit": 3, **changes}
+    changes = {"epochs": 3, "save_total_limit": 3, **changes}
     whole, halves = model(), model()
     # 12 texts in batches of 4 are 3 steps an epoch.
     expected = overfit(whole, tmp_path / "whole", **changes)
@@ -343,7 +288,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_pa
 
 
 def test_early_stopping_remembers_how_long_it_has_waited(tmp_path):
-    changes = {"num_train_epochs": 40, "early_stopping_patience": 3}
+    changes = {"epochs": 40, "early_stopping_patience": 3}
     expected = overfit(fresh_model(), tmp_path / "whole", **changes)
     assert expected.epochs < 40
     with pytest.raises(KeyboardInterrupt):  # in the last of its epochs
@@ -358,9 +303,9 @@ def test_a_run_in_bfloat16_goes_on_with_the_frozen_weights_it_had(tmp_path):
     before = weights_of(model)
     trains = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     with pytest.raises(KeyboardInterrupt):
-        overfit(interrupted(model, 2), tmp_path, precision="bf16", num_train_epochs=2)
+        overfit(interrupted(model, 2), tmp_path, precision="bf16", epochs=2)
     assert changed(before, weights_of(model)) == trains
-    overfit(model, tmp_path, resume=True, precision="bf16", num_train_epochs=2)
+    overfit(model, tmp_path, resume=True, precision="bf16", epochs=2)
     assert changed(before, weights_of(model)) == trains
 
 

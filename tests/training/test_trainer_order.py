@@ -5,7 +5,7 @@ import random
 
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from utils.training.trainer import LengthGroupedBatches
+from utils.training.trainer import ShuffledLengthGroupedSampler
 
 LENGTHS = [random.Random(number).randint(2, 200) for number in range(1003)]
 ROWS = [{"input_ids": [0] * length} for length in LENGTHS]
@@ -22,7 +22,7 @@ def padded(found: list[list[int]]) -> int:
 
 
 def ordered(epoch: int, seed: int = 42) -> list[list[int]]:
-    order = LengthGroupedBatches(ROWS, SIZE, seed)
+    order = ShuffledLengthGroupedSampler(ROWS, SIZE, seed)
     order.set_epoch(epoch)
     return batches(order)
 

@@ -39,7 +39,9 @@ def check_push(hub_model_id: str) -> None:
         hint = "write USER/NAME, or NAME alone for one of your own"
         raise UsageError(f"--hub_model_id cannot be a model's name on the Hub: {error}", hint) from error
     if is_offline_mode():
-        raise UserError("HF_HUB_OFFLINE is set, so nothing can be pushed", "unset it, or push later with --push_only")
+        raise UserError(
+            "HF_HUB_OFFLINE is set, so nothing can be pushed", "unset it, or push later with --push_trained"
+        )
     _token()
 
 
@@ -49,7 +51,15 @@ def push_model(model_path: Path, hub_model_id: str, private: bool) -> str:
     The model is only read. UserError, with the command that tries again, where the Hub refuses or is lost; a
     KeyboardInterrupt logs that command.
     """
-    words = ["python", "fine_tune.py", "--push_only", "--model_path", str(model_path), "--hub_model_id", hub_model_id]
+    words = [
+        "python",
+        "fine_tune.py",
+        "--push_trained",
+        "--model_path",
+        str(model_path),
+        "--hub_model_id",
+        hub_model_id,
+    ]
     command = shlex.join([*words, *["--hub_private"] * private])
     try:
         with model_as_folder(model_path) as folder:
@@ -130,7 +140,7 @@ def _token() -> str:
     from huggingface_hub import get_token
     from huggingface_hub.errors import OIDCError
 
-    later = "or push later with --push_only"
+    later = "or push later with --push_trained"
     try:
         token = get_token()
     except (OSError, ValueError, OIDCError) as error:

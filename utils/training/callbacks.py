@@ -1,4 +1,4 @@
-"""What happens during a training run besides training: progress, samples, a clean end."""
+"""Callbacks of a training run: progress, samples, a check of the loss, and a clean end on Ctrl-C."""
 
 import contextlib
 import math
@@ -18,31 +18,33 @@ from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.models.checkpoint import Trained
 
-ONE_WISH = 5.0  # seconds
-SHOWN = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
+SHOWN_METRICS = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
+REPEATED_SIGNAL_SECONDS = 5.0
 
 
 class ProgressCallback(TrainerCallback):
-    """A bar on a terminal (loss, tokens/s, time left), a line per logging step on a log."""
+    """Shows a bar on a terminal (loss, tokens/s, time left), and writes a line per logging step elsewhere."""
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit=" steps", desc="training", disable=None)
-        self.since = (time.perf_counter(), state.num_input_tokens_seen)
+        self.last = (time.perf_counter(), state.num_input_tokens_seen)
 
     def on_step_end(self, args, state, control, **kwargs):
         self.bar.update(state.global_step - self.bar.n)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "eval_loss" in logs:
-            figures = [
-                f"{name.replace('_', ' ')} {logs['eval_' + name]:.4f}" for name in SHOWN if "eval_" + name in logs
+            metrics = [
+                f"{name.replace('_', ' ')} {logs[f'eval_{name}']:.4f}"
+                for name in SHOWN_METRICS
+                if f"eval_{name}" in logs
             ]
-            self._write(f"step {state.global_step}: validation {', '.join(figures)}")
-            self.since = (time.perf_counter(), state.num_input_tokens_seen)
+            self._write(f"step {state.global_step}: validation {', '.join(metrics)}")
+            self.last = (time.perf_counter(), state.num_input_tokens_seen)
         elif "loss" in logs:
             now = (time.perf_counter(), state.num_input_tokens_seen)
-            speed = (now[1] - self.since[1]) / (now[0] - self.since[0])
-            self.since = now
+            speed = (now[1] - self.last[1]) / (now[0] - self.last[0])
+            self.last = now
             if self.bar.disable:
                 self._write(
                     f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f} "
@@ -59,7 +61,7 @@ class ProgressCallback(TrainerCallback):
 
 
 class SamplesCallback(TrainerCallback):
-    """Logs texts of the model at every evaluation: what it writes after prompts, given as ids."""
+    """Shows and logs what the model writes after each prompt (token ids) at every evaluation."""
 
     def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int):
         self.base = base
@@ -68,15 +70,15 @@ class SamplesCallback(TrainerCallback):
 
     def on_evaluate(self, args, state, control, **kwargs):
         sampling = Sampling(seed=args.seed)
-        texts = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, end=self.end)
-        samples = [text for of_prompt in texts for text in of_prompt]
+        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, end=self.end)
+        samples = [text.text for [text] in generated]
         for sample in samples:
-            tqdm.write(f"  sample: {' '.join(sample.text.split())}", file=sys.stderr)
-        state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
+            tqdm.write(f"  sample: {' '.join(sample.split())}", file=sys.stderr)
+        state.log_history.append({"step": state.global_step, "samples": samples})
 
 
 class FiniteLossCallback(TrainerCallback):
-    """Ends a run whose loss is no number any more."""
+    """Ends a run with UserError when its loss becomes nan or infinite."""
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         for name in ("loss", "eval_loss", "train_loss"):
@@ -88,49 +90,49 @@ class FiniteLossCallback(TrainerCallback):
 
 
 class InterruptionCallback(TrainerCallback):
-    """Turns the first Ctrl-C into a saved state and an end; a second one interrupts at once."""
+    """Saves the state and ends the run after the first Ctrl-C; a second one interrupts at once.
 
-    def __init__(self, announced: str = "saving"):
-        self.announced = announced
+    `action` is what the message on stderr says about the first.
+    """
+
+    def __init__(self, action: str = "saving"):
+        self.action = action
         self.happened = False
-        self.agreed = False  # by all processes: they have to stop after the same step
-        self.since = 0.0
+        self.happened_anywhere = False  # in any process: all have to stop after the same step
+        self.first_signal = 0.0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen while the block runs; only the main thread of a process may."""
+        """Handle signals while the block runs; in a thread other than the main one, where that is impossible, don't."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        several = distributed.world_size() > 1  # their launcher, or Slurm, ends them with SIGTERM
-        before = {
-            number: signal.signal(number, self._note)
-            for number in ((signal.SIGINT, signal.SIGTERM) if several else (signal.SIGINT,))
-        }
+        # A launcher, or Slurm, ends its processes with SIGTERM.
+        numbers = (signal.SIGINT, signal.SIGTERM) if distributed.world_size() > 1 else (signal.SIGINT,)
+        before = {number: signal.signal(number, self._handle) for number in numbers}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _note(self, *_):
+    def _handle(self, *_):
         if self.happened:
-            # Slurm ends the launcher and each process, and then the launcher ends each process: that is one wish.
-            if distributed.world_size() == 1 or time.monotonic() > self.since + ONE_WISH:
+            # Slurm signals the launcher and each process, and then the launcher signals each process: that counts once.
+            if distributed.world_size() == 1 or time.monotonic() > self.first_signal + REPEATED_SIGNAL_SECONDS:
                 raise KeyboardInterrupt
             return
-        self.happened, self.since = True, time.monotonic()
-        if not distributed.is_main_process():
-            return
-        # Not through logging: the signal may come while a line is being written, and streams are not reentrant.
-        os.write(2, f"interrupted: {self.announced} after this step (Ctrl-C again stops at once)\n".encode())
+        self.happened, self.first_signal = True, time.monotonic()
+        if distributed.is_main_process():
+            # Not through logging: the signal may come while a line is being written, and streams are not reentrant.
+            os.write(2, f"interrupted: {self.action} after this step (Ctrl-C again stops at once)\n".encode())
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.agreed = distributed.any_process(self.happened)
-        if self.agreed:
+        self.happened_anywhere = distributed.any_process(self.happened)
+        if self.happened_anywhere:
             control.should_save = True
             control.should_training_stop = True
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        if self.agreed and state.epoch % 1:  # called in the middle of an epoch too, where no evaluation is due
+        if self.happened_anywhere and state.epoch % 1:  # within an epoch, after which no evaluation is due
             control.should_evaluate = control.should_save = False

@@ -1,46 +1,45 @@
-"""Which parameters train: the last blocks, the final norm, and the head only when it is untied first."""
+"""Which parameters train: the last blocks, the final norm, and on request the head, untied from the embedding."""
 
 import logging
+import re
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+
+import torch
+from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
 
 
-def freeze_parameters(model: "PreTrainedModel", unfreeze_last: int | None, train_head: bool) -> None:
-    """Leave trainable the last `unfreeze_last` blocks (None: everything), the final norm, and the head if asked.
+def freeze_parameters(model: PreTrainedModel, unfreeze_last: int | None, train_head: bool) -> None:
+    """Freeze all but the last `unfreeze_last` blocks (None: freeze nothing), the final norm, and the head if asked.
 
-    Training a tied head would train the input embedding with it, and so cost a backward pass through
-    every frozen block: `train_head` unties it first.
+    Training a tied head would train the input embedding too, and so cost a backward pass through every frozen block:
+    `train_head` unties it first. UserError if the model's blocks cannot be found.
     """
     if train_head:
         untie_head(model)
     if unfreeze_last is None:
         model.requires_grad_(True)
         return
-    parts = find_blocks(model)
-    if unfreeze_last > len(parts.blocks):
-        log.info("%s has %d blocks: all of them train", type(model).__name__, len(parts.blocks))
-        unfreeze_last = len(parts.blocks)
+    layers = find_blocks(model)
+    if unfreeze_last > len(layers.blocks):
+        log.info("%s has %d blocks: all of them train", type(model).__name__, len(layers.blocks))
+        unfreeze_last = len(layers.blocks)
     model.requires_grad_(False)
-    for block in parts.blocks[len(parts.blocks) - unfreeze_last :]:
+    for block in layers.blocks[len(layers.blocks) - unfreeze_last :]:
         block.requires_grad_(True)
-    if parts.final_norm is not None:
-        parts.final_norm.requires_grad_(True)
+    if layers.final_norm is not None:
+        layers.final_norm.requires_grad_(True)
     if train_head:
         model.get_output_embeddings().requires_grad_(True)
 
 
-def freeze_classifier_parameters(model: "PreTrainedModel", unfreeze_last: int | None) -> None:
-    """Leave trainable the last `unfreeze_last` blocks (None: everything), the final norm, and all behind the blocks.
+def freeze_classifier_parameters(model: PreTrainedModel, unfreeze_last: int | None) -> None:
+    """Freeze all but the last `unfreeze_last` blocks (None: freeze nothing), the final norm and the head.
 
-    That is the head, with BERT's pooler in front of it: they are new, or were made for another task.
+    The head includes BERT's pooler: both are new, or were made for another task.
     """
     if unfreeze_last is None:
         model.requires_grad_(True)
@@ -52,10 +51,8 @@ def freeze_classifier_parameters(model: "PreTrainedModel", unfreeze_last: int | 
         module.requires_grad_(True)
 
 
-def untie_head(model: "PreTrainedModel") -> None:
-    """Give the head a matrix of its own, equal to the embedding that it shared."""
-    import torch
-
+def untie_head(model: PreTrainedModel) -> None:
+    """Give the head its own copy of the embedding matrix that it shares."""
     head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
     if head.weight is embedding.weight:
         head.weight = torch.nn.Parameter(embedding.weight.detach().clone())
@@ -63,50 +60,47 @@ def untie_head(model: "PreTrainedModel") -> None:
     model.config.tie_word_embeddings = False
 
 
-def frozen_modules(model: "torch.nn.Module") -> list["torch.nn.Module"]:
-    """The modules that belong in eval mode while the others train: what is frozen runs without dropout.
+def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return the modules that belong in eval mode while others train: frozen parts run without dropout.
 
-    A dropout between frozen parts (GPT-2's, behind its embeddings) belongs to them.
+    A dropout between frozen parts (GPT-2's, after its embeddings) is one of them.
     """
-    found, waiting = [], [model]
-    while waiting:
-        module = waiting.pop()
+    frozen, queue = [], [model]
+    while queue:
+        module = queue.pop()
         trains = [parameter.requires_grad for parameter in module.parameters()]
         if not any(trains):
-            found += module.modules()
+            frozen += module.modules()
         elif not all(trains):
-            found.append(module)
-            waiting += module.children()
-    return found
+            frozen.append(module)
+            queue += module.children()
+    return frozen
 
 
-def describe_parameters(model: "PreTrainedModel") -> str:
-    """Which parameters train and how many: a line a part, the blocks together, and the total."""
+def describe_parameters(model: PreTrainedModel) -> str:
+    """Return a table of the trainable parameters: a line for each module, the blocks together, and the total."""
     sizes, blocks = Counter(), defaultdict(set)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            part, block = _part(name)
-            sizes[part] += parameter.numel()
-            blocks[part] |= {block} - {None}
-    lines = [f"  {part + _range(blocks[part]):<28}{size:>13,}" for part, size in sizes.items()]
+            module, block = _module_and_block(name)
+            sizes[module] += parameter.numel()
+            blocks[module] |= {block} - {None}
+    lines = [f"  {module + _range(blocks[module]):<28}{size:>13,}" for module, size in sizes.items()]
     trainable, total = count_parameters(model)
     share = 100 * trainable / total
     return "\n".join(["trainable parameters:", *lines, f"  {'total':<28}{trainable:>13,} of {total:,} ({share:.1f} %)"])
 
 
-def count_parameters(model: "PreTrainedModel") -> tuple[int, int]:
-    """(trainable, all) parameters."""
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
-    return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
+def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
+    """Return the numbers of (trainable, all) parameters."""
+    return model.num_parameters(only_trainable=True), model.num_parameters()
 
 
-def _part(parameter_name: str) -> tuple[str, int | None]:
+def _module_and_block(parameter_name: str) -> tuple[str, int | None]:
     """`model.layers.29.mlp.up_proj.weight` → (`model.layers`, 29); outside the blocks → (the module's name, None)."""
-    words = parameter_name.split(".")
-    number = next((position for position, word in enumerate(words) if word.isdigit()), None)
-    if number is None:
-        return ".".join(words[:-1]), None
-    return ".".join(words[:number]), int(words[number])
+    if match := re.match(r"(.+?)\.(\d+)\.", parameter_name):
+        return match[1], int(match[2])
+    return parameter_name.rpartition(".")[0], None
 
 
 def _range(blocks: set[int]) -> str:

@@ -1,24 +1,24 @@
-"""Several runs from the same start, each in an order of its own, and the average of their weights: a model soup.
+"""A model soup: several runs from the same start, each in an order of its own, and the average of their weights.
 
-Fine-tuned from one base, the runs end close to one another, and the mean of their weights does better than any of them
-(Wortsman et al. 2022, "Model soups"), where one longer run learns its texts by heart (docs/results.md).
+Runs fine-tuned from one base end close to one another, and the mean of their weights beats each of them (Wortsman et
+al. 2022, "Model soups"), while one longer run learns its texts by heart (docs/results.md).
 """
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
-from utils.training.run_state import clear_checkpoints, has_checkpoints
+from utils.training.run_state import explain_state_errors, has_checkpoints, remove_checkpoints
 from utils.training.trainer import TrainingOutcome, train
 
 log = logging.getLogger(__name__)
@@ -34,68 +34,69 @@ def train_soup(
     resume: bool,
     prefix_cache: PrefixCache = OFF,
 ) -> TrainingOutcome:
-    """As `training.train`, `settings.average_runs` times, with the seeds from `settings.seed` on; then the average.
+    """Train `settings.model_soup` times as `trainer.train` does, with seeds from `settings.seed` on, and average.
 
-    Where the average is worse on the validation split than the best run, that run is what is left in the model.
+    If the average is worse on the validation split than the best run, the model keeps that run's weights.
     """
-    if settings.average_runs == 1:
+    if settings.model_soup == 1:
         return train(model, objective, train_rows, validation_rows, settings, state_folder, resume, prefix_cache)
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    start = {name: parameter.detach().clone() for name, parameter in trained.items()}
-    files = [state_folder / f"run-{number + 1}.safetensors" for number in range(settings.average_runs)]
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    start = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    files = [state_folder / f"run-{number + 1}.safetensors" for number in range(settings.model_soup)]
     for number, file in enumerate(files):
-        if file.is_file():  # of the run that goes on
+        if file.is_file():  # finished before an interruption
             continue
         log.info("run %d of %d", number + 1, len(files))
-        _set(trained, start)
-        goes_on = resume and has_checkpoints(state_folder)
-        own = replace(settings, seed=settings.seed + number)
-        outcome = train(model, objective, train_rows, validation_rows, own, state_folder, goes_on, prefix_cache)
-        part = file.with_suffix(".part")
-        save_file(trained, part, metadata={"outcome": json.dumps(asdict(outcome))})
-        part.replace(file)
-        clear_checkpoints(state_folder)
-    outcomes = [_outcome(file) for file in files]
-    _set_average(trained, files)
-    history = [{**entry, "run": number + 1} for number, each in enumerate(outcomes) for entry in each.history]
-    whole = replace(
+        _set_weights(parameters, start)
+        outcome = train(
+            *(model, objective, train_rows, validation_rows),
+            replace(settings, seed=settings.seed + number),
+            state_folder,
+            resume and has_checkpoints(state_folder),
+            prefix_cache,
+        )
+        with explain_state_errors(state_folder):
+            part = file.with_suffix(".part")
+            save_file(parameters, part, metadata={"outcome": json.dumps(asdict(outcome))})
+            part.replace(file)
+            remove_checkpoints(state_folder)
+    with explain_state_errors(state_folder):
+        outcomes = [_read_outcome(file) for file in files]
+        _set_average(parameters, files)
+    history = [{**entry, "run": number + 1} for number, outcome in enumerate(outcomes) for entry in outcome.history]
+    soup = replace(
         outcomes[0],
-        steps=sum(each.steps for each in outcomes),
-        seconds=sum(each.seconds for each in outcomes),
+        steps=sum(outcome.steps for outcome in outcomes),
+        seconds=sum(outcome.seconds for outcome in outcomes),
         history=history,
     )
     if not validation_rows:
-        return whole
-    measured = _evaluate(model, objective, validation_rows, settings)
-    history.append({"run": "average", **{f"eval_{name}": value for name, value in measured.items()}})
-    best_of = max if objective.greater_is_better else min
-    after, best = measured[objective.metric], best_of(each.after for each in outcomes)
-    name = whole.metric.replace("_", " ")
-    log.info("average of %d runs: validation %s %.4f, the best of them %.4f", len(files), name, after, best)
-    if best_of(after, best) != after:
+        return soup
+    metrics = _evaluate(model, objective, validation_rows, settings)
+    history.append({"run": "average", **{f"eval_{name}": value for name, value in metrics.items()}})
+    after, best_run = metrics[objective.metric], objective.best(outcome.after for outcome in outcomes)
+    name = soup.metric.replace("_", " ")
+    log.info("average of %d runs: validation %s %.4f; best single run: %.4f", len(files), name, after, best_run)
+    if objective.best(after, best_run) != after:
         log.warning("warning: the average is worse than the best of the runs, which is kept")
-        _set(trained, _weights(files[[each.after for each in outcomes].index(best)]))
-        after = best
-    return replace(whole, after=after, better=after != whole.before and best_of(after, whole.before) == after)
+        _set_weights(parameters, load_file(files[[outcome.after for outcome in outcomes].index(best_run)]))
+        after = best_run
+    return replace(soup, after=after, better=after != soup.before and objective.best(after, soup.before) == after)
 
 
-def _set(trained: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]) -> None:
-    for name, parameter in trained.items():
+def _set_weights(parameters: Mapping[str, torch.nn.Parameter], weights: Mapping[str, torch.Tensor]) -> None:
+    for name, parameter in parameters.items():
         parameter.data.copy_(weights[name])
 
 
-def _set_average(trained: dict[str, torch.nn.Parameter], files: Sequence[Path]) -> None:
+def _set_average(parameters: Mapping[str, torch.nn.Parameter], files: Sequence[Path]) -> None:
+    """Set the mean of the runs' weights, one parameter at a time: memory never has to hold all runs."""
     runs = [safe_open(file, "pt") for file in files]
-    for name, parameter in trained.items():
+    for name, parameter in parameters.items():
         parameter.data.copy_(sum(run.get_tensor(name) for run in runs) / len(runs))
 
 
-def _weights(file: Path) -> dict[str, torch.Tensor]:
-    with safe_open(file, "pt") as run:
-        return {name: run.get_tensor(name) for name in run.keys()}  # noqa: SIM118 (it is no dict)
-
-
-def _outcome(file: Path) -> TrainingOutcome:
+def _read_outcome(file: Path) -> TrainingOutcome:
     with safe_open(file, "pt") as run:
         return TrainingOutcome(**json.loads(run.metadata()["outcome"]))
 
@@ -103,10 +104,10 @@ def _outcome(file: Path) -> TrainingOutcome:
 def _evaluate(
     model: PreTrainedModel, objective: Objective, rows: Sequence[dict], settings: TrainingSettings
 ) -> dict[str, float]:
-    """In the number format in which the runs were evaluated."""
+    """Return the metrics of the validation split in the precision in which the runs were evaluated."""
     dtype = torch.float16 if settings.precision == "fp16" else torch.bfloat16
     model.to(settings.device)
     with torch.autocast(settings.device, dtype, enabled=settings.precision != "fp32"):
-        measured = objective.evaluate(model, rows)
+        metrics = objective.evaluate(model, rows)
     model.to("cpu")
-    return measured
+    return metrics

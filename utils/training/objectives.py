@@ -38,6 +38,11 @@ class Objective:
     keep_start: bool = False
     callbacks: list[TrainerCallback] = field(default_factory=list)
 
+    @property
+    def best(self) -> Callable:
+        """`max` or `min`: what picks the best value of `metric`."""
+        return max if self.greater_is_better else min
+
 
 def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int | None = None) -> Objective:
     """Return the objective of predicting the next token. Rows are those of `rows.training_rows`.

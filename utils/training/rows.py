@@ -1,6 +1,7 @@
-"""Against unequal classes, in the training split alone: weights in the loss, rows repeated, texts varied.
+"""Processed data → the rows to train and evaluate on: token ids for the model at hand, cut to a length.
 
-MERGED: Processed data → the rows that training and evaluation take, in the ids of the model at hand, cut to a length."""
+Also what changes the rows of the training split alone: class weights, oversampling and augmentation.
+"""
 
 import array
 import logging
@@ -19,94 +20,28 @@ if TYPE_CHECKING:
 
     from utils.processed import Processed, Split
 
-KEPT_WORDS, SHUFFLED_SHARE = 0.7, 0.5  # measured for emoji (docs/results.md)
-DROPPED_WORDS = 0.1  # share of the words, as in Wei and Zou, "EDA" (EMNLP 2019, arXiv:1901.11196), for small data
-
-
-def parse_class_weights(wanted: str, labels: Sequence[str], names: Sequence[str]) -> list[float] | None:
-    """A weight a class, 1 on average over the rows: "none", "balanced" (every class weighs the same) or "w0,w1,…".
-
-    UsageError where there are not as many weights as classes, or one is no number above 0.
-    """
-    if wanted == "none":
-        return None
-    counts = Counter(labels)
-    if wanted == "balanced":
-        return [len(labels) / (len(names) * counts[name]) for name in names]
-    try:
-        weights = [float(part) for part in wanted.split(",")]
-    except ValueError:
-        weights = []
-    if len(weights) != len(names) or not all(0 < weight < float("inf") for weight in weights):
-        raise UsageError(
-            f"--class_weights {wanted}: expected balanced, none, or {len(names)} numbers above 0",
-            f"write one for each of {', '.join(names)}, in this order, with commas between",
-        )
-    mean = sum(weight * counts[name] for name, weight in zip(names, weights, strict=True)) / len(labels)
-    return [weight / mean for weight in weights]
-
-
-def training_texts(
-    texts: Sequence[str], labels: Sequence[str], *, oversample: bool, augment: bool, seed: int
-) -> tuple[list[str], list[str]]:
-    """The texts to train on and their labels: all there are, and more.
-
-    `oversample` repeats random texts of the smaller classes until all are as large as the largest. `augment` adds a
-    varied copy of every text then there.
-    """
-    generator = random.Random(seed)
-    rows = list(range(len(texts)))
-    if oversample:
-        counts = Counter(labels)
-        for label in sorted(counts):
-            members = [row for row in range(len(texts)) if labels[row] == label]
-            missing = max(counts.values()) - len(members)
-            whole, rest = divmod(missing, len(members))
-            rows += members * whole + generator.sample(members, rest)
-    all_texts, all_labels = [texts[row] for row in rows], [labels[row] for row in rows]
-    if augment:
-        all_texts += [vary_text(text, generator) for text in all_texts]
-        all_labels += all_labels
-    return all_texts, all_labels
-
-
-def vary_text(text: str, generator: random.Random) -> str:
-    """The text without a tenth of its words (one at least, if it has several), and with two neighbours exchanged."""
-    words = text.split()
-    if len(words) < 2:
-        return text
-    for _ in range(max(1, round(DROPPED_WORDS * len(words)))):
-        words.pop(generator.randrange(len(words)))
-    if len(words) > 1:
-        place = generator.randrange(len(words) - 1)
-        words[place : place + 2] = reversed(words[place : place + 2])
-    return " ".join(words)
-
-
-def reword_description(description: str, generator: random.Random) -> str:
-    """Each word with a chance of 0.7 (one at least), half of the time in another order: how people shorten names."""
-    words = description.split()
-    kept = [word for word in words if generator.random() < KEPT_WORDS] or [generator.choice(words)]
-    if generator.random() < SHUFFLED_SHARE:
-        generator.shuffle(kept)
-    return " ".join(kept)
-
-
 log = logging.getLogger(__name__)
+DROPPED_WORDS = 0.1  # for small data: Wei and Zou, "EDA" (EMNLP 2019, arXiv:1901.11196)
+# For descriptions of emoji, by measurement (docs/results.md).
 COPIES = 2
+KEPT_WORDS = 0.7
+SHUFFLED_DESCRIPTIONS = 0.5
+
+
+# ---- models that write
 
 
 def training_rows(
     data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
-    """Rows {"input_ids", "loss_start", "bytes", "number"} of the named splits, cut to `max_length` tokens.
+    """Return rows {"input_ids", "loss_start", "bytes", "number"} of the named splits, cut to `max_length` tokens.
 
-    The stored ids serve where they are this tokenizer's; otherwise the texts are encoded again. `bytes` is the
-    UTF-8 length of what the loss counts on; `number` is the row's place in its split. A row whose prompt leaves no
-    room is left out with a warning; DataError where that leaves none of a split.
+    The stored ids are used if this tokenizer made them; otherwise the texts are encoded again. `bytes` is the UTF-8
+    length of the supervised text; `number` is the row's place in its split. Rows whose prompt leaves no room for
+    a completion are skipped with a warning. DataError if that leaves no row in a split.
     """
-    stored = _are_stored(data, tokenizer)
-    rows, cut = {}, 0
+    stored = _has_ids_of(data, tokenizer)
+    rows, truncated = {}, 0
     for name in splits:
         split = data.splits[name]
         pairs = (split.ids, split.loss_start) if stored else _encode_split(data, tokenizer, split)
@@ -117,23 +52,23 @@ def training_rows(
                 continue
             size = len(split.completion[number].encode())
             if len(ids) > max_length:
-                cut += 1
+                truncated += 1
                 ids = ids[:max_length]
                 size = len(tokenizer.decode(ids[loss_start:]).encode())
             rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size, "number": number})
         if without_room:
             _report_without_room(without_room, len(split), name, max_length)
-    if cut:
-        log.info("%d texts were cut to %d tokens", cut, max_length)
+    if truncated:
+        log.info("%d texts were cut to %d tokens", truncated, max_length)
     return rows
 
 
 def reworded_rows(data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
-    """COPIES of each row of the training split whose prompt has several words, reworded; else as `training_rows`."""
+    """Return COPIES reworded rows, as `training_rows` has them, for each training row with several words as prompt."""
     train, generator = data.splits["train"], random.Random(seed)
-    several = train.take([row for row, prompt in enumerate(train.prompt) if len(prompt.split()) > 1] * COPIES)
-    several = replace(several, prompt=[reword_description(prompt, generator) for prompt in several.prompt])
-    encoded = zip(*_encode_split(data, tokenizer, several), several.completion, strict=True)
+    copies = train.take([row for row, prompt in enumerate(train.prompt) if len(prompt.split()) > 1] * COPIES)
+    copies = replace(copies, prompt=[reword_description(prompt, generator) for prompt in copies.prompt])
+    encoded = zip(*_encode_split(data, tokenizer, copies), copies.completion, strict=True)
     return [
         {"input_ids": ids, "loss_start": start, "bytes": len(completion.encode())}
         for ids, start, completion in encoded
@@ -141,14 +76,16 @@ def reworded_rows(data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_l
     ]
 
 
-def _are_stored(data: "Processed", tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the ids in the data are this tokenizer's."""
-    stored = tokenizer_fingerprint(tokenizer) == data.tokenizer["fingerprint"]
-    if not stored:
-        log.info(
-            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
-        )
-    return stored
+def reword_description(description: str, generator: random.Random) -> str:
+    """Keep each word with a probability of 0.7 (one at least), in random order half of the time.
+
+    That is how people shorten the names of emoji.
+    """
+    words = description.split()
+    kept = [word for word in words if generator.random() < KEPT_WORDS] or [generator.choice(words)]
+    if generator.random() < SHUFFLED_DESCRIPTIONS:
+        generator.shuffle(kept)
+    return " ".join(kept)
 
 
 def _encode_split(data: "Processed", tokenizer: "PreTrainedTokenizerBase", split: "Split") -> tuple[list, list[int]]:
@@ -165,36 +102,109 @@ def _report_without_room(numbers: list[int], rows: int, split: str, max_length: 
             "raise --max_length, or shorten the prompts",
         )
     log.warning(
-        "warning: %d of %d rows of %s are left out, since their prompt alone fills the %d tokens; the first is row %d",
+        "warning: %d of %d rows of %s are skipped, since their prompt alone fills the %d tokens; the first is row %d",
         len(numbers), rows, split, max_length, numbers[0],
     )  # fmt: skip
+
+
+# ---- classifiers
 
 
 def labelled_rows(
     data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
-    """Rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; the label is the class's number.
+    """Return rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; labels are class numbers.
 
-    The stored ids serve where they are this tokenizer's; otherwise the texts are encoded again.
+    The stored ids are used if this tokenizer made them; otherwise the texts are encoded again.
     """
-    stored = _are_stored(data, tokenizer)
-    template, labels = data.recipe["template"], data.recipe["labels"]
+    stored = _has_ids_of(data, tokenizer)
+    template, names = data.recipe["template"], data.recipe["labels"]
     rows = {}
     for name in splits:
         split = data.splits[name]
         encoded, tail = encode_for_classification(tokenizer, [] if stored else split.prompt, template)
-        rows[name] = rows_with_labels(split.ids if stored else encoded, tail, split.label, labels, max_length)
+        rows[name] = rows_with_labels(split.ids if stored else encoded, tail, split.label, names, max_length)
     return rows
 
 
 def rows_with_labels(
     encoded: Sequence[array.array], tail: int, labels: Sequence[str], names: Sequence[str], max_length: int
 ) -> list[dict]:
-    """Rows {"input_ids", "label"} of encoded texts, see `encode_for_classification` and `cut`."""
+    """Return rows {"input_ids", "label"} of encoded texts; see `encode_for_classification` and `truncate`."""
     numbers = {name: number for number, name in enumerate(names)}
-    if many := sum(len(ids) > max_length for ids in encoded):
-        log.info("%s texts are cut to %d tokens", f"{many:,}", max_length)
+    if truncated := sum(len(ids) > max_length for ids in encoded):
+        log.info("%s texts are cut to %d tokens", f"{truncated:,}", max_length)
     return [
         {"input_ids": truncate(ids, max_length, tail), "label": numbers[label]}
         for ids, label in zip(encoded, labels, strict=True)
     ]
+
+
+def parse_class_weights(flag: str, labels: Sequence[str], names: Sequence[str]) -> list[float] | None:
+    """Return a weight for each class, 1 on average over the rows; None for "none".
+
+    `flag` is "none", "balanced" (every class has the same total weight) or "w0,w1,…". `labels` are those of the rows.
+    UsageError if there is not one number above 0 for each class.
+    """
+    if flag == "none":
+        return None
+    counts = Counter(labels)
+    if flag == "balanced":
+        return [len(labels) / (len(names) * counts[name]) for name in names]
+    try:
+        weights = [float(part) for part in flag.split(",")]
+    except ValueError:
+        weights = []
+    if len(weights) != len(names) or not all(0 < weight < float("inf") for weight in weights):
+        raise UsageError(
+            f"--class_weights {flag}: expected balanced, none, or {len(names)} numbers above 0",
+            f"give one for each of {', '.join(names)}, in this order, separated by commas",
+        )
+    mean = sum(weight * counts[name] for name, weight in zip(names, weights, strict=True)) / len(labels)
+    return [weight / mean for weight in weights]
+
+
+def oversample_and_augment(
+    texts: Sequence[str], labels: Sequence[str], *, oversample: bool, augment: bool, seed: int
+) -> tuple[list[str], list[str]]:
+    """Return all texts with further ones, and their labels.
+
+    `oversample` repeats random texts of the smaller classes until all are as large as the largest. `augment` then adds
+    a varied copy of every text.
+    """
+    generator = random.Random(seed)
+    rows = list(range(len(texts)))
+    if oversample:
+        counts = Counter(labels)
+        for label in sorted(counts):
+            members = [row for row in range(len(texts)) if labels[row] == label]
+            times, rest = divmod(max(counts.values()) - len(members), len(members))
+            rows += members * times + generator.sample(members, rest)
+    all_texts, all_labels = [texts[row] for row in rows], [labels[row] for row in rows]
+    if augment:
+        all_texts += [vary_text(text, generator) for text in all_texts]
+        all_labels += all_labels
+    return all_texts, all_labels
+
+
+def vary_text(text: str, generator: random.Random) -> str:
+    """Drop a tenth of the words (at least one, if there are several) and swap two neighbors."""
+    words = text.split()
+    if len(words) < 2:
+        return text
+    for _ in range(max(1, round(DROPPED_WORDS * len(words)))):
+        words.pop(generator.randrange(len(words)))
+    if len(words) > 1:
+        first = generator.randrange(len(words) - 1)
+        words[first : first + 2] = reversed(words[first : first + 2])
+    return " ".join(words)
+
+
+def _has_ids_of(data: "Processed", tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Whether the ids in the data are this tokenizer's."""
+    stored = tokenizer_fingerprint(tokenizer) == data.tokenizer["fingerprint"]
+    if not stored:
+        log.info(
+            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
+        )
+    return stored

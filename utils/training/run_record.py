@@ -2,41 +2,41 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from transformers import PreTrainedModel
 
 from utils.distributed import world_size
 from utils.inference.emoji_memory import memory_entries
+from utils.processed import Processed
+from utils.training.freezing import count_parameters
+from utils.training.trainer import TrainingOutcome
 
-if TYPE_CHECKING:
-    from utils.processed import Processed
-    from utils.training.trainer import TrainingOutcome
-
-TASKS_OWN = ("label_map", "lengths", "multi_turn", "target", "split_by", "targets")  # what some tasks' recipes have
+RECIPE_FIELDS_OF_SOME_TASKS = ("label_map", "lengths", "multi_turn", "target", "split_by", "targets")
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "datasets")
 
 
 def build_run_record(
-    data: "Processed",
+    data: Processed,
     data_sha256: str,
     base_model: str,
-    arguments: dict,
-    parameters: tuple[int, int],
-    outcome: "TrainingOutcome",
+    flags: dict,
+    model: PreTrainedModel,
+    outcome: TrainingOutcome,
     precision: str,
     device: str,
 ) -> dict:
-    """run.json: what the model is for, what it was made of, how, and how well it did. Plain JSON values."""
-    trainable, total = parameters
+    """Return run.json's content: what the model is for, how it was made, and how well it did. Plain JSON values."""
+    trainable, total = count_parameters(model)
     return {
         "task": data.recipe["task"],
         "kind": data.recipe["kind"],
         "template": data.recipe["template"],
         "labels": data.recipe["labels"],
-        **{name: data.recipe[name] for name in TASKS_OWN if name in data.recipe},
+        **{name: data.recipe[name] for name in RECIPE_FIELDS_OF_SOME_TASKS if name in data.recipe},
         **({"descriptions": memory_entries(data.splits["train"])} if data.recipe["kind"] == "emoji" else {}),
         "cleaning": data.recipe["cleaning"],
         "base_model": base_model,
-        "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()},
+        "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in flags.items()},
         "data": {
             "sha256": data_sha256,
             "sources": data.sources,
@@ -44,7 +44,7 @@ def build_run_record(
         },
         "trainable_parameters": trainable,
         "total_parameters": total,
-        "seed": arguments["seed"],
+        "seed": flags["seed"],
         "device": device,
         "precision": precision,
         "processes": world_size(),

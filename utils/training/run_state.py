@@ -1,11 +1,14 @@
-"""The training state beside the output: what an interrupted run goes on from, and nothing else does.
+"""The state beside the output from which an interrupted run or search continues, and the checks before it does.
 
-MERGED: The state of a hyper-parameter search beside the output: what it goes on from, and the table that stays."""
+A run keeps its checkpoints in OUTPUT.training, a search its trials in OUTPUT.search. Each folder also has the flags and
+the data's hash in arguments.json, so that nothing else continues there. Both folders are removed at the end.
+"""
 
+import contextlib
 import json
 import shutil
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,149 +20,190 @@ if TYPE_CHECKING:
     from utils.processed import Processed
 
 ARGUMENTS_FILE = "arguments.json"
-CHECKPOINTS = "checkpoint-*"
-RUNS = "run-*.*"  # those of --average_runs that are done
-LAST_WRITTEN = "trainer_state.json"  # a state without it was not written to its end
-PREFIX_CACHE = {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
-FREE_TO_CHANGE = PREFIX_CACHE | {
+RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
+PREFIX_CACHE_FLAGS = {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
+FREE_TO_CHANGE = PREFIX_CACHE_FLAGS | {
     "config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume",
 }  # fmt: skip
 
-
-def run_state_folder(output_path: Path) -> Path:
-    """Where the state of the run that writes `output_path` lies."""
-    return output_path.parent / f"{output_path.name}.training"
-
-
-def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse to lose the state that an interrupted run left, to go on from none, and to touch a folder not ours."""
-    found = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
-    ours = (CHECKPOINTS, RUNS, ARGUMENTS_FILE)
-    if not all(any(entry.match(pattern) for pattern in ours) for entry in found):
-        raise UserError(f"{folder} is needed for the training state, and holds other files", "move them elsewhere")
-    states = any(entry.match(CHECKPOINTS) or entry.match(RUNS) for entry in found)
-    if resume and not states:
-        raise UsageError(f"--resume, but there is no saved state in {folder}", "leave --resume away to start anew")
-    if states and not resume and not overwrite:
-        raise UserError(
-            f"an interrupted run left its state in {folder}", "add --resume to go on, or --overwrite to start anew"
-        )
-
-
-def begin_run(folder: Path, arguments: dict, data_sha256: str, resume: bool) -> None:
-    """Empty the folder for a new run; or make sure that the run that goes on is the one that was interrupted."""
-    decisive = {name: value for name, value in arguments.items() if name not in FREE_TO_CHANGE}
-    decisive["data"] = data_sha256
-    decisive["processes"] = distributed.world_size()
-    if not resume:
-        if distributed.is_main_process():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            (folder / ARGUMENTS_FILE).write_text(json.dumps(decisive), encoding="utf-8")
-        return
-    before = json.loads((folder / ARGUMENTS_FILE).read_text(encoding="utf-8"))
-    differing = [name for name, value in decisive.items() if before.get(name) != value]
-    if differing:
-        was, now = ({name: values.get(name) for name in differing} for values in (before, decisive))
-        raise UsageError(
-            f"--resume, but this is not the run that was interrupted: it had {was}, and now it is {now}",
-            "give the same flags and data, or --overwrite to start anew",
-        )
-
-
-def has_checkpoints(folder: Path) -> bool:
-    """Whether a run was interrupted within its steps."""
-    return any(folder.glob(CHECKPOINTS))
-
-
-def clear_checkpoints(folder: Path) -> None:
-    """Take away what a run that is done needs no more."""
-    for state in folder.glob(CHECKPOINTS):
-        shutil.rmtree(state)
-
-
-def epochs_done(folder: Path) -> float:
-    """Those of the newest state that was written to its end; 0 without one."""
-    states = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{CHECKPOINTS}/{LAST_WRITTEN}")]
-    return max((state["epoch"] for state in states), default=0.0)
-
-
-def keep_whole_checkpoints(folder: Path) -> bool:
-    """Drop what was not written to its end, and the folder if nothing is left; whether something is."""
-    states = list(folder.glob(CHECKPOINTS))
-    whole = [state for state in states if (state / LAST_WRITTEN).is_file()]
-    for state in set(states) - set(whole):
-        shutil.rmtree(state)
-    kept = bool(whole) or any(folder.glob(RUNS))
-    if not kept:
-        shutil.rmtree(folder, ignore_errors=True)
-    return kept
-
+CHECKPOINTS = "checkpoint-*"
+SOUP_RUNS = "run-*.*"  # the weights of the finished runs of --model_soup
+LAST_WRITTEN = "trainer_state.json"  # a checkpoint without it is incomplete
 
 STORAGE_FILE = "study.db"
 TABLE_FILE = "search.csv"
 SEARCH_FILES = (
     ARGUMENTS_FILE,
-    f"{STORAGE_FILE}*",
+    f"{STORAGE_FILE}*",  # and SQLite's journal
     TABLE_FILE,
-    f".{TABLE_FILE}.*",
-)  # SQLite has a journal, a table its .part
+    f".{TABLE_FILE}.*",  # the table while it is being written
+)
+
+
+# ---- a training run
+
+
+def run_state_folder(output_path: Path) -> Path:
+    """Return the folder for the checkpoints of the run that writes `output_path`."""
+    return output_path.parent / f"{output_path.name}.training"
+
+
+def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Raise UserError if starting would lose an interrupted run, or if `folder` has files that are not ours.
+
+    Also where `resume` is set and there is nothing to resume.
+    """
+    _require_no_other_files(folder, (CHECKPOINTS, SOUP_RUNS, ARGUMENTS_FILE), "training state")
+    interrupted = has_checkpoints(folder) or any(folder.glob(SOUP_RUNS))
+    if resume and not interrupted:
+        raise UsageError(f"--resume, but there is no saved state in {folder}", "remove --resume to start from scratch")
+    if interrupted and not resume and not overwrite:
+        raise UserError(
+            f"an interrupted run left its state in {folder}",
+            "add --resume to continue it, or --overwrite to start from scratch",
+        )
+
+
+def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> None:
+    """Empty `folder` for a new run, or check that the run to resume has the same flags, data and processes."""
+    fixed = _fixed(flags, data=data_sha256, processes=distributed.world_size())
+    if resume:
+        _require_same(_read_arguments(folder) or {}, fixed, "--resume, but this is not the run that was interrupted")
+    elif distributed.is_main_process():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / ARGUMENTS_FILE).write_text(json.dumps(fixed), encoding="utf-8")
+
+
+def has_checkpoints(folder: Path) -> bool:
+    """Whether a run was interrupted between its first and last step."""
+    return any(folder.glob(CHECKPOINTS))
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a run that is finished."""
+    for checkpoint in folder.glob(CHECKPOINTS):
+        shutil.rmtree(checkpoint)
+
+
+def completed_epochs(folder: Path) -> float:
+    """Return the epochs of the newest complete checkpoint; 0 without one."""
+    states = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{CHECKPOINTS}/{LAST_WRITTEN}")]
+    return max((state["epoch"] for state in states), default=0.0)
+
+
+def keep_complete_checkpoints(folder: Path) -> bool:
+    """Remove incomplete checkpoints, and the folder if nothing is left; return whether the run can be resumed."""
+    for checkpoint in list(folder.glob(CHECKPOINTS)):
+        if not (checkpoint / LAST_WRITTEN).is_file():
+            shutil.rmtree(checkpoint)
+    resumable = has_checkpoints(folder) or any(folder.glob(SOUP_RUNS))
+    if not resumable:
+        shutil.rmtree(folder, ignore_errors=True)
+    return resumable
+
+
+@contextlib.contextmanager
+def explain_state_errors(folder: Path) -> Iterator[None]:
+    """Turn the errors of reading and writing the training state (a full disk) into UserError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's writer
+            raise
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"the training state in {folder} cannot be written or read: {reason}",
+            "free some space or choose another --output_path; --overwrite starts from scratch",
+        ) from error
+
+
+# ---- a hyperparameter search
 
 
 def search_folder(output_path: Path) -> Path:
-    """Where the trials of a search stand until its model is written."""
+    """Return the folder for the trials of a search until its model is written."""
     return output_path.parent / f"{output_path.name}.search"
 
 
 def search_table_path(output_path: Path) -> Path:
-    """Where the table of all trials stays: in the model's folder, or beside its one file."""
+    """Return where the table of all trials is kept: in the model's folder, or beside its one file."""
     if output_path.suffix == ".pt":
         return output_path.with_suffix(f".{TABLE_FILE}")
     return output_path / TABLE_FILE
 
 
-def check_search(flags: Namespace, data: "Processed", open_flags: Sequence[str]) -> None:
-    """Refuse a search with nothing to compare by, with nothing to vary, or where other files would be lost."""
+def check_search(flags: Namespace, data: "Processed", searchable: Sequence[str]) -> None:
+    """Raise UserError for a search without validation texts or free flags, or one that would replace other files."""
     if len(data.splits["validation"]) == 0:
         raise DataError(
-            f"{flags.data_path} has no validation texts, by which --search compares settings", "preprocess more rows"
+            f"{flags.data_path} has no validation texts, which --search needs to compare settings",
+            "preprocess more rows",
         )
-    if not open_flags:
-        raise UsageError("--search, but all flags that it varies are given", "leave away --learning_rate, for one")
-    folder, table = search_folder(flags.output_path), search_table_path(flags.output_path)
-    found = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
-    if not all(any(entry.match(pattern) for pattern in SEARCH_FILES) for entry in found):
-        raise UserError(f"{folder} is needed for the trials, and holds other files", "move them elsewhere")
+    if not searchable:
+        raise UsageError("--search, but every flag that it varies is given", "remove --learning_rate, for one")
+    _require_no_other_files(search_folder(flags.output_path), SEARCH_FILES, "trials")
+    table = search_table_path(flags.output_path)
     if flags.output_path.suffix == ".pt" and table.exists() and not flags.overwrite:
-        raise UserError(f"{table} already holds a search", "add --overwrite to replace it, or move it elsewhere")
+        raise UserError(f"{table} already has the table of a search", "add --overwrite to replace it, or move it")
 
 
-def begin_search(folder: Path, flags: dict, space: dict, data_sha256: str, overwrite: bool) -> None:
-    """Make sure that the search to go on with is this one; or an empty folder for a new one.
+def begin_search(folder: Path, flags: Mapping, space: Mapping, data_sha256: str, overwrite: bool) -> None:
+    """Check that the search in `folder` is this one, or empty the folder for a new one.
 
-    `flags` are those that hold for all trials. A search that is the same goes on even with `overwrite`.
+    `flags` are those that all trials share; how many trials there are to be may change. `overwrite` replaces another
+    search, but never the same one.
     """
-    decisive = {name: value for name, value in flags.items() if name not in FREE_TO_CHANGE | {"search"}}
-    decisive = json.loads(json.dumps(decisive | {"data": data_sha256, "searched": space}))
-    path = folder / ARGUMENTS_FILE
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    if before == decisive:
+    fixed = _fixed(flags, data=data_sha256, searched=space)
+    del fixed["search"]
+    before = _read_arguments(folder)
+    if before == fixed:
         return
     if before is not None and not overwrite:
-        differing = [name for name in before | decisive if before.get(name) != decisive.get(name)]
-        was, now = ({name: values.get(name) for name in differing} for values in (before, decisive))
-        raise UsageError(
-            f"the search in {folder} is another one: it had {was}, and now it is {now}",
-            "give the same flags and data to go on with it, or --overwrite to start anew",
-        )
+        _require_same(before, fixed, f"{folder} has a search with other settings")
     shutil.rmtree(folder, ignore_errors=True)
-    with atomic_write(path, "w") as file:
-        json.dump(decisive, file)
+    with atomic_write(folder / ARGUMENTS_FILE, "w") as file:
+        json.dump(fixed, file)
 
 
 def finish_search(output_path: Path) -> None:
-    """Put the table where it stays, and remove the rest."""
+    """Move the table of all trials to the model, and remove the rest."""
     folder = search_folder(output_path)
     with atomic_write(search_table_path(output_path)) as file:
         file.write((folder / TABLE_FILE).read_bytes())
     shutil.rmtree(folder)
+
+
+# ---- both
+
+
+def _fixed(flags: Mapping, **further: object) -> dict:
+    """What must not change between an interruption and what continues, as JSON gives it back."""
+    fixed = {name: value for name, value in flags.items() if name not in FREE_TO_CHANGE}
+    return json.loads(json.dumps(fixed | further))
+
+
+def _read_arguments(folder: Path) -> dict | None:
+    path = folder / ARGUMENTS_FILE
+    if not path.is_file():
+        return None
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    return {RENAMED_FLAGS.get(name, name): value for name, value in saved.items()}
+
+
+def _require_same(before: dict, now: dict, problem: str) -> None:
+    differing = [name for name in before | now if before.get(name) != now.get(name)]
+    if differing:
+        old, new = ({name: values.get(name) for name in differing} for values in (before, now))
+        raise UsageError(
+            f"{problem}: it had {old}, and now there is {new}",
+            "give the same flags and data to continue it, or --overwrite to start from scratch",
+        )
+
+
+def _require_no_other_files(folder: Path, ours: Sequence[str], purpose: str) -> None:
+    entries = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
+    if not all(any(entry.match(pattern) for pattern in ours) for entry in entries):
+        raise UserError(f"{folder} is needed for the {purpose}, but has other files in it", "move them elsewhere")

@@ -1,6 +1,4 @@
-"""The order in which rows are trained on: similar lengths together, and for several processes batches for each.
-
-MERGED: Fine-tuning through Hugging Face's Trainer: precision, honest validation, logs, interruption and the best model."""
+"""Fine-tuning with Hugging Face's Trainer: order of rows, precision, validation, interruption and the best model."""
 
 import contextlib
 import itertools
@@ -12,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -21,52 +18,11 @@ from utils import distributed
 from utils.compute.batching import IGNORED
 from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.prefix_cache import OFF, PrefixCache
-from utils.errors import UserError
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
 from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
 from utils.training.objectives import Objective
-from utils.training.run_state import epochs_done
-
-
-class LengthGroupedBatches(LengthGroupedSampler):
-    """Batches of similar lengths in any order but for the first, which is the longest: if memory ends, it does so soon.
-
-    The base class goes from long to short, again and again, so that steps undo what those before them taught
-    (docs/results.md). The order belongs to the seed and the epoch: a resumed epoch goes on in the order in which it
-    began. It ends in numbers that are one beyond the last row, as many as make its length a multiple of `multiple`.
-    """
-
-    def __init__(self, rows: Sequence[dict], batch_size: int, seed: int, multiple: int = 1):
-        super().__init__(batch_size, rows)
-        self.seed = seed
-        self.beyond = [len(rows)] * (-len(rows) % multiple)
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """What the data loader calls before each epoch."""
-        self.generator = torch.Generator().manual_seed(self.seed + epoch)
-
-    def __len__(self) -> int:
-        return super().__len__() + len(self.beyond)
-
-    def __iter__(self) -> Iterator[int]:
-        order = list(super().__iter__())
-        whole = len(order) // self.batch_size * self.batch_size
-        batches = [order[first : first + self.batch_size] for first in range(0, whole, self.batch_size)]
-        first, others = batches[:1], batches[1:]
-        random.Random(self.generator.initial_seed()).shuffle(others)
-        return itertools.chain(*first, *others, order[whole:], self.beyond)
-
-
-def unsupervised_row(rows: Sequence[dict]) -> dict:
-    """A row in which nothing counts, the shortest with its loss taken away: what fills up an epoch's last batches.
-
-    Every process needs as many batches as the others, and accelerate would take rows twice, which then count twice.
-    """
-    row = min(rows, key=lambda row: len(row["input_ids"]))
-    return {**row, "loss_start": len(row["input_ids"]), "label": IGNORED}
-
+from utils.training.run_state import completed_epochs, explain_state_errors
 
 log = logging.getLogger(__name__)
 
@@ -100,175 +56,219 @@ def train(
     Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt.
     """
     interruption = InterruptionCallback()
-    trainer = ObjectiveTrainer(
-        objective,
-        model=model,
-        args=training_arguments(settings, objective, state_folder, bool(validation_rows), eval_on_start=not resume),
-        train_dataset=train_rows if distributed.world_size() == 1 else [*train_rows, unsupervised_row(train_rows)],
-        eval_dataset=validation_rows or None,
-        callbacks=[interruption, *objective.callbacks, FiniteLossCallback()],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(ProgressCallback())
+    callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
     if "tensorboard" in settings.report_to:
-        trainer.add_callback(_tensorboard(settings.tensorboard_folder))
-    if validation_rows and settings.early_stopping_patience:
-        trainer.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
+        callbacks.append(_tensorboard_callback(settings.output_path))
+    trainer = ObjectiveTrainer(
+        objective, model, train_rows, validation_rows, settings, state_folder, callbacks, eval_on_start=not resume
+    )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
     started = time.perf_counter()
-    epochs = settings.average_runs * _epochs_to_come(trainer.args, len(train_rows))
+    epochs = settings.model_soup * _remaining_epochs(trainer.args, len(train_rows))
     with (
-        trainer.on_prefixes(prefix_cache, settings.precision, epochs),
+        trainer.cached_rows(prefix_cache, settings.precision, epochs),
         interruption.listening(),
         weights_in_bf16(model, settings.precision == "bf16"),
+        explain_state_errors(state_folder),
     ):
-        try:
-            trainer.train(resume_from_checkpoint=resume or None)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's writer
-                raise
-            reason = str(error).partition("\n")[0]
-            raise UserError(
-                f"the training state in {state_folder} cannot be written or read: {reason}",
-                "free some space or choose another --output_path; --overwrite starts anew",
-            ) from error
+        trainer.train(resume_from_checkpoint=resume or None)
     seconds = time.perf_counter() - started
-    if distributed.any_process(
-        interruption.happened
-    ):  # and so all have read the state before the first one clears it away
+    # All processes are asked, and so all have read the state before the first one removes it.
+    if distributed.any_process(interruption.happened):
         raise KeyboardInterrupt
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    vars(model).pop("_is_accelerate_prepared", None)  # a second run would do without autocast
+    vars(model).pop("_is_accelerate_prepared", None)  # or a second run would train without autocast
     model.to("cpu").eval()
-    history = trainer.state.log_history
-    measured = [entry[f"eval_{objective.metric}"] for entry in history if f"eval_{objective.metric}" in entry]
-    first, best = measured[:1], (max if objective.greater_is_better else min)
-    after = best(measured[1:], default=None)
-    if start and after is not None and best(after, first[0]) != after:
+    first, *later = trainer.evaluations or [None]
+    after = objective.best(later, default=None)
+    if start and after is not None and objective.best(after, first) != after:
         log.warning("warning: no evaluation was as good as the start (the linear probe), which is kept")
         for parameter, value in zip(trained, start, strict=True):
             parameter.data.copy_(value)
-        after = first[0]
+        after = first
     return TrainingOutcome(
         steps=trainer.state.global_step,
         epochs=round(trainer.state.epoch, 3),
         seconds=seconds,
         metric=objective.metric,
-        before=first[0] if first else None,
+        before=first,
         after=after,
-        better=None if after is None else after != first[0] and best(after, first[0]) == after,
-        history=history,
+        better=None if after is None else after != first and objective.best(after, first) == after,
+        history=trainer.state.log_history,
     )
 
 
-def _epochs_to_come(args: TrainingArguments, rows: int) -> float:
-    step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    epochs = args.max_steps * step / rows if args.max_steps > 0 else args.num_train_epochs
-    return epochs - epochs_done(Path(args.output_dir))
+def _remaining_epochs(args: TrainingArguments, rows: int) -> float:
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    epochs = args.max_steps * batch / rows if args.max_steps > 0 else args.num_train_epochs
+    return epochs - completed_epochs(Path(args.output_dir))
 
 
-def _tensorboard(folder: Path) -> TensorBoardCallback:
-    """Transformers' own callback, which left alone writes into the state folder: that goes when the run ends."""
+def _tensorboard_callback(output_path: Path) -> TensorBoardCallback:
+    """Return transformers' own callback, which would write into the state folder: that is removed at the end.
+
+    TENSORBOARD_LOGGING_DIR may name another folder.
+    """
     callback = TensorBoardCallback()
+    folder = output_path.with_name(f"{output_path.name.removesuffix('.pt')}.tensorboard")
     callback.logging_dir = callback.logging_dir or str(folder / time.strftime("%Y%m%d-%H%M%S"))
     log.info("for TensorBoard: tensorboard --logdir %s", callback.logging_dir)
     return callback
 
 
-def training_arguments(
-    settings: TrainingSettings,
-    objective: Objective,
-    state_folder: Path,
-    has_validation: bool,
-    *,
-    eval_on_start: bool,
-    saves: bool = True,
-) -> TrainingArguments:
-    """The settings as Trainer wants them; without `saves`, nothing is written and the last weights stay."""
-    when = "steps" if settings.save_steps else "epoch"
-    return TrainingArguments(
-        output_dir=str(state_folder),
-        num_train_epochs=settings.num_train_epochs,
-        max_steps=settings.max_steps,
-        per_device_train_batch_size=settings.per_device_train_batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim="adamw_torch_fused",
-        bf16=settings.precision == "bf16",
-        fp16=settings.precision == "fp16",
-        use_cpu=settings.device == "cpu",
-        ddp_find_unused_parameters=False,  # there are none
-        eval_strategy=when if has_validation else "no",
-        eval_steps=settings.save_steps or None,
-        eval_on_start=has_validation and eval_on_start,
-        save_strategy=when if saves else "no",
-        save_steps=settings.save_steps or 500,
-        save_total_limit=settings.save_total_limit,
-        load_best_model_at_end=has_validation and saves,
-        restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
-        metric_for_best_model=f"eval_{objective.metric}",
-        greater_is_better=objective.greater_is_better,
-        logging_steps=settings.logging_steps,
-        logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="non_padding",
-        activation_checkpointing=settings.activation_checkpointing,
-        remove_unused_columns=False,
-        dataloader_pin_memory=settings.device != "cpu",
-        disable_tqdm=True,
-        report_to=[name for name in settings.report_to if name != "tensorboard"] or "none",
-        run_name=settings.run_name,
-        seed=settings.seed,
-    )
-
-
 class ObjectiveTrainer(Trainer):
-    """Trainer with frozen parts in eval mode, and the objective's own validation."""
+    """Trainer with an objective's loss and validation, frozen modules in eval mode, and batches of similar lengths."""
 
-    def __init__(self, objective: Objective, **options):
-        super().__init__(data_collator=objective.collate, compute_loss_func=objective.loss, **options)
-        self._objective = objective  # `objective` is the number of Trainer.hyperparameter_search
+    def __init__(
+        self,
+        objective: Objective,
+        model: PreTrainedModel,
+        train_rows: list[dict],
+        validation_rows: list[dict],
+        settings: TrainingSettings,
+        folder: Path,
+        callbacks: Sequence,
+        *,
+        eval_on_start: bool,
+        saves: bool = True,
+    ):
+        """Without `saves`, nothing is written into `folder`, and the model keeps its last weights."""
+        if distributed.world_size() > 1:
+            train_rows = [*train_rows, unsupervised_row(train_rows)]
+        when = "steps" if settings.save_steps else "epoch"
+        super().__init__(
+            model=model,
+            args=TrainingArguments(
+                output_dir=str(folder),
+                num_train_epochs=settings.epochs,
+                max_steps=settings.max_steps or -1,
+                per_device_train_batch_size=settings.batch_size,
+                gradient_accumulation_steps=settings.gradient_accumulation_steps,
+                learning_rate=settings.learning_rate,
+                lr_scheduler_type="linear",
+                warmup_steps=settings.warmup_steps,
+                weight_decay=settings.weight_decay,
+                max_grad_norm=settings.max_grad_norm,
+                optim="adamw_torch_fused",
+                activation_checkpointing=settings.activation_checkpointing,
+                seed=settings.seed,
+                bf16=settings.precision == "bf16",
+                fp16=settings.precision == "fp16",
+                use_cpu=settings.device == "cpu",
+                ddp_find_unused_parameters=False,  # there are none
+                eval_strategy=when if validation_rows else "no",
+                eval_steps=settings.save_steps,
+                eval_on_start=bool(validation_rows) and eval_on_start,
+                save_strategy=when if saves else "no",
+                save_steps=settings.save_steps or 500,
+                save_total_limit=settings.save_total_limit,
+                load_best_model_at_end=bool(validation_rows) and saves,
+                restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
+                metric_for_best_model=f"eval_{objective.metric}",
+                greater_is_better=objective.greater_is_better,
+                logging_steps=settings.logging_steps,
+                logging_nan_inf_filter=False,
+                include_num_input_tokens_seen="non_padding",
+                remove_unused_columns=False,
+                dataloader_pin_memory=settings.device != "cpu",
+                disable_tqdm=True,
+                report_to=[name for name in settings.report_to if name != "tensorboard"] or "none",
+                run_name=settings.output_path.stem,
+            ),
+            data_collator=objective.collate,
+            compute_loss_func=objective.loss,
+            train_dataset=train_rows,
+            eval_dataset=validation_rows or None,
+            callbacks=callbacks,
+        )
+        self.remove_callback(PrinterCallback)
+        if validation_rows and settings.early_stopping_patience:
+            self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
+        self._objective = objective
+
+    @property
+    def evaluations(self) -> list[float]:
+        """The objective's metric at each evaluation until now."""
+        name = f"eval_{self._objective.metric}"
+        return [entry[name] for entry in self.state.log_history if name in entry]
 
     @contextlib.contextmanager
-    def on_prefixes(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
-        """While it lasts, the model starts from what its frozen blocks hand on, as far as the cache has that."""
+    def cached_rows(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
+        """While it lasts, the frozen blocks' activations come from the cache, if it has them.
+
+        Enter it before training. `epochs` are those to come.
+        """
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
-        self._resting = frozen_modules(self.model)  # which modules it has does not change any more
+        self._frozen_modules = frozen_modules(self.model)  # looked up once, since this takes long
         with cache.cached_rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
             yield
         self.train_dataset, self.eval_dataset = rows["train"], rows["validation"] or None
 
     def _get_train_sampler(self, train_dataset=None):
-        several = distributed.world_size()
-        batch = self.args.train_batch_size * several
-        step = batch * self.args.gradient_accumulation_steps
-        if several == 1:
-            return LengthGroupedBatches(self.train_dataset, step, self.args.seed)
-        rows = self.train_dataset[:-1]  # the last is there to fill up
-        return LengthGroupedBatches(rows, step, self.args.seed, multiple=batch)
+        processes = distributed.world_size()
+        batch = self.args.train_batch_size * processes
+        rows = self.train_dataset if processes == 1 else self.train_dataset[:-1]  # without the unsupervised row
+        accumulated = batch * self.args.gradient_accumulation_steps
+        return ShuffledLengthGroupedSampler(rows, accumulated, self.args.seed, multiple=batch if processes > 1 else 1)
 
     def get_train_dataloader(self):
         loader = super().get_train_dataloader()
-        if distributed.world_size() > 1:  # neither accelerate nor Trainer finds the sampler of an epoch that goes on
+        if distributed.world_size() > 1:  # neither accelerate nor Trainer finds the sampler of a resumed epoch
             loader.batch_sampler.set_epoch = loader.batch_sampler.batch_sampler.sampler.set_epoch
         return loader
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model.training:
-            for module in self._resting:
+            for module in self._frozen_modules:
                 module.training = False
         with self._objective.forward_context(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        measured = self._objective.evaluate(self.model, rows)
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in measured.items()}
+        metrics = self._objective.evaluate(self.model, rows)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+
+class ShuffledLengthGroupedSampler(LengthGroupedSampler):
+    """Row numbers in batches of similar lengths, in random order after the first, which has the longest rows.
+
+    If memory is too small, the run fails at its first step. The base class orders batches from long to short again and
+    again, so that steps undo what earlier ones learned (docs/results.md). The order depends on the seed and the epoch
+    alone, so a resumed epoch continues in its own order. At the end, the number one beyond the last row is repeated
+    until the length is a multiple of `multiple`.
+    """
+
+    def __init__(self, rows: Sequence[dict], batch_size: int, seed: int, multiple: int = 1):
+        super().__init__(batch_size, rows)
+        self.seed = seed
+        self.fillers = [len(rows)] * (-len(rows) % multiple)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the data loader before each epoch."""
+        self.generator = torch.Generator().manual_seed(self.seed + epoch)
+
+    def __len__(self) -> int:
+        return super().__len__() + len(self.fillers)
+
+    def __iter__(self) -> Iterator[int]:
+        order = list(super().__iter__())
+        end = len(order) // self.batch_size * self.batch_size
+        longest, *batches = [order[start : start + self.batch_size] for start in range(0, end, self.batch_size)] or [[]]
+        random.Random(self.generator.initial_seed()).shuffle(batches)
+        return itertools.chain(longest, *batches, order[end:], self.fillers)
+
+
+def unsupervised_row(rows: Sequence[dict]) -> dict:
+    """Return the shortest row without its loss: it fills the last batches of an epoch for several processes.
+
+    Every process needs the same number of batches, and accelerate would repeat rows, which would count twice.
+    """
+    row = min(rows, key=lambda row: len(row["input_ids"]))
+    return {**row, "loss_start": len(row["input_ids"]), "label": IGNORED}

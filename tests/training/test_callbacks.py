@@ -1,0 +1,72 @@
+"""What a run shows on the way, and how it ends early: progress, samples, the check of the loss, signals."""
+
+import math
+import os
+import signal
+from itertools import pairwise
+
+import pytest
+import torch
+from small_models import random_model, tiny_tokenizer
+from training_runs import SETTINGS, TEXTS, VALIDATION, rows_of, run_training
+
+from utils.errors import UserError
+from utils.inference.generation import generate_texts
+from utils.inference.sampling import Sampling
+from utils.training.callbacks import InterruptionCallback
+
+
+def test_two_samples_follow_each_evaluation(tmp_path, capsys):
+    model = random_model("gpt2")
+    outcome = run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, epochs=2)
+    expected = generate_texts(random_model("gpt2"), tiny_tokenizer(), ["", ""], Sampling(seed=SETTINGS.seed))
+    followers = [after for before, after in pairwise(outcome.history) if "eval_loss" in before]
+    assert [entry.keys() for entry in followers] == [{"step", "samples"}] * 3
+    assert [entry["step"] for entry in followers] == [0, 3, 6]
+    assert followers[0]["samples"] == [texts[0].text for texts in expected]
+    assert all(len(entry["samples"]) == 2 for entry in followers)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("  sample: ") == 6
+
+
+def test_a_log_gets_a_line_per_logging_step(tmp_path, capsys):
+    run_training(random_model("gpt2"), rows_of(TEXTS), rows_of(VALIDATION), tmp_path, epochs=2, logging_steps=2)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    assert [line.split(" epoch")[0].split(": validation")[0] for line in lines] == [
+        "step 0",
+        "step 2/6",
+        "step 3",
+        "step 4/6",
+        "step 6/6",
+        "step 6",
+    ]
+    assert all("tokens/s" in line for line in lines if "/6" in line)
+
+
+@pytest.mark.parametrize(
+    ("logging_steps", "validation", "words"),
+    [(1, [], "at step 1 "), (100, VALIDATION, "at step 0 "), (100, [], "at step 3 ")],
+)
+def test_a_loss_that_is_no_number_ends_the_run(logging_steps, validation, words, tmp_path):
+    model = random_model("llama")
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[0, 0] = math.nan
+    with pytest.raises(UserError, match=f"the loss became nan {words}") as raised:
+        run_training(model, rows_of(TEXTS), rows_of(validation), tmp_path, logging_steps=logging_steps)
+    assert "--learning_rate" in raised.value.hint
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_signals_of_a_launcher_count_once(number, capfd, monkeypatch):
+    """Slurm signals the launcher and every process, and the launcher signals its processes again."""
+    for name, value in {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    interruption = InterruptionCallback()
+    before = signal.getsignal(number)
+    with interruption.listening():
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+    assert interruption.happened
+    assert capfd.readouterr().err.count("interrupted: saving") == 1
+    assert signal.getsignal(number) is before

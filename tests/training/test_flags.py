@@ -1,0 +1,111 @@
+"""The flags of fine_tune.py: their help, their defaults by kind of task, and which go together."""
+
+import pytest
+
+from fine_tune import build_parser
+from utils.errors import UsageError
+from utils.tasks.kinds import CLASSIFY, EMOJI, GENERATE, INSTRUCT, KINDS
+from utils.training.flags import complete_flags, given_flags, settings_from, take_hub_flags
+
+PUSH = ["--push_to_hub", "--hub_model_id", "ana/cat"]
+
+
+def parsed(*words: object):
+    return build_parser().parse_args([str(word) for word in words])
+
+
+def completed(flags, kind) -> list[str]:
+    return complete_flags(flags, build_parser(), kind)
+
+
+def help_of(flag: str) -> str:
+    """Return the help of one flag, in one line."""
+    lines = build_parser().format_help().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.strip().startswith(flag))
+    last = next(number for number in range(first + 1, len(lines)) if not lines[number].startswith(" " * 10))
+    return " ".join(" ".join(lines[first:last]).split())
+
+
+@pytest.mark.parametrize(
+    ("flag", "default"),
+    [
+        ("--epochs", "default: 2; 1 to answer instructions; 5 to write emoji"),
+        ("--batch_size", "default: 16; 32 to classify texts or write emoji"),
+        ("--learning_rate", "default: 0.0001; 4e-05 to classify texts; 0.0004 to write emoji"),
+        ("--weight_decay", "default: 0.01"),
+        ("--unfreeze_last", "default: 16; all to write texts; 12 to write emoji"),
+    ],
+)
+def test_help_has_the_defaults_by_kind_of_task(flag, default):
+    assert default in help_of(flag)
+
+
+def test_help_says_what_a_flag_is_for_and_not_its_old_name():
+    assert "(to classify texts or write emoji)" in help_of("--augment")
+    assert "--model_soup N" in help_of("--model_soup")
+    shown = build_parser().format_help()
+    assert "--average_runs" not in shown and "--push_only" not in shown
+
+
+def test_old_names_are_accepted():
+    assert parsed("--average_runs", 3).model_soup == 3
+    assert parsed("--push-only").push_trained is True
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_missing_flags_get_the_defaults_of_the_kind(kind):
+    flags = parsed("--lr", 3e-3, "--unfreeze_last", "all")
+    assert completed(flags, kind) == ["batch_size", "weight_decay", "epochs"]
+    given = {"learning_rate": 3e-3, "unfreeze_last": None}
+    assert {name: getattr(flags, name) for name in kind.training_defaults} == dict(kind.training_defaults) | given
+
+
+def test_epochs_are_not_searched_where_steps_are_given():
+    assert "epochs" not in completed(parsed("--max_steps", 3), GENERATE)
+
+
+@pytest.mark.parametrize(
+    ("words", "suited", "problem"),
+    [
+        (["--train_head"], [GENERATE, INSTRUCT, EMOJI], "is for models that write texts or answer instructions or"),
+        (["--loss_on", "all"], [INSTRUCT], "--loss_on is for models that answer instructions, but the data is for"),
+        (["--class_weights", "balanced"], [CLASSIFY], "--class_weights is for models that classify texts"),
+        (["--oversample"], [CLASSIFY], "--oversample is for models that classify texts"),
+        (["--threshold", 0.3], [CLASSIFY], "--threshold is for models that classify texts"),
+        (["--augment"], [CLASSIFY, EMOJI], "--augment is for models that classify texts or write emoji"),
+    ],
+)
+def test_flags_of_other_kinds_are_refused(words, suited, problem):
+    for kind in KINDS.values():
+        if kind in suited:
+            completed(parsed(*words), kind)
+            continue
+        with pytest.raises(UsageError) as raised:
+            completed(parsed(*words), kind)
+        assert problem in raised.value.problem
+        assert raised.value.problem.endswith(f"but the data is for {kind.models}")
+
+
+def test_given_flags_are_those_on_the_command_line_and_in_the_config(tmp_path):
+    config = tmp_path / "run.yaml"
+    config.write_text("lr: 0.001\nseed: 42\n")
+    assert given_flags(build_parser(), ["--config", str(config), "--epochs", "2"]) == {
+        *("config", "learning_rate", "seed", "epochs")
+    }
+
+
+def test_hub_flags_are_no_part_of_the_training():
+    flags = parsed(*PUSH)
+    hub = take_hub_flags(flags, {"push_to_hub", "hub_model_id"})
+    assert vars(hub) == {
+        "push_to_hub": True, "push_trained": False, "model_path": None, "hub_model_id": "ana/cat", "hub_private": False,
+    }  # fmt: skip
+    assert not vars(hub).keys() & vars(flags).keys()
+
+
+def test_settings_are_the_flags_with_device_and_precision():
+    flags = parsed("--output_path", "models/mine.pt", "--average_runs", 2)
+    completed(flags, EMOJI)
+    settings = settings_from(flags, "bf16", "cuda")
+    assert (settings.precision, settings.device, settings.model_soup) == ("bf16", "cuda", 2)
+    assert (settings.learning_rate, settings.epochs, settings.max_steps) == (4e-4, 5.0, None)

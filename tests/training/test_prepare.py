@@ -1,0 +1,69 @@
+"""What training starts from: which rows, which objective, and which parameters train."""
+
+from argparse import Namespace
+
+import pytest
+import torch
+from small_classifiers import labelled_data, opinions
+from small_models import processed_data
+
+from utils.compute.prefix_cache import OFF
+from utils.training.prepare import prepare
+
+FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1}
+WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
+CLASSIFYING = FLAGS | {"class_weights": "none", "oversample": False}
+TEXTS = {"train": ["a red cat", "the tall tree"], "validation": ["a tall cat", "the red day", "one more day"]}
+
+
+def prepared(data, flags: dict, **changes):
+    return prepare(data, "tiny", Namespace(**flags | changes), "cpu", "fp32", OFF)
+
+
+def test_a_language_model_gets_the_rows_of_both_splits():
+    setup = prepared(processed_data(**TEXTS, test=["x"]), WRITING)
+    assert {name: len(rows) for name, rows in setup.rows.items()} == {"train": 2, "validation": 3}
+    assert (setup.objective.metric, setup.max_length) == ("bits_per_byte", 1024)
+    trainable = {name for name, parameter in setup.base.model.named_parameters() if parameter.requires_grad}
+    assert trainable and all(name.startswith(("transformer.h.1.", "transformer.ln_f.")) for name in trainable)
+
+
+def test_rows_are_no_longer_than_asked_for():
+    setup = prepared(processed_data(**TEXTS), WRITING, max_length=5)
+    assert setup.max_length == 5
+    assert {len(row["input_ids"]) for row in setup.rows["train"]} == {5}
+
+
+@pytest.mark.parametrize(("loss_on", "starts"), [("response", {4}), ("all", {1})])
+def test_the_loss_of_training_may_include_the_prompts(loss_on, starts):
+    data = processed_data(**TEXTS)
+    for split in data.splits.values():
+        split.loss_start[:] = [4] * len(split)
+    setup = prepared(data, WRITING, loss_on=loss_on)
+    assert {row["loss_start"] for row in setup.rows["train"]} == starts
+    assert {row["loss_start"] for row in setup.rows["validation"]} == {4}
+
+
+def test_a_classifier_starts_from_a_probe_if_there_are_enough_texts():
+    heads = []
+    for number in (4, 24):
+        setup = prepared(labelled_data({"train": opinions(number)}, ["neg", "pos"]), CLASSIFYING)
+        heads.append(setup.base.model.score.weight.detach())
+    assert setup.objective.metric == "macro_f1"
+    assert not torch.equal(*heads)
+    plain = prepared(labelled_data({"train": opinions(6)}, ["neg", "pos"]), CLASSIFYING)
+    assert torch.equal(heads[0], plain.base.model.score.weight)  # drawn with the seed
+
+
+def test_more_texts_of_a_small_class():
+    rows = {"train": [*opinions(6), ("fine work", "pos"), ("so good", "pos")]}
+    setup = prepared(labelled_data(rows, ["neg", "pos"]), CLASSIFYING, oversample=True, augment=True)
+    labels = [row["label"] for row in setup.rows["train"]]
+    assert (labels.count(0), labels.count(1)) == (10, 10)
+
+
+def test_a_copy_of_the_model_is_frozen_in_the_same_way():
+    setup = prepared(processed_data(**TEXTS), WRITING, train_head=True)
+    setup.freeze(setup.base.model, 0)
+    trainable = {name for name, parameter in setup.base.model.named_parameters() if parameter.requires_grad}
+    assert trainable == {"transformer.ln_f.weight", "transformer.ln_f.bias", "lm_head.weight"}

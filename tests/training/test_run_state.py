@@ -1,0 +1,142 @@
+"""The folders from which runs and searches continue: what is kept, what is refused, what earlier versions wrote."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError
+
+from utils.errors import UsageError, UserError
+from utils.training.run_state import (
+    begin_run,
+    begin_search,
+    check_run_state,
+    completed_epochs,
+    explain_state_errors,
+    finish_search,
+    keep_complete_checkpoints,
+    run_state_folder,
+    search_folder,
+    search_table_path,
+)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def write(path: Path, text: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+# ---- a training run
+
+
+def test_only_complete_checkpoints_are_kept(tmp_path):
+    folder = run_state_folder(tmp_path / "mine.pt")
+    begin_run(folder, {"seed": 1}, "0", resume=False)
+    for name in ("checkpoint-2/trainer_state.json", "checkpoint-4/model.safetensors"):
+        write(folder / name)
+    assert keep_complete_checkpoints(folder)
+    assert names_in(folder) == {"arguments.json", "checkpoint-2"}
+    (folder / "checkpoint-2/trainer_state.json").unlink()
+    assert not keep_complete_checkpoints(folder)
+    assert not folder.exists()
+
+
+def test_the_weights_of_a_finished_run_of_a_soup_are_kept(tmp_path):
+    write(tmp_path / "run-1.safetensors")
+    write(tmp_path / "checkpoint-4/model.safetensors")
+    assert keep_complete_checkpoints(tmp_path)
+    assert names_in(tmp_path) == {"run-1.safetensors"}
+
+
+def test_the_epochs_of_the_newest_complete_checkpoint_count(tmp_path):
+    assert completed_epochs(tmp_path) == 0.0
+    for number, epoch in (("2", 0.5), ("10", 2.5)):
+        write(tmp_path / f"checkpoint-{number}/trainer_state.json", json.dumps({"epoch": epoch}))
+    (tmp_path / "checkpoint-12").mkdir()
+    assert completed_epochs(tmp_path) == 2.5
+
+
+@pytest.mark.parametrize("state", ["checkpoint-7/trainer_state.json", "run-1.safetensors"])
+def test_an_interrupted_run_is_only_lost_with_overwrite(tmp_path, state):
+    folder = tmp_path / "mine.training"
+    check_run_state(folder, resume=False, overwrite=False)
+    write(folder / state)
+    with pytest.raises(UserError, match="an interrupted run left its state"):
+        check_run_state(folder, resume=False, overwrite=False)
+    check_run_state(folder, resume=True, overwrite=False)
+    check_run_state(folder, resume=False, overwrite=True)
+
+
+def test_an_interrupted_run_may_continue_with_other_flags_for_the_cache(tmp_path):
+    flags = {"epochs": 2, "prefix_cache": "auto", "prefix_cache_gb": 8.0, "keep_prefix_cache": False}
+    begin_run(tmp_path / "state", flags, "0", resume=False)
+    others = {"prefix_cache": "off", "prefix_cache_gb": 1.0, "keep_prefix_cache": True}
+    begin_run(tmp_path / "state", flags | others, "0", resume=True)
+    with pytest.raises(UserError, match="epochs"):
+        begin_run(tmp_path / "state", flags | {"epochs": 3}, "0", resume=True)
+
+
+def test_a_state_with_the_old_names_of_flags_continues(tmp_path):
+    write(tmp_path / "arguments.json", json.dumps({"seed": 1, "average_runs": 2, "data": "0", "processes": 1}))
+    begin_run(tmp_path, {"seed": 1, "model_soup": 2}, "0", resume=True)
+    with pytest.raises(UsageError, match=r"\{'model_soup': 2\}.*\{'model_soup': 3\}"):
+        begin_run(tmp_path, {"seed": 1, "model_soup": 3}, "0", resume=True)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("No space left"), RuntimeError("inline_container.cc: write failed"), SafetensorError("I/O error")]
+)
+def test_a_full_disk_is_explained(error, tmp_path):
+    with pytest.raises(UserError, match="cannot be written or read: ") as raised, explain_state_errors(tmp_path):
+        raise error
+    assert "free some space" in raised.value.hint
+
+
+def test_another_error_is_a_bug(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), explain_state_errors(tmp_path):
+        raise RuntimeError("shapes cannot be multiplied")
+
+
+# ---- a search
+
+
+def test_only_the_same_search_continues(tmp_path):
+    folder, space = tmp_path / "model.search", {"epochs": [1, 4]}
+    flags = {"seed": 1, "search": 4, "output_path": Path("model")}
+
+    def begin(**changes):
+        options = {"flags": flags, "space": space, "data_sha256": "0", "overwrite": False}
+        begin_search(folder, **options | changes)
+
+    begin()
+    (folder / "study.db").touch()
+    begin()
+    begin(flags=flags | {"search": 9, "output_path": Path("./model")}, overwrite=True)
+    for change in ({"flags": flags | {"seed": 2}}, {"space": {"epochs": [1, 5]}}, {"data_sha256": "1"}):
+        with pytest.raises(UsageError, match="has a search with other settings"):
+            begin(**change)
+    assert names_in(folder) == {"arguments.json", "study.db"}
+    begin(flags=flags | {"seed": 2}, overwrite=True)
+    assert names_in(folder) == {"arguments.json"}
+
+
+def test_a_search_with_the_old_names_of_flags_continues(tmp_path):
+    write(tmp_path / "arguments.json", json.dumps({"average_runs": 1, "data": "0", "searched": {}}))
+    write(tmp_path / "study.db", "trials")
+    begin_search(tmp_path, {"model_soup": 1, "search": 4}, {}, "0", overwrite=False)
+    assert names_in(tmp_path) == {"arguments.json", "study.db"}
+
+
+@pytest.mark.parametrize(("output", "table"), [("mine", "mine/search.csv"), ("mine.pt", "mine.search.csv")])
+def test_the_table_is_what_a_search_leaves(tmp_path, output, table):
+    output = tmp_path / output
+    write(search_folder(output) / "search.csv", "number\n1\n")
+    write(search_folder(output) / "study.db")
+    finish_search(output)
+    assert search_table_path(output) == tmp_path / table
+    assert (tmp_path / table).read_text() == "number\n1\n"
+    assert not search_folder(output).exists()
