@@ -15,8 +15,7 @@ from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.files import atomic_write, sha256_of
-from utils.inference.prompts import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE
-from utils.inference.sampling import Sampling
+from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
 from utils.processed import Processed, load_processed
 
 if TYPE_CHECKING:
@@ -146,9 +145,9 @@ def evaluate_answerer(args, models: dict[str, "Trained"], data: Processed, setti
 def evaluate_classifier(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of a model that classifies texts; write its mistakes to --errors_path."""
     from utils.evaluation import classifiers
-    from utils.inference.classifier import classifier_of
+    from utils.inference.classifier import open_classifier
 
-    classifier = classifier_of(args.model_path, models["tuned"])
+    classifier = open_classifier(args.model_path, models["tuned"])
     classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
     figures, mistakes = classifiers.evaluate_classifier(classifier, data, **settings)
     if args.errors_path:

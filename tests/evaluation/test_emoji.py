@@ -16,7 +16,7 @@ from small_models import END, processed_data, random_model, tiny_tokenizer
 import evaluate_model
 from utils.errors import DataError
 from utils.inference.emoji_memory import nearest_emoji
-from utils.inference.emoji_ranking import rank_by_beams
+from utils.inference.emoji_ranking import rank_emoji
 from utils.models import checkpoint
 from utils.processed import Split, save_processed
 
@@ -106,7 +106,7 @@ def test_figures_are_those_of_plain_loops(call):
     for side, name in (("tuned", "mine"), ("base", "base")):
         model = checkpoint.load(name)
         model = checkpoint.Trained(model.model, model.tokenizer, run_record())
-        rankings = [[one.emoji for one in ranked] for ranked in rank_by_beams(model, test.prompt, len(EMOJI))]
+        rankings = [[one.emoji for one in ranked] for ranked in rank_emoji(model, test.prompt, len(EMOJI))]
         assert values(evaluation[side]) == pytest.approx(plain_figures(rankings, test)), side
         free = [plain_text(name, description) in EMOJI for description in test.prompt]
         assert evaluation[side]["valid_unconstrained"]["value"] == pytest.approx(sum(free) / len(free))
@@ -157,7 +157,7 @@ def test_every_emoji_of_the_same_description_is_right(call, own):
     save_processed(Path("shared.pkl"), data)
     assert call(data="shared.pkl")[0] == 0
     found = read("mine/evaluation.json")
-    named = [ranked[0].emoji for ranked in rank_by_beams(checkpoint.load("mine"), ["CAT", "red heart"], 1)]
+    named = [ranked[0].emoji for ranked in rank_emoji(checkpoint.load("mine"), ["CAT", "red heart"], 1)]
     assert named[1] == "❤️"
     assert found["tuned"]["top_1"]["value"] == (named[0] in ("🐈", "🐈‍⬛")) / 2 + 1 / 2
     assert found["tuned"]["concept_accuracy"]["value"] >= found["tuned"]["top_1"]["value"]
@@ -193,7 +193,7 @@ def test_mistakes_are_shown_and_written(call):
     with Path("mistakes.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     model = checkpoint.load("base")
-    ranked = rank_by_beams(checkpoint.Trained(model.model, model.tokenizer, run_record()), test.prompt, len(EMOJI))
+    ranked = rank_emoji(checkpoint.Trained(model.model, model.tokenizer, run_record()), test.prompt, len(EMOJI))
     wrong = {
         description: ([one.emoji for one in found], found[0].probability)
         for description, found in zip(test.prompt, ranked, strict=True)

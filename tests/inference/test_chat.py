@@ -5,23 +5,21 @@ import json
 import os
 import re
 import select
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-import torch
 from answering_models import CHAT_TEMPLATE, answer_to, save_model
 from running import assert_one_error, run_script
 
 import generate
 from utils.errors import UserError
-from utils.inference.chat import AnswerInterrupt, Dialogue, Stopped, Streamer
+from utils.inference.chat import Dialogue
 from utils.inference.sampling import Sampling
+from utils.inference.streaming import AnswerInterrupt
 from utils.models import checkpoint
-from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import with_length
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -74,82 +72,6 @@ def said(*texts: str, system: str = "") -> list[dict]:
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
-# The parts
-
-
-def streamer_of(shown: list[str], stop: tuple[str, ...] = ()) -> tuple[Streamer, AnswerInterrupt]:
-    interruption = AnswerInterrupt()
-    return Streamer(load_tokenizer(resolve("tiny")), END, stop, shown.append, interruption), interruption
-
-
-def stream(text: str | bytes, prompt: str = "é\n", stop: tuple[str, ...] = ()) -> tuple[list[str], Streamer]:
-    """The pieces that are shown of a text which is written byte by byte, and the streamer."""
-    shown = []
-    streamer, _ = streamer_of(shown, stop)
-    tokenizer = streamer.tokenizer
-    table = {byte: tokenizer.convert_tokens_to_ids(character) for byte, character in bytes_to_characters().items()}
-    streamer.put(torch.tensor([[END, *(table[byte] for byte in prompt.encode())]]))
-    for byte in text if isinstance(text, bytes) else text.encode():
-        streamer.put(torch.tensor([table[byte]]))
-    streamer.put(torch.tensor([END]))
-    streamer.end()
-    assert "".join(shown) == streamer.text
-    return shown, streamer
-
-
-def bytes_to_characters() -> dict[int, str]:
-    """GPT-2's characters for bytes: printable ones stand for themselves, the others follow from 256 on."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + place) for place, byte in enumerate(others)}
-
-
-def test_characters_are_shown_whole_and_at_once():
-    text = "Où ça ? 👩‍🚀 déjà\nlà"
-    shown, streamer = stream(text)
-    assert shown == list(text)
-    assert len(streamer.ids) == len(text.encode())
-
-
-def test_half_a_character_at_the_end_is_not_shown():
-    assert stream("là".encode()[:-1])[0] == ["l"]
-    assert stream(b"a" + "🚀".encode()[:2] + b"b")[0] == ["a", "\ufffdb"]
-
-
-@pytest.mark.parametrize(
-    ("text", "stop", "pieces"),
-    [
-        ("one.###two", ("###",), ["o", "n", "e", "."]),
-        ("a##b#", ("###",), ["a", "##b", "#"]),
-        ("a##b", ("#!", "##b"), ["a"]),
-        ("ababc", ("abc",), ["ab"]),
-        ("abab", ("abc",), ["ab", "ab"]),
-        ("\nUser", ("\nUser:",), ["\nUser"]),
-    ],
-)
-def test_nothing_of_a_stop_string_is_shown_and_nothing_else_is_lost(text, stop, pieces):
-    assert stream(text, stop=stop)[0] == pieces
-
-
-def test_the_first_interruption_is_noted_and_the_second_interrupts():
-    shown = []
-    streamer, interruption = streamer_of(shown)
-    before = signal.getsignal(signal.SIGINT)
-    with interruption.listening():
-        streamer.put(torch.tensor([[END, 70]]))
-        streamer.put(torch.tensor([71]))
-        os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(Stopped):
-            streamer.put(torch.tensor([72]))
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert (len(shown), len(streamer.ids)) == (1, 1)
-
-
-# Line by line
-
-
 def test_every_answer_sees_what_was_said_and_draws_anew(chat, models):
     first, again, third = records_of(chat(models / "endless", "Hi\n\n  \nHi\r\nMore", "--json", *SIX))
     assert [record["prompt"] for record in (first, again, third)] == ["Hi", "Hi", "More"]
@@ -199,7 +121,7 @@ def test_the_oldest_turns_leave_a_full_context_and_are_saved_all_the_same(chat, 
     result = chat(models / "short", "\n".join([*lines, f"/save {path}"]), *arguments)
     answers = [record["text"] for record in records_of(result)]
     assert [note for note in result[2].splitlines() if "context" in note] == [
-        "(the context is full: the model no longer sees the oldest turns; /save writes all)"
+        "(the context is full: the model no longer sees the oldest turns; /save still writes them)"
     ]
     turns = [text for pair in zip(lines, answers, strict=True) for text in pair]
     for number, (answer, first) in enumerate(zip(answers, dropped, strict=True)):
@@ -225,7 +147,7 @@ def test_a_turn_without_an_answer_is_forgotten(chat, models):
     code, out, err = chat(models / "endless", "Hi\n/save never.jsonl\n", *letters)
     assert (code, out) == (0, "\n")
     assert err.startswith("(no answer: this turn is forgotten)\n")
-    assert_one_error(err, "nothing was said yet")
+    assert_one_error(err, "there is nothing to save yet")
 
 
 def test_saving_replaces_nothing_but_its_own_work(chat, models, tmp_path, monkeypatch):
@@ -260,7 +182,7 @@ def test_saving_replaces_nothing_but_its_own_work(chat, models, tmp_path, monkey
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     assert [error.split(" ")[1:3] for error in errors] == [
         ["/save", "needs"],
-        ["foreign.txt", "exists,"],
+        ["foreign.txt", "exists"],
         ["a", "folder"],
         ["cannot", "write"],
         ["cannot", "write"],
@@ -276,7 +198,7 @@ def test_a_save_that_someone_changed_is_left_as_it_is(models, tmp_path):
     dialogue.save(path)
     dialogue.save(path)
     path.write_text("mine now")
-    with pytest.raises(UserError, match="is no save of this conversation"):
+    with pytest.raises(UserError, match="is not an earlier save of this conversation"):
         dialogue.save(path)
     assert path.read_text() == "mine now"
     assert dialogue.messages == said("Hi", answer.text)
@@ -378,7 +300,7 @@ def test_a_chat_on_a_terminal(models, tmp_path):
 
         terminal.type("half a line")
         terminal.expect("half a line")
-        terminal.expect_note("\n(/quit or Ctrl-D leaves)", press="\x03")
+        terminal.expect_note("\n(/quit or Ctrl-D ends the chat)", press="\x03")
         terminal.expect("> $")
 
         terminal.type("caf\xe9?\n")
@@ -403,7 +325,7 @@ def test_a_chat_on_a_terminal(models, tmp_path):
 
         terminal.type("/reset\n/save other.jsonl\n")  # pasted: two lines at once
         terminal.expect("\n> ")
-        terminal.expect_note("error: nothing was said yet")
+        terminal.expect_note("error: there is nothing to save yet")
         terminal.expect("> $")
 
         terminal.type("\x04")

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from small_models import END, random_model, tiny_tokenizer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     BloomConfig,
     BloomForCausalLM,
@@ -11,13 +10,12 @@ from transformers import (
     MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
-    PreTrainedTokenizerFast,
 )
 
 from utils.inference.continuous_batching import supports_continuous_batching
 from utils.inference.generation import generate_from_ids, generate_texts
 from utils.inference.sampling import Sampling
-from utils.inference.stopping import StopStrings, before_stop, continuation
+from utils.inference.stopping import cut_at_stop, decode_continuation
 from utils.models.tokenization import context_length, token_ids
 
 TEXTS = ["a", "b c", "some longer prompt", "Été", "x" * 120, "", "a", "one two three", "zz", "the end", "y" * 20, "q"]
@@ -42,7 +40,7 @@ def ids_of(texts):
     return [[END, *ids] for ids in token_ids(tiny_tokenizer(), texts)]
 
 
-def alone(model, ids, max_new_tokens):
+def plain_generate(model, ids, max_new_tokens):
     """What transformers' own generate writes after these ids alone, and nothing ends."""
     ids = torch.tensor([ids])
     options = {"do_sample": False, "pad_token_id": END, "eos_token_id": None, "max_new_tokens": max_new_tokens}
@@ -68,7 +66,7 @@ def test_texts_that_end_at_any_length_are_those_of_transformers_alone(kind, rows
     if kind == "mamba":
         ids = [one for one in ids if len(one) < 100]  # its batches take 128 steps of Python to read that one
     room = [min(80, context_length(model) - len(one)) for one in ids]
-    whole = [alone(model, one, length) for one, length in zip(ids, room, strict=True)]
+    whole = [plain_generate(model, one, length) for one, length in zip(ids, room, strict=True)]
     # As the end serves the token that ends these texts at the most different places.
     end = max(range(END), key=lambda token: len({text.index(token) for text in whole if token in text}))
     expected = [text[: text.index(end)] if end in text else text for text in whole]
@@ -78,13 +76,13 @@ def test_texts_that_end_at_any_length_are_those_of_transformers_alone(kind, rows
         texts = generate_from_ids(model, tiny_tokenizer(), ids, sampling, batch_size, end=end)
         assert [text.tokens for (text,) in texts] == [len(text) for text in expected]
         assert [text.finished for (text,) in texts] == [end in text for text in whole]
-        decoded = [before_stop(continuation(tiny_tokenizer(), [END], text), ())[0] for text in expected]
+        decoded = [cut_at_stop(decode_continuation(tiny_tokenizer(), [END], text), ())[0] for text in expected]
         assert [text.text for (text,) in texts] == decoded
 
 
 def test_rows_that_are_finished_cost_nothing_more_and_others_take_their_places():
     model, ids = random_model("llama"), [[END, number] for number in range(40)]
-    whole = [alone(model, one, 40) for one in ids]
+    whole = [plain_generate(model, one, 40) for one in ids]
     end = max(range(END), key=lambda token: sum(token in text for text in whole))
     sampling = Sampling(max_new_tokens=40, do_sample=False)
     shapes = shapes_seen_by(model)
@@ -115,27 +113,3 @@ def test_a_prompt_is_read_once_for_all_its_texts():
     texts = generate_texts(model, tiny_tokenizer(), ["once upon", "a time"], sampling)
     assert shapes == [(2, 10), *[(12, 1)] * 4]
     assert texts == generate_texts(random_model("gpt2"), tiny_tokenizer(), ["once upon", "a time"], sampling, 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "stop"),
-    [("one.\n\ntwo", "\n\n"), ("é and ö: étété", "été"), ("….…!", "…!"), ("no", "thing"), ("ab" * 30 + "c", "abc")],
-)  # fmt: skip
-def test_a_stop_string_is_found_at_the_token_that_completes_it(text, stop):
-    tokenizer, prompt, ids = tiny_tokenizer(), *ids_of(["the prompt é", text])
-    found, lengths = StopStrings(tokenizer, (stop,)), range(2, len(ids) + 1)
-    expected = [stop in continuation(tokenizer, prompt, ids[1:length]) for length in lengths]
-    first = expected.index(True) if any(expected) else len(ids)  # afterwards, it need not be found again
-    assert [found(prompt, ids[1:length]) for length in lengths][: first + 1] == expected[: first + 1]
-
-
-def test_a_stop_string_may_begin_with_the_blank_that_sentencepiece_drops():
-    words = {"<s>": 0, "</s>": 1, "▁hello": 2, "▁world": 3}
-    core = Tokenizer(models.WordLevel(words, unk_token="<s>"))
-    core.pre_tokenizer, core.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>")
-    found = StopStrings(tokenizer, (" world",))
-    assert found([0, 2], [3])
-    assert not found([0], [3])  # a text that begins with a word begins without a blank
-    assert found([0], [2, 3])
-    assert not found([0, 2, 3], [2])  # it stands in the prompt

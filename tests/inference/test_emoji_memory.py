@@ -14,7 +14,7 @@ import evaluate_model
 import fine_tune
 from generate import generate_emoji
 from utils.inference.emoji_memory import open_memory, rank_with_memory
-from utils.inference.emoji_ranking import rank_by_beams
+from utils.inference.emoji_ranking import rank_emoji, rank_unconstrained
 from utils.models import checkpoint
 from utils.processed import save_processed
 
@@ -51,7 +51,7 @@ def test_half_is_the_models_and_half_the_nearest_descriptions(target):
     model = trained(target, descriptions=KNOWN)
     asked = ["black hat", "a flag of France", "xyz", "hello"]
     found, alone = rank_with_memory(model, open_memory(model.run), asked, 12)
-    for description, mixed, own, plain in zip(asked, found, alone, rank_by_beams(model, asked, 12), strict=True):
+    for description, mixed, own, plain in zip(asked, found, alone, rank_emoji(model, asked, 12), strict=True):
         assert {one.emoji: one.probability for one in own} == pytest.approx(
             {one.emoji: one.probability for one in plain}, rel=1e-4
         )
@@ -80,11 +80,9 @@ def test_generate_mixes_the_tuned_model_alone_and_constrained_alone(cli, models)
     assert of_tuned == [(one.emoji, pytest.approx(one.probability)) for one in mixed[0]]
     base = checkpoint.Trained(base.model, base.tokenizer, mine.run)
     of_base = [(one["emoji"], one["probability"]) for one in both if one["model"] == "base"]
-    assert of_base == [
-        (one.emoji, pytest.approx(one.probability)) for one in rank_by_beams(base, ["a black hat"], 12)[0]
-    ]
+    assert of_base == [(one.emoji, pytest.approx(one.probability)) for one in rank_emoji(base, ["a black hat"], 12)[0]]
     free = json_of(cli(*arguments[:-1], 2, "--unconstrained", "--json"))
-    expected = rank_by_beams(mine, ["a black hat"], 2, constrained=False)[0]
+    expected = rank_unconstrained(mine, ["a black hat"], 2)[0]
     assert [one["probability"] for one in free] == pytest.approx([one.probability for one in expected])
     assert generate_emoji("a black hat", str(models / "mine"), num=12) == [one.emoji for one in mixed[0]]
 

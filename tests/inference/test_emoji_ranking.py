@@ -9,7 +9,7 @@ from small_models import END, tiny_tokenizer
 from transformers import MambaConfig, MambaForCausalLM
 
 from utils.errors import DataError, UserError
-from utils.inference.emoji_ranking import EmojiTrie, generate_unconstrained, rank_by_beams, rank_emoji
+from utils.inference.emoji_ranking import generate_unconstrained, rank_emoji, rank_unconstrained
 from utils.models import checkpoint
 from utils.preprocessing.emoji_resolve import normalize_description
 
@@ -56,48 +56,44 @@ def assert_same(found, expected) -> None:
 @pytest.mark.parametrize("target", ["emoji", "codepoints"])
 def test_the_ranking_of_all_targets_is_that_of_an_enumeration(kind, target):
     model = trained(target, kind)
-    for search in (rank_by_beams, rank_emoji):
-        ranked = search(model, DESCRIPTIONS, len(EMOJI))
-        for description, found in zip(DESCRIPTIONS, ranked, strict=True):
-            expected = plain_ranking(model, description)
-            assert sum(share for _, share in expected) == pytest.approx(1)
-            assert sum(one.probability for one in found) == pytest.approx(1, abs=1e-5)
-            assert_same(found, expected)
-            texts = {emoji: text for text, emoji, *_ in model.run["targets"]}
-            assert all(one.text == texts[one.emoji] and one.valid for one in found)
+    texts = {emoji: text for text, emoji, *_ in model.run["targets"]}
+    for description, found in zip(DESCRIPTIONS, rank_emoji(model, DESCRIPTIONS, len(EMOJI)), strict=True):
+        expected = plain_ranking(model, description)
+        assert sum(share for _, share in expected) == pytest.approx(1)
+        assert sum(one.probability for one in found) == pytest.approx(1, abs=1e-5)
+        assert_same(found, expected)
+        assert all(one.text == texts[one.emoji] and one.valid for one in found)
 
 
 @pytest.mark.parametrize("num", [1, 3, 5])
 def test_the_first_few_are_the_first_of_all(num):
     model = trained(seed=1)
-    for search in (rank_by_beams, rank_emoji):
-        ranked = search(model, DESCRIPTIONS, num)
-        for description, found in zip(DESCRIPTIONS, ranked, strict=True):
-            assert_same(found, plain_ranking(model, description)[:num])
+    for description, found in zip(DESCRIPTIONS, rank_emoji(model, DESCRIPTIONS, num), strict=True):
+        assert_same(found, plain_ranking(model, description)[:num])
 
 
 def test_more_than_there_are_gives_all():
-    for search in (rank_by_beams, rank_emoji):
-        [found] = search(trained(), ["cat"], 1000)
-        assert sorted(one.emoji for one in found) == sorted(EMOJI)
+    [found] = rank_emoji(trained(), ["cat"], 1000)
+    assert sorted(one.emoji for one in found) == sorted(EMOJI)
 
 
 def test_one_target_alone_is_certain():
     model = with_run(trained(), targets=[["😀", "😀", None, "1F600"]])
-    for search in (rank_by_beams, rank_emoji):
-        [[found]] = search(model, ["anything"], 3)
-        assert (found.emoji, found.probability) == ("😀", pytest.approx(1))
+    [[found]] = rank_emoji(model, ["anything"], 3)
+    assert (found.emoji, found.probability) == ("😀", pytest.approx(1))
 
 
 def test_neither_the_batch_nor_the_other_descriptions_change_a_ranking():
     model = trained("codepoints")
-    alone = [rank_by_beams(model, [description], 4)[0] for description in DESCRIPTIONS]
-    for ranked in (
-        rank_by_beams(model, DESCRIPTIONS, 4, batch_size=1),
-        rank_by_beams(model, DESCRIPTIONS, 4, batch_size=500),
-    ):
-        for found, expected in zip(ranked, alone, strict=True):
-            assert_same(found, [(one.emoji, one.probability) for one in expected])
+    one_by_one = [rank_emoji(model, [description], 4)[0] for description in DESCRIPTIONS]
+    for found, expected in zip(rank_emoji(model, DESCRIPTIONS * 9, 4), one_by_one * 9, strict=True):
+        assert_same(found, [(one.emoji, one.probability) for one in expected])
+    one_by_one = [rank_unconstrained(model, [description], 4)[0] for description in DESCRIPTIONS]
+    for batch_size in (1, 500):
+        ranked = rank_unconstrained(model, DESCRIPTIONS, 4, batch_size=batch_size)
+        for found, expected in zip(ranked, one_by_one, strict=True):
+            assert [one.text for one in found] == [one.text for one in expected]
+            assert [one.probability for one in found] == pytest.approx([one.probability for one in expected], rel=1e-3)
 
 
 def test_a_search_may_end_with_the_emoji_that_was_asked_for():
@@ -122,30 +118,29 @@ def test_a_model_without_a_cache_of_keys_is_ranked_too():
                         eos_token_id=END, pad_token_id=END)
         )  # fmt: skip
     model = checkpoint.Trained(model.eval(), tiny_tokenizer(), trained().run)
-    for search in (rank_by_beams, rank_emoji):
-        for description, found in zip(DESCRIPTIONS, search(model, DESCRIPTIONS, len(EMOJI)), strict=True):
-            assert_same(found, plain_ranking(model, description))
+    for description, found in zip(DESCRIPTIONS, rank_emoji(model, DESCRIPTIONS, len(EMOJI)), strict=True):
+        assert_same(found, plain_ranking(model, description))
 
 
 def test_a_model_that_knows_the_table_ranks_the_right_one_first(known):
     train = emoji_data().splits["train"]
-    found = [ranked[0] for ranked in rank_by_beams(known, train.prompt, 1)]
+    found = [ranked[0] for ranked in rank_emoji(known, train.prompt, 1)]
     assert [one.emoji for one in found] == train.metadata["emoji"]
     assert min(one.probability for one in found) > 0.5
     # It has learnt to write whole emoji, so that what it writes freely is one, too.
-    free = [ranked[0] for ranked in rank_by_beams(known, train.prompt, 1, constrained=False)]
+    free = [ranked[0] for ranked in rank_unconstrained(known, train.prompt, 1)]
     assert [(one.emoji, one.text, one.valid) for one in free] == [(one.emoji, one.text, True) for one in found]
     assert all(one.probability <= other.probability + 1e-4 for one, other in zip(free, found, strict=True))
 
 
 def test_what_is_written_freely_is_checked(known):
     model = trained()
-    [ranked] = rank_by_beams(model, ["cat"], 5, constrained=False)
+    [ranked] = rank_unconstrained(model, ["cat"], 5)
     assert len(ranked) == 5
     assert [one.probability for one in ranked] == sorted((one.probability for one in ranked), reverse=True)
     assert all((one.emoji, one.valid) == (None, False) and one.text not in EMOJI for one in ranked)
     # What a known text gets is its likelihood among all texts.
-    [[found, *_]] = rank_by_beams(known, ["black cat"], 2, constrained=False)
+    [[found, *_]] = rank_unconstrained(known, ["black cat"], 2)
     prompt, ids = [END, *ids_of(TEMPLATE.replace("{prompt}", "black cat"))], [*ids_of("🐈‍⬛"), END]
     with torch.inference_mode():
         logits = known.model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
@@ -155,10 +150,10 @@ def test_what_is_written_freely_is_checked(known):
 
 def test_a_text_that_only_begins_as_a_target_is_none(known):
     shorter = with_run(known, targets=[target for target in targets() if target[1] != "🐈‍⬛"])
-    [[found, *_]] = rank_by_beams(shorter, ["black cat"], 2, constrained=False)
+    [[found, *_]] = rank_unconstrained(shorter, ["black cat"], 2)
     assert (found.text, found.emoji, found.valid) == ("🐈‍⬛", None, False)
     longest = with_run(known, targets=[["🇫", "🇫", None, "1F1EB"]])  # half a flag: the model is cut off behind it
-    [[found, *_]] = rank_by_beams(longest, ["flag: France"], 2, constrained=False)
+    [[found, *_]] = rank_unconstrained(longest, ["flag: France"], 2)
     assert (found.emoji, found.valid) == (None, False)
 
 
@@ -170,27 +165,17 @@ def test_the_likeliest_token_each_time(known):
     assert generate_unconstrained(trained(), descriptions) == [None] * 3
 
 
-def test_the_trie_leads_to_targets_alone():
-    trie = EmojiTrie(tiny_tokenizer(), ["ab", "a", "cd"])
-    a, b, c, d = (ids_of(letter)[0] for letter in "abcd")
-    assert sorted(trie.allowed([])) == sorted([a, c])
-    assert sorted(trie.allowed([a])) == sorted([b, END])
-    assert trie.allowed([c]) == [d]
-    assert trie.allowed([c, d]) == [END]
-    assert trie.allowed([d]) == trie.allowed([c, d, END]) == trie.allowed([c, d, END, END]) == [END]
-    assert [trie.number([a, b, END]), trie.number([a, END, END]), trie.number([c, d, END])] == [0, 1, 2]
-    assert trie.longest == 3
-
-
 def test_targets_that_the_tokenizer_writes_alike():
-    with pytest.raises(UserError, match="writes 'a' and 'a' alike"):
-        EmojiTrie(tiny_tokenizer(), ["a", "a"])
+    alike = with_run(trained(), targets=[["a", "😀", None, "1F600"], ["a", "😂", None, "1F602"]])
+    for rank in (rank_emoji, rank_unconstrained):
+        with pytest.raises(UserError, match="has the same tokens for 'a' and 'a'"):
+            rank(alike, ["anything"], 1)
 
 
 def test_a_description_without_room():
-    for search in (rank_by_beams, rank_emoji):
+    for rank in (rank_emoji, rank_unconstrained):
         with pytest.raises(DataError, match=r"description 2 has 12\d tokens .* context of 128 must hold \d+ more"):
-            search(trained(), ["cat", "x" * 100], 1)
+            rank(trained(), ["cat", "x" * 100], 1)
 
 
 @pytest.mark.parametrize(

@@ -1,119 +1,24 @@
-"""generate.py --engine: the texts of transformers where nothing is drawn, its stop rules, and what is refused."""
+"""generate.py --engine and --precision: the same texts, and what is refused before anything is loaded."""
 
 import importlib.util
 import json
-import math
-from collections import Counter
 
 import pytest
-import torch
-from bigram_model import bigram_model
 from running import assert_one_error
-from scipy.stats import chisquare
-from small_models import END, random_model, tiny_tokenizer
+from small_models import random_model, tiny_tokenizer
 
-from utils.errors import UserError
-from utils.inference.ctranslate2_engine import SOURCE_FILE, converted_model, open_writer
-from utils.inference.generation import generate_from_ids, prompt_ids
+from utils.inference.ctranslate2_engine import SOURCE_FILE
+from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.models import checkpoint
-from utils.models.tokenization import token_ids
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
-
-PROMPTS = ["a", "", "some longer prompt", "Été", "x" * 120, "a", "the end of it", "bc"]
-GREEDY = {"max_new_tokens": 20, "do_sample": False}
 
 
 def saved(path, model, run=None):
     """A model on disk, and as it is loaded from there."""
     checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or {"task": "tweets"}), "", "")
     return checkpoint.load(str(path))
-
-
-def writer_of(path, model, batch_size=64):
-    return open_writer(str(path), saved(path, model), "float32", batch_size, None)
-
-
-@pytest.fixture(scope="module", params=[("gpt2", True), ("gpt2", False), ("llama", False)], ids=str)
-def both(request, tmp_path_factory, _no_progress_bars):
-    """(a random model, what CTranslate2 writes in its place); GPT-2 with a tied and with an untied head."""
-    kind, tied = request.param
-    model = random_model(kind, tie_word_embeddings=tied)
-    return model, writer_of(tmp_path_factory.mktemp("models") / kind, model, batch_size=5)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"min_new_tokens": 9}, {"no_repeat_ngram_size": 2}, {"stop": ("a", "é")}],
-    ids=str,
-)
-def test_what_is_not_drawn_is_what_transformers_writes(both, settings):
-    model, write = both
-    ids, tokenizer = prompt_ids(tiny_tokenizer(), PROMPTS), tiny_tokenizer()
-    sampling = Sampling(**{**GREEDY, **settings})
-    plain = generate_from_ids(model, tokenizer, ids, Sampling(**GREEDY))
-    written = token_ids(tokenizer, ["".join(text.text for (text,) in plain)])[0]
-    end = Counter(written).most_common()[5][0]  # a token that some texts come to
-    expected = generate_from_ids(model, tokenizer, ids, sampling, end=end)
-    assert len({text.tokens for (text,) in expected}) > 1
-    assert write(ids, sampling, end=end) == expected
-
-
-def test_draws_follow_the_probabilities_and_the_seed(tmp_path):
-    logits = {token: math.log(share) for token, share in zip("abcd", (8, 4, 2, 1), strict=True)} | {None: 0.0}
-    write = writer_of(
-        tmp_path / "model", bigram_model(tiny_tokenizer(), {None: logits, **dict.fromkeys("abcd", logits)})
-    )
-
-    def drawn(**settings):
-        sampling = Sampling(max_new_tokens=1, num_return_sequences=3000, **settings)
-        return [text.text for text in write([[END]], sampling)[0]]
-
-    for settings, expected in [
-        ({"top_k": 0, "top_p": 1.0}, {"a": 8 / 16, "b": 4 / 16, "c": 2 / 16, "d": 1 / 16, "": 1 / 16}),
-        ({"top_k": 3, "top_p": 0.85}, {"a": 2 / 3, "b": 1 / 3}),
-        # A temperature of 0.5 squares the probabilities; of 64, 16, 4, 1 and 1 the first two are more than 0.85.
-        ({"top_k": 0, "top_p": 0.85, "temperature": 0.5}, {"a": 64 / 80, "b": 16 / 80}),
-    ]:
-        counts = Counter(drawn(**settings))
-        assert counts.keys() <= expected.keys()
-        assert chisquare([counts[text] for text in expected], [3000 * p for p in expected.values()]).pvalue > 0.001
-    assert drawn(seed=1) == drawn(seed=1) != drawn(seed=2)
-
-
-@pytest.mark.parametrize("name", ["model", "model.pt"])
-def test_a_model_is_converted_once_and_again_when_its_weights_change(tmp_path, name):
-    path, model = tmp_path / name, random_model("gpt2")
-    folder = converted_model(str(path), saved(path, model))
-    assert folder == tmp_path / f"{name}.ctranslate2"
-    before = (folder / "model.bin").stat()
-    assert converted_model(str(path), checkpoint.load(str(path))) == folder
-    assert (folder / "model.bin").stat() == before
-    with torch.no_grad():
-        model.transformer.h[1].mlp.c_fc.weight[0, 0] += 0.5
-    checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), {"task": "tweets"}), "", "")
-    assert converted_model(str(path), checkpoint.load(str(path))) == folder
-    assert (folder / "model.bin").stat() != before
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == [name, f"{name}.ctranslate2"]
-
-
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
-    trained = saved(tmp_path / "model", random_model("gpt2"))
-    (tmp_path / "model.ctranslate2").mkdir()
-    (tmp_path / "model.ctranslate2" / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="exists and is not ours"):
-        converted_model(str(tmp_path / "model"), trained)
-    assert (tmp_path / "model.ctranslate2" / "thesis.txt").read_text() == "mine"
-
-
-def test_a_model_that_ctranslate2_does_not_compute_is_refused(tmp_path):
-    with pytest.raises(UserError, match="is a opt model, and --engine ctranslate2 is for gpt2 and llama models"):
-        converted_model(str(tmp_path / "opt"), saved(tmp_path / "opt", random_model("opt")))
-    trained = saved(tmp_path / "odd", random_model("gpt2", scale_attn_by_inverse_layer_idx=True))
-    with pytest.raises(UserError, match="does not compute what this model computes"):
-        converted_model(str(tmp_path / "odd"), trained)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["odd", "opt"]
 
 
 def test_the_engine_writes_what_the_script_prints(cli, tmp_path):
@@ -137,37 +42,39 @@ def test_bf16_writes_with_the_rounding_of_bf16(cli, tmp_path):
     )
     code, out, err = cli("--model_path", tmp_path / "model", "--prompt", "one", "--precision", "bf16", "--json")
     assert (code, err) == (0, "")
-    ids = prompt_ids(trained.tokenizer, ["one"])
+    ids = encode_prompts(trained.tokenizer, ["one"])
     expected = generate_from_ids(trained.model.bfloat16(), trained.tokenizer, ids, Sampling())[0][0].text
     assert json.loads(out)["text"] == expected
 
 
 @pytest.mark.parametrize(
-    ("engine", "flags", "refused"),
+    ("flags", "refused"),
     [
-        ("ctranslate2", ["--chat"], "--chat"),
-        ("ctranslate2", ["--num_beams", 2], "--num_beams"),
-        ("ctranslate2", ["--min_p", 0.1], "--min_p"),
-        ("ctranslate2", ["--repetition_penalty", 1.2], "--repetition_penalty"),
-        ("ctranslate2", ["--device", "cuda"], "--device cuda"),
-        ("ctranslate2", ["--precision", "bf16"], "--precision bf16"),
-        ("vllm", ["--num_beams", 2], "--num_beams"),
-        ("vllm", ["--no_repeat_ngram_size", 2], "--no_repeat_ngram_size"),
-        ("vllm", ["--compare_base"], "--compare_base"),
-        ("vllm", ["--device", "cpu"], "--device cpu"),
+        (["--chat"], "--chat"),
+        (["--num_beams", 2], "--num_beams"),
+        (["--min_p", 0.1], "--min_p"),
+        (["--repetition_penalty", 1.2], "--repetition_penalty"),
+        (["--device", "cuda"], "--device cuda"),
+        (["--precision", "bf16"], "--precision bf16"),
     ],
 )
-def test_what_an_engine_cannot_do_is_refused_by_name_before_anything_is_loaded(cli, engine, flags, refused):
-    code, out, err = cli("--model_path", "missing.pt", "--engine", engine, *flags)
+def test_what_an_engine_cannot_do_is_refused_by_name_before_anything_is_loaded(cli, flags, refused):
+    code, out, err = cli("--model_path", "missing.pt", "--engine", "ctranslate2", *flags)
     assert (code, out) == (2, "")
-    assert "--engine transformers" in assert_one_error(err, f"--engine {engine} cannot do {refused}")
+    assert "--engine transformers" in assert_one_error(err, f"--engine ctranslate2 does not support {refused}")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
-def test_an_engine_that_is_not_installed_says_how_to_install_it(cli):
+def test_an_engine_that_is_not_installed_says_how_to_install_it(cli, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, out, err = cli("--model_path", "missing.pt", "--engine", "ctranslate2")
+    assert (code, out) == (2, "")
+    assert "pip install" in assert_one_error(err, "--engine ctranslate2: the package ctranslate2 is not installed")
+
+
+def test_vllm_is_no_engine_of_ours_and_opens_the_model_folder_itself(cli):
     code, out, err = cli("--model_path", "missing.pt", "--engine", "vllm")
     assert (code, out) == (2, "")
-    assert "install vllm" in assert_one_error(err, "--engine vllm: that package is not installed")
+    assert "vllm serve models/name" in assert_one_error(err, "--engine: invalid choice: 'vllm'")
 
 
 @pytest.mark.parametrize("flags", [["--engine", "ctranslate2"], ["--precision", "bf16"]])
@@ -175,4 +82,4 @@ def test_emoji_are_for_transformers_in_fp32(cli, tmp_path, flags):
     saved(tmp_path / "emoji", random_model("gpt2"), {"task": "emoji", "kind": "emoji", "template": "{prompt}"})
     code, out, err = cli("--model_path", tmp_path / "emoji", "--prompt", "a cat", *flags)
     assert (code, out) == (2, "")
-    assert_one_error(err, " ".join(flags), "is not for emoji")
+    assert_one_error(err, " ".join(flags), "does not rank emoji")

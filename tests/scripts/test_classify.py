@@ -1,5 +1,6 @@
 """classify.py as its users meet it: typed texts, pipes and files; what is kept, added, counted and refused."""
 
+import contextlib
 import csv
 import io
 import json
@@ -233,7 +234,7 @@ def test_scores_are_those_of_scikit_learn(cli, topics, data):
     assert scores["unknown_labels"] == 2
     for label, *values in zip(present, *figures, strict=True):
         assert list(scores["per_label"][label].values()) == pytest.approx(values)
-    assert "2 rows have labels that the model does not know ('dogs', 'cats'; it knows 'food', 'price', 'staff')" in err
+    assert "2 rows have labels that the model does not have ('dogs', 'cats'; it has 'food', 'price', 'staff')" in err
     assert f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} on 60 labelled rows" in err
 
 
@@ -249,8 +250,8 @@ def test_labels_of_another_kind_give_no_scores_and_one_line_says_why(cli, model,
     code, out, err = cli("--model_path", model, "--data_path", path, "--json")
     assert (code, json.loads(out)["scores"]) == (0, None)
     assert [line for line in err.splitlines() if "scores" in line] == [
-        "warning: no scores of column 'rating': 7 rows have labels that the model does not know "
-        "('f', 'g', 'h', 'i', 'j', …; it knows '0', '1')"
+        "warning: no scores for column 'rating': 7 rows have labels that the model does not have "
+        "('f', 'g', 'h', 'i', 'j', …; it has '0', '1')"
     ]
 
 
@@ -270,7 +271,7 @@ def test_the_label_map_of_training_makes_classes_of_stars(cli, tmp_path, data):
     assert code == 0
     assert (scores["rows"], scores["unknown_labels"]) == (3, 0)
     assert scores["accuracy"] == pytest.approx(accuracy_score(["0", "1", "1"], labels))
-    assert "does not know" not in err
+    assert "does not have" not in err
 
 
 def test_columns_that_are_there_already_are_kept_beside_the_new_ones(cli, model, data):
@@ -321,12 +322,12 @@ def test_a_byte_order_mark_and_json_lines(cli, model, data):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--text", "a", "--data_path", "a.csv"], "--text and --data_path are two inputs"),
+        (["--text", "a", "--data_path", "a.csv"], "--text and --data_path are both given"),
         (["--text", "a", "--output_path", "a.csv"], "--output_path is for files"),
         (["--text", "a", "--label_column", "a"], "--label_column is for files"),
-        (["--text", "caf\udce9"], "is not UTF-8"),
+        (["--text", "caf\udce9"], "is not valid UTF-8"),
         (["--data_path", "a.csv", "--output_path", "a.jsonl"], "neither .csv nor .tsv"),
-        (["--data_path", "hf://user/name"], "is no file to write beside"),
+        (["--data_path", "hf://user/name"], "is not a file"),
         (["--texts", "a"], "unknown flag --texts"),
     ],
 )
@@ -424,8 +425,11 @@ def test_an_interruption_leaves_nothing_half_written(cli, model, data):
     path = data("text\n" + "a text that is long enough\n" * 60_000)
 
     def interrupt_once_rows_are_written():
-        while not any(part.stat().st_size for part in path.parent.glob(".*.part")):
+        size = 0
+        while not size:
             time.sleep(0.001)
+            with contextlib.suppress(FileNotFoundError):  # check_writable makes one and removes it
+                size = sum(part.stat().st_size for part in path.parent.glob(".*.part"))
         interrupt_main()
 
     threading.Thread(target=interrupt_once_rows_are_written, daemon=True).start()

@@ -148,33 +148,6 @@ def test_a_pt_file_and_a_folder_write_the_same(cli, folder, tmp_path):
     assert cli("--model_path", tmp_path / "model.pt", *arguments) == cli("--model_path", folder, *arguments)
 
 
-def test_prompts_are_cleaned_as_the_training_texts_were(cli, folder):
-    prompts = ["Look at https://example.com  &lt;here&gt; ", "@someone", ""]
-    flags = [word for prompt in prompts for word in ("--prompt", prompt)]
-    code, out, err = cli("--model_path", folder, "--json", *flags, *SHORT)
-    assert code == 0
-    assert [json.loads(line)["prompt"] for line in out.splitlines()] == ["Look at <here>", "", ""]
-    assert err.splitlines() == [
-        "warning: nothing of prompt 2 ('@someone') is left after cleaning: the model begins"
-    ]  # and nothing about prompt 3, which was empty
-
-
-def test_the_prompts_of_a_base_model_are_left_as_they_are(cli):
-    _, out, err = cli("--model_path", "tiny", "--json", "--prompt", "@someone  ", *SHORT)
-    assert (json.loads(out)["prompt"], json.loads(out)["model"], err) == ("@someone  ", "base", "")
-
-
-def test_the_template_of_the_model_is_applied(cli, folder, tmp_path):
-    trained = checkpoint.load(str(folder))
-    recipe = {**RECIPE, "template": "Q: {prompt} A:"}
-    checkpoint.save(tmp_path / "templated", checkpoint.Trained(trained.model, trained.tokenizer, recipe), "", "")
-    arguments = ["--greedy", "--json", *SHORT]
-    templated = json.loads(cli("--model_path", tmp_path / "templated", "--prompt", "why", *arguments)[1])
-    written_out = json.loads(cli("--model_path", folder, "--prompt", "Q: why A:", *arguments)[1])
-    assert templated["text"] == written_out["text"]
-    assert templated["full_text"] == "why" + templated["text"]
-
-
 def test_compare_base_puts_the_base_model_beside_the_tuned_one(cli, folder):
     arguments = ["--prompt", "one", "--prompt", "two", *SHORT]
     code, out, err = cli("--model_path", folder, "--compare_base", "--json", *arguments)
@@ -249,11 +222,11 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
     ("arguments", "problem", "hint"),
     [
         (["--max_new_token", "3"], "unknown flag --max_new_token", "--max_new_tokens"),
-        (["--num_return_sequences", "3", "--greedy"], "greedy decoding gives one text", "leave out --greedy"),
+        (["--num_return_sequences", "3", "--greedy"], "greedy decoding gives one sample per prompt", "remove --greedy"),
         (["--num_return_sequences", "3", "--num_beams", "2"], "2 beams cannot give 3 texts", "--num_beams 3"),
         (["--temperature", "0"], "temperature 0", "--greedy"),
         (["--top_p", "1.5"], "--top_p", "--help"),
-        (["--prompt", "caf\udce9"], "is not UTF-8", "--prompts_file"),
+        (["--prompt", "caf\udce9"], "is not valid UTF-8", "--prompts_file"),
     ],
 )
 def test_usage_errors(cli, arguments, problem, hint):
@@ -289,31 +262,6 @@ def test_a_prompt_longer_than_the_context_is_named(cli, tmp_path):
     path = tmp_path / "prompts.txt"
     path.write_text("short\n" + "x" * 1024 + "\n", "utf-8")
     refused(cli("--model_path", "tiny", "--prompts_file", path), 3, "prompt 2 has 1,025 tokens", "context of 1,024")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "problem"),
-    [
-        ("prompts.txt", b"", "holds no prompts"),
-        ("prompts.txt", b" \n\n", "holds no prompts"),
-        ("prompts.txt", b"\x89PNG\r\n\x1a\n\0\0\0", "is not text"),
-        ("prompts.jsonl", b'{"prompt": "a"}\n\n{"prompt": "b"\n', "line 3, column 15 is not JSON"),
-        ("prompts.jsonl", b'{"prompt": "a"}\n{"text": "b"}\n', 'line 2 has no "prompt"'),
-        ("prompts.jsonl", b'{"prompt": 3}\n', 'line 1 has no "prompt"'),
-        ("prompts.jsonl", b'["a"]\n', 'line 1 has no "prompt"'),
-        ("prompts.jsonl", b'{"prompt": "\\ud83d"}\n', 'line 1 has no "prompt"'),
-    ],
-)
-def test_a_bad_prompts_file_is_named_with_its_line(cli, tmp_path, name, content, problem):
-    path = tmp_path / name
-    path.write_bytes(content)
-    refused(cli("--model_path", "tiny", "--prompts_file", path), 3, str(path), problem)
-
-
-def test_a_missing_prompts_file(cli, tmp_path):
-    path = tmp_path / "prompts.txt"
-    refused(cli("--model_path", "tiny", "--prompts_file", path), 3, f"cannot read {path}", "No such file")
-    refused(cli("--model_path", "tiny", "--prompts_file", tmp_path), 3, f"cannot read {tmp_path}")
 
 
 def test_an_unwritable_output_is_found_before_the_model_is_loaded(cli, tmp_path):

@@ -7,8 +7,6 @@ import pytest
 from answering_models import CHAT_TEMPLATE, answer_to, save_model
 from running import assert_one_error, json_of
 
-from utils.models.chat_templates import with_length
-
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
 SHORT = ["--max_new_tokens", "6"]
@@ -124,53 +122,6 @@ def test_an_answer_may_have_256_tokens_and_a_text_60(cli, models):
     assert 200 <= record["tokens"] <= 256
 
 
-def test_a_system_message_where_the_template_has_a_place(cli, models, tmp_path):
-    arguments = ["--instruction", "Sing.", "--json", "--system", "Be brief.", *SHORT]
-    conversation = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Sing."}]
-    [record] = json_of(cli("--model_path", models / "system", *arguments))
-    assert (
-        record["text"] == answer_to(models / "system", conversation) != answer_to(models / "system", conversation[1:])
-    )
-    code, out, err = cli("--model_path", models / "endless", *arguments)
-    assert (code, out) == (1, "")
-    assert "--system" in assert_one_error(err, "no place for a system message")
-    # One that stands in the file stays, and is refused where it would be lost.
-    path = tmp_path / "asked.jsonl"
-    path.write_text(json.dumps({"messages": [{"role": "system", "content": "Be kind."}, conversation[1]]}))
-    arguments = ["--prompts_file", path, "--system", "Be brief.", "--json", *SHORT]
-    [record] = json_of(cli("--model_path", models / "system", *arguments))
-    assert record["text"] == answer_to(models / "system", [{"role": "system", "content": "Be kind."}, conversation[1]])
-    code, out, err = cli("--model_path", models / "endless", "--prompts_file", path)
-    assert (code, out) == (1, "")
-    assert_one_error(err, "no place for a system message")
-
-
-def test_a_learnt_length_is_asked_for(cli, models):
-    arguments = ["--instruction", "Sing.", "--length", "short", "--json", *SHORT]
-    [record] = json_of(cli("--model_path", models / "ending", *arguments))
-    conversation = [{"role": "user", "content": "Sing."}]
-    assert record["prompt"] == "Sing."
-    assert record["text"] == answer_to(models / "ending", with_length(conversation, "short"))
-    assert record["text"] != answer_to(models / "ending", conversation)
-    code, out, err = cli("--model_path", models / "endless", *arguments)
-    assert (code, out) == (1, "")
-    assert "preprocess.py --length_hints" in assert_one_error(err, "has not learnt", "short")
-
-
-def test_the_base_model_is_prompted_with_its_own_template_or_else_the_tuned_ones(cli, models, tmp_path):
-    conversation = [{"role": "user", "content": "Sing."}]
-    for base in ("base", "base_chat"):
-        path = save_model(tmp_path / base, base_model=str(models / base), ends=True)
-        arguments = ["--model_path", path, "--instruction", "Sing.", "--compare_base", *SHORT]
-        base_record, tuned_record = json_of(cli(*arguments, "--json"))
-        assert (base_record["model"], tuned_record["model"]) == ("base", "tuned")
-        assert tuned_record["text"] == answer_to(path, conversation)
-        own = models / base if base == "base_chat" else models / "endless"  # the base's weights, the tuned's template
-        assert base_record["text"] == answer_to(own, conversation)
-        out = cli(*arguments)[1]
-        assert out == f"base:\n{base_record['text']}\n\ntuned:\n{tuned_record['text']}\n"
-
-
 def test_flags_of_drawing_reach_the_model(cli, models):
     arguments = ["--model_path", models / "endless", "--instruction", "Sing.", "--json", "--max_new_tokens", 40]
     plain = json_of(cli(*arguments))[0]["text"]
@@ -185,83 +136,24 @@ def test_flags_of_drawing_reach_the_model(cli, models):
     [
         (["--instruction", "a", "--instruction", "b", "--input", "c"], "1 --input for 2 --instruction", '--input ""'),
         (["--input", "c"], "1 --input for 0 --instruction", "one for each"),
-        (["--instruction", " \n"], "an --instruction is empty", "leave it out"),
+        (["--instruction", " \n"], "an --instruction is empty", "remove it"),
         (["--instruction", "caf\udce9"], "--instruction", "--prompts_file"),
         (["--instruction", "a", "--input", "caf\udce9"], "--input", "--prompts_file"),
         (["--system", "caf\udce9"], "--system", ""),
         (["--length", "tiny"], "--length", "--help"),
-        (["--min_p", "2"], "min_p 2", "from 0"),
-        (["--chat", "--instruction", "a"], "--instruction has no use", "/save"),
-        (["--chat", "--prompt", "a"], "--prompt has no use", "leave"),
-        (["--chat", "--compare_base"], "--compare_base has no use", "leave"),
-        (["--chat", "--output_path", "answers.jsonl"], "--output_path has no use", "/save"),
-        (["--chat", "--num_beams", "2"], "--num_beams has no use", "leave"),
-        (["--chat", "--num_return_sequences", "2"], "--num_return_sequences has no use", "leave"),
+        (["--min_p", "2"], "min_p must be between 0 and 1, not 2", "use 0"),
+        (["--chat", "--instruction", "a"], "does not support --instruction", "/save"),
+        (["--chat", "--prompt", "a"], "does not support --prompt", "remove"),
+        (["--chat", "--compare_base"], "does not support --compare_base", "remove"),
+        (["--chat", "--output_path", "answers.jsonl"], "does not support --output_path", "/save"),
+        (["--chat", "--num_beams", "2"], "does not support --num_beams", "remove"),
+        (["--chat", "--num_return_sequences", "2"], "does not support --num_return_sequences", "remove"),
     ],
 )
 def test_usage_errors(cli, arguments, problem, hint):
     code, out, err = cli("--model_path", "missing.pt", *arguments)
     assert (code, out) == (2, "")
     assert hint in assert_one_error(err, problem)
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [["--instruction", "a"], ["--chat"], ["--prompt", "a", "--system", "b"], ["--prompt", "a", "--length", "long"]],
-)
-@pytest.mark.parametrize("name", ["tweets", "base"])
-def test_a_model_of_another_kind_says_what_it_takes(cli, models, name, flags):
-    code, out, err = cli("--model_path", models / name, *flags)
-    assert (code, out) == (1, "")
-    assert "--prompt" in assert_one_error(err, str(models / name), flags[-2] if len(flags) > 2 else flags[0])
-
-
-def test_instructions_of_a_file_are_for_models_that_follow_them(cli, models, tmp_path):
-    path = tmp_path / "asked.jsonl"
-    path.write_text('{"prompt": "a"}\n{"instruction": "b"}\n')
-    code, out, err = cli("--model_path", models / "tweets", "--prompts_file", path)
-    assert (code, out) == (1, "")
-    assert "--prompt" in assert_one_error(err, str(path), "follows no instructions")
-
-
-def test_nothing_to_answer(cli, models, tmp_path):
-    code, out, err = cli("--model_path", models / "endless")
-    assert (code, out) == (1, "")
-    assert "--chat" in assert_one_error(err, "was given none")
-    code, out, err = cli("--model_path", models / "endless", "--prompt", "a", "--prompt", " ")
-    assert (code, out) == (1, "")
-    assert_one_error(err, "prompt 2 is empty")
-
-
-USER = '{"role": "user", "content": "a"}'
-ASSISTANT = '{"role": "assistant", "content": "b"}'
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('{"instruction": 3}', 'line 2 has no "instruction" that is a text'),
-        ('{"instruction": " "}', 'line 2 has no "instruction" that is a text'),
-        ('{"instruction": "a", "input": ["b"]}', 'line 2 has an "input" that is no text'),
-        ('{"instruction": "\\ud83d"}', 'line 2 has no "instruction" that is a text'),
-        ('{"messages": "a"}', 'line 2 has no "messages" that are a list'),
-        ('{"messages": []}', 'line 2 has no "messages" that are a list'),
-        ('{"messages": ["a"]}', "line 2: message 1 has no role"),
-        ('{"messages": [{"role": "tool", "content": "a"}]}', "line 2: message 1 has no role"),
-        ('{"messages": [{"role": "user", "content": null}]}', "line 2: message 1 has no role"),
-        ('{"messages": [{"role": "user", "content": " "}]}', "line 2: message 1, the one to answer, is empty"),
-        (f'{{"messages": [{ASSISTANT}, {USER}]}}', "line 2: the messages' roles are assistant, user;"),
-        (f'{{"messages": [{USER}, {ASSISTANT}]}}', "line 2: the messages' roles are user, assistant;"),
-        ('{"messages": [{"role": "system", "content": "a"}]}', "line 2: the messages' roles are system;"),
-        ('{"messages": [{"role": "user", "content": "a", "input": 3}]}', 'line 2: message 1 has an "input"'),
-    ],
-)
-def test_a_bad_line_of_a_file_is_named(cli, tmp_path, line, problem):
-    path = tmp_path / "asked.jsonl"
-    path.write_text('{"instruction": "fine"}\n' + line + "\n", "utf-8")
-    code, out, err = cli("--model_path", "missing.pt", "--prompts_file", path)
-    assert (code, out) == (3, "")
-    assert_one_error(err, f"{path}, ".removesuffix(", "), problem)
 
 
 def test_an_instruction_longer_than_the_context(cli, models):

@@ -1,9 +1,6 @@
-"""generate.py on models that write emoji, and generate_emoji: what is printed, what is refused, what is loaded once."""
+"""generate.py on models that write emoji: what is printed, and what is refused."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,7 @@ from emoji_models import EMOJI, code_points, emoji_data, run_record, save, taugh
 from running import assert_one_error, json_of
 from small_models import random_model, tiny_tokenizer
 
-from generate import generate_emoji
-from utils.errors import UserError
-from utils.inference.emoji_ranking import rank_by_beams
+from utils.inference.emoji_ranking import rank_emoji, rank_unconstrained
 from utils.models import checkpoint
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -46,7 +41,7 @@ def test_emoji_and_nothing_else_are_printed(cli, models):
     blocks = [block.split("\n") for block in out.removesuffix("\n").split("\n\n")]
     assert [len(block) for block in blocks] == [5, 5]
     assert {emoji for block in blocks for emoji in block} <= set(EMOJI)
-    ranked = rank_by_beams(checkpoint.load(str(models / "emoji")), ["black cat", "man farmer"], 5)
+    ranked = rank_emoji(checkpoint.load(str(models / "emoji")), ["black cat", "man farmer"], 5)
     assert blocks == [[one.emoji for one in row] for row in ranked]
 
 
@@ -84,7 +79,7 @@ def test_prompts_of_a_file(cli, models, tmp_path):
 def test_without_the_constraint_texts_come_and_are_marked(cli, models):
     arguments = ["--prompt", "cat", "--num_return_sequences", 3, "--unconstrained"]
     found = json_of(cli("--model_path", models / "random", *arguments, "--json"))
-    expected = rank_by_beams(checkpoint.load(str(models / "random")), ["cat"], 3, constrained=False)[0]
+    expected = rank_unconstrained(checkpoint.load(str(models / "random")), ["cat"], 3)[0]
     assert [(one["text"], one["probability"]) for one in found] == [(one.text, one.probability) for one in expected]
     assert all((one["emoji"], one["codepoints"], one["valid"]) == (None, None, False) for one in found)
     code, out, _ = cli("--model_path", models / "random", *arguments)
@@ -100,7 +95,7 @@ def test_the_base_model_ranks_the_same_emoji(cli, models):
         (prompt, model, place) for prompt in ("cat", "hello") for model in ("base", "tuned") for place in (1, 2)
     ]
     base = checkpoint.Trained(checkpoint.load(str(models / "base")).model, tiny_tokenizer(), run_record())
-    expected = [one.emoji for ranked in rank_by_beams(base, ["cat", "hello"], 2) for one in ranked]
+    expected = [one.emoji for ranked in rank_emoji(base, ["cat", "hello"], 2) for one in ranked]
     assert [one["emoji"] for one in found if one["model"] == "base"] == expected
     named = [one["emoji"] for one in cli_records(cli, arguments)]
     assert cli(*arguments)[1] == "base:\n{}\n\ntuned:\n{}\n\nbase:\n{}\n\ntuned:\n{}\n".format(*named)
@@ -122,14 +117,14 @@ def cli_records(cli, arguments) -> list[dict]:
 def test_flags_that_make_no_sense_are_refused_by_name(cli, models, flags):
     code, out, err = cli("--model_path", models / "random", "--prompt", "cat", *flags)
     assert (code, out) == (1, "")
-    assert f"leave out {flags[0]};" in assert_one_error(err, "random writes emoji", f"{flags[0]} is not for it")
+    assert f"remove {flags[0]};" in assert_one_error(err, "random writes emoji", f"does not support {flags[0]}")
 
 
 @pytest.mark.parametrize("flags", [["--instruction", "a"], ["--chat"]])
 def test_instructions_and_chats_are_refused(cli, models, flags):
     code, out, err = cli("--model_path", models / "random", *flags)
     assert (code, out) == (1, "")
-    assert_one_error(err, "random writes emoji", f"{flags[0]} is not for it")
+    assert_one_error(err, "random writes emoji", f"does not support {flags[0]}")
 
 
 def test_instructions_of_a_file_are_refused(cli, models, tmp_path):
@@ -143,16 +138,16 @@ def test_instructions_of_a_file_are_refused(cli, models, tmp_path):
 def test_unconstrained_is_for_emoji_alone(cli, models, name):
     code, out, err = cli("--model_path", models / name, "--prompt", "cat", "--unconstrained")
     assert (code, out) == (1, "")
-    assert "--task emoji" in assert_one_error(err, name, "--unconstrained is not for it")
+    assert "--task emoji" in assert_one_error(err, name, "does not write emoji, which --unconstrained is for")
     code, out, err = cli("--model_path", models / name, "--chat", "--unconstrained")
     assert (code, out) == (2, "")
-    assert_one_error(err, "--unconstrained has no use")
+    assert_one_error(err, "does not support --unconstrained")
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "problem"),
     [
-        ([], 1, "was given no description"),
+        ([], 1, "there is no description"),
         (["--prompt", "cat", "--prompt", " "], 1, "description 2 is empty"),
         (["--prompt", "cat" * 50], 3, "description 1 has"),
     ],
@@ -161,61 +156,3 @@ def test_descriptions_that_cannot_be(cli, models, flags, code, problem):
     found, out, err = cli("--model_path", models / "random", *flags)
     assert (found, out) == (code, "")
     assert_one_error(err, problem)
-
-
-# ---- from Python
-
-
-def test_generate_emoji(models):
-    known = str(models / "emoji")
-    assert generate_emoji("black cat", known) == "🐈‍⬛"
-    several = generate_emoji("black cat", known, num=3)
-    assert several == [one.emoji for one in rank_by_beams(checkpoint.load(known), ["black cat"], 3)[0]]
-    assert sorted(generate_emoji("black cat", known, 1000)) == sorted(EMOJI)
-    assert generate_emoji(" :man_farmer: ", str(models / "codepoints")) == "👨‍🌾"
-    assert generate_emoji("cat", str(models / "random.pt")) in EMOJI
-
-
-def test_the_default_model_is_in_results(models, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").symlink_to(models / "emoji")
-    assert generate_emoji("red heart") == "❤️"
-
-
-@pytest.mark.parametrize("name", ["random", "random.pt"])
-def test_it_is_loaded_once_and_again_when_it_is_another_one(models, tmp_path, name, monkeypatch):
-    path = save(tmp_path / name, trained())
-    first = generate_emoji("cat", str(path), 12)
-    weights = path if path.suffix else path / "model.safetensors"
-    stamp = weights.stat().st_mtime_ns
-    aside = weights.rename(tmp_path / "aside")
-    weights.write_bytes(b"")
-    os.utime(weights, ns=(stamp, stamp))
-    assert generate_emoji("cat", str(path), 12) == first  # nothing was read
-    aside.replace(weights)
-    save(path, trained(seed=9))
-    expected = rank_by_beams(trained(seed=9), ["cat"], 12)[0]
-    assert generate_emoji("cat", str(path), 12) == [one.emoji for one in expected] != first
-    # The same relative path in another folder is another model.
-    (tmp_path / "elsewhere").mkdir()
-    other = save(tmp_path / "elsewhere" / name, trained(seed=0))
-    saved = [one if one.suffix else one / "run.json" for one in (path, other)]
-    os.utime(saved[1], ns=(saved[0].stat().st_mtime_ns,) * 2)
-    monkeypatch.chdir(tmp_path)
-    assert generate_emoji("cat", name, 12) != first
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert generate_emoji("cat", name, 12) == first
-
-
-def test_generate_emoji_refuses_what_it_cannot_do(models):
-    with pytest.raises(UserError, match="writes no emoji"):
-        generate_emoji("cat", str(models / "tweets"))
-    with pytest.raises(UserError, match="description 1 is empty"):
-        generate_emoji(" ", str(models / "emoji"))
-    with pytest.raises(UserError, match="at least 1"):
-        generate_emoji("cat", str(models / "emoji"), num=0)
-
-
-def test_importing_it_does_not_load_torch():
-    program = "import sys; from generate import generate_emoji; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

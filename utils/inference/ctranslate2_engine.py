@@ -1,6 +1,4 @@
-"""Texts through CTranslate2: int8 arithmetic on a CPU, the same stop rules, draws of its own.
-
-MERGED: A model as CTranslate2 has it: converted once, checked, and kept beside the model until its weights change."""
+"""Texts through CTranslate2, in int8 on a CPU. A model is converted once, and kept beside the original."""
 
 import functools
 import hashlib
@@ -15,10 +13,10 @@ from typing import TYPE_CHECKING
 import ctranslate2
 import numpy
 import torch
-from tqdm import tqdm
 
 from utils.errors import UserError
-from utils.inference.generation import Generated, generated, in_order, rows_to_write
+from utils.inference.generation import USE_DEFAULT_ENGINE, Generated, TextGenerator, decode_texts, group_by_prompt
+from utils.inference.requests import Request, make_requests, static_batches
 from utils.inference.sampling import Sampling
 from utils.inference.stopping import StopStrings
 from utils.models.tokenization import context_length, start_and_end
@@ -26,77 +24,54 @@ from utils.models.tokenization import context_length, start_and_end
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from utils.inference.continuous_batching import GenerationRow
-    from utils.inference.generation import Writer
     from utils.models.checkpoint import Trained
 
+log = logging.getLogger(__name__)
+ARCHITECTURES = ("gpt2", "llama")  # CTranslate2 supports more, but these are tested
+SOURCE_FILE = "source.json"  # says what a folder was converted from, and that it is ours
+TOLERANCE = 0.01  # of log probabilities, in float32
 
-def open_writer(path: str, trained: "Trained", compute_type: str, batch_size: int, progress: str | None) -> "Writer":
-    """What writes the texts of the model that `path` names. UserError where CTranslate2 cannot take it."""
+
+def open_text_generator(
+    path: str, trained: "Trained", compute_type: str, batch_size: int, progress: str | None
+) -> TextGenerator:
+    """Return the text generator of the model that `path` names. UserError where CTranslate2 does not support it."""
     options = {"compute_type": compute_type, "batch_size": batch_size, "progress": progress}
     return functools.partial(
-        write_texts, str(converted_model(path, trained)), trained.tokenizer, context_length(trained.model), **options
+        generate_from_ids, convert_model(path, trained), trained.tokenizer, context_length(trained.model), **options
     )
 
 
-def write_texts(
-    folder: str,
+def generate_from_ids(
+    folder: Path,
     tokenizer: "PreTrainedTokenizerBase",
     context: int,
-    ids: Sequence[list[int]],
+    prompts: Sequence[list[int]],
     sampling: Sampling,
     compute_type: str,
     batch_size: int,
     progress: str | None = None,
     end: int | None = None,
 ) -> list[list[Generated]]:
-    """As `generation.generate_from_ids`, but that draws depend on the batches, too; `folder`: of a converted model.
+    """Return what `generation.generate_from_ids` does, with the converted model in `folder`; draws depend on batches.
 
-    Of the sampling's settings, min_p, the repetition penalty and beams are for transformers alone: CTranslate2's
-    penalty leaves out the prompt, and its beam search ends sooner.
+    min_p, the repetition penalty and beams are not supported: CTranslate2's penalty ignores the prompt, and its beam
+    search ends earlier.
     """
     end = start_and_end(tokenizer)[1] if end is None else end
-    rows = rows_to_write(ids, sampling, context)
+    requests = make_requests(prompts, sampling, context)
+    # A generator's threads take the seed when they start, so each call starts new ones.
+    ctranslate2.set_random_seed(int(numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]))
+    generator = ctranslate2.Generator(str(folder), compute_type=compute_type, intra_threads=torch.get_num_threads())
+    finished = _generate(generator, tokenizer, requests, batch_size, sampling, end)
+    return group_by_prompt(decode_texts(tokenizer, finished, end, sampling, len(requests), progress), len(prompts))
+
+
+def _generate(
+    generator, tokenizer, requests: list[Request], batch_size: int, sampling: Sampling, end: int
+) -> Iterator[tuple[Request, list[int]]]:
+    """Yield (request, its new ids)."""
     stop = StopStrings(tokenizer, sampling.stop)
-    # A generator's threads take the seed as they start, so each call starts them anew.
-    seed = numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]
-    ctranslate2.set_random_seed(int(seed))
-    generator = ctranslate2.Generator(folder, compute_type=compute_type, intra_threads=torch.get_num_threads())
-    results = {row.number: [] for row in rows}
-    with tqdm(total=len(rows), desc=progress, unit=" texts", disable=None if progress else True) as bar:
-        for batch in _batches(rows, batch_size):
-            for row, new in zip(batch, _generate(generator, tokenizer, batch, sampling, end, stop), strict=True):
-                text = generated(tokenizer, row.prompt, new, end, sampling.stop)
-                results[row.number].append(text)
-            bar.update(len(batch))
-    return in_order(results, len(ids))
-
-
-def _batches(rows: Sequence["GenerationRow"], size: int) -> Iterator[list["GenerationRow"]]:
-    """Rows with one limit on new tokens. A prompt that is the start token alone stands with its like: beside it,
-    CTranslate2 (4.8) gives the rest of longer prompts back as if it were written."""
-
-    def kind(row: "GenerationRow") -> tuple[int, bool]:
-        return row.max_new_tokens, len(row.prompt) == 1
-
-    batch = []
-    for row in rows:
-        if batch and (len(batch) == size or kind(row) != kind(batch[0])):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
-
-
-def _generate(generator, tokenizer, rows: list["GenerationRow"], sampling: Sampling, end: int, stop) -> list[list[int]]:
-    """The new ids of each row."""
-    written = [[] for _ in rows]
-
-    def has_stopped(step: ctranslate2.GenerationStepResult) -> bool:
-        written[step.batch_id].append(step.token_id)
-        return stop(rows[step.batch_id].prompt, written[step.batch_id])
-
     options = {"sampling_topk": 1}
     if sampling.draws:
         options = {
@@ -104,80 +79,84 @@ def _generate(generator, tokenizer, rows: list["GenerationRow"], sampling: Sampl
             "sampling_topp": sampling.top_p,
             "sampling_temperature": sampling.temperature,
         }
-    if sampling.stop:
-        options["callback"] = has_stopped
-    limit = rows[0].max_new_tokens
-    found = generator.generate_batch(
-        [tokenizer.convert_ids_to_tokens(row.prompt) for row in rows],
-        include_prompt_in_result=False,
-        end_token=[end],
-        return_end_token=True,
-        max_length=limit,
-        min_length=min(sampling.min_new_tokens, limit),
-        no_repeat_ngram_size=sampling.no_repeat_ngram_size,
-        **options,
-    )
-    return [result.sequences_ids[0] for result in found]
+    # In a batch with a prompt that is the start token alone, CTranslate2 (4.8) returns the rest of longer prompts as if
+    # it were generated.
+    for batch in static_batches(
+        requests, batch_size, lambda request: (request.max_new_tokens, len(request.prompt_ids) == 1)
+    ):
 
+        def has_stopped(step: ctranslate2.GenerationStepResult, batch: list[Request] = batch) -> bool:
+            request = batch[step.batch_id]
+            request.new_ids.append(step.token_id)
+            return stop(request.prompt_ids, request.new_ids)
 
-log = logging.getLogger(__name__)
-ARCHITECTURES = ("gpt2", "llama")  # CTranslate2 knows more, and these are tested
-SOURCE_FILE = "source.json"  # says what a folder was converted from, and that it is ours
-MOST_OFF = 0.01  # natural logarithms of probabilities, in float32
-
-
-def converted_model(path: str, trained: "Trained") -> Path:
-    """The folder with the model in CTranslate2's format, in float32 (a Generator makes int8 of it as it loads).
-
-    For a model at a path that is NAME.ctranslate2 beside it, else a folder in the Hugging Face cache. UserError
-    where the model is of a kind that CTranslate2 does not compute, or the folder cannot be written.
-    """
-    kind = trained.model.config.model_type
-    if kind not in ARCHITECTURES:
-        raise UserError(
-            f"{path} is a {kind} model, and --engine ctranslate2 is for {' and '.join(ARCHITECTURES)} models",
-            "use --engine transformers, the default",
+        limit = batch[0].max_new_tokens
+        results = generator.generate_batch(
+            [tokenizer.convert_ids_to_tokens(request.prompt_ids) for request in batch],
+            include_prompt_in_result=False,
+            end_token=[end],
+            return_end_token=True,
+            max_length=limit,
+            min_length=min(sampling.min_new_tokens, limit),
+            no_repeat_ngram_size=sampling.no_repeat_ngram_size,
+            callback=has_stopped if sampling.stop else None,
+            **options,
         )
-    folder, source = (
-        _conversion_folder(path),
-        {"weights": _fingerprint(trained), "ctranslate2": ctranslate2.__version__},
-    )
+        for request, result in zip(batch, results, strict=True):
+            yield request, result.sequences_ids[0]
+
+
+def convert_model(path: str, trained: "Trained") -> Path:
+    """Return the folder with the model in CTranslate2's format, in float32 (a Generator makes int8 of it on loading).
+
+    The folder is NAME.ctranslate2 beside a model on disk, or else in the Hugging Face cache. The model is converted
+    where that folder does not have these weights yet. UserError where CTranslate2 does not support the model, or the
+    folder cannot be written.
+    """
+    model_type = trained.model.config.model_type
+    if model_type not in ARCHITECTURES:
+        raise UserError(
+            f"{path} is a {model_type} model, but --engine ctranslate2 supports {' and '.join(ARCHITECTURES)} models",
+            USE_DEFAULT_ENGINE,
+        )
+    folder = _conversion_folder(path)
+    source = {"weights": _fingerprint(trained), "ctranslate2": ctranslate2.__version__}
     if _source_of(folder) == source:
         return folder
     if folder.exists() and _source_of(folder) is None:
-        raise UserError(f"{folder} exists and is not ours", "move it away, or use --engine transformers, the default")
+        raise UserError(
+            f"{folder} exists and is not one that we converted", f"move it elsewhere, or {USE_DEFAULT_ENGINE}"
+        )
     log.info("converting %s once for CTranslate2, into %s", path, folder)
-    temporary = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        new = _convert(trained, temporary)
-        _check_conversion(new, trained)
-        (new / SOURCE_FILE).write_text(json.dumps(source), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        new.replace(folder)
+        with tempfile.TemporaryDirectory(
+            dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
+        ) as temporary:
+            new = _convert(trained, Path(temporary))
+            _check_conversion(new, trained)
+            (new / SOURCE_FILE).write_text(json.dumps(source), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            new.replace(folder)
     except OSError as error:
         raise UserError(
-            f"cannot write {folder}: {error.strerror or error}", "free some space, or use --engine transformers"
+            f"cannot write {folder}: {error.strerror or error}", f"free some disk space, or {USE_DEFAULT_ENGINE}"
         ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
 def _conversion_folder(path: str) -> Path:
-    place = Path(path).expanduser()
-    if place.exists() and place.suffix != ".gguf":
-        place = place.resolve()
-        return place.with_name(f"{place.name}.ctranslate2")
+    model = Path(path).expanduser()
+    if model.exists() and model.suffix != ".gguf":
+        model = model.resolve()
+        return model.with_name(f"{model.name}.ctranslate2")
     from huggingface_hub.constants import HF_HOME
 
     return Path(HF_HOME) / "converted_ctranslate2" / path.replace("/", "--")
 
 
 def _source_of(folder: Path) -> dict | None:
-    """What a folder was converted from; None where it is not there, or not ours."""
+    """Return what a folder was converted from; None where it does not exist or is not ours."""
     try:
         return json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -185,7 +164,7 @@ def _source_of(folder: Path) -> dict | None:
 
 
 def _fingerprint(trained: "Trained") -> str:
-    """SHA-256 of all that is converted: weights, shape and vocabulary."""
+    """Return the SHA-256 of weights, configuration and vocabulary."""
     digest = hashlib.sha256(trained.model.config.to_json_string().encode())
     digest.update(trained.tokenizer.backend_tokenizer.to_str().encode())
     for name, weights in sorted(trained.model.state_dict().items()):
@@ -195,7 +174,7 @@ def _fingerprint(trained: "Trained") -> str:
 
 
 def _convert(trained: "Trained", temporary: Path) -> Path:
-    """The model in CTranslate2's format, in a folder under `temporary`."""
+    """Return a folder under `temporary` with the converted model."""
     from ctranslate2.converters import TransformersConverter
 
     plain, new = temporary / "plain", temporary / "converted"
@@ -203,24 +182,23 @@ def _convert(trained: "Trained", temporary: Path) -> Path:
     trained.tokenizer.save_pretrained(plain)
     TransformersConverter(str(plain)).convert(str(new))
     config = json.loads((new / "config.json").read_text(encoding="utf-8"))
-    config["unk_token"] = config["unk_token"] or ""  # a byte-level vocabulary has none, and the Generator wants text
+    config["unk_token"] = config["unk_token"] or ""  # a byte-level vocabulary has none, but the Generator needs a text
     (new / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    new.chmod(0o755)
     return new
 
 
 def _check_conversion(folder: Path, trained: "Trained") -> None:
-    """UserError where the converted model computes something else than the model: a setting that is not converted."""
+    """Raise UserError where the converted model computes something else: a setting that is not converted."""
     length = min(32, context_length(trained.model))
     ids = (torch.arange(length)[None] * 997 + 7) % len(trained.tokenizer)
     with torch.no_grad():
         expected = trained.model(ids).logits.float().log_softmax(-1)[0].numpy()
     tokens = trained.tokenizer.convert_ids_to_tokens(ids[0].tolist())
     generator = ctranslate2.Generator(str(folder), compute_type="float32")
-    found = numpy.array(generator.forward_batch([tokens], return_log_probs=True))[0]
-    off = numpy.abs(found - expected).max()
-    if not off < MOST_OFF:
+    actual = numpy.array(generator.forward_batch([tokens], return_log_probs=True))[0]
+    difference = numpy.abs(actual - expected).max()
+    if not difference < TOLERANCE:
         raise UserError(
-            f"CTranslate2 does not compute what this model computes: log-probabilities are off by {off:.3g}",
-            "use --engine transformers, the default",
+            f"CTranslate2 computes other log probabilities than this model: they differ by {difference:.3g}",
+            USE_DEFAULT_ENGINE,
         )

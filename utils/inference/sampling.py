@@ -1,16 +1,23 @@
-"""The settings that say how texts are drawn."""
+"""How texts are sampled: the settings, their defaults, and the flags of generate.py that set them."""
 
+import argparse
 from dataclasses import dataclass
 
+from utils.cli import fraction, non_negative_float, non_negative_int, positive_float, positive_int
 from utils.errors import UsageError
+
+# The defaults of answers; those of other texts are Sampling's. Small models repeat themselves: where no four tokens may
+# occur twice, 98 % of the answers end by themselves, and otherwise 92 % (docs/results.md).
+ANSWER_MAX_NEW_TOKENS = 256
+ANSWER_NO_REPEAT_NGRAM_SIZE = 4
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How the next tokens are chosen. UsageError where the settings contradict each other.
 
-    More than one beam means beam search, which draws nothing. `top_k` 0, `top_p` 1 and `min_p` 0 keep every
-    token; `no_repeat_ngram_size` 0 lets every run of tokens recur.
+    More than one beam means beam search, which ignores the sampling settings. `top_k` 0, `top_p` 1 and `min_p` 0 keep
+    every token; `no_repeat_ngram_size` 0 allows every repetition.
     """
 
     max_new_tokens: int = 60
@@ -29,16 +36,18 @@ class Sampling:
 
     def __post_init__(self):
         if self.draws and self.temperature <= 0:
-            raise UsageError(f"temperature {self.temperature:g} is not above 0", "use --greedy for the likeliest text")
+            raise UsageError(
+                f"temperature {self.temperature:g} is not above 0", "use --greedy to always take the most likely token"
+            )
         if not 0 <= self.min_p <= 1:
-            raise UsageError(f"min_p {self.min_p:g} is no share", "use a number from 0 (keeps all) to 1")
+            raise UsageError(f"min_p must be between 0 and 1, not {self.min_p:g}", "use 0 to keep every token")
         if self.min_new_tokens > self.max_new_tokens:
             raise UsageError(
                 f"min_new_tokens {self.min_new_tokens} is above max_new_tokens {self.max_new_tokens}",
                 f"add --max_new_tokens {self.min_new_tokens} or more",
             )
         if "" in self.stop:
-            raise UsageError("an empty stop string would end every text at once", "leave that --stop out")
+            raise UsageError("an empty stop string would end every text at once", "remove that --stop")
         if self.num_beams > 1 and self.num_return_sequences > self.num_beams:
             raise UsageError(
                 f"{self.num_beams} beams cannot give {self.num_return_sequences} texts",
@@ -46,10 +55,68 @@ class Sampling:
             )
         if not self.draws and self.num_beams == 1 and self.num_return_sequences > 1:
             raise UsageError(
-                f"greedy decoding gives one text a prompt, not {self.num_return_sequences}",
-                f"leave out --greedy, or add --num_beams {self.num_return_sequences}",
+                f"greedy decoding gives one sample per prompt, not {self.num_return_sequences}",
+                f"remove --greedy, or add --num_beams {self.num_return_sequences}",
             )
 
     @property
     def draws(self) -> bool:
+        """Whether tokens are drawn at random, with the seed."""
         return self.do_sample and self.num_beams == 1
+
+    @property
+    def sequences_per_request(self) -> int:
+        """The number of texts that one request gives: beam search finds all those of a prompt together."""
+        return self.num_return_sequences if self.num_beams > 1 else 1
+
+
+def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for the length of a text and for the choice of each token. Those not given are None."""
+    add, defaults = parser.add_argument, Sampling()
+    add(
+        "--max_new_tokens",
+        type=positive_int,
+        metavar="N",
+        help=f"default: {defaults.max_new_tokens}, or {ANSWER_MAX_NEW_TOKENS} for an answer",
+    )
+    add("--min_new_tokens", type=non_negative_int, metavar="N", help=f"default: {defaults.min_new_tokens}")
+    add("--temperature", type=non_negative_float, help=f"default: {defaults.temperature}")
+    add("--top_k", type=non_negative_int, metavar="K", help=f"0: all tokens (default: {defaults.top_k})")
+    add("--top_p", type=fraction, metavar="P", help=f"1: all tokens (default: {defaults.top_p})")
+    add(
+        "--min_p",
+        type=non_negative_float,
+        metavar="P",
+        help="drop tokens whose probability is below P times the highest one (default: 0)",
+    )
+    add("--repetition_penalty", type=positive_float, help=f"1: none (default: {defaults.repetition_penalty})")
+    add(
+        "--no_repeat_ngram_size",
+        type=non_negative_int,
+        metavar="N",
+        help="write no sequence of N tokens twice; 0: allow it "
+        f"(default: {defaults.no_repeat_ngram_size}, or {ANSWER_NO_REPEAT_NGRAM_SIZE} for an answer)",
+    )
+    add("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
+    add("--greedy", action="store_true", help="always take the most likely token instead of sampling")
+    add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
+    add("--seed", type=non_negative_int, default=defaults.seed, help="default: %(default)s")
+
+
+def sampling_from_flags(args: argparse.Namespace, answers: bool) -> Sampling:
+    """Return the settings of the command line; `answers` says whose defaults apply to the flags not given."""
+    defaults = {}
+    if answers:
+        defaults = {"max_new_tokens": ANSWER_MAX_NEW_TOKENS, "no_repeat_ngram_size": ANSWER_NO_REPEAT_NGRAM_SIZE}
+    names = (
+        *("max_new_tokens", "min_new_tokens", "temperature", "top_k", "top_p", "min_p"),
+        *("repetition_penalty", "no_repeat_ngram_size", "num_beams"),
+    )
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return Sampling(
+        **{**defaults, **given},
+        num_return_sequences=args.num_return_sequences,
+        seed=args.seed,
+        do_sample=not args.greedy,
+        stop=tuple(args.stop),
+    )

@@ -1,4 +1,4 @@
-"""Where a text ends: at stop strings, found as it is written, and never in half a character."""
+"""Where a text ends: before a stop string, and never inside a character."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,41 +6,44 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-REPLACEMENT = "\ufffd"  # what bytes that are no whole character decode to
-PLAIN = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+REPLACEMENT = "\ufffd"  # what the bytes of an incomplete character decode to
+DECODE_OPTIONS = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
 
 
-def continuation(tokenizer: "PreTrainedTokenizerBase", prompt: list[int], new: list[int]) -> str:
-    """The text of the ids `new`.
+def decode_continuation(tokenizer: "PreTrainedTokenizerBase", prompt_ids: list[int], new_ids: list[int]) -> str:
+    """Return the text of `new_ids`.
 
-    Decoded with the prompt in front: SentencePiece models drop the blank at the start of what they decode.
+    They are decoded together with the prompt: SentencePiece drops the blank at the start of what it decodes.
     """
-    return tokenizer.decode(prompt + new, **PLAIN)[len(tokenizer.decode(prompt, **PLAIN)) :]
+    prompt = tokenizer.decode(prompt_ids, **DECODE_OPTIONS)
+    return tokenizer.decode(prompt_ids + new_ids, **DECODE_OPTIONS)[len(prompt) :]
 
 
-def before_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """(the text up to the first of the strings, without the bytes of a character that was not written to its end;
-    whether there was one)."""
-    stops = [text.index(string) for string in stop if string in text]
-    return text[: min(stops, default=None)].rstrip(REPLACEMENT), bool(stops)
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """Return (the text up to the first stop string, without an incomplete character; whether there was one)."""
+    positions = [text.index(string) for string in stop if string in text]
+    return text[: min(positions, default=None)].rstrip(REPLACEMENT), bool(positions)
 
 
 class StopStrings:
-    """Whether the new text of a row has come to one of the strings. One that begins in the prompt doesn't count."""
+    """Tells whether the generated text has reached a stop string. A string that begins in the prompt does not count."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", strings: Sequence[str]):
         self.tokenizer = tokenizer
         self.strings = strings
-        self.special = {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
-        # Every other token stands for a byte or more; the first one may lose its blank, as a text's first one does.
-        self.tail = max((len(string.encode()) for string in strings), default=0) + 1
+        self.special_ids = {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
+        # Every other token decodes to at least one byte; one more token for a blank that the first one may lose.
+        self.tail_length = max((len(string.encode()) for string in strings), default=0) + 1
 
-    def __call__(self, prompt: list[int], new: list[int]) -> bool:
-        """Asked after every token, so it decodes the end of the text alone, and the whole where that holds one."""
-        if not self.strings or new[-1] in self.special:
+    def __call__(self, prompt_ids: list[int], new_ids: list[int]) -> bool:
+        """Return whether the last new token completes a stop string; called after every token."""
+        if not self.strings or new_ids[-1] in self.special_ids:
             return False
-        tail = [id_ for id_ in (prompt + new)[-4 * self.tail :] if id_ not in self.special][-self.tail :]
-        return self._in(self.tokenizer.decode(tail, **PLAIN)) and self._in(continuation(self.tokenizer, prompt, new))
+        # Decoding the last tokens is cheap. Only where they hold a string is the whole text decoded.
+        tail = [id_ for id_ in (prompt_ids + new_ids)[-4 * self.tail_length :] if id_ not in self.special_ids]
+        return self._in(self.tokenizer.decode(tail[-self.tail_length :], **DECODE_OPTIONS)) and self._in(
+            decode_continuation(self.tokenizer, prompt_ids, new_ids)
+        )
 
     def _in(self, text: str) -> bool:
         return any(string in text for string in self.strings)

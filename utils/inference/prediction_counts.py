@@ -1,0 +1,128 @@
+"""Counts of a classifier's predictions, row by row: the class balance, and scores where there are labels."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from utils.tasks.labels import MISSING, LabelMap, as_number
+from utils.text_tables import format_table
+
+log = logging.getLogger(__name__)
+MAX_LISTED = 5
+
+
+class PredictionCounts:
+    """What was predicted, and how often that is the label of the row. Its size does not depend on the number of rows.
+
+    `label_map` is the one of training: a label that it leaves out does not count.
+    """
+
+    def __init__(self, labels: Sequence[str], label_map: LabelMap | None = None):
+        self.labels = list(labels)
+        self.label_map = label_map
+        self.rows = self.without_text = self.truncated = 0
+        self.predicted = dict.fromkeys(self.labels, 0)
+        self.unknown = 0  # rows with a label that the model does not have
+        self.unknown_labels: list[str] = []  # the first of these labels
+        self._pairs = Counter()  # (label, prediction)
+        self._by_number = {number: label for label in self.labels if (number := as_number(label)) is not None}
+
+    def add(self, predictions: Sequence[str | None], cells: Sequence[str] | None = None, truncated: int = 0) -> None:
+        """Count some rows: their predictions (None without text) and, where there is one, their label column."""
+        self.rows += len(predictions)
+        self.truncated += truncated
+        for prediction in predictions:
+            if prediction is None:
+                self.without_text += 1
+            else:
+                self.predicted[prediction] += 1
+        for prediction, cell in zip(predictions, cells or (), strict=bool(cells)):
+            label = self._label_of(cell)
+            if label is not None and prediction is not None:
+                self._pairs[label, prediction] += 1
+
+    def scores(self, mostly_unknown: bool = True) -> dict | None:
+        """Return accuracy, macro F1 and the scores of each label that occurs; None where no row has a known label.
+
+        Without `mostly_unknown`, None also where more rows have unknown labels: stars from 1 to 5 say nothing about the
+        labels 0 and 1.
+        """
+        if not self._pairs or (self.unknown > self._pairs.total() and not mostly_unknown):
+            return None
+        from sklearn.metrics import precision_recall_fscore_support
+
+        pairs, counts = list(self._pairs), list(self._pairs.values())
+        true, predicted = zip(*pairs, strict=True)
+        present = [label for label in self.labels if label in {*true, *predicted}]
+        columns = precision_recall_fscore_support(
+            true, predicted, labels=present, sample_weight=counts, zero_division=0
+        )
+        per_label = {
+            label: {"precision": precision, "recall": recall, "f1": f1, "rows": round(rows)}
+            for label, precision, recall, f1, rows in zip(
+                present, *(column.tolist() for column in columns), strict=True
+            )
+        }
+        total = sum(counts)
+        correct = sum(count for (label, prediction), count in self._pairs.items() if label == prediction)
+        return {
+            "rows": total,
+            "accuracy": correct / total,
+            "macro_f1": sum(each["f1"] for each in per_label.values()) / len(per_label),
+            "unknown_labels": self.unknown,
+            "per_label": per_label,
+        }
+
+    def _label_of(self, cell: str) -> str | None:
+        label = " ".join(cell.split())
+        if self.label_map is not None:
+            return self.label_map.class_of(label)
+        if label in self.predicted:
+            return label
+        if label.casefold() in MISSING:
+            return None
+        known = self._by_number.get(as_number(label))  # "1.0" is "1"
+        if known is None:
+            self.unknown += 1
+            if label not in self.unknown_labels and len(self.unknown_labels) <= MAX_LISTED:
+                self.unknown_labels.append(label)
+        return known
+
+
+def class_balance_table(counts: PredictionCounts, scores: dict | None) -> str:
+    """Return the class balance as a table, with the scores of each label where there are any."""
+    classified = counts.rows - counts.without_text
+    table = []
+    for label, rows in counts.predicted.items():
+        table.append([label, f"{rows:,}", f"{rows / max(1, classified):.1%}"])
+        if scores:
+            of_label = scores["per_label"].get(label)
+            table[-1] += [f"{of_label[name]:.3f}" if of_label else "–" for name in ("precision", "recall", "f1")]
+    header = ["predicted", "rows", "share", *(["precision", "recall", "F1"] if scores else [])]
+    text = format_table(header, table)
+    if scores:
+        text += f"\naccuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} "
+        text += f"on {scores['rows']:,} labelled rows"
+    return text
+
+
+def log_counts(counts: PredictionCounts, max_length: int) -> None:
+    """Log how many texts were empty, and how many were truncated."""
+    if counts.without_text:
+        texts = f"{counts.without_text:,} of {counts.rows:,} texts"
+        log.warning("%s are empty, or nothing of them is left after cleaning", texts)
+    if counts.truncated:
+        log.warning("%s of %s texts were cut to %d tokens", f"{counts.truncated:,}", f"{counts.rows:,}", max_length)
+
+
+def log_labels(counts: PredictionCounts, scores: dict | None, column: str) -> None:
+    """Log which labels the model does not have, and why there are no scores where there are none."""
+    unknown = ", ".join(map(repr, counts.unknown_labels[:MAX_LISTED]))
+    unknown += ", …" if len(counts.unknown_labels) > MAX_LISTED else ""
+    known = ", ".join(map(repr, counts.labels))
+    problem = f"{counts.unknown:,} rows have labels that the model does not have ({unknown}; it has {known})"
+    if scores is None:
+        reason = problem if counts.unknown else "no row with text has a label"
+        log.warning("warning: no scores for column %r: %s", column, reason)
+    elif counts.unknown:
+        log.warning("warning: column %r: %s and are left out of the scores", column, problem)
