@@ -1,9 +1,12 @@
-"""Which rows share a batch."""
+"""Which rows share a batch, how they are padded, and which of their tokens are labels."""
 
+import array
 import random
 from itertools import pairwise
 
-from utils.compute.batching import BATCH_TOKENS, batches_by_length
+import pytest
+
+from utils.compute.batching import BATCH_TOKENS, batches_by_length, collate_texts
 
 MOST = BATCH_TOKENS["cpu"]
 
@@ -20,3 +23,36 @@ def test_batches_hold_every_text_once_and_not_too_many_tokens():
     for batch, following in pairwise(batches):
         assert (len(batch) + 1) * lengths[batch[0]] > MOST
         assert lengths[following[0]] <= min(lengths[number] for number in batch)
+
+
+def test_collate_pads_on_the_right_and_labels_the_completion():
+    batch = collate_texts(
+        [
+            {"input_ids": array.array("I", [256, 64, 65, 256]), "loss_start": 1},
+            {"input_ids": array.array("I", [256, 64, 65, 66, 67, 256]), "loss_start": 3},
+            {"input_ids": [256, 256], "loss_start": 1},
+        ],
+        pad_id=256,
+    )
+    assert {name: tensor.tolist() for name, tensor in batch.items()} == {
+        "input_ids": [
+            [256, 64, 65, 256, 256, 256],
+            [256, 64, 65, 66, 67, 256],
+            [256, 256, 256, 256, 256, 256],
+        ],
+        "attention_mask": [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0]],
+        "labels": [
+            [-100, 64, 65, 256, -100, -100],
+            [-100, -100, -100, 66, 67, 256],
+            [-100, 256, -100, -100, -100, -100],
+        ],
+    }
+    assert {str(tensor.dtype) for tensor in batch.values()} == {"torch.int64"}
+
+
+@pytest.mark.parametrize("pad_id", [0, 256])
+def test_the_pad_id_changes_no_label(pad_id):
+    rows = [{"input_ids": [256, 0, 256], "loss_start": 1}, {"input_ids": [256, 0, 0, 0, 256], "loss_start": 2}]
+    batch = collate_texts(rows, pad_id)
+    assert batch["labels"].tolist() == [[-100, 0, 256, -100, -100], [-100, -100, 0, 0, 256]]
+    assert batch["input_ids"].tolist() == [[256, 0, 256, pad_id, pad_id], [256, 0, 0, 0, 256]]

@@ -1,4 +1,4 @@
-"""Texts to token ids, exactly and word by word; which ids are supervised; fingerprints of tokenizers."""
+"""Texts to token ids, exactly and word by word; what the model takes; fingerprints of tokenizers."""
 
 import array
 import sys
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import BloomConfig, GPT2Config
 
-from utils.compute.batching import collate_texts
 from utils.errors import UserError
 from utils.models import tokenization
 from utils.models.base_models import load_tokenizer, resolve
@@ -103,42 +102,6 @@ def test_the_fingerprint_is_that_of_the_ids(tokenizer):
         changed(lambda front, back: setattr(front, "eos_token", "!")),
     }
     assert len(others | {same}) == 6
-
-
-# Batches --------------------------------------------------------------------------------------------------------------
-
-
-def test_collate_pads_on_the_right_and_labels_the_completion():
-    batch = collate_texts(
-        [
-            {"input_ids": array.array("I", [256, 64, 65, 256]), "loss_start": 1},
-            {"input_ids": array.array("I", [256, 64, 65, 66, 67, 256]), "loss_start": 3},
-            {"input_ids": [256, 256], "loss_start": 1},
-        ],
-        pad_id=256,
-    )
-    assert {name: tensor.tolist() for name, tensor in batch.items()} == {
-        "input_ids": [
-            [256, 64, 65, 256, 256, 256],
-            [256, 64, 65, 66, 67, 256],
-            [256, 256, 256, 256, 256, 256],
-        ],
-        "attention_mask": [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0]],
-        "labels": [
-            [-100, 64, 65, 256, -100, -100],
-            [-100, -100, -100, 66, 67, 256],
-            [-100, 256, -100, -100, -100, -100],
-        ],
-    }
-    assert {str(tensor.dtype) for tensor in batch.values()} == {"torch.int64"}
-
-
-@pytest.mark.parametrize("pad_id", [0, 256])
-def test_the_pad_id_changes_no_label(pad_id):
-    rows = [{"input_ids": [256, 0, 256], "loss_start": 1}, {"input_ids": [256, 0, 0, 0, 256], "loss_start": 2}]
-    batch = collate_texts(rows, pad_id)
-    assert batch["labels"].tolist() == [[-100, 0, 256, -100, -100], [-100, -100, 0, 0, 256]]
-    assert batch["input_ids"].tolist() == [[256, 0, 256, pad_id, pad_id], [256, 0, 0, 0, 256]]
 
 
 def test_context_length_is_what_the_model_takes():
