@@ -139,7 +139,7 @@ def process(args, task: "Task") -> "Processed":
     return pipeline.process_texts(
         settings,
         args.data_path,
-        cleaning_from(args, task),
+        cleaning=cleaning_from(args, task),
         text_column=args.text_column,
         label_column=args.label_column,
         label_map=args.label_map,

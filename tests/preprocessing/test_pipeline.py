@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_script(name, tmp_path):
     elif name == "emoji":
         processed = process_emoji(settings_for(name), paths)
     else:
-        processed = process_texts(settings_for(name), paths, TASKS[name].cleaning)
+        processed = process_texts(settings_for(name), paths)
     save_processed(tmp_path / "function.pkl", processed)
     words = ["--task", name, "--data", *paths, "--model", "tiny", "--output_path", str(tmp_path / "script.pkl")]
     assert preprocess.main(words) == 0

@@ -14,13 +14,7 @@ from utils.preprocessing.emoji_resolve import (
     UnusableEmojiError,
     resolve_row,
 )
-from utils.preprocessing.emoji_sources import (
-    BUILTIN,
-    package_names,
-    package_source,
-    read_builtin,
-    read_emoji_rows,
-)
+from utils.preprocessing.emoji_sources import BUILTIN, package_names, package_source, read_builtin, read_emoji_rows
 from utils.preprocessing.emoji_unicode import is_known, without_selectors
 from utils.preprocessing.filters import describe_drops
 from utils.reading.read_frame import SourceFile

@@ -22,13 +22,7 @@ from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.tokenization import encode, encode_for_classification, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
-from utils.preprocessing.emoji_pairs import (
-    drop_unencodable,
-    encode_pairs,
-    filter_pairs,
-    list_targets,
-    split_pairs,
-)
+from utils.preprocessing.emoji_pairs import drop_unencodable, encode_pairs, filter_pairs, list_targets, split_pairs
 from utils.preprocessing.emoji_sources import check_languages
 from utils.preprocessing.emoji_table import read_emoji_table
 from utils.preprocessing.filters import FilteredRows, Filters, describe_drops, filter_rows
@@ -57,7 +51,7 @@ class PipelineSettings:
     base_model: str
     filters: Filters
     seed: int = 42
-    reason: str = "as asked for"  # why this base model, for the log
+    reason: str = "requested"  # why this base model, for the log
 
     def load_tokenizer(self) -> "PreTrainedTokenizerBase":
         """Load the base model's tokenizer; called after reading, because errors in the files show up sooner."""
@@ -68,8 +62,8 @@ class PipelineSettings:
 def process_texts(
     settings: PipelineSettings,
     paths: Sequence[str],
-    cleaning: "Cleaning",
     *,
+    cleaning: "Cleaning | None" = None,
     text_column: str | None = None,
     label_column: str | None = None,
     label_map: str | None = None,
@@ -79,11 +73,12 @@ def process_texts(
     suggest_task: bool = False,
     processes: int = 1,
 ) -> Processed:
-    """Process short texts, or labeled texts, which that many processes clean.
+    """Process short texts, or labeled texts; `cleaning` (default: the task's) is done in that many processes.
 
     `suggest_task` logs a hint if the columns look made for another task.
     """
     task, seed = settings.task, settings.seed
+    cleaning = cleaning or task.cleaning
     columns = RequestedColumns(text_column, label_column)
     classes = None if label_map is None else parse_label_map(label_map)
     rows, sources = read_rows(
