@@ -176,7 +176,7 @@ def test_a_success_resets_the_retries(raw):
         (["mastodon-hashtag", "@here.example"], "does not name a Mastodon instance", "here.example@INSTANCE"),
         (["mastodon-user", "ana@not a host"], "does not name a Mastodon instance", "ana@INSTANCE"),
         (["mastodon-user", "a na@here.example"], "'a na' is not an account", "NAME@INSTANCE"),
-        (["twitter-user", "an a"], "'an a' is not a name on X", "as X does"),
+        (["twitter-user", "an a"], "'an a' is not a name: expected at most 20", "as the site does"),
         (["telegram-channel", "the news"], "'the news' is not a name", "as the site does"),
         (["twitter-search", " "], "nothing to search for", "some words"),
         (["telegram-channel", "news", "--lang", "fr"], "does not say in which language", "remove --lang"),

@@ -59,7 +59,7 @@ def test_whatever_csv_writes_is_read_back(tmp_path_factory, cells):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_delimiter_is_recognised_in_the_header(read, delimiter):
+def test_delimiter_is_recognized_in_the_header(read, delimiter):
     content = '"a,b;c"|d\n1|x y\n2|z\n'.replace("|", delimiter)
     frame = read("a.csv", content)
     assert list(frame.columns) == ["a,b;c", "d"]

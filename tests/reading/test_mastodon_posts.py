@@ -116,11 +116,11 @@ def values(name, rows):
         {"id": "1", "type": "push", "actor": "ann", "object": "branch"},
     ],
 )  # fmt: skip
-def test_other_files_are_not_recognised(row):
+def test_other_files_are_not_recognized(row):
     assert not has_mastodon_columns(columns_of([row]))
 
 
-def test_both_forms_are_recognised_by_their_columns():
+def test_both_forms_are_recognized_by_their_columns():
     assert has_mastodon_columns(columns_of([status(1, "hello")]))
     assert has_mastodon_columns(columns_of([activity(note(1, "hello"))]))
     assert has_mastodon_columns(columns_of([activity("https://far.example/1", "Announce", 2)]))

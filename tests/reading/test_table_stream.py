@@ -164,7 +164,7 @@ def test_the_output_is_written_as_the_input_unless_its_name_ends_otherwise(sourc
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "large.csv"
     row = '7,"' + 'a text of some words, with ""quotes"" ' * 25 + '\nand a second line",0\n'
-    path.write_text("id,text,label\n" + row * 10_000)  # 10 MB, of which 1 MB is looked at to recognise the form
+    path.write_text("id,text,label\n" + row * 10_000)  # 10 MB, of which 1 MB is looked at to recognize the form
 
     tracemalloc.start()
     found = open_table(str(path))

@@ -3,7 +3,7 @@
 import datetime
 import re
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING
 
 from utils.collecting.posts import SiteError
@@ -36,7 +36,7 @@ class BadResponses:
         """Return the last bad response as an error to raise. Failures of the server and rate limits are transient."""
         status = self.last.status_code
         return SiteError(
-            f"answered {status} {_reason(self.last)}".rstrip(),
+            f"answered {status} {self.last.reason or responses.get(status, '')}".rstrip(),
             hint,
             transient=status == TOO_MANY_REQUESTS or status >= 500,
             retry_at=_retry_at(self.last) if status in (TOO_MANY_REQUESTS, UNAVAILABLE) else None,
@@ -48,15 +48,6 @@ def connection_error(host: str, error: object) -> SiteError:
     """Return the error for no response at all; it tells the innermost cause of `error`, an exception or its text."""
     causes = CAUSE.findall(str(error)) or [type(error).__name__]
     return SiteError(f"could not be reached at {host} ({causes[-1]})", "check the name and the network, then try again")
-
-
-def _reason(response: "requests.Response") -> str:
-    if response.reason:
-        return response.reason
-    try:
-        return HTTPStatus(response.status_code).phrase
-    except ValueError:
-        return ""
 
 
 def _retry_at(response: "requests.Response") -> datetime.datetime | None:

@@ -51,6 +51,7 @@ class Site:
     knows_languages: bool
 
 
+@dataclass(eq=False)
 class SiteError(Exception):
     """A site gave no posts.
 
@@ -59,20 +60,14 @@ class SiteError(Exception):
     and `pause` the seconds to wait before the first retry if it does not.
     """
 
-    def __init__(
-        self,
-        answer: str,
-        hint: str,
-        *,
-        transient: bool = False,
-        retry_at: datetime.datetime | None = None,
-        pause: float = 1,
-    ):
-        super().__init__(answer)
-        self.hint = hint
-        self.transient = transient
-        self.retry_at = retry_at
-        self.pause = pause
+    answer: str
+    hint: str
+    transient: bool = False
+    retry_at: datetime.datetime | None = None
+    pause: float = 1
+
+    def __str__(self) -> str:
+        return self.answer
 
 
 def parse_hashtag(tag: str) -> str:

@@ -33,20 +33,14 @@ LINE_BREAK = re.compile(rb"<br\s*/?>")
 GAVE_UP = re.compile(r"^\d+ requests to https?://([^/]+)\S* failed, giving up\.$")
 
 
-def _parse_name(target: str) -> str:
+def _parse_name(target: str, pattern: str = r"[\w./-]+", characters: str = "letters, digits, _, ., / and -") -> str:
     name = target.removeprefix("@")
-    if not re.fullmatch(r"[\w./-]+", name):
-        raise UsageError(
-            f"{target!r} is not a name: expected letters, digits, _, ., / and -", "write it as the site does"
-        )
+    if not re.fullmatch(pattern, name):
+        raise UsageError(f"{target!r} is not a name: expected {characters}", "write it as the site does")
     return name
 
 
-def _parse_x_name(target: str) -> str:
-    name = target.removeprefix("@")
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,20}", name):
-        raise UsageError(f"{target!r} is not a name on X: expected letters, digits and _", "write it as X does")
-    return name
+_parse_x_name = partial(_parse_name, pattern="[A-Za-z0-9_]{1,20}", characters="at most 20 of A-Z, a-z, 0-9 and _")
 
 
 def _parse_words(target: str) -> str:

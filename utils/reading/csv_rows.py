@@ -235,6 +235,6 @@ def _quoted_cells(
 
 def _not_closed(path: str, line: int) -> DataError:
     return DataError(
-        f"{path}, line {line}: the quote that opens a cell here is not closed where the cell ends",
+        f"{path}, line {line}: the quote that opens a cell here is not closed at the end of the cell",
         'close the quote there, and write quotes inside a quoted cell twice ("")',
     )

@@ -73,7 +73,7 @@ def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: s
 
 
 def files_of(path: str | Path) -> list[str]:
-    """Return the files that a path as typed stands for: a folder's supported ones by name; an X archive is one."""
+    """Return the files that a typed path stands for: the supported ones of a folder, by name; an X archive is one."""
     typed, path = str(path), Path(path)
     if is_hub_path(typed) or is_x_archive(path):
         return [typed]
@@ -95,13 +95,10 @@ def files_of(path: str | Path) -> list[str]:
 
 
 def format_of(path: Path) -> str | None:
-    """The file name's ending, without .gz and in lower case; None where it is not supported."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".parquet"]:
-        return ".parquet"
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-    return suffixes[-1] if suffixes and suffixes[-1] in TEXT_FORMATS else None
+    """Return the file name's ending, without .gz and in lower case; None if it is not supported."""
+    name = path.name.lower()
+    ending = Path(name.removesuffix(".gz")).suffix
+    return ending if ending in TEXT_FORMATS or (ending == ".parquet" and name.endswith(ending)) else None
 
 
 def _missing(path: Path) -> DataError:

@@ -16,7 +16,7 @@ from utils.reading.read_frame import SourceFile, read_frame
 from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
-from utils.tasks.labels import LabelMap, check_are_classes, list_labels, look_like_labels, read_labels
+from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look_like_labels, read_labels
 from utils.tasks.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def read_rows(
 ) -> tuple["pandas.DataFrame", list[SourceFile]]:
     """Return what `task.to_rows` makes of the files, and where the rows are from.
 
-    For a classification task with two columns more: label, "" if there is none, and left_out, True if the map leaves
-    the label out. If no column has a name that the task knows, but the first line has a label like those below it,
+    For a classification task they have two more columns: label, "" if there is none, and left_out, True if the map
+    leaves the label out. If no column has a name that the task knows, but the first line has a label like those below,
     that line is data. `suggest_task`: log another task that the columns seem made for. Raises DataError if a column is
     not found, or the labels are not classes.
     """
@@ -84,7 +84,7 @@ def read_rows(
         if label_map is None:
             check_are_classes(labels, label)
         else:
-            _check_map_fits(labels, left_out, label, label_map)
+            check_map_fits(labels, left_out, label, label_map)
         rows = rows.assign(label=labels, left_out=left_out)
     return rows, sources
 
@@ -177,7 +177,7 @@ def _open_and_choose(
         bare = read(False)
         # JSON and Parquet name their columns, whatever is asked: they have as many rows.
         if bare.count > candidate.count and bare.columns_like_labels(first_recurs=True):
-            log.info("the first line names no column that is known, and has a label like the others: it is data")
+            log.info("the first line names no known column, and has a label like those below it: it is data")
             candidate, header = bare, False
     choose = _choose_by_name if header else _choose_by_cells
     columns = choose(task, candidate, requested, needs_label)
@@ -242,25 +242,6 @@ def _fill_text_column(task: Task, frame: "pandas.DataFrame", text_column: str) -
 def _log_columns(rows: int, text: str, label: str | None) -> None:
     and_label = "" if label is None else f", the label in column {label!r}"
     log.info("read %s rows; the text is in column %r%s", f"{rows:,}", text, and_label)
-
-
-def _check_map_fits(labels: list[str], left_out: list[bool], column: str, label_map: LabelMap) -> None:
-    """Raise DataError if no row has a label of the map; warn if a class of it has no row."""
-    mapped = {label for label, out in zip(labels, left_out, strict=True) if label and not out}
-    unmapped = {label for label, out in zip(labels, left_out, strict=True) if out}
-    absent = label_map.classes - mapped
-    if absent and unmapped:
-        problem = f"no label in column {column!r} is one of --label_map's"
-        if not mapped:
-            raise DataError(
-                f"{problem}; the labels there are: {list_labels(unmapped)}", "write the map for these labels"
-            )
-        log.warning(
-            "warning: %s for the class %s; the labels left out are: %s",
-            problem,
-            list_labels(absent),
-            list_labels(unmapped),
-        )
 
 
 def _suggest_other_tasks(frame: "pandas.DataFrame") -> None:

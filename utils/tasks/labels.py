@@ -1,11 +1,14 @@
 """Labels of a classification task: read from cells, mapped to classes, checked, and put in order."""
 
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from utils.errors import DataError, UsageError
+
+log = logging.getLogger(__name__)
 
 MISSING = frozenset({"", "nan", "null", "n/a", "na", "#n/a", "<na>"})
 MOST_LABELS = 20  # more than these are rarely classes, and often a column of something else
@@ -120,12 +123,12 @@ def list_labels(labels: Iterable[str], most: int = 8) -> str:
 
 def check_are_classes(labels: Sequence[str], column: str) -> None:
     """Raise DataError if the labels of a column ("" for a missing one) don't look like classes."""
-    labelled = [label for label in labels if label]
-    distinct = set(labelled)
+    labeled = [label for label in labels if label]
+    distinct = set(labeled)
     numbers = {label for label in distinct if as_number(label) is not None}
     names = distinct - numbers
-    if len(distinct) > MOST_LABELS or 2 < len(distinct) == len(labelled):
-        values = f"{len(distinct):,} different values in {len(labelled):,} rows: {list_labels(distinct, 4)}"
+    if len(distinct) > MOST_LABELS or 2 < len(distinct) == len(labeled):
+        values = f"{len(distinct):,} different values in {len(labeled):,} rows: {list_labels(distinct, 4)}"
         what = f"column {column!r} holds {values}"
         if not names and not all(WHOLE.fullmatch(label) for label in numbers):
             raise DataError(
@@ -137,7 +140,7 @@ def check_are_classes(labels: Sequence[str], column: str) -> None:
             "name the right one with --label_column; if it is, name its labels: --label_map LABEL=CLASS,LABEL=CLASS,…",
         )
     if numbers and names:
-        stray, usual = sorted((names, numbers), key=lambda side: sum(label in side for label in labelled))
+        stray, usual = sorted((names, numbers), key=lambda side: sum(label in side for label in labeled))
         row = next(row for row, label in enumerate(labels, 1) if label in stray)
         raise DataError(
             f"column {column!r} mixes numbers and other labels: {list_labels(usual)}, but also {list_labels(stray)} "
@@ -145,6 +148,20 @@ def check_are_classes(labels: Sequence[str], column: str) -> None:
             "name the class of each label; labels not named are dropped: "
             + _suggested_map(usual if len(usual) > 1 else distinct),
         )
+
+
+def check_map_fits(labels: Sequence[str], left_out: Sequence[bool], column: str, label_map: LabelMap) -> None:
+    """Raise DataError if no label of a column is in the map; warn if a class of the map has no row."""
+    mapped = {label for label, out in zip(labels, left_out, strict=True) if label and not out}
+    unmapped = {label for label, out in zip(labels, left_out, strict=True) if out}
+    absent = label_map.classes - mapped
+    if not absent or not unmapped:
+        return
+    problem = f"no label in column {column!r} is one of --label_map's"
+    if not mapped:
+        raise DataError(f"{problem}; the labels there are: {list_labels(unmapped)}", "write the map for these labels")
+    absent, unmapped = list_labels(absent), list_labels(unmapped)
+    log.warning("warning: %s for the class %s; the labels left out are: %s", problem, absent, unmapped)
 
 
 def check_are_enough(labels: Sequence[str], groups: Sequence[str], dropped: str) -> None:
