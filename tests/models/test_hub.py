@@ -214,7 +214,7 @@ def test_a_private_model(hub, call):
     hub.site.models["ana/cat"] = Model(private=False)
     code, out, err = call(*words)
     assert (code, out) == (1, "")
-    assert "private" in assert_one_error(err, "ana/cat is there already and public, so nothing was pushed")
+    assert "private" in assert_one_error(err, "ana/cat already exists and is public, so nothing was pushed")
     assert hub.site.models["ana/cat"].commits == []
 
 
@@ -243,8 +243,8 @@ REFUSALS = {
     "read token": (CREATE, refusal(403, "You lack write access"), ["403 Forbidden: You lack write access"]),
     "no namespace": (CREATE, refusal(404, "Namespace not found"), ["404 Not Found: Namespace not found"]),
     "payment": (CREATE, refusal(402, "Storage limit reached"), ["402 Payment Required: Storage limit"]),
-    "strange 409": (CREATE, refusal(409, "busy"), ["not an answer of the Hub (KeyError: 'url')"]),
-    "a proxy": (CREATE, PAGE, ["not an answer of the Hub (JSONDecodeError"]),
+    "strange 409": (CREATE, refusal(409, "busy"), ["the response is not from a Hub (KeyError: 'url')"]),
+    "a proxy": (CREATE, PAGE, ["the response is not from a Hub (JSONDecodeError"]),
     "files refused": (PREUPLOAD, refusal(403, "No"), ["403 Forbidden: No"]),
     "no batch": (BATCH, json_answer({"error": "overloaded"}, 503, SOON), ["503 Service Unavailable: overloaded"]),
     "no upload": (UPLOAD, Answer(403), ["403 Forbidden: no reason given"]),
@@ -266,8 +266,8 @@ def test_a_refusal_names_the_command_that_tries_again(hub, call, work, name):
     before = contents(work / "my models/mine")
     code, out, err = call("--push_trained", "--model_path", "my models/mine", *CAT, "--hub_private")
     assert (code, out) == (1, "")
-    hint = assert_one_error(err, "the Hub did not take the model: ", *expected)
-    assert "my models/mine is whole" in hint
+    hint = assert_one_error(err, "the Hub did not accept the model: ", *expected)
+    assert "my models/mine is unchanged" in hint
     words = command_in(hint)
     assert words == ["--push_trained", "--model_path", "my models/mine", *CAT, "--hub_private"]
     assert contents(work / "my models/mine") == before
@@ -285,7 +285,7 @@ def test_the_command_that_tries_again_does_what_was_wanted(hub, call):
 def test_somebody_elses_namespace(hub, call):
     code, out, err = call("--push_trained", "--model_path", "models/mine", "--hub_model_id", "zoe/cat")
     assert (code, out) == (1, "")
-    assert "use a token that may write there" in assert_one_error(err, "403 Forbidden", 'under the namespace "zoe"')
+    assert "use a token with write access there" in assert_one_error(err, "403 Forbidden", 'under the namespace "zoe"')
 
 
 def test_an_upload_that_is_cut_off_once_goes_on(hub, call, work):
@@ -324,7 +324,7 @@ def test_a_hub_that_never_answers(hub, work, tmp_path):
 
     hub.site.script(wait, on=CREATE)
     program = (
-        "import sys, fine_tune; from utils import cli; from utils.models import hub; hub.SILENCE_SECONDS = 0.3\n"
+        "import sys, fine_tune; from utils import cli; from utils.models import hub; hub.TIMEOUT_SECONDS = 0.3\n"
         "sys.exit(cli.run(fine_tune.main))"
     )
     env = hub.client_environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT)}
@@ -387,8 +387,8 @@ def nothing_done(result, hub, work, code, *words) -> str:
     ("token", "environment", "problem"),
     [
         (None, {}, "there is no token for the Hub"),
-        (f"{TOKEN} x", {}, "blanks or letters that no token has"),
-        (f"{TOKEN}é", {}, "blanks or letters that no token has"),
+        (f"{TOKEN} x", {}, "spaces or non-ASCII characters"),
+        (f"{TOKEN}é", {}, "spaces or non-ASCII characters"),
         (TOKEN, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
     ],
 )
@@ -417,7 +417,7 @@ def test_the_token_that_hf_auth_login_stores(hub, call, tmp_path):
 @pytest.mark.parametrize("how", [["--push_trained"], ["--push_to_hub", "--data", "none.pkl"]])
 def test_a_name_that_the_hub_does_not_know(name, how, capsys):
     assert run_script(fine_tune.main, *how, f"--hub_model_id={name}") == 2
-    assert "USER/NAME" in assert_one_error(capsys.readouterr().err, "--hub_model_id cannot be a model's name")
+    assert "USER/NAME" in assert_one_error(capsys.readouterr().err, "--hub_model_id is not a valid model name")
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def test_flags_that_make_no_sense_together(words, expected, capsys):
         ("models/none.pt", "there is no model at models/none.pt"),
         ("ana/cat", "there is no model at ana/cat"),
         ("empty", "is not a whole model: config.json, model.safetensors, tokenizer.json missing"),
-        ("strange", "strange is not a model that fine_tune.py wrote: it has no run.json"),
+        ("strange", "strange was not written by fine_tune.py: it has no run.json"),
         ("text.pt", "text.pt was not written by fine_tune.py"),
     ],
 )

@@ -40,13 +40,12 @@ def load(name: str) -> Trained:
 
     `name` is a folder or a .pt file that `save` wrote, or a base model (see `base_models.resolve`).
     """
-    if Path(name).suffix == ".pt":
-        return _with_short_attention(_load_pt(Path(name)))
-    base = resolve(name)
-    run_file = Path(base.location) / RUN_FILE
-    run = _read_run(run_file) if base.location and run_file.is_file() else {}
-    model = load_classifier(base) if is_classifier(base) else load_causal_lm(base)
-    return _with_short_attention(Trained(model, load_tokenizer(base), run))
+    trained = _load_pt(Path(name)) if Path(name).suffix == ".pt" else _load_folder(name)
+
+    from utils.compute.short_attention import use_short_attention
+
+    use_short_attention(trained.model)
+    return trained
 
 
 def load_writer(name: str) -> Trained:
@@ -63,20 +62,16 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
     """Load a base model with a new head for the labels, initialized with the seed, and set its padding token."""
     import torch
 
+    from utils.compute.short_attention import use_short_attention
+
     base = resolve(name)
     tokenizer = load_tokenizer(base)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = load_classifier(base, labels)
+    use_short_attention(model)
     model.config.get_text_config().pad_token_id = padding_id(tokenizer)
-    return _with_short_attention(Trained(model, tokenizer, {}))
-
-
-def _with_short_attention(trained: Trained) -> Trained:
-    from utils.compute.short_attention import use_short_attention
-
-    use_short_attention(trained.model)
-    return trained
+    return Trained(model, tokenizer, {})
 
 
 def is_trained_classifier(model: "PreTrainedModel") -> bool:
@@ -242,11 +237,16 @@ def _load_pt(path: Path) -> Trained:
         return Trained(model.eval(), AutoTokenizer.from_pretrained(folder), run)
 
 
-def _read_run(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}", "restore it, or train the model again") from error
+def _load_folder(name: str) -> Trained:
+    base = resolve(name)
+    run, path = {}, Path(base.location) / RUN_FILE
+    if base.location and path.is_file():
+        try:
+            run = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}", "restore it, or train the model again") from error
+    model = load_classifier(base) if is_classifier(base) else load_causal_lm(base)
+    return Trained(model, load_tokenizer(base), run)
 
 
 def _replace_folder(new: Path, path: Path) -> None:

@@ -1,6 +1,4 @@
-"""Pushing a model to the Hugging Face Hub: what is published of it, and what a user is told where that fails.
-
-MERGED: What of a trained model is published: its files, and none of the folders of this machine."""
+"""Pushing a model to the Hugging Face Hub: which files are published, and what users are told if the push fails."""
 
 import json
 import logging
@@ -10,25 +8,36 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import partial
 from json import JSONDecodeError
 from pathlib import Path
 
 from utils.errors import UsageError, UserError
 from utils.models import checkpoint
 from utils.models.base_models import resolve
-from utils.models.model_card import hub_id, last_path_part, without_folders
+from utils.models.model_card import hub_id, last_path_part, model_card, without_folders
 from utils.text_tables import one_line
 
 log = logging.getLogger(__name__)
-SILENCE_SECONDS = 300.0  # then a connection counts as lost; huggingface_hub itself would wait for ever
+
+TIMEOUT_SECONDS = 300.0  # without an answer; huggingface_hub itself would wait forever
+# Nothing else in a model's folder is published: answers, errors and searches contain texts and paths.
+PUBLISHED_FILES = (
+    *("*.safetensors", "*.safetensors.index.json"),
+    *(checkpoint.RUN_FILE, checkpoint.LOG_FILE, checkpoint.CARD_FILE),
+    *("config.json", "generation_config.json", "chat_template.jinja"),
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
+)
+PATH_ARGUMENTS = ("config", "data_path", "output_path")  # in run.json
+PUSH_LATER = "or push later with --push_trained"
 ADVICE = {
     401: "log in again (`hf auth login`, or HF_TOKEN), then run",
-    403: "use a token that may write there, then run",
+    403: "use a token with write access there, then run",
 }
 
 
 def check_push(hub_model_id: str) -> None:
-    """Raise UserError, before any work, where a push could not even be tried. Asks no server."""
+    """Raise UserError, before any work, if a push is certain to fail. Does not contact a server."""
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
@@ -36,193 +45,171 @@ def check_push(hub_model_id: str) -> None:
     try:
         validate_repo_id(hub_model_id)
     except HFValidationError as error:
-        hint = "write USER/NAME, or NAME alone for one of your own"
-        raise UsageError(f"--hub_model_id cannot be a model's name on the Hub: {error}", hint) from error
+        hint = "write USER/NAME, or only NAME for a model of your own"
+        raise UsageError(f"--hub_model_id is not a valid model name on the Hub: {error}", hint) from error
     if is_offline_mode():
-        raise UserError(
-            "HF_HUB_OFFLINE is set, so nothing can be pushed", "unset it, or push later with --push_trained"
-        )
+        raise UserError("HF_HUB_OFFLINE is set, so nothing can be pushed", f"unset it, {PUSH_LATER}")
     _token()
 
 
 def push_model(model_path: Path, hub_model_id: str, private: bool) -> str:
-    """Publish the model at `model_path`, a folder or a .pt file that fine_tune.py wrote; return its address.
+    """Publish the model at `model_path`, a folder or a .pt file that fine_tune.py wrote, and return its URL.
 
-    The model is only read. UserError, with the command that tries again, where the Hub refuses or is lost; a
-    KeyboardInterrupt logs that command.
+    The model itself is not changed. UserError, with the command to retry, if the Hub refuses or the connection is lost;
+    a KeyboardInterrupt logs that command.
     """
-    words = [
-        "python",
-        "fine_tune.py",
-        "--push_trained",
-        "--model_path",
-        str(model_path),
-        "--hub_model_id",
-        hub_model_id,
-    ]
-    command = shlex.join([*words, *["--hub_private"] * private])
+    arguments = ["--push_trained", "--model_path", str(model_path), "--hub_model_id", hub_model_id]
+    command = shlex.join(["python", "fine_tune.py", *arguments, *["--hub_private"] * private])
     try:
         with model_as_folder(model_path) as folder:
-            run = read_json(folder / checkpoint.RUN_FILE)
+            run = _read_json(folder / checkpoint.RUN_FILE)
             evaluation = evaluation_of_model(model_path)
             log.info("pushing %s to %s", model_path, hub_model_id)
-            return _upload(folder, run, evaluation, hub_model_id, private, f"{model_path} is whole", command)
+            token = _token()
+            hub_calls = partial(_hub_calls, f"{model_path} is unchanged", command, token)
+            return _upload(folder, run, evaluation, hub_model_id, private, token, hub_calls)
     except KeyboardInterrupt:
-        log.info("%s is whole; to push it, run: %s", model_path, command)
+        log.info("%s is unchanged; to push it, run: %s", model_path, command)
         raise
 
 
-def _upload(folder, run, evaluation, hub_model_id: str, private: bool, whole: str, command: str) -> str:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_session
-    from huggingface_hub import logging as hub_logging
+def _upload(folder: Path, run: dict, evaluation: dict | None, hub_model_id: str, private: bool, token: str, hub_calls):
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    hub_logging.set_verbosity_error()  # its warnings show the signed addresses of uploads
-    get_session().timeout = SILENCE_SECONDS
-    token = _token()
     api = HfApi(token=token)
-    with _refusals(whole, command, token):
-        address = api.create_repo(hub_model_id, private=private or None, exist_ok=True)
-        there = api.model_info(address.repo_id)
-    if private and not there.private:
+    with hub_calls():
+        url = api.create_repo(hub_model_id, private=private or None, exist_ok=True)
+        existing = api.model_info(url.repo_id)
+    if private and not existing.private:
         raise UserError(
-            f"{address} is there already and public, so nothing was pushed",
+            f"{url} already exists and is public, so nothing was pushed",
             "make it private in its settings on the Hub, or choose another --hub_model_id",
         )
-    files = published_files(folder, run, evaluation, address.repo_id)
-    # An earlier model's chat template, say, would be used with this one.
-    left_over = sorted({file.rfilename for file in there.siblings or []} - files.keys())
-    operations = [CommitOperationDelete(name) for name in left_over if is_published_file(name)]
+    files = published_files(folder, run, evaluation, url.repo_id)
+    # Files of an earlier model, such as a chat template, would be used with this one.
+    stale = sorted({file.rfilename for file in existing.siblings or []} - files.keys())
+    operations = [CommitOperationDelete(name) for name in stale if _is_published(name)]
     operations += [CommitOperationAdd(name, content) for name, content in files.items()]
-    with _refusals(whole, command, token):
-        api.create_commit(address.repo_id, operations, commit_message="Push a model fine-tuned by fine_tune.py")
-    return str(address)
+    with hub_calls():
+        api.create_commit(url.repo_id, operations, commit_message="Push a model fine-tuned by fine_tune.py")
+    return str(url)
 
 
 @contextmanager
-def _refusals(whole: str, command: str, token: str) -> Iterator[None]:
-    """Turn what goes wrong between huggingface_hub and the Hub into a UserError that never shows the token."""
-    import httpx2  # the client that huggingface_hub brings
+def _hub_calls(note: str, command: str, token: str) -> Iterator[None]:
+    """Make calls of huggingface_hub with a timeout, and turn their errors into a UserError, which hides the token."""
+    import httpx2  # the client of huggingface_hub
+    from huggingface_hub import get_session
+    from huggingface_hub import logging as hub_logging
 
-    # What is no answer of a Hub (a proxy's page) makes ValueErrors and KeyErrors. Only the library's calls stand under
-    # this.
-    of_the_hub = (httpx2.HTTPError, OSError, ValueError, KeyError)
+    # A response that is not from a Hub, such as a proxy's page, causes ValueErrors and KeyErrors.
+    expected = (httpx2.HTTPError, OSError, ValueError, KeyError)
+    session, verbosity = get_session(), hub_logging.get_verbosity()
+    timeout, session.timeout = session.timeout, TIMEOUT_SECONDS
+    hub_logging.set_verbosity_error()  # its warnings show the signed URLs of uploads
     try:
         yield
-    except (*of_the_hub, RuntimeError) as error:
-        # The library wraps what befalls an upload in a RuntimeError, and hf_xet raises plain ones.
+    except (*expected, RuntimeError) as error:
+        # The library wraps errors of an upload in a RuntimeError, and hf_xet raises plain ones.
         cause = error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-        if not isinstance(cause, (*of_the_hub, RuntimeError)):
+        if not isinstance(cause, (*expected, RuntimeError)):
             raise
-        status, reason = _reason(cause)
+        status, reason = _status_and_reason(cause)
         raise UserError(
-            one_line(f"the Hub did not take the model: {reason}".replace(token, "…"), width=300),
-            f"{whole}; {ADVICE.get(status, 'to push it, run')}: {command}",
+            one_line(f"the Hub did not accept the model: {reason}".replace(token, "…"), width=300),
+            f"{note}; {ADVICE.get(status, 'to push it, run')}: {command}",
         ) from error
+    finally:
+        session.timeout = timeout
+        hub_logging.set_verbosity(verbosity)
 
 
-def _reason(error: BaseException) -> tuple[int | None, str]:
+def _status_and_reason(error: BaseException) -> tuple[int | None, str]:
     from httpx2 import TransportError
     from huggingface_hub.errors import HfHubHTTPError
 
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
         return status, f"{status} {error.response.reason_phrase}: {error.server_message or 'no reason given'}"
-    what = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, TransportError):
-        return None, f"the connection was lost ({what})"
+        return None, f"the connection was lost ({text})"
     if isinstance(error, JSONDecodeError | KeyError):
-        return None, f"what came back is not an answer of the Hub ({what})"
-    return None, what
+        return None, f"the response is not from a Hub ({text})"
+    return None, text
 
 
 def _token() -> str:
-    """The token from where huggingface_hub looks for one; UserError where there is none, or none that can be sent."""
+    """Return the token that huggingface_hub finds; UserError if there is none, or if it is malformed."""
     from huggingface_hub import get_token
     from huggingface_hub.errors import OIDCError
 
-    later = "or push later with --push_trained"
     try:
         token = get_token()
     except (OSError, ValueError, OIDCError) as error:
-        raise UserError(f"the token for the Hub cannot be read: {error}", f"set HF_TOKEN, {later}") from error
+        raise UserError(f"the token for the Hub cannot be read: {error}", f"set HF_TOKEN, {PUSH_LATER}") from error
     if not token:
         raise UserError(
             "there is no token for the Hub",
-            f"set HF_TOKEN or log in with `hf auth login` (tokens: https://huggingface.co/settings/tokens), {later}",
+            "set HF_TOKEN or log in with `hf auth login` (tokens: https://huggingface.co/settings/tokens), "
+            + PUSH_LATER,
         )
-    if not re.fullmatch(r"[!-~]+", token):  # the library's complaint would show it
-        raise UserError("the token for the Hub holds blanks or letters that no token has", f"set HF_TOKEN, {later}")
+    if not re.fullmatch(r"[!-~]+", token):  # the library's own error would show it
+        raise UserError("the token for the Hub contains spaces or non-ASCII characters", f"set HF_TOKEN, {PUSH_LATER}")
     return token
-
-
-# Nothing else in a model's folder is published: answers, mistakes and searches hold texts and paths of their own.
-PUBLISHED = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    *(checkpoint.RUN_FILE, checkpoint.LOG_FILE, checkpoint.CARD_FILE),
-    *("config.json", "generation_config.json", "chat_template.jinja"),
-    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
-)
-PATHS = ("config", "data_path", "output_path")  # arguments in run.json
-
-
-def published_files(folder: Path, run: dict, evaluation: dict | None, repository: str) -> dict[str, bytes | Path]:
-    """What the Hub gets of a model folder: each file's name and content, without the folders of this machine.
-
-    `repository` is the model's id on the Hub, by which its card then calls it.
-    """
-    files = {path.name: path for path in sorted(folder.iterdir()) if is_published_file(path.name) and path.is_file()}
-    run_text = json.dumps(_without_folders(run), indent=2, ensure_ascii=False) + "\n"
-    card = _card(files.get(checkpoint.CARD_FILE), run, evaluation, repository)
-    return files | {checkpoint.RUN_FILE: run_text.encode(), checkpoint.CARD_FILE: card.encode()}
 
 
 @contextmanager
 def model_as_folder(path: Path) -> Iterator[Path]:
-    """The model as a folder; UserError where `path` is none that fine_tune.py wrote."""
-    if path.suffix != ".pt":
-        if not path.is_dir():
-            raise UserError(f"there is no model at {path}", checkpoint.TRAIN_FIRST.format(path=path))
-        resolve(str(path.absolute()))
-        if not (path / checkpoint.RUN_FILE).is_file():
-            raise UserError(
-                f"{path} is not a model that fine_tune.py wrote: it has no {checkpoint.RUN_FILE}",
-                "`hf upload USER/NAME FOLDER` pushes any folder",
-            )
-        yield path
+    """Return the model as a folder, unpacked from a .pt file if need be; UserError if fine_tune.py did not write it."""
+    if path.suffix == ".pt":
+        with tempfile.TemporaryDirectory() as name:
+            _unpack(path, Path(name))
+            yield Path(name)
         return
-    checkpoint.load(str(path))  # says what is wrong with it
-    with tempfile.TemporaryDirectory() as name:
-        _unpack(path, Path(name))
-        yield Path(name)
+    if not path.is_dir():
+        raise UserError(f"there is no model at {path}", checkpoint.TRAIN_FIRST.format(path=path))
+    resolve(str(path.absolute()))
+    if not (path / checkpoint.RUN_FILE).is_file():
+        raise UserError(
+            f"{path} was not written by fine_tune.py: it has no {checkpoint.RUN_FILE}",
+            "use `hf upload USER/NAME FOLDER`, which pushes any folder",
+        )
+    yield path
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    packed = torch.load(path, map_location="cpu", weights_only=True)
     try:
-        save_file(packed["weights"], folder / "model.safetensors", metadata={"format": "pt"})
-        for name, text in packed["files"].items():
-            (folder / Path(name).name).write_text(text, encoding="utf-8")
+        weights = checkpoint.unpack(path, folder)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot unpack {path} to {folder}: {error}", "free some space, or set TMPDIR") from error
 
 
 def evaluation_of_model(model_path: Path) -> dict | None:
-    """evaluation.json of this model: in its folder, or beside its file unless that was replaced since."""
+    """Return the evaluation.json in the model's folder or beside its file; None without one, or if it is outdated."""
     path = model_path / "evaluation.json" if model_path.is_dir() else model_path.with_suffix(".evaluation.json")
     if not path.is_file() or (model_path.is_file() and path.stat().st_mtime < model_path.stat().st_mtime):
         return None
-    return read_json(path)
+    return _read_json(path)
 
 
-def _card(path: Path | None, run: dict, evaluation: dict | None, repository: str) -> str:
-    """The model card as the Hub's readers need it: the one that is there, which its owner may have edited."""
-    from utils.models.model_card import model_card
+def published_files(folder: Path, run: dict, evaluation: dict | None, repository: str) -> dict[str, bytes | Path]:
+    """Return the name and content of each file to publish from a model folder, without paths of this machine.
 
+    `repository` is the model's id on the Hub, which its card then uses.
+    """
+    files = {path.name: path for path in sorted(folder.iterdir()) if _is_published(path.name) and path.is_file()}
+    run_text = json.dumps(_public_run(run), indent=2, ensure_ascii=False) + "\n"
+    card = _public_card(files.get(checkpoint.CARD_FILE), run, evaluation, repository)
+    return files | {checkpoint.RUN_FILE: run_text.encode(), checkpoint.CARD_FILE: card.encode()}
+
+
+def _public_card(path: Path | None, run: dict, evaluation: dict | None, repository: str) -> str:
+    """Return the existing model card, which its owner may have edited, adapted for readers on the Hub."""
     card = path.read_text(encoding="utf-8") if path else model_card(run)
     if evaluation is not None and card == model_card(run):
         card = model_card(run, evaluation)
@@ -238,7 +225,7 @@ def _card(path: Path | None, run: dict, evaluation: dict | None, repository: str
     return card.replace(f"\n# {title}\n", f"\n# {last_path_part(repository)}\n", 1)
 
 
-def _without_folders(run: dict) -> dict:
+def _public_run(run: dict) -> dict:
     sources = [{**source, "path": last_path_part(source["path"])} for source in run["data"]["sources"]]
     data = {**run["data"], "sources": sources}
     return {**run, "base_model": _public_model(run["base_model"]), "arguments": _public_arguments(run), "data": data}
@@ -246,24 +233,24 @@ def _without_folders(run: dict) -> dict:
 
 def _public_arguments(run: dict) -> dict:
     arguments = {name: without_folders(value) for name, value in run["arguments"].items()}
-    arguments |= {name: last_path_part(arguments[name]) for name in PATHS if arguments.get(name)}
+    arguments |= {name: last_path_part(arguments[name]) for name in PATH_ARGUMENTS if arguments.get(name)}
     if arguments.get("model"):
         arguments["model"] = _public_model(run["arguments"]["model"])
     return arguments
 
 
 def _public_model(name: str) -> str:
-    """A model's id on the Hub as it is; of a path the last part alone."""
+    """Return an id on the Hub unchanged, and only the last part of a path."""
     is_id = re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) and hub_id(name) == name
     return name if is_id else last_path_part(name)
 
 
-def is_published_file(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in PUBLISHED)
+def _is_published(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in PUBLISHED_FILES)
 
 
-def read_json(path: Path) -> dict:
+def _read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}", "restore it, or train or judge the model again") from error
+        raise UserError(f"{path} cannot be read: {error}", "restore it, or make it again") from error
