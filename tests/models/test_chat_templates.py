@@ -145,10 +145,10 @@ def test_a_template_that_refuses_everything_is_the_models_fault():
 
 
 def test_without_a_template_of_its_own_chat_is_refused():
-    with pytest.raises(UserError, match="--template chat, but tiny brings no chat template") as caught:
+    with pytest.raises(UserError, match="--template chat, but tiny has no chat template") as caught:
         set_chat_template(tiny_tokenizer(), "chat")
     assert "--template stanford or --template plain" in caught.value.hint
-    with pytest.raises(UserError, match="tiny brings no chat template"):
+    with pytest.raises(UserError, match="tiny has no chat template"):
         open_chat_template(tiny_tokenizer())
 
 

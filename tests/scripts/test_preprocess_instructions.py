@@ -405,7 +405,7 @@ def test_a_conversation_that_the_chat_template_refuses(refused, chat_model):
 
 
 def test_a_base_model_without_a_chat_template(refused):
-    hint = refused(1, ["--template chat", "tiny brings no chat template"], pairs(), "--template", "chat")
+    hint = refused(1, ["--template chat", "tiny has no chat template"], pairs(), "--template", "chat")
     assert hint == "use --template stanford or --template plain"
 
 

@@ -1,4 +1,4 @@
-"""How a conversation is written for a model: Jinja chat templates, which travel with the tokenizer to any tool."""
+"""Chat templates: conversations → prompts. They are Jinja templates, saved with the tokenizer for any tool to use."""
 
 import array
 import re
@@ -12,8 +12,9 @@ from utils.models.tokenization import start_and_end, token_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# {"role": "system" | "user" | "assistant", "content": …}; a user's may have an "input", and a "length" of LENGTHS.
+# {"role": "system" | "user" | "assistant", "content": …}; a user message may have "input" and "length" (of LENGTHS).
 Conversation = Sequence[dict]
+LENGTHS = ("short", "medium", "long")
 _START = "{{ bos_token or eos_token }}"
 _REFUSED = "{% else %}{{ raise_exception('it has no place for the role ' ~ message['role']) }}{% endif %}{% endfor %}"
 # Stanford Alpaca's prompts (PROMPT_DICT in its train.py), with earlier turns in the same form.
@@ -35,17 +36,17 @@ _PLAIN = (
     "{% if not loop.last %}{{ '\n\n' }}{% endif %}" + _REFUSED
 )
 TEMPLATES: dict[str, str | None] = {"stanford": _STANFORD, "plain": _PLAIN, "chat": None}  # None: the tokenizer's own
-LENGTHS = ("short", "medium", "long")
-_PLACE = "\ue000{}\ue001"  # stands for a text while a template is filled; private characters, which no template has
-_PLACES = re.compile("\ue000([0-9]+)\ue001")
+# In a filled template, stands for the text with that number; private-use characters, which no template has.
+_SLOT = "\ue000{}\ue001"
+_SLOTS = re.compile("\ue000([0-9]+)\ue001")
 
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A tokenizer's chat template in use.
+    """A tokenizer's chat template, ready to encode conversations.
 
-    `end` is the id that ends an answer; `has_system` and `has_input` say whether the template has a place for a system
-    message, and for a user's input beside the instruction (else it follows the instruction after a blank line).
+    `end` is the id of the token that ends an answer. `has_system` and `has_input` say whether the template has a place
+    for a system message and for a user's input; without one, the input follows the instruction after a blank line.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -55,9 +56,9 @@ class ChatTemplate:
     special_tokens: re.Pattern
 
     def encode(self, conversations: Sequence[Conversation]) -> list[list[int]]:
-        """The ids of each conversation as a prompt for the answer to it, from the start token on.
+        """Return the ids of each conversation as a prompt for the next answer, from the start token on.
 
-        Special tokens are the template's alone: what looks like one in a text is text. DataError names the first
+        Only the template makes special tokens; their names in a text are plain text. DataError names the first
         conversation, counted from 1, that the template refuses.
         """
         skeletons: dict[tuple, list[str]] = {}
@@ -66,7 +67,7 @@ class ChatTemplate:
             shape = _shape(conversation)
             if shape not in skeletons:
                 skeletons[shape] = self._skeleton(shape, number)
-            prompts.append(self._fill(skeletons[shape], conversation))
+            prompts.append(_fill(skeletons[shape], conversation))
         encoded = iter(token_ids(self.tokenizer, [piece for prompt in prompts for piece in prompt[::2]]))
         id_of = self.tokenizer.convert_tokens_to_ids
         return [
@@ -75,53 +76,54 @@ class ChatTemplate:
         ]
 
     def render(self, conversation: Conversation) -> str:
-        """The prompt as text."""
-        return "".join(self._fill(self._skeleton(_shape(conversation), 1), conversation))
+        """Return the prompt as text."""
+        return "".join(_fill(self._skeleton(_shape(conversation), 1), conversation))
 
     def _skeleton(self, shape: Sequence[tuple[str, bool, bool]], number: int) -> list[str]:
-        """The filled template of conversations of one shape, a place for each text: text, special token, text, …"""
+        """Return the template for conversations of one shape, with slots: text, special token, text, …, text."""
         messages = []
         for place, (role, has_input, has_length) in enumerate(shape):
-            content, after, length = (_PLACE.format(3 * place + part) for part in range(3))
+            content, input_text, length = (_SLOT.format(3 * place + part) for part in range(3))
             message = {"role": role, "content": content}
             if has_input and self.has_input:
-                message["input"] = after
+                message["input"] = input_text
             elif has_input:
-                message["content"] += f"\n\n{after}"
+                message["content"] += f"\n\n{input_text}"
             if has_length:
                 message["content"] += f"\n\nAnswer length: {length}"
             messages.append(message)
         try:
-            return self.special_tokens.split(_filled(self.tokenizer, messages))
+            return self.special_tokens.split(_render(self.tokenizer, messages))
         except _RefusedError as error:
             raise DataError(
                 f"conversation {number}: the chat template refuses it: {error}",
-                "leave the conversation out, or use another --template",
+                "remove the conversation, or use another --template",
             ) from error
-
-    def _fill(self, skeleton: list[str], conversation: Conversation) -> list[str]:
-        texts = [message.get(key, "") for message in conversation for key in ("content", "input", "length")]
-        return [_PLACES.sub(lambda match: texts[int(match[1])], piece) for piece in skeleton]
 
 
 def set_chat_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
-    """Make `name` of TEMPLATES the tokenizer's chat template, which is saved with it."""
+    """Set the tokenizer's chat template to one of TEMPLATES; it is saved with the tokenizer."""
     if TEMPLATES[name] is not None:
         tokenizer.chat_template = TEMPLATES[name]
     elif not tokenizer.chat_template:
-        others = " or ".join(f"--template {other}" for other, template in TEMPLATES.items() if template)
-        raise UserError(f"--template {name}, but {tokenizer.name_or_path} brings no chat template", f"use {others}")
+        choices = " or ".join(f"--template {choice}" for choice, template in TEMPLATES.items() if template)
+        raise UserError(f"--template {name}, but {tokenizer.name_or_path} has no chat template", f"use {choices}")
+
+
+def borrow_template(base: "PreTrainedTokenizerBase", tuned: "PreTrainedTokenizerBase") -> None:
+    """Give a base model's tokenizer without a chat template the one of the model tuned from it."""
+    base.chat_template = base.chat_template or tuned.chat_template
 
 
 def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
-    """The tokenizer's chat template, ready for use. UserError without one, or without end-of-text."""
+    """Return the tokenizer's chat template, ready to use. UserError without one, or without end-of-text."""
     end = start_and_end(tokenizer)[1]
     if not tokenizer.chat_template:
         raise UserError(
-            f"{tokenizer.name_or_path} brings no chat template, so there is no knowing how it is to be asked",
+            f"{tokenizer.name_or_path} has no chat template, so the form of its prompts is unknown",
             "train it on instructions: python preprocess.py --task alpaca --data_path YOUR_DATA.json",
         )
-    # Tokenizers too take the texts between special tokens one by one.
+    # Tokenizers, too, encode the texts between special tokens one by one.
     special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     special_tokens = re.compile("(" + "|".join(map(re.escape, sorted(special, key=len, reverse=True))) + ")")
     try:
@@ -134,46 +136,33 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
     return ChatTemplate(
         tokenizer,
         end=end_of_turn,
-        has_system=_has_place(tokenizer, [{"role": "system", "content": _PLACE.format(0)}, _user("Hello")]),
-        has_input=_has_place(tokenizer, [{**_user("Hello"), "input": _PLACE.format(0)}]),
+        has_system=_has_slot(tokenizer, [{"role": "system", "content": _SLOT.format(0)}, _user("Hello")]),
+        has_input=_has_slot(tokenizer, [{**_user("Hello"), "input": _SLOT.format(0)}]),
         special_tokens=special_tokens,
     )
 
 
 def encode_answers(
-    form: ChatTemplate, conversations: Sequence[Conversation], completions: Sequence[str]
+    template: ChatTemplate, conversations: Sequence[Conversation], answers: Sequence[str]
 ) -> tuple[list[array.array], list[int]]:
-    """(ids, loss_start) of each answered conversation: prompt, answer, end; prompt and answer encoded apart."""
-    prompts = form.encode(conversations)
-    answers = token_ids(form.tokenizer, completions)
-    ids = [array.array("I", [*prompt, *answer, form.end]) for prompt, answer in zip(prompts, answers, strict=True)]
+    """Return (ids, loss_start) of answered conversations: prompt, answer, end; prompt and answer encoded separately."""
+    prompts = template.encode(conversations)
+    answer_ids = token_ids(template.tokenizer, answers)
+    ids = [array.array("I", [*prompt, *one, template.end]) for prompt, one in zip(prompts, answer_ids, strict=True)]
     return ids, [len(prompt) for prompt in prompts]
 
 
 def with_length(conversation: Conversation, length: str) -> list[dict]:
-    """The conversation, whose last message asks for a short, medium or long answer."""
+    """Return the conversation with a last message that asks for a short, medium or long answer."""
     *before, last = conversation
     return [*before, {**last, "length": length}]
 
 
-def borrow_template(base: "PreTrainedTokenizerBase", tuned: "PreTrainedTokenizerBase") -> None:
-    """Give a base model's tokenizer that brings no chat template the one of the model tuned from it."""
-    base.chat_template = base.chat_template or tuned.chat_template
-
-
-def _shape(conversation: Conversation) -> tuple[tuple[str, bool, bool], ...]:
-    return tuple((message["role"], "input" in message, "length" in message) for message in conversation)
-
-
-def _user(text: str) -> dict:
-    return {"role": "user", "content": text}
-
-
 class _RefusedError(Exception):
-    """A chat template that cannot write a conversation, and why."""
+    """The reason why a chat template cannot write a conversation."""
 
 
-def _filled(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answered: bool = False) -> str:
+def _render(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answered: bool = False) -> str:
     from jinja2 import TemplateError
 
     try:
@@ -182,16 +171,30 @@ def _filled(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answer
         raise _RefusedError(str(error)) from error
 
 
-def _has_place(tokenizer: "PreTrainedTokenizerBase", messages: Conversation) -> bool:
+def _shape(conversation: Conversation) -> tuple[tuple[str, bool, bool], ...]:
+    """Return what decides the skeleton: the role of each message, and whether it has an input and a length."""
+    return tuple((message["role"], "input" in message, "length" in message) for message in conversation)
+
+
+def _fill(skeleton: list[str], conversation: Conversation) -> list[str]:
+    texts = [message.get(key, "") for message in conversation for key in ("content", "input", "length")]
+    return [_SLOTS.sub(lambda slot: texts[int(slot[1])], piece) for piece in skeleton]
+
+
+def _has_slot(tokenizer: "PreTrainedTokenizerBase", messages: Conversation) -> bool:
     try:
-        return _PLACE.format(0) in _filled(tokenizer, messages)
+        return _SLOT.format(0) in _render(tokenizer, messages)
     except _RefusedError:
         return False
 
 
 def _end_of_turn(tokenizer: "PreTrainedTokenizerBase", special_tokens: re.Pattern, end_of_text: int) -> int:
-    """The special token that the template puts behind an answer, or else end-of-text."""
-    answered = [_user("Hello"), {"role": "assistant", "content": _PLACE.format(0)}]
-    after = _filled(tokenizer, answered, answered=True).partition(_PLACE.format(0))[2]
+    """Return the id of the special token that the template writes after an answer, or else end-of-text."""
+    answered = [_user("Hello"), {"role": "assistant", "content": _SLOT.format(0)}]
+    after = _render(tokenizer, answered, answered=True).partition(_SLOT.format(0))[2]
     text, *special = special_tokens.split(after)
     return tokenizer.convert_tokens_to_ids(special[0]) if special and not text.strip() else end_of_text
+
+
+def _user(text: str) -> dict:
+    return {"role": "user", "content": text}
