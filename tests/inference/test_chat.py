@@ -1,5 +1,6 @@
 """generate.py --chat: with real processes on a terminal and behind a pipe, and its parts in this process."""
 
+import codecs
 import io
 import json
 import os
@@ -244,6 +245,8 @@ class Terminal:
         self.errors = folder / "stderr.txt"
         self.output = folder / "stdout.txt"
         self.shown = ""
+        # A read may end in the middle of a character, or between the two characters of a line end.
+        self.decode = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True).decode
         command = [sys.executable, "-c", ON_TERMINAL, sys.executable, "generate.py", "--chat", *map(str, arguments)]
         environment = {**os.environ, "TERM": "dumb", "INPUTRC": os.devnull, "PYTHONUTF8": "1"}
         with self.errors.open("wb") as errors, self.output.open("wb") as output:
@@ -275,7 +278,7 @@ class Terminal:
         while not (match := re.search(pattern, self.shown)):
             ready, _, _ = select.select([self.master], [], [], max(0, until - time.monotonic()))
             assert ready, f"{pattern!r} did not come: {self.shown[-500:]!r}; {self.errors.read_text('utf-8')}"
-            self.shown += os.read(self.master, 4096).decode().replace("\r\n", "\n")
+            self.shown += self.decode(os.read(self.master, 4096))
         before, self.shown = self.shown[: match.end()], self.shown[match.end() :]
         return before
 
