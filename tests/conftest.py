@@ -70,6 +70,15 @@ def _no_progress_bars():
 
 
 @pytest.fixture
+def hugging_face_home(tmp_path, monkeypatch):
+    """A home and a cache of the test's own."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+
+
+@pytest.fixture
 def cli(capsys):
     """Run generate.py in this process: (exit code, stdout, stderr)."""
     import generate

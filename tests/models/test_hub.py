@@ -446,7 +446,7 @@ def test_flags_that_make_no_sense_together(words, expected, capsys):
         ("models/none", "there is no model at models/none"),
         ("models/none.pt", "there is no model at models/none.pt"),
         ("ana/cat", "there is no model at ana/cat"),
-        ("empty", "is not a whole model: config.json, model.safetensors, tokenizer.json missing"),
+        ("empty", "is not a complete model: config.json, model.safetensors, tokenizer.json missing"),
         ("strange", "strange was not written by fine_tune.py: it has no run.json"),
         ("text.pt", "text.pt was not written by fine_tune.py"),
     ],

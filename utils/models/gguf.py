@@ -1,4 +1,4 @@
-"""A .gguf file as a Hugging Face model folder, converted once."""
+"""Converting a .gguf file to a Hugging Face model folder, once."""
 
 import contextlib
 import io
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def converted_folder(gguf: Path) -> Path:
-    """The folder that holds a .gguf as float32 safetensors, made once and kept in the Hugging Face cache.
+    """Return the folder in the Hugging Face cache that has the .gguf file as float32 safetensors; make it if need be.
 
-    Opening a .gguf takes 15 s of parsing; the folder opens in one, and save_pretrained accepts its model.
+    Opening a .gguf file takes 15 s; the folder opens in 1 s, and its model can be saved.
     """
     from huggingface_hub.constants import HF_HOME
 
@@ -30,15 +30,15 @@ def converted_folder(gguf: Path) -> Path:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
     except OSError as error:
         raise UserError(
-            f"cannot write into {folder.parent}: {error.strerror}", "set HF_HOME to a folder that can be written"
+            f"cannot write into {folder.parent}: {error.strerror}", "set HF_HOME to a writable folder"
         ) from error
     try:
         _convert(gguf, temporary)
         temporary.replace(folder)
-    except (OSError, ValueError, LookupError, struct.error) as error:  # what the parser meets in a damaged file
-        if not folder.is_dir():  # else another process was first
+    except (OSError, ValueError, LookupError, struct.error) as error:  # the parser's errors on a damaged file
+        if not folder.is_dir():  # otherwise another process was faster
             raise UserError(
-                f"cannot convert {gguf}: {error}", "is it a whole GGUF file, and is there space in HF_HOME?"
+                f"cannot convert {gguf}: {error}", "check that the file is complete, and that HF_HOME has space"
             ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -50,15 +50,15 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     location = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    with contextlib.redirect_stderr(io.StringIO()):  # its progress bars know no terminal
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bars ignore that there is no terminal
         tokenizer = AutoTokenizer.from_pretrained(**location)
-        quantised = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
-    config = quantised.config
+        quantized = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
+    config = quantized.config
     config.quantization_config = None
     del config.quantization_config
-    # A model that came from a .gguf refuses save_pretrained, so its weights move to a plain one.
+    # save_pretrained refuses a model from a .gguf file, so its weights are copied to a plain model.
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    plain.load_state_dict(quantised.state_dict())
-    plain.generation_config = quantised.generation_config
+    plain.load_state_dict(quantized.state_dict())
+    plain.generation_config = quantized.generation_config
     plain.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""`--model tiny`: a random GPT-2 of two blocks over bytes, made on the spot, to try a pipeline in seconds."""
+"""`--model tiny`: a random GPT-2 of two blocks over bytes, for smoke tests that take seconds."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def tiny_tokenizer() -> "PreTrainedTokenizerBase":
-    """A token a byte, and end-of-text."""
+    """Return a tokenizer with one token per byte, and end-of-text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -29,14 +29,14 @@ def tiny_tokenizer() -> "PreTrainedTokenizerBase":
 
 
 def tiny_model() -> "PreTrainedModel":
-    """A random GPT-2 of two blocks, the same at every call."""
+    """Return a random GPT-2 of two blocks, the same at every call."""
     from transformers import GPT2LMHeadModel
 
     return _seeded(GPT2LMHeadModel)
 
 
 def tiny_classifier(labels: Sequence[str]) -> "PreTrainedModel":
-    """The same blocks with a head that tells the labels apart, as random as they."""
+    """Return the same blocks with a random classification head."""
     from transformers import GPT2ForSequenceClassification
 
     numbers = {label: number for number, label in enumerate(labels)}
