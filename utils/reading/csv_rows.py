@@ -41,7 +41,7 @@ class CsvDialect:
 class DelimitedFile:
     """A file of rows with as many cells as there are columns."""
 
-    file: TextFile
+    text: TextFile
     dialect: CsvDialect | None  # None: one text per line
     header: bool  # whether the first row names the columns
     columns: list[str]  # as the file names them; "0", "1", … if it does not; "text" if it has one text per line
@@ -52,18 +52,18 @@ class DelimitedFile:
         With `report_short`, short rows are logged as a warning. Raises DataError, with the line, for a row with more
         cells than the first one, and for a quote that is not closed.
         """
-        path = self.file.path
+        path = self.text.path
         if self.dialect is None:
-            yield from ((number, [line.removesuffix("\r")]) for number, line in self.file.lines() if line.strip())
+            yield from ((number, [line.removesuffix("\r")]) for number, line in self.text.lines() if line.strip())
             return
         width, short, first_short = len(self.columns), 0, 0
-        rows = _split_rows(self.file.lines(), self.dialect, path, self.file.newline)
+        rows = _split_rows(self.text.lines(), self.dialect, path, self.text.newline)
         for number, cells in itertools.islice(rows, int(self.header), None):
             if len(cells) > width:
+                delimiter = DELIMITERS[self.dialect.delimiter]
                 raise DataError(
                     f"{path}, line {number}: {len(cells)} cells, but the first line has {width}",
-                    f"put quotes around a text that holds a {DELIMITERS[self.dialect.delimiter]}, or write the data as "
-                    "JSONL",
+                    f"put quotes around a text that holds a {delimiter}, or write the data as JSONL",
                 )
             if len(cells) < width:
                 short, first_short = short + 1, first_short or number
@@ -105,30 +105,6 @@ def recognize_dialect(file: TextFile, kind: str) -> CsvDialect | None:
     quoting = delimiter != "\t" or _quotes_enclose_tab_cells(sample, file.is_whole)
     line_end = "\r\n" if file.sample.partition("\n")[0].endswith("\r") else "\n"
     return CsvDialect(delimiter, quoting, line_end, file.encoding.has_mark)
-
-
-def iter_rows(file: TextFile, dialect: CsvDialect, *, report_short: bool = False) -> Iterator[NumberedRow]:
-    """Yield every row but blank lines, as many cells as the first row has; missing ones are "".
-
-    With `report_short`, rows that lack cells are logged as a warning. Raises DataError, with the line, for a row with
-    more cells than the first one, and for a quote that is not closed.
-    """
-    width = short = first_short = 0
-    for number, cells in _split_rows(file.lines(), dialect, file.path, file.newline):
-        width = width or len(cells)
-        if len(cells) > width:
-            raise DataError(
-                f"{file.path}, line {number}: {len(cells)} cells, but the first line has {width}",
-                f"put quotes around a text that holds a {DELIMITERS[dialect.delimiter]}, or write the data as JSONL",
-            )
-        if len(cells) < width:
-            short, first_short = short + 1, first_short or number
-            cells += [""] * (width - len(cells))
-        yield number, cells
-    if short and report_short:
-        log.warning(
-            "%s: %d rows lack cells, which are read as empty; the first is line %d", file.path, short, first_short
-        )
 
 
 def encode_rows(rows: Iterable[list[str]], dialect: CsvDialect) -> bytes:

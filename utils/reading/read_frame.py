@@ -136,7 +136,7 @@ def _read_delimited(path: str, kind: str, header: bool) -> tuple:
 
     table = open_delimited(path, kind, header)
     names = unique_names(table.columns)
-    rows, line_end = table.rows(report_short=True), "\r" if table.file.newline == "\r" else "\r\n"
+    rows, line_end = table.rows(report_short=True), "\r" if table.text.newline == "\r" else "\r\n"
     frames = []
     # Piece by piece, since pandas keeps texts in a fraction of the memory that Python's strings take.
     while piece := [cells for _, cells in itertools.islice(rows, ROWS_AT_ONCE)]:
@@ -148,7 +148,7 @@ def _read_delimited(path: str, kind: str, header: bool) -> tuple:
     frame = pd.concat(frames, ignore_index=True)
     if not table.columns[0].strip() and _is_running_index(frame.iloc[:, 0].tolist()):
         frame = frame.iloc[:, 1:]
-    return frame, str(table.file.encoding)
+    return frame, str(table.text.encoding)
 
 
 def _is_running_index(cells: list[str]) -> bool:

@@ -42,7 +42,7 @@ def open_table(path: str, header: bool = True) -> TableStream:
     count = sum(1 for _ in file.rows(report_short=True))
     if not count:
         raise DataError(f"{path} holds no rows", "check how the file was made; column names alone are not enough")
-    dialect = file.dialect or CsvDialect(byte_order_mark=file.file.encoding.has_mark)
+    dialect = file.dialect or CsvDialect(byte_order_mark=file.text.encoding.has_mark)
     return TableStream(file.columns, count, file.rows, dialect)
 
 
