@@ -4,6 +4,7 @@ python classify.py --model_path models/fine_tuned_model.pt --text "The battery d
 python classify.py --model_path models/fine_tuned_model.pt --data_path reviews.csv --output_path predictions.csv
 """
 
+import contextlib
 import itertools
 import json
 import operator
@@ -11,6 +12,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from utils import distributed
 from utils.cli import Parser, run
@@ -39,12 +42,7 @@ def build_parser() -> Parser:
     add = parser.add_argument
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
     add("--text", action="append", default=[], metavar="TEXT", help="a text to classify (repeatable)")
-    add(
-        "--data_path",
-        "--data",
-        metavar="FILE",
-        help="a CSV or TSV file of any size, or another that preprocess.py reads",
-    )
+    add("--data_path", "--data", metavar="FILE", help="a CSV or TSV file, or another one that preprocess.py reads")
     add("--output_path", type=Path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
     add("--text_column", metavar="COLUMN", help="name or number (from 0) of the column with the text (default: found)")
     add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
@@ -128,8 +126,6 @@ def classify_file(args) -> None:
     requested = RequestedColumns(args.text_column, args.label_column)
     table, columns = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
-    from tqdm import tqdm
-
     from utils.inference.classifier import classify_texts
 
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
@@ -154,8 +150,7 @@ def classify_file(args) -> None:
     if columns.label is not None:
         log_labels(counts, scores, table.columns[columns.label])
     print(class_balance_table(counts, scores), file=sys.stderr)
-    totals = {"rows": counts.rows, "without_text": counts.without_text, "truncated": counts.truncated}
-    result = {"output_path": str(path), **totals, "predicted": counts.predicted, "scores": scores}
+    result = {"output_path": str(path), **counts.summary(), "scores": scores}
     print(json.dumps(result, ensure_ascii=False) if args.json else path)
 
 
@@ -167,8 +162,9 @@ def predictions_path(data_path: str, output_path: Path | None) -> Path:
         return Path(data_path).with_name(Path(Path(data_path).name.removesuffix(".gz")).stem + ".predictions.csv")
     if output_path.suffix.lower() not in (".csv", ".tsv"):
         raise UsageError(f"--output_path {output_path} is neither .csv nor .tsv", "choose a name with one of these")
-    if Path(data_path).exists() and output_path.exists() and Path(data_path).samefile(output_path):
-        raise UsageError(f"--output_path {output_path} is the input", "choose another file; the input was not changed")
+    with contextlib.suppress(OSError):  # one of them cannot be opened, which is reported elsewhere
+        if Path(data_path).samefile(output_path):
+            raise UsageError(f"--output_path {output_path} is the input", "choose another file; this one is unchanged")
     return output_path
 
 

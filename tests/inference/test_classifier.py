@@ -12,7 +12,7 @@ from small_models import END, changed, random_model, tiny_tokenizer, weights_of
 
 import generate
 from utils.errors import UserError
-from utils.inference.classifier import classify_texts, decide_labels, open_classifier, softmax
+from utils.inference.classifier import classify_texts, decide_labels, open_classifier
 from utils.models import checkpoint
 from utils.text.cleaning import Cleaning
 
@@ -117,11 +117,6 @@ def test_decisions():
     assert decide_labels(rows, ["no", "yes"], 0.35) == ["yes", "no", None, "yes"]
     rows = numpy.array([[0.2, 0.5, 0.3], [0.5, 0.1, 0.4]])
     assert decide_labels(rows, LABELS, None) == ["neutral", "neg"]
-
-
-def test_softmax_of_large_and_missing_logits():
-    found = softmax(numpy.array([[1000.0, 1000.0], [-1000.0, 1000.0], [numpy.nan, numpy.nan]]))
-    numpy.testing.assert_array_equal(found, [[0.5, 0.5], [0.0, 1.0], [numpy.nan, numpy.nan]])
 
 
 def test_a_model_that_writes_is_refused(tmp_path):

@@ -88,6 +88,7 @@ def classify_texts(
 ) -> Predictions:
     """Clean, encode, truncate and classify texts. `progress` names a bar on stderr (on a terminal only)."""
     import numpy
+    from scipy.special import softmax
 
     cleaned = [clean(text or "", classifier.cleaning) for text in texts]
     present = [number for number, text in enumerate(cleaned) if text]
@@ -100,7 +101,7 @@ def classify_texts(
         logits[present] = classifier_logits(
             classifier.model, classifier.tokenizer, rows, bfloat16=bfloat16, progress=progress
         )
-    probabilities = softmax(logits / classifier.temperature)
+    probabilities = softmax(logits / classifier.temperature, axis=1)
     return Predictions(
         probabilities=probabilities,
         labels=decide_labels(probabilities, classifier.labels, classifier.threshold),
@@ -121,14 +122,6 @@ def classifier_logits(
 
     pad_id, labels = padding_id(tokenizer), model.config.num_labels
     return last_token_outputs(model, rows, pad_id, labels, bfloat16=bfloat16, progress=progress)
-
-
-def softmax(logits: "numpy.ndarray") -> "numpy.ndarray":
-    """Return the probabilities of each row of logits; a row of nan stays nan."""
-    import numpy
-
-    powers = numpy.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def decide_labels(probabilities: "numpy.ndarray", labels: Sequence[str], threshold: float | None) -> list[str | None]:

@@ -41,6 +41,11 @@ class PredictionCounts:
             if label is not None and prediction is not None:
                 self._pairs[label, prediction] += 1
 
+    def summary(self) -> dict:
+        """Return the numbers of rows: all, without text, with a truncated text, and by prediction."""
+        numbers = {"rows": self.rows, "without_text": self.without_text, "truncated": self.truncated}
+        return {**numbers, "predicted": self.predicted}
+
     def scores(self, mostly_unknown: bool = True) -> dict | None:
         """Return accuracy, macro F1 and the scores of each label that occurs; None where no row has a known label.
 

@@ -80,7 +80,7 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
         help=f"default: {defaults.max_new_tokens}, or {ANSWER_MAX_NEW_TOKENS} for an answer",
     )
     add("--min_new_tokens", type=non_negative_int, metavar="N", help=f"default: {defaults.min_new_tokens}")
-    add("--temperature", type=non_negative_float, help=f"default: {defaults.temperature}")
+    add("--temperature", type=non_negative_float, metavar="T", help=f"default: {defaults.temperature}")
     add("--top_k", type=non_negative_int, metavar="K", help=f"0: all tokens (default: {defaults.top_k})")
     add("--top_p", type=fraction, metavar="P", help=f"1: all tokens (default: {defaults.top_p})")
     add(
@@ -89,7 +89,12 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="drop tokens whose probability is below P times the highest one (default: 0)",
     )
-    add("--repetition_penalty", type=positive_float, help=f"1: none (default: {defaults.repetition_penalty})")
+    add(
+        "--repetition_penalty",
+        type=positive_float,
+        metavar="P",
+        help=f"1: none (default: {defaults.repetition_penalty})",
+    )
     add(
         "--no_repeat_ngram_size",
         type=non_negative_int,
@@ -100,7 +105,7 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     add("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
     add("--greedy", action="store_true", help="always take the most likely token instead of sampling")
     add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
-    add("--seed", type=non_negative_int, default=defaults.seed, help="default: %(default)s")
+    add("--seed", type=non_negative_int, metavar="N", default=defaults.seed, help="default: %(default)s")
 
 
 def sampling_from_flags(args: argparse.Namespace, answers: bool) -> Sampling:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
-from utils.inference.classifier import classifier_logits, softmax
+from utils.inference.classifier import classifier_logits
 from utils.models.checkpoint import Trained
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def calibrate(
     elif threshold != "auto":
         cut = float(threshold)
     else:
-        cut = fit_threshold(softmax(logits / temperature), labels, seed) if labels else 0.5
+        cut = fit_threshold(softmax(logits / temperature, axis=1), labels, seed) if labels else 0.5
     log.info("fitted on validation: temperature %.3f%s", temperature, "" if cut is None else f", threshold {cut:.3f}")
     return {"temperature": temperature, "threshold": cut}
 
