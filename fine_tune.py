@@ -87,6 +87,9 @@ def fine_tune_gpt2(
     It is pushed to the Hub if `hub_model_name` is given. `options` are aliases (a list of languages), emoji_target and
     split_by as for preprocess.py, and the flags of this script (`epochs=3`, `save_steps=100`, `overwrite=True`, …).
     The folder also gets the processed table, for evaluate_model.py. UserError if an option or the data is wrong.
+
+    Progress goes to stderr, and to the logger "utils" at level INFO. Training sets the seeds of Python's, NumPy's and
+    PyTorch's random numbers; nothing else in the process changes.
     """
     from utils.preprocessing.filters import Filters
     from utils.preprocessing.pipeline import PipelineSettings, process_emoji
