@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from utils.tasks.base import Task
 
 DEFAULT_TASK = "tweets"
+DEFAULT_LIMIT = 10_000  # posts
+DEFAULT_RETRIES = 5
 SCRAPE_FLAGS = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
 log = logging.getLogger("utils.preprocess")
@@ -66,10 +68,14 @@ def build_parser() -> Parser:
         "twitter-search WORDS, … (an unknown SOURCE lists all of them)",
     )
     add("--scrape_only", action="store_true", help="collect posts and stop")
-    add("--limit", type=positive_int, help="number of posts to collect in total (default: 10000)")
+    add("--limit", type=positive_int, help=f"number of posts to collect in total (default: {DEFAULT_LIMIT})")
     add("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) or later")
     add("--until", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
-    add("--retries", type=non_negative_int, help="number of retries in a row before giving up (default: 5)")
+    add(
+        "--retries",
+        type=non_negative_int,
+        help=f"number of retries in a row before giving up (default: {DEFAULT_RETRIES})",
+    )
     add("--text_column", help="name or number of the column that holds the text (default: recognized by name)")
     add("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 if installed, else gpt2)")
@@ -167,8 +173,8 @@ def collect(args) -> dict:
     source, target = args.scrape
     query = validate_query(Query(source, target, args.since, args.until, args.lang))
     path = Path(args.data_path[0])
-    retries = 5 if args.retries is None else args.retries
-    posts = collect_posts(query, path, limit=args.limit or 10_000, retries=retries)
+    retries = DEFAULT_RETRIES if args.retries is None else args.retries
+    posts = collect_posts(query, path, limit=args.limit or DEFAULT_LIMIT, retries=retries)
     return {"data_path": str(path), "posts": posts}
 
 

@@ -67,6 +67,16 @@ def test_cleaning_is_that_of_the_task_unless_flags_say_otherwise():
     assert cleaning == dataclasses.replace(TASKS["reviews"].cleaning, case="lower")
 
 
+def test_the_help_shows_the_defaults_of_the_tasks(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--emoji {remove,keep} default: remove for tweets; keep for reviews" in shown
+    assert "--case {keep,lower} default: keep --num" in shown
+    assert "in words (default: 6 for tweets; 1 for reviews and alpaca and emoji)" in shown
+    assert "in words (default: 30 for tweets; no limit for reviews and alpaca and emoji)" in shown
+
+
 def test_languages_of_aliases():
     assert aliases_from(parse()) == []
     assert aliases_from(parse("--aliases", "FR, en,fr")) == ["fr", "en"]

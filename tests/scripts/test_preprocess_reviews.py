@@ -59,7 +59,7 @@ def refused(call, tmp_path):
     return failing
 
 
-def labelled(processed):
+def labels_of(processed):
     """Text → label of all three splits."""
     return {
         text: label
@@ -89,7 +89,7 @@ def test_the_sample_reviews(made):
         name: {"negative": number, "positive": number} for name, number in each.items()
     }
 
-    found = labelled(data)
+    found = labels_of(data)
     assert len(found) == 64
     assert found["👍👍👍"] == "positive"
     assert found["Best noodles in town, and the owner remembers your name 😊"] == "positive"
@@ -126,7 +126,7 @@ def test_the_report_has_the_labels(call):
 def test_no_length_limit_by_default(made):
     long = " ".join(WORDS * 3000)
     content = table(["text", "label"], [*rows_of("0", "1"), (long, "1"), ("ok", "0")])
-    assert {long, "ok"} < labelled(made("a.csv", content)).keys()
+    assert {long, "ok"} < labels_of(made("a.csv", content)).keys()
     data = made("a.csv", content, "--min_words", 2, "--max_words", 100)
     assert data.audit["dropped"] == {"too short": 1, "too long": 1}
 
@@ -156,14 +156,14 @@ def test_every_class_is_in_every_split_however_rare(made):
 )
 def test_columns_are_recognized_by_name(made, header):
     rows = rows_of("no", "yes")
-    assert labelled(made("a.csv", table(header, rows))) == dict(rows)
+    assert labels_of(made("a.csv", table(header, rows))) == dict(rows)
 
 
 @pytest.mark.parametrize("wanted", [("said", "kind"), ("1", "3"), ("SAID", "3")])
 def test_columns_are_chosen_by_name_or_number(made, wanted):
     rows = rows_of("0", "1")
     content = table(["text", "said", "label", "kind"], [("x", text, "y", label) for text, label in rows])
-    assert labelled(made("a.csv", content, "--text_column", wanted[0], "--label_column", wanted[1])) == dict(rows)
+    assert labels_of(made("a.csv", content, "--text_column", wanted[0], "--label_column", wanted[1])) == dict(rows)
 
 
 @pytest.mark.parametrize("name", ["uci.txt", "uci.tsv"])
@@ -175,7 +175,7 @@ def test_headerless_text_tab_label(made, name, words):
     rows[9] = ('he said "no" ' + rows[9][0], "1")
     data = made(name, "".join(f"{text}  \t{label}\n" for text, label in rows), *words)
     assert data.audit["rows_read"] == 20
-    assert labelled(data) == {text.replace("\u0085", " "): label for text, label in rows}
+    assert labels_of(data) == {text.replace("\u0085", " "): label for text, label in rows}
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,14 @@ def test_headerless_text_tab_label(made, name, words):
 def test_headerless_label_first(call, made, words):
     rows = rows_of("mauvais", "bon")
     content = "".join(f"{label}\t{text}\n" for text, label in rows)
-    assert labelled(made("a.tsv", content, *words)) == dict(rows)
+    assert labels_of(made("a.tsv", content, *words)) == dict(rows)
     said = "the first line names no known column" in call("a.tsv", content, *words)[2]
     assert said == ("--no_header" not in words)
 
 
 def test_headerless_csv_with_more_columns(made):
     rows = [(label, f"{number:05}", "NO_QUERY", text) for number, (text, label) in enumerate(rows_of("0", "4"))]
-    assert labelled(made("a.csv", table(None, rows))) == {text: label for label, _, _, text in rows}
+    assert labels_of(made("a.csv", table(None, rows))) == {text: label for label, _, _, text in rows}
 
 
 def test_unknown_column_names_are_not_data(refused):
@@ -216,19 +216,19 @@ def test_json_lines(made):
     content = "".join(json.dumps({"review_text": text, "stars": stars}) + "\n" for text, stars in rows)
     data = made("a.jsonl", content)
     assert data.recipe["labels"] == ["1", "5"]
-    assert labelled(data) == {text: str(int(stars)) for text, stars in rows}
+    assert labels_of(data) == {text: str(int(stars)) for text, stars in rows}
 
 
 def test_tweets_with_sentiments(made):
     rows = [(f"@airline {text}", label, "") for text, label in rows_of("negative", "neutral", "positive")]
     rows[4] = ("RT @airline: " + rows[4][0].removeprefix("@airline "), rows[4][1], "")
     plain = {sentence(number): label for number, (_, label, _) in enumerate(rows)}
-    assert labelled(made("a.csv", table(["text", "airline_sentiment", "x"], rows))) == plain
+    assert labels_of(made("a.csv", table(["text", "airline_sentiment", "x"], rows))) == plain
     rows[5] = (rows[5][0], rows[5][1], "12345")
     content = table(["text", "airline_sentiment", "in_reply_to_status_id"], rows)
     data = made("a.csv", content)
     assert data.audit["dropped"] == {"reply": 1}
-    assert labelled(made("a.csv", content, "--keep_replies")) == plain
+    assert labels_of(made("a.csv", content, "--keep_replies")) == plain
 
 
 # Labels ---------------------------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_stars_become_classes(made, call):
     data = made("a.csv", content, "--label_map", "1-2=0,4-5=1")
     assert data.audit["dropped"] == {"label not in the map": 10}
     assert (data.recipe["labels"], data.recipe["label_map"]) == (["0", "1"], "1-2=0,4-5=1")
-    assert labelled(data) == {text: str(int(stars > "3")) for text, stars in rows if stars != "3.0"}
+    assert labels_of(data) == {text: str(int(stars > "3")) for text, stars in rows if stars != "3.0"}
     assert "does not name" in call("a.csv", content, "--label_map", "1=0,5=1")[2]
 
 
@@ -263,11 +263,11 @@ def test_conflicting_labels_and_duplicates(made):
     data = made("a.csv", content)
     assert data.audit["dropped"] == dropped
     # One word can make the difference: a near duplicate with another label is a text of its own.
-    assert labelled(data) == {**dict(rows_of("0", "1")), sentence(2) + " ok": "1"}
+    assert labels_of(data) == {**dict(rows_of("0", "1")), sentence(2) + " ok": "1"}
     data = made("a.csv", content, "--keep_conflicts")
     assert data.audit["dropped"] == {**dropped, "conflicting labels": 3, "exact duplicate": 2}
-    assert labelled(data)[text] == "1"
-    assert "tie" not in labelled(data)
+    assert labels_of(data)[text] == "1"
+    assert "tie" not in labels_of(data)
 
 
 def test_threads_stay_together_with_labels(made):
@@ -314,7 +314,7 @@ def test_scores_are_not_classes_but_ranges_of_them_are(refused, made):
     assert "scores, not classes" in problem
     label_map = hint.partition('"')[2].rstrip('"')
     data = made("a.csv", table(["text", "score"], rows), "--label_map", label_map)
-    assert labelled(data) == {
+    assert labels_of(data) == {
         text: "positive" if float(score) >= 0.5 else "negative" for text, score in rows if not 0.49 < float(score) < 0.5
     }
 

@@ -89,7 +89,7 @@ def _add_instructions(parser: Parser) -> None:
         "--template",
         choices=list(TEMPLATES),
         help="how prompts are written: stanford (Alpaca's), plain (Instruction:/Input:/Response:) or chat (the base "
-        "model's own chat template) (default: stanford)",
+        f"model's own chat template) (default: {TASKS['alpaca'].template})",
     )
     add("--multi_turn", action="store_true", help="learn every answer of a chat instead of only the first")
     add(
@@ -122,7 +122,8 @@ def _add_emoji(parser: Parser) -> None:
 def _add_cleaning(parser: Parser) -> None:
     add = _group(parser, "cleaning", "num_proc").add_argument
     for name, choices in CHOICES.items():
-        add(f"--{name}", choices=choices, help=f"default: {getattr(Cleaning(), name)}")
+        defaults = {task.name: getattr(task.cleaning, name) for task in TASKS.values() if task.cleaning}
+        add(f"--{name}", choices=choices, help=f"default: {_by_task(defaults)}")
     add("--num_proc", type=positive_int, metavar="N", help="number of processes that clean texts (default: 1)")
     add("--keep_replies", action="store_true", help="keep replies to other posts")
     add("--keep_retweets", action="store_true", help="keep retweets and boosts")
@@ -133,9 +134,10 @@ def _add_cleaning(parser: Parser) -> None:
 def _add_filters(parser: Parser) -> None:
     add = parser.add_argument_group("which rows are kept").add_argument
     add("--lang", help="collect and keep only this language, according to the site or the file")
-    length = "text, answer or description to keep, in words (default: the task's)"
-    add("--min_words", type=non_negative_int, metavar="N", help=f"shortest {length}")
-    add("--max_words", type=positive_int, metavar="N", help=f"longest {length}")
+    for name, type_, extreme in (("min_words", non_negative_int, "shortest"), ("max_words", positive_int, "longest")):
+        defaults = _by_task({task.name: getattr(task, name) or "no limit" for task in TASKS.values()})
+        words = "text, answer or description to keep, in words"
+        add(f"--{name}", type=type_, metavar="N", help=f"{extreme} {words} (default: {defaults})")
     add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
     add("--sample", type=fraction, help="keep a random fraction of the remaining rows, e.g. 0.1")
     add("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")
@@ -148,6 +150,14 @@ def _group(parser: Parser, title: str, flag: str):
 
 def _kinds_with(flag: str) -> list[Kind]:
     return [kind for kind in KINDS.values() if flag in kind.preprocess_flags]
+
+
+def _by_task(defaults: dict[str, object]) -> str:
+    """Return a default for the help: one value if all tasks share it, otherwise that of every task."""
+    values = list(dict.fromkeys(defaults.values()))
+    if len(values) == 1:
+        return str(values[0])
+    return "; ".join(f"{value} for {' and '.join(n for n in defaults if defaults[n] == value)}" for value in values)
 
 
 def _tasks_of(*kinds: Kind) -> str:
