@@ -1,4 +1,4 @@
-"""What the tests share: no hub, logging that ends with each test, a small processed pickle, runs of preprocess.py."""
+"""Fixtures for all tests: no Hub, logging restored after each test, a small processed pickle, runs of the scripts."""
 
 import logging
 import os
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from running import assert_one_error, run_script
 
-# Set here and not in a fixture, since huggingface_hub reads it once, when it is imported.
+# Set here and not in a fixture, since huggingface_hub reads it when it is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
 
 @pytest.fixture(autouse=True)
-def _logging_ends_with_the_test():
-    """`run` replaces the root handlers by one on the stderr of that test, which is closed after it."""
+def _logging_restored():
+    """`run` replaces the root handlers by one for the stderr of the test, which is closed afterwards."""
     root, ours = logging.getLogger(), logging.getLogger("utils")
     handlers, level, our_level = root.handlers[:], root.level, ours.level
     yield
@@ -26,7 +26,7 @@ def _logging_ends_with_the_test():
 
 @pytest.fixture(scope="session")
 def processed(tmp_path_factory) -> Path:
-    """A processed pickle of the sample tweets, encoded for `tiny`: some fifty rows."""
+    """The path of a processed pickle of the sample tweets, encoded for `tiny`: about fifty rows."""
     import preprocess
 
     path = tmp_path_factory.mktemp("processed") / "tweets.pkl"
@@ -36,7 +36,7 @@ def processed(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def made(call, tmp_path):
-    """What a successful run of preprocess.py wrote; `call` is the test file's own, and writes out/made.pkl."""
+    """Run `call`, a fixture of the test file that writes out/made.pkl, and return the processed data."""
     from utils.processed import load_processed
 
     def making(*arguments, **options):
@@ -49,7 +49,7 @@ def made(call, tmp_path):
 
 @pytest.fixture
 def refused(call, tmp_path):
-    """The hint of a run of `call` that fails with this exit code and these words, and writes nothing."""
+    """Run `call`, which must fail with this exit code and these words and write nothing; return the hint."""
 
     def failing(expected_code, words, *arguments, **options):
         code, out, err = call(*arguments, **options)
@@ -71,7 +71,7 @@ def _no_progress_bars():
 
 @pytest.fixture
 def hugging_face_home(tmp_path, monkeypatch):
-    """A home and a cache of the test's own."""
+    """Give the test its own Hugging Face home and cache."""
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HOME", str(tmp_path / "home"))
@@ -80,7 +80,7 @@ def hugging_face_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cli(capsys):
-    """Run generate.py in this process: (exit code, stdout, stderr)."""
+    """Run generate.py in this process; return (exit code, stdout, stderr)."""
     import generate
 
     capsys.readouterr()

@@ -179,7 +179,7 @@ def in_both_ways(folder: Path, capsys, *runs: list) -> list[tuple[tuple[int, str
     outputs = folder / "outputs"
     outputs.mkdir()
     renamed = [[HALF.get(word, word.replace("ONE", "TWO")) for word in words] for words in runs]
-    result = two(TESTS / "in_turn.py", outputs, json.dumps(renamed))
+    result = two(TESTS / "scripts_in_sequence.py", outputs, json.dumps(renamed))
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout == ""
     found = (json.loads((outputs / f"{number}.json").read_text()) for number in range(len(runs)))
@@ -275,7 +275,7 @@ def test_what_all_processes_find_wrong_is_said_once():
 
 @pytest.mark.parametrize("loud", [0, 1])
 def test_what_one_process_finds_wrong_ends_all(loud):
-    result = two(TESTS / "one_alone.py", LOUD=str(loud))
+    result = two(TESTS / "error_in_one_process.py", LOUD=str(loud))
     assert (result.returncode, result.stdout) == (1, "started 0\n")
     errors = [line for line in result.stderr.splitlines() if line.startswith(("error: ", "hint: "))]
     assert_one_error("\n".join(errors), "row 3 has no text")

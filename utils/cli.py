@@ -136,8 +136,8 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
 
 
 def print_error(problem: str, hint: str) -> None:
-    """Print the two lines of a user's error on stderr."""
-    print(f"error: {_one_line(problem)}\nhint: {_one_line(hint)}", file=sys.stderr)
+    """Print a user's error on stderr, in one line for the problem and one for the hint."""
+    print(f"error: {' '.join(problem.split())}\nhint: {' '.join(hint.split())}", file=sys.stderr)
 
 
 def _set_up_process() -> None:
@@ -164,29 +164,27 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, NEVER)
 
 
-def positive_int(text: str) -> int:
-    """Argument type: a whole number of at least 1."""
-    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+def _number(kind: type, accepts: Callable, expected: str) -> Callable[[str], int | float]:
+    """Return an argument type for a number that `accepts` returns true for."""
+
+    def parse(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not accepts(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+        return value
+
+    return parse
 
 
-def non_negative_int(text: str) -> int:
-    """Argument type: a whole number of at least 0."""
-    return _number(text, int, lambda value: value >= 0, "a whole number of at least 0")
-
-
-def positive_float(text: str) -> float:
-    """Argument type: a finite number above 0."""
-    return _number(text, float, lambda value: 0 < value < float("inf"), "a number above 0")
-
-
-def non_negative_float(text: str) -> float:
-    """Argument type: a finite number of at least 0."""
-    return _number(text, float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
-
-
-def fraction(text: str) -> float:
-    """Argument type: a number above 0 and at most 1."""
-    return _number(text, float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+# Argument types. "inf" and "nan" are refused.
+positive_int = _number(int, lambda value: value >= 1, "a whole number of at least 1")
+non_negative_int = _number(int, lambda value: value >= 0, "a whole number of at least 0")
+positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
+non_negative_float = _number(float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
+fraction = _number(float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
 
 
 def iso_date(text: str) -> datetime.date:
@@ -195,16 +193,6 @@ def iso_date(text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date, expected YYYY-MM-DD") from None
-
-
-def _number(text, kind, accepts, expected):
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not accepts(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
-    return value
 
 
 def _read_config(path: Path) -> dict:
@@ -236,7 +224,3 @@ def _flag_arguments(source: str, flag: str, action: argparse.Action, value: obje
     if one_flag_for_all and values:
         return [flag, *map(str, values)]
     return [f"{flag}={item}" for item in values]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

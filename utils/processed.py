@@ -14,6 +14,7 @@ from utils.files import atomic_write
 PROCESSED_FORMAT = "small-text-fine-tuning/processed"
 PROCESSED_VERSION = 2
 SPLITS = ("train", "validation", "test")
+FIELDS = ("recipe", "audit", "sources", "tokenizer")
 COLUMNS = ("prompt", "completion", "label", "group", "loss_start")
 
 
@@ -60,10 +61,7 @@ def save_processed(path: Path, processed: Processed) -> None:
     payload = {
         "format": PROCESSED_FORMAT,
         "version": PROCESSED_VERSION,
-        "recipe": processed.recipe,
-        "audit": processed.audit,
-        "sources": processed.sources,
-        "tokenizer": processed.tokenizer,
+        **{name: getattr(processed, name) for name in FIELDS},
         "splits": {name: _pack(split) for name, split in processed.splits.items()},
     }
     with atomic_write(path) as file:
@@ -90,13 +88,8 @@ def load_processed(path: Path) -> Processed:
     if payload.get("version") != PROCESSED_VERSION:
         raise DataError(f"{path} has format version {payload.get('version')}, expected {PROCESSED_VERSION}", hint)
     try:
-        return Processed(
-            recipe=payload["recipe"],
-            audit=payload["audit"],
-            sources=payload["sources"],
-            tokenizer=payload["tokenizer"],
-            splits={name: _unpack(payload["splits"][name]) for name in SPLITS},
-        )
+        splits = {name: _unpack(payload["splits"][name]) for name in SPLITS}
+        return Processed(**{name: payload[name] for name in FIELDS}, splits=splits)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error!r}", hint) from error
 
@@ -134,9 +127,7 @@ def _unpack(columns: dict) -> Split:
     lists = {name: columns[name] for name in COLUMNS}
     metadata = dict(columns["facts"])
     lengths: Sequence[int] = columns["lengths"]
-    if sum(lengths) != len(flat) or any(
-        len(values) != len(lengths) for values in (*lists.values(), *metadata.values())
-    ):
+    if sum(lengths) != len(flat) or {*map(len, (*lists.values(), *metadata.values()))} != {len(lengths)}:
         raise ValueError("columns of different lengths")
     start, ids = 0, []
     for length in lengths:

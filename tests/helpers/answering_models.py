@@ -1,4 +1,4 @@
-"""What the tests of answers share: random models of `tiny`'s shape that follow instructions, says their run.json."""
+"""Random models of the shape of `tiny` that follow instructions, according to their run.json."""
 
 from pathlib import Path
 
@@ -31,9 +31,9 @@ CHAT_TEMPLATE = (
 def save_model(
     path: Path, chat_template: str | None = "stanford", *, ends: bool = False, context: int = 8192, **recipe
 ) -> Path:
-    """Save a model that writes small letters: for ever, or with `ends` until its one chance in 27 comes.
+    """Save a model that generates small letters: without end, or with `ends` until end-of-text (1 chance in 27).
 
-    `chat_template` is a name of TEMPLATES, a Jinja template, or None; a run without a kind is a base model's.
+    `chat_template` is a name of TEMPLATES, a Jinja template, or None. With `kind=None` it is a base model.
     """
     tokenizer = load_tokenizer(resolve("tiny"))
     if chat_template in TEMPLATES:
@@ -60,7 +60,7 @@ def save_model(
 
 
 def answer_to(path: Path, conversation: list[dict], seed: int = 42, max_new_tokens: int = 6) -> str:
-    """What the model in the folder answers, without generate.py, with the settings that answers have."""
+    """Return the answer of the model in the folder, without generate.py, with the default settings of answers."""
     trained = checkpoint.load(str(path))
     form = open_chat_template(trained.tokenizer)
     sampling = Sampling(max_new_tokens=max_new_tokens, seed=seed, no_repeat_ngram_size=4)

@@ -1,4 +1,4 @@
-"""A model whose next token is as written down."""
+"""A model whose next token depends on the last one only, as a dict says."""
 
 import math
 
@@ -9,9 +9,9 @@ from utils.models.tokenization import token_ids
 
 
 def bigram_model(tokenizer, following):
-    """A model whose logits after the token `a` are `following[a]`, a dict, and -30 for the tokens not in it.
+    """Return a model whose logits after token `a` are `following[a]` (token → logit), and -30 for other tokens.
 
-    A token is its text, its id, or None for end-of-text.
+    A token is given by its text or its id; None is end-of-text.
     """
     vocabulary = len(tokenizer)
     width = 2 * math.ceil(vocabulary / 2)

@@ -1,4 +1,4 @@
-"""What the tests of emoji share: a table of emoji, its processed pickle, and a tiny model that learns it by heart."""
+"""A table of emoji, its processed data, and a small model that has memorized it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def targets(target: str = "emoji") -> list[list]:
 
 
 def split_of(rows: list[tuple], target: str, tokenizer) -> Split:
-    """The split of rows (description, emoji, group, concept)."""
+    """Return the split of rows (description, emoji, group, concept)."""
     prompts, completions = [row[0] for row in rows], [target_of(row[1], target) for row in rows]
     ids, loss_start = encode(tokenizer, [apply_template(TEMPLATE, prompt) for prompt in prompts], completions)
     return Split(
@@ -65,7 +65,7 @@ def split_of(rows: list[tuple], target: str, tokenizer) -> Split:
 
 
 def emoji_data(target: str = "emoji", split_by: str = "description", test: list[tuple] | None = None):
-    """What preprocess.py --task emoji would hand on, encoded for `tiny`."""
+    """Return the output of preprocess.py --task emoji, encoded for `tiny`."""
     tokenizer = tiny_tokenizer()
     train = [(text, *facts) for *facts, known, _ in TABLE for text in known]
     if test is None:
@@ -104,13 +104,13 @@ def run_record(target: str = "emoji", data_path: Path | None = None, **changes) 
 
 
 def trained(target: str = "emoji", kind: str = "gpt2", seed: int = 0, **changes) -> checkpoint.Trained:
-    """A random model that says it writes emoji."""
+    """Return a random model that writes emoji, according to its run record."""
     model = random_model(kind, seed=seed, max_position_embeddings=CONTEXT)
     return checkpoint.Trained(model, tiny_tokenizer(), run_record(target, **changes))
 
 
 def taught(data: Processed, steps: int = 60) -> torch.nn.Module:
-    """A model that has learnt the train split by heart; without dropout, always the same one."""
+    """Return a model that has memorized the train split; without dropout, so it is always the same."""
     split = data.splits["train"]
     model = random_model("gpt2", seed=2, max_position_embeddings=CONTEXT)
     batch = collate_texts(
@@ -125,7 +125,7 @@ def taught(data: Processed, steps: int = 60) -> torch.nn.Module:
 
 
 def save(path: Path, model: checkpoint.Trained) -> Path:
-    """Save the model; one with an empty run has no run.json, like a base model from elsewhere."""
+    """Save the model; one with an empty run gets no run.json, like a base model."""
     checkpoint.save(path, model, "", "")
     if not model.run and path.suffix != ".pt":
         (path / checkpoint.RUN_FILE).unlink()

@@ -1,4 +1,4 @@
-"""Running a script's main as the shell would, and what every user's mistake must look like."""
+"""Running a script's main as the shell would, and checking the two lines of an error."""
 
 import json
 
@@ -9,7 +9,7 @@ from utils.errors import UserError
 
 
 def run_script(main, *words: object) -> int:
-    """The exit code that the shell would see."""
+    """Return the exit code that the shell would see."""
     try:
         return run(lambda: main([str(word) for word in words]))
     except SystemExit as end:  # what argparse finds wrong
@@ -17,8 +17,7 @@ def run_script(main, *words: object) -> int:
 
 
 def assert_one_error(err: str, *words: str) -> str:
-    """Assert that stderr ends as every user's mistake ends: one error line with these words, one hint line and no
-    traceback. Return the hint."""
+    """Assert that stderr has one error line with these words, one hint line and no traceback; return the hint line."""
     lines = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
     assert "Traceback" not in err
     assert [line.partition(":")[0] for line in lines] == ["error", "hint"], err
@@ -27,7 +26,7 @@ def assert_one_error(err: str, *words: str) -> str:
 
 
 def json_of(result) -> list[dict]:
-    """The records of a run that went well and said nothing else."""
+    """Return the records of a successful run that printed nothing else."""
     code, out, err = result
     assert (code, err) == (0, "")
     return [json.loads(line) for line in out.splitlines()]

@@ -1,4 +1,4 @@
-"""Random base models of every family that classifies, and labelled data by hand."""
+"""Random base models of every family that can classify, and processed data of given labeled texts."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +29,7 @@ VOCABULARY = 256 + len(SPECIAL)
 
 
 def encoder_tokenizer() -> PreTrainedTokenizerFast:
-    """A token a byte, as `tiny` has it, with BERT's special tokens; it has no end-of-text."""
+    """Return a tokenizer with one token per byte, like `tiny`, but BERT's special tokens and no end-of-text."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: number for number, token in enumerate([*SPECIAL, *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -106,7 +106,7 @@ BAD = ["bad", "awful", "horrid", "poor work", "so bad", "really awful"]
 
 
 def opinions(number: int, first: int = 0) -> list[tuple[str, str]]:
-    """Texts whose label one word decides, half of them of each."""
+    """Return texts whose label depends on one word, half of them with each label."""
     pairs = []
     for index in range(first, first + number):
         words, label = (GOOD, "pos") if index % 2 else (BAD, "neg")

@@ -1,4 +1,4 @@
-"""What the training tests share: random models that train in a moment, data by hand, and what users get to see."""
+"""Small random models that train in a moment, processed data of given texts, and comparison of weights."""
 
 from dataclasses import asdict
 
@@ -19,7 +19,7 @@ from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.processed import SPLITS, Processed, Split
 from utils.text.cleaning import Cleaning
 
-END = 256  # end-of-text of `tiny`, whose vocabulary these models share: a token a byte
+END = 256  # end-of-text of `tiny`, whose vocabulary these models share: one token per byte
 BLOCKS = 3
 SHAPE = {"vocab_size": END + 1, "bos_token_id": END, "eos_token_id": END, "pad_token_id": END}
 MODEL_FILES = {
@@ -55,9 +55,9 @@ MAKERS = {"gpt2": _gpt2, "llama": _llama, "opt": _opt, "gpt_neox": _gpt_neox}
 
 
 def random_model(kind: str, seed: int = 0, **options) -> torch.nn.Module:
-    """A causal language model of three blocks in eval mode; the options go into its configuration.
+    """Return a causal language model of three blocks in eval mode; the options go into its configuration.
 
-    The weights are ten times as large as usual, so that every one of them shows in the logits.
+    The weights are ten times as large as usual, so that each of them changes the logits noticeably.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -65,12 +65,12 @@ def random_model(kind: str, seed: int = 0, **options) -> torch.nn.Module:
 
 
 def tiny_tokenizer():
-    """The tokenizer of the built-in model: a token a byte."""
+    """Return the tokenizer of `tiny`: one token per byte."""
     return load_tokenizer(resolve("tiny"))
 
 
 def processed_data(**texts: list[str]) -> Processed:
-    """What preprocess.py would hand on: the texts of each split, encoded for `tiny`."""
+    """Return the output of preprocess.py for these texts of each split, encoded for `tiny`."""
     tokenizer = tiny_tokenizer()
     splits = {}
     for name in SPLITS:
@@ -96,11 +96,11 @@ def processed_data(**texts: list[str]) -> Processed:
 
 
 def weights_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of every parameter, by its name."""
+    """Return a copy of every parameter, by name."""
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
 def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
-    """The names of the parameters that are not the same to the last bit."""
+    """Return the names of the parameters that differ in any bit."""
     assert before.keys() == after.keys()
     return {name for name in before if not torch.equal(before[name], after[name])}

@@ -13,6 +13,7 @@ from utils.errors import UserError
 from utils.files import atomic_write, check_writable, default_file_mode
 from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
 from utils.models.tokenization import context_length, padding_id
+from utils.tasks.kinds import CLASSIFY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -136,28 +137,24 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
     path = path.resolve()  # replaces the target of a link, not the link
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}", "choose another --output_path") from error
-    try:
-        trained.model.save_pretrained(folder)
-        trained.tokenizer.save_pretrained(folder)
-        (folder / RUN_FILE).write_text(json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        (folder / LOG_FILE).write_text(log, encoding="utf-8")
-        (folder / CARD_FILE).write_text(card, encoding="utf-8")
-        for file in folder.iterdir():
-            file.chmod(default_file_mode())  # safetensors makes its files readable by their owner only
-        if path.suffix == ".pt":
-            _pack(folder, path)
-        else:
-            _replace_folder(folder, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True) as name:
+            folder = Path(name) / "model"
+            trained.model.save_pretrained(folder)
+            trained.tokenizer.save_pretrained(folder)
+            run = json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n"
+            for file_name, text in {RUN_FILE: run, LOG_FILE: log, CARD_FILE: card}.items():
+                (folder / file_name).write_text(text, encoding="utf-8")
+            for file in folder.iterdir():
+                file.chmod(default_file_mode())  # safetensors makes its files readable by their owner only
+            if path.suffix == ".pt":
+                _pack(folder, path)
+            else:
+                _replace_folder(folder, path)
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
             "free some space or choose another --output_path",
         ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pack(folder: Path, path: Path) -> None:
@@ -213,17 +210,12 @@ def _load_pt(path: Path) -> Trained:
         weights = unpack(path, folder)
 
         import torch
-        from transformers import (
-            AutoConfig,
-            AutoModelForCausalLM,
-            AutoModelForSequenceClassification,
-            AutoTokenizer,
-            GenerationConfig,
-        )
+        import transformers
 
         run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        config = AutoConfig.from_pretrained(folder)
-        loader = AutoModelForSequenceClassification if run.get("kind") == "classify" else AutoModelForCausalLM
+        config = transformers.AutoConfig.from_pretrained(folder)
+        is_classifier = run.get("kind") == CLASSIFY.name
+        loader = transformers.AutoModelForSequenceClassification if is_classifier else transformers.AutoModelForCausalLM
         with torch.device("meta"):
             model_class = type(loader.from_config(config))
         # Not load_state_dict: some models (GPT-NeoX) have other names for their weights on disk than in memory.
@@ -233,8 +225,8 @@ def _load_pt(path: Path) -> Trained:
         if missing := report["missing_keys"]:
             raise UserError(f"{path} lacks weights: {', '.join(sorted(missing))}", TRAIN_FIRST.format(path=path))
         if (folder / "generation_config.json").is_file():
-            model.generation_config = GenerationConfig.from_pretrained(folder)
-        return Trained(model.eval(), AutoTokenizer.from_pretrained(folder), run)
+            model.generation_config = transformers.GenerationConfig.from_pretrained(folder)
+        return Trained(model.eval(), transformers.AutoTokenizer.from_pretrained(folder), run)
 
 
 def _load_folder(name: str) -> Trained:
@@ -250,7 +242,6 @@ def _load_folder(name: str) -> Trained:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    new.chmod(0o755)
     if not path.exists():
         new.replace(path)
         return

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import logging
-import shutil
 import struct
 import tempfile
 from pathlib import Path
@@ -27,21 +26,16 @@ def converted_folder(gguf: Path) -> Path:
     log.info("converting %s once for faster loading, into %s", gguf.name, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
-    except OSError as error:
-        raise UserError(
-            f"cannot write into {folder.parent}: {error.strerror}", "set HF_HOME to a writable folder"
-        ) from error
-    try:
-        _convert(gguf, temporary)
-        temporary.replace(folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-", ignore_cleanup_errors=True) as name:
+            temporary = Path(name) / folder.name
+            _convert(gguf, temporary)
+            temporary.replace(folder)
     except (OSError, ValueError, LookupError, struct.error) as error:  # the parser's errors on a damaged file
         if not folder.is_dir():  # otherwise another process was faster
             raise UserError(
-                f"cannot convert {gguf}: {error}", "check that the file is complete, and that HF_HOME has space"
+                f"cannot convert {gguf} to {folder}: {error}",
+                "check that the file is complete, and that the folder (see HF_HOME) is writable and has space",
             ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

@@ -163,8 +163,15 @@ def _token() -> str:
 def model_as_folder(path: Path) -> Iterator[Path]:
     """Return the model as a folder, unpacked from a .pt file if need be; UserError if fine_tune.py did not write it."""
     if path.suffix == ".pt":
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
         with tempfile.TemporaryDirectory() as name:
-            _unpack(path, Path(name))
+            try:
+                weights = checkpoint.unpack(path, Path(name))
+                save_file(weights, Path(name) / "model.safetensors", metadata={"format": "pt"})
+            except (OSError, SafetensorError) as error:
+                raise UserError(f"cannot unpack {path} to {name}: {error}", "free some space, or set TMPDIR") from error
             yield Path(name)
         return
     if not path.is_dir():
@@ -176,17 +183,6 @@ def model_as_folder(path: Path) -> Iterator[Path]:
             "use `hf upload USER/NAME FOLDER`, which pushes any folder",
         )
     yield path
-
-
-def _unpack(path: Path, folder: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    try:
-        weights = checkpoint.unpack(path, folder)
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot unpack {path} to {folder}: {error}", "free some space, or set TMPDIR") from error
 
 
 def evaluation_of_model(model_path: Path) -> dict | None:

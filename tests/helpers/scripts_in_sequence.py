@@ -1,7 +1,7 @@
-"""Scripts one after the other in the same process: what two processes take seconds to import, they import once.
+"""Run scripts one after the other in the same processes, which import the libraries only once.
 
-torchrun … tests/in_turn.py FOLDER '[["generate", "--prompt", "…"], …]' puts the exit code and stdout of each into
-FOLDER/0.json, 1.json, …; the other processes are to say nothing.
+torchrun … scripts_in_sequence.py FOLDER '[["generate", "--prompt", "…"], …]' writes the exit code and stdout of each to
+FOLDER/0.json, 1.json, …; the other processes must print nothing.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from running import run_script
 
 from utils import distributed
 
-# Processes that have parted cannot meet again.
+# Processes that have disconnected cannot connect again.
 torch.distributed.init_process_group = functools.cache(torch.distributed.init_process_group)
 torch.distributed.destroy_process_group = lambda: None
 

@@ -1,4 +1,4 @@
-"""What two processes do when the one that LOUD names meets an error alone, while the other waits for it."""
+"""Two processes, of which the one that LOUD names meets an error while the other waits for it."""
 
 import os
 import sys
