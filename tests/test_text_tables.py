@@ -42,7 +42,7 @@ def test_rows_of_figures_have_their_titles_and_patterns():
     bleu, _, rouge_l, finished, *_ = figure_rows(ANSWERS, [{"bleu": measured, "rouge_l": measured}, {"bleu": None}])
     assert bleu == ["BLEU", "0.12 [0.10, 0.15]", "–"]
     assert rouge_l == ["ROUGE-L", "0.125 [0.100, 0.150]", "–"]
-    assert finished == ["ended by themselves", "–", "–"]
+    assert finished == ["answers that ended by themselves", "–", "–"]
 
 
 def test_a_model_card_has_titles_and_patterns_of_its_own():

@@ -26,7 +26,7 @@ ASKED = ["Say yes.", "Is tea warm?", "Name a colour.", "Count to two.", "Greet A
 REFERENCES = ["yes yes yes yes", "yes, it is", "red", "one two", "Hello Ada!", "water that falls", "no"]
 CONTEXT = 320
 FAST = ["--max_new_tokens", 16]
-PLAIN = ["--no_repeat_ngram_size", 0]  # as transformers does it where it is told nothing
+PLAIN = ["--no_repeat_ngram_size", 0]  # the default of transformers
 
 
 def conversations() -> list[list[dict]]:
@@ -56,7 +56,7 @@ def stanford_tokenizer():
 
 
 def instructions(asked=None, answers=None) -> Processed:
-    """What preprocess.py --task alpaca would hand on; every split holds the same conversations."""
+    """What preprocess.py --task alpaca would write; every split holds the same conversations."""
     tokenizer = stanford_tokenizer()
     split = split_of(asked or conversations(), answers or REFERENCES, tokenizer)
     return Processed(
@@ -133,7 +133,7 @@ def ids_of(text: str) -> list[int]:
 
 
 def spelt_out(name: str, conversation: list[dict]) -> tuple[str, ...]:
-    """The prompt of `mine` or `base`, written by hand: what stands around the end-of-text token."""
+    """The prompt of `mine` or `base`, written by hand: the text before and after the end-of-text token."""
     [message] = conversation
     if name == "base":
         text = "\n\n".join(filter(None, (message["content"], message.get("input"))))
@@ -159,19 +159,19 @@ def prompt_ids(name: str, conversation: list[dict]) -> list[int]:
 def plain_figures(name: str, asked, answers) -> dict[str, float]:
     """Likelihood of the answers, one at a time, in float64."""
     model = checkpoint.load(name).model.double()
-    nats, tokens, right = 0.0, 0, 0
+    nll, tokens, correct = 0.0, 0, 0
     for conversation, answer in zip(asked, answers, strict=True):
         prompt, target = prompt_ids(name, conversation), torch.tensor([*ids_of(answer), END])
         with torch.inference_mode():
             logits = model(torch.tensor([[*prompt, *target.tolist()]])).logits[0, len(prompt) - 1 : -1]
-        nats -= logits.log_softmax(-1).gather(1, target[:, None]).sum().item()
+        nll -= logits.log_softmax(-1).gather(1, target[:, None]).sum().item()
         tokens += len(target)
-        right += (logits.argmax(-1) == target).sum().item()
+        correct += (logits.argmax(-1) == target).sum().item()
     size = sum(len(answer.encode()) for answer in answers)
     return {
-        "perplexity": math.exp(nats / tokens),
-        "bits_per_byte": nats / math.log(2) / size,
-        "token_accuracy": right / tokens,
+        "perplexity": math.exp(nll / tokens),
+        "bits_per_byte": nll / math.log(2) / size,
+        "token_accuracy": correct / tokens,
     }
 
 
@@ -240,8 +240,8 @@ def test_the_tables_tell_the_same(call):
     assert difference.split()[1] == f"{evaluation['difference']['rouge_l']['value']:+.3f}"
     assert "7 answers; 95 % intervals in brackets" in lines[0]
     assert "(greedy, at most 16 tokens, no 4-gram of tokens twice)" in out
-    for told in (f"BLEU: {evaluation['signatures']['bleu']}", f"chrF: {evaluation['signatures']['chrf']}"):
-        assert told in lines
+    for line in (f"BLEU: {evaluation['signatures']['bleu']}", f"chrF: {evaluation['signatures']['chrf']}"):
+        assert line in lines
     shown = lines.index("2. Is tea warm? · Tea comes from a kettle.")
     assert lines[shown + 1] == "   data: yes, it is"
     for line, side in zip(lines[shown + 2 : shown + 4], ("base", "tuned"), strict=True):
@@ -254,13 +254,13 @@ def test_a_base_model_without_a_chat_template_is_asked_as_the_tuned_one(call):
     (Path("base") / "chat_template.jinja").unlink()
     assert checkpoint.load("base").tokenizer.chat_template is None
     assert call("--compare_base", *FAST)[0] == 0
-    whole = read("mine/evaluation.json")
+    with_base = read("mine/evaluation.json")
     shutil.copytree("base", "renamed")
     shutil.copy("mine/chat_template.jinja", "renamed")
     assert call("--json", *FAST, model="renamed")[0] == 0
-    alone = read("renamed/evaluation.json")
-    assert whole["base"] == alone["tuned"]
-    assert (alone["base_model"], "base" in alone, "difference" in alone) == (None, False, False)
+    renamed = read("renamed/evaluation.json")
+    assert with_base["base"] == renamed["tuned"]
+    assert (renamed["base_model"], "base" in renamed, "difference" in renamed) == (None, False, False)
 
 
 def test_answers_end_where_the_turns_of_the_template_end(call):
@@ -378,7 +378,7 @@ def test_the_same_command_gives_the_same_files(call):
         (["--answers_path", "out/all.jsonl"], "mine", ["mine/evaluation.json", "out/all.jsonl"]),
     ],
 )
-def test_the_files_go_where_they_are_told(call, words, model, files):
+def test_the_files_go_to_the_given_paths(call, words, model, files):
     code, out, err = call(*words, *FAST, model=model)
     assert code == 0, err
     assert out.endswith(f"\nwritten: {' and '.join(files)}\n")
@@ -436,7 +436,7 @@ def test_flags_that_make_no_sense(call, words, code, expected):
 
 
 @pytest.mark.parametrize("flag", ["--limit", "--answers_path", "--repetition_penalty", "--no_repeat_ngram_size"])
-def test_flags_that_are_for_answers_alone(call, flag):
+def test_flags_that_are_only_for_answers(call, flag):
     save_processed(Path("tweets.pkl"), processed_data(train=["a"], validation=["b"], test=["c"]))
     words = (f"{flag} is for models that answer instructions", "tweets.pkl is for models that write")
     assert flag in refused(call(flag, 3, data="tweets.pkl"), 2, *words)

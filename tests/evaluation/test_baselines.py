@@ -1,4 +1,4 @@
-"""The baselines: what they answer, what is chosen on validation, and what they are never shown."""
+"""The baselines: their predictions, the settings chosen on validation, and the verdict."""
 
 import numpy as np
 import pytest
@@ -85,8 +85,8 @@ def test_settings_are_the_best_on_validation_and_the_model_is_scikit_learns(seed
     assert (again.probabilities == found.probabilities).all()
 
 
-def test_of_equal_scores_the_surest_is_chosen():
-    """Every setting gets the easy validation texts right; the weakest regularisation is the surest of it."""
+def test_of_equal_scores_the_most_confident_is_chosen():
+    """Every setting gets the easy validation texts right; the weakest regularization is the most confident."""
     found = tfidf_logistic_regression(TRAIN, VALIDATION, ["x"], LABELS)
     assert found.settings == {"C": 100.0, "class_weight": None, "validation_macro_f1": 1.0}
 

@@ -31,8 +31,8 @@ CLEANING = asdict(Cleaning(emoji="keep"))
 LONGEST = 35  # tokens, and a token is a byte: some texts are cut
 
 
-def labelled(**splits: list[tuple[str, str]]) -> Processed:
-    """What preprocess.py would hand on of (text, label) rows, encoded for `tiny`."""
+def labeled(**splits: list[tuple[str, str]]) -> Processed:
+    """What preprocess.py would write for (text, label) rows, encoded for `tiny`."""
     tokenizer = tiny_tokenizer()
     parts = {}
     for name in SPLITS:
@@ -47,7 +47,7 @@ def labelled(**splits: list[tuple[str, str]]) -> Processed:
 
 
 def in_splits(**texts: list[str]) -> dict[str, list[tuple[str, str]]]:
-    """(text, label) rows, the labels in turn: 48 to train on, 16 for validation, the rest for the test."""
+    """(text, label) rows, the labels alternating: 48 to train on, 16 for validation, the rest for the test."""
     rows = [
         (text, label)
         for together in zip(*texts.values(), strict=True)
@@ -108,7 +108,7 @@ def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     for name, data_name, rows, threshold in (("mine", "reviews", TWO, 0.45), ("three", "stars", THREE, None)):
         labels = ["bad", "good"] if rows is TWO else ["1", "2", "10"]
-        save_processed(folder / f"{data_name}.pkl", labelled(**rows))
+        save_processed(folder / f"{data_name}.pkl", labeled(**rows))
         trained = checkpoint.Trained(
             random_classifier(labels), tiny_tokenizer(), run_of(labels, folder / f"{data_name}.pkl", threshold)
         )
@@ -123,7 +123,7 @@ def call(made, tmp_path, capsys, monkeypatch):
 
 
 def plain_probabilities(model_path: str, texts: list[str]) -> np.ndarray:
-    """Of each text alone: the start token and its bytes, cut, and the logits divided by the temperature."""
+    """Each text in a batch of its own: start token and bytes, cut, and logits divided by the temperature."""
     model, tokenizer = checkpoint.load(model_path).model.double(), tiny_tokenizer()
     rows = []
     for text in texts:
@@ -206,11 +206,11 @@ def test_the_baselines_answer_the_same_texts(call):
     assert evaluation["verdict"] in out
 
 
-def test_the_baselines_learn_from_train_and_validation_alone(call):
+def test_the_baselines_learn_only_from_train_and_validation(call):
     """There, every label is the other one: what was learnt and chosen there is wrong about all test texts."""
     other = {"bad": "good", "good": "bad"}
     learnt = {name: [(text, other[label]) for text, label in TWO[name]] for name in ("train", "validation")}
-    save_processed(Path("reviews.pkl"), labelled(**learnt, test=TWO["test"]))
+    save_processed(Path("reviews.pkl"), labeled(**learnt, test=TWO["test"]))
     assert call()[0] == 0
     words = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["baselines"]["tfidf_logistic_regression"]
     assert words["settings"]["validation_macro_f1"] == 1.0
@@ -221,8 +221,8 @@ def test_a_model_that_beats_the_baseline_gets_no_warning(call):
     """Labels that no word tells, but this model's own answers."""
     texts = [text for text, _ in TWO["test"]]
     answers = np.where(plain_probabilities("mine", texts)[:, 1] >= 0.45, "good", "bad")
-    told = {"train": [(text, "good" if number % 3 else "bad") for number, (text, _) in enumerate(TWO["train"])]}
-    data = labelled(**told, validation=TWO["validation"], test=list(zip(texts, answers.tolist(), strict=True)))
+    unlearnable = {"train": [(text, "good" if number % 3 else "bad") for number, (text, _) in enumerate(TWO["train"])]}
+    data = labeled(**unlearnable, validation=TWO["validation"], test=list(zip(texts, answers.tolist(), strict=True)))
     save_processed(Path("reviews.pkl"), data)
     code, out, err = call()
     assert code == 0
@@ -282,10 +282,10 @@ def test_the_mistakes(call):
     assert all(row["text"] in out for row in mistakes[:10])
 
 
-def test_a_mistake_is_shown_on_one_short_line_and_written_whole(call):
+def test_a_mistake_is_shown_on_one_short_line_and_written_in_full(call):
     long = 'The soup,\nwith a "quote", was ' + "not " * 60 + "good"
     label = "bad" if plain_probabilities("mine", [" ".join(long.split())])[0, 1] >= 0.45 else "good"
-    data = labelled(train=TWO["train"], validation=TWO["validation"], test=[(long, label), ("The tea.", "good")])
+    data = labeled(train=TWO["train"], validation=TWO["validation"], test=[(long, label), ("The tea.", "good")])
     save_processed(Path("reviews.pkl"), data)
     code, out, _ = call("--errors_path", "mistakes.csv")
     assert code == 0
@@ -325,7 +325,7 @@ def test_texts_that_the_model_cleans_away_are_left_out_everywhere(call):
     run = json.loads(Path("mine/run.json").read_text("utf-8"))
     Path("mine/run.json").write_text(json.dumps({**run, "cleaning": asdict(Cleaning())}))
     test = [("😀", "good"), *TWO["test"][:10], ("😡", "bad")]
-    save_processed(Path("reviews.pkl"), labelled(train=TWO["train"], validation=TWO["validation"], test=test))
+    save_processed(Path("reviews.pkl"), labeled(train=TWO["train"], validation=TWO["validation"], test=test))
     code, out, err = call()
     assert code == 0
     assert "warning: 2 test texts are left out" in err
@@ -334,7 +334,7 @@ def test_texts_that_the_model_cleans_away_are_left_out_everywhere(call):
     assert (evaluation["texts"], evaluation["texts_left_out"]) == (10, 2)
     assert {found["texts"] for found in [evaluation["tuned"], *evaluation["baselines"].values()]} == {10}
 
-    save_processed(Path("reviews.pkl"), labelled(train=TWO["train"], test=[("😀", "good")]))
+    save_processed(Path("reviews.pkl"), labeled(train=TWO["train"], test=[("😀", "good")]))
     code, _, err = call()
     assert code == 3
     assert_one_error(err, "leaves nothing of any test text")
@@ -352,7 +352,7 @@ def test_a_classifier_of_another_maker(call):
 
 
 def test_data_that_the_model_was_not_trained_on(call):
-    save_processed(Path("other.pkl"), labelled(**{**TWO, "test": TWO["test"][:9]}))
+    save_processed(Path("other.pkl"), labeled(**{**TWO, "test": TWO["test"][:9]}))
     code, _, err = call(data="other.pkl")
     assert code == 0
     assert "warning: mine was trained on a processed pickle other than other.pkl" in err
@@ -410,7 +410,7 @@ def test_labels_that_the_model_does_not_know(call):
 
 
 def test_data_without_test_texts(call):
-    save_processed(Path("few.pkl"), labelled(train=TWO["train"]))
+    save_processed(Path("few.pkl"), labeled(train=TWO["train"]))
     refused(call(data="few.pkl"), 3, "few.pkl has no test texts")
 
 

@@ -31,18 +31,18 @@ def call(trained, processed, tmp_path, capsys, monkeypatch):
 
 
 def plain_totals(name: str, texts: list[str]) -> tuple[float, int, int]:
-    """(nats, tokens, right) of the texts, one at a time, in float64."""
+    """(nll in nats, tokens, correct tokens) of the texts, one at a time, in float64."""
     found = checkpoint.load(name)
     model = found.model.double()
-    nats, tokens, right = 0.0, 0, 0
+    nll, tokens, correct = 0.0, 0, 0
     for text in texts:
         ids = torch.tensor([256, *found.tokenizer(text).input_ids, 256])
         with torch.inference_mode():
             log_probabilities = model(ids[None]).logits[0, :-1].log_softmax(-1)
-        nats -= log_probabilities.gather(1, ids[1:, None]).sum().item()
+        nll -= log_probabilities.gather(1, ids[1:, None]).sum().item()
         tokens += len(ids) - 1
-        right += (log_probabilities.argmax(-1) == ids[1:]).sum().item()
-    return nats, tokens, right
+        correct += (log_probabilities.argmax(-1) == ids[1:]).sum().item()
+    return nll, tokens, correct
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_figures_are_those_of_a_plain_loop(call, processed, model, path):
     evaluation = json.loads(Path(path).read_text("utf-8"))
 
     texts = load_processed(processed).splits["test"].completion
-    nats, tokens, right = plain_totals(model, texts)
+    nll, tokens, correct = plain_totals(model, texts)
     expected = {
-        "perplexity": math.exp(nats / tokens),
-        "bits_per_byte": nats / math.log(2) / sum(len(text.encode()) for text in texts),
-        "token_accuracy": right / tokens,
+        "perplexity": math.exp(nll / tokens),
+        "bits_per_byte": nll / math.log(2) / sum(len(text.encode()) for text in texts),
+        "token_accuracy": correct / tokens,
     }
     found = evaluation["tuned"]
     assert {name: found[name]["value"] for name in expected} == pytest.approx(expected, rel=1e-5)
@@ -80,9 +80,9 @@ def test_figures_are_those_of_a_plain_loop(call, processed, model, path):
     )
     assert "base" not in evaluation
 
-    judged = checkpoint.load(model)
+    loaded = checkpoint.load(model)
     sampling = Sampling(num_return_sequences=3, max_new_tokens=12, seed=42)
-    [written] = generate_texts(judged.model, judged.tokenizer, [""], sampling)
+    [written] = generate_texts(loaded.model, loaded.tokenizer, [""], sampling)
     assert evaluation["written"] == {"tuned": [text.text.strip() for text in written]}
     assert [evaluation["copying"][side]["texts"] for side in ("tuned", "test texts")] == [3, 3]
 
@@ -94,7 +94,7 @@ def test_figures_are_those_of_a_plain_loop(call, processed, model, path):
     assert f"{len(texts)} texts, {tokens:,} tokens" in out
 
 
-def test_the_base_model_is_judged_on_the_same_texts(call, processed):
+def test_the_base_model_is_evaluated_on_the_same_texts(call, processed):
     code, out, _ = call("--compare_base", *FAST)
     assert code == 0
     evaluation = json.loads(Path("mine/evaluation.json").read_text("utf-8"))
@@ -128,7 +128,7 @@ def test_the_difference_counts_the_bytes_that_were_scored(call, tmp_path):
     assert found["bits_per_byte_difference"]["value"] == pytest.approx(apart)
 
 
-def test_a_model_that_copies_is_found_out(call):
+def test_a_model_that_copies_is_detected(call):
     text = "one two three four five six seven eight nine"
     save_processed(
         Path("texts.pkl"), processed_data(train=[text] * 16, validation=[text], test=[text, "something else"])

@@ -130,10 +130,10 @@ def test_intervals_are_those_of_a_slow_bootstrap(metric, texts, classes, seed):
 def test_the_bootstrap_in_blocks_is_that_in_one(metric, monkeypatch):
     predictions, truth, probabilities = made_up(30, 2)
     inputs = {"predictions": predictions, "references": truth, "probabilities": probabilities}
-    whole = metric.compute(**inputs)
+    in_one = metric.compute(**inputs)
     monkeypatch.setattr(bootstrap, "CELLS_AT_ONCE", 30 * 7)
-    assert metric.compute(**inputs) == whole
-    assert metric.compute(**inputs, seed=1) != whole
+    assert metric.compute(**inputs) == in_one
+    assert metric.compute(**inputs, seed=1) != in_one
 
 
 def test_a_test_split_of_one_class_has_no_area_and_finite_intervals(metric):

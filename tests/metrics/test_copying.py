@@ -72,7 +72,7 @@ def test_a_run_does_not_cross_from_one_text_into_the_next(copying):
     assert result["longest_copied_words"] == 1
 
 
-def test_runs_of_a_large_vocabulary_are_told_apart(copying):
+def test_runs_of_a_large_vocabulary_are_distinguished(copying):
     # Pairs are numbered first word * 70,000 + second word: in 32 bits, the first training text would pass for "w0 w1".
     generated = " ".join(f"w{number}" for number in range(70_000))
     result = copying.compute(predictions=[generated], training_texts=["w61356 w47297", "w1", "w0"])

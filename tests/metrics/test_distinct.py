@@ -24,7 +24,7 @@ def test_distinct_counts_ngrams_within_texts(distinct):
         ("日本日", 3, 2),
     ],
 )
-def test_distinct_tokens_are_words_marks_and_whole_emoji(distinct, text, tokens, different):
+def test_distinct_tokens_are_words_marks_and_complete_emoji(distinct, text, tokens, different):
     assert distinct.compute(predictions=[text])["distinct_1"] == different / tokens
 
 

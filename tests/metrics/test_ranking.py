@@ -54,8 +54,10 @@ def test_the_interval_is_over_clusters():
     low, high = plain_interval([float(one) for one in outcomes], clusters)
     assert found["value"] == pytest.approx(sum(outcomes) / 400)
     assert (found["low"], found["high"]) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
-    alone = share_with_interval(outcomes, range(400))
-    assert alone["high"] - alone["low"] < 0.8 * (found["high"] - found["low"])  # as if rows stood for themselves
+    unclustered = share_with_interval(outcomes, range(400))
+    assert unclustered["high"] - unclustered["low"] < 0.8 * (
+        found["high"] - found["low"]
+    )  # as if rows were independent
     of_metric = Ranking(keep_in_memory=True).compute(
         predictions=[["a" if right else "b"] for right in outcomes], references=[["a"]] * 400, clusters=clusters
     )

@@ -150,9 +150,9 @@ def test_a_base_model_folder_goes_by_its_name(tmp_path):
     assert str(tmp_path) not in card
 
 
-def test_the_card_tells_what_was_done():
+def test_the_card_describes_the_run():
     card = model_card(RUN)
-    for told in (
+    for text in (
         "# my tweets\n",
         "14,160,000 of its 134,515,008 parameters (11%) were trained",
         "python generate.py --model_path 'my tweets.pt' --prompt",
@@ -166,7 +166,7 @@ def test_the_card_tells_what_was_done():
         "makes things up",
         "How much it copies has not been measured",
     ):
-        assert told in card
+        assert text in card
     assert json_block(card) == {
         "template": "{prompt}",
         "cleaning": {"urls": True, "hashtags": "unhash"},
@@ -195,7 +195,7 @@ def test_a_relative_output_path_stays_as_typed():
 
 def test_an_evaluation_is_reported():
     card = model_card(RUN, EVALUATION)
-    for told in (
+    for text in (
         "Test split: 376 texts, 10,528 tokens",
         "|  | Base model | This model |",
         "| Perplexity | 80.00 [79.00, 81.00] | 40.50 [39.50, 41.50] |",
@@ -204,11 +204,11 @@ def test_an_evaluation_is_reported():
         "Of 200 generated texts, 1.5% equal a training text and 10.0% share 8 or more consecutive words with one; "
         "the longest copied run has 17 words",
     ):
-        assert told in card
+        assert text in card
     assert "not been measured" not in card
 
 
-def test_an_evaluation_of_the_tuned_model_alone_is_reported():
+def test_an_evaluation_without_the_base_model_is_reported():
     card = model_card(RUN, {name: EVALUATION[name] for name in ("tuned", "copying")})
     assert "|  | This model |\n| --- | --- |\n| Perplexity | 40.50 [39.50, 41.50] |" in card
 
@@ -245,9 +245,9 @@ def test_the_front_matter_of_a_classifier():
     }
 
 
-def test_the_card_of_a_classifier_tells_how_it_decides():
+def test_the_card_of_a_classifier_says_how_it_decides():
     card = model_card(CLASSIFIER)
-    for told in (
+    for text in (
         "A classifier of short texts, fine-tuned on labeled ones (task `reviews`). The base model is HuggingFaceTB/",
         "python classify.py --model_path 'my tweets.pt' --text",
         "Labels: `bad`, `good|fine`.",
@@ -259,7 +259,7 @@ def test_the_card_of_a_classifier_tells_how_it_decides():
         "How often it errs has not been measured",
         "only its 2 labels",
     ):
-        assert told in card
+        assert text in card
     for wrong in ("generate.py", "bits per byte", "copies", "ada", "secret"):
         assert wrong not in card
 
@@ -272,7 +272,7 @@ def test_a_classifier_without_a_threshold_predicts_the_most_probable_label():
 
 def test_the_card_of_a_classifier_shows_the_baselines():
     card = model_card(CLASSIFIER, CLASSIFIER_EVALUATION)
-    for told in (
+    for text in (
         "Test split: 1,200 texts, with 95 % bootstrap intervals. Precision, recall and F1 are those of `good|fine`.",
         "|  | This model | Majority class | TF-IDF + logistic regression |",
         "| Accuracy | 90.0% [85.0%, 94.0%] | 50.0% [45.0%, 54.0%] | 80.0% [75.0%, 84.0%] |",
@@ -282,11 +282,11 @@ def test_the_card_of_a_classifier_shows_the_baselines():
         "|  | bad | good\\|fine |\n| --- | --- | --- |\n| bad | 1,090 | 10 |\n| good\\|fine | 8 | 92 |",
         "It was wrong about 18 of 1,200 test texts. ",
     ):
-        assert told in card
+        assert text in card
     assert "not been measured" not in card
 
 
-def test_texts_that_were_cut_are_told():
+def test_texts_that_were_cut_are_counted():
     card = model_card(CLASSIFIER, {**CLASSIFIER_EVALUATION, "truncated_texts": 7})
     assert "18 of 1,200 test texts; 7 test texts were too long for it and were cut." in card
 
@@ -326,7 +326,7 @@ ANSWERS_EVALUATION = {
 
 def test_the_card_of_a_model_that_answers_shows_how_to_ask_it():
     card = model_card(ANSWERING)
-    for told in (
+    for text in (
         "fine-tuned to answer instructions (task `alpaca`)",
         "python generate.py --model_path 'my tweets.pt' --instruction \"",
         "python generate.py --model_path 'my tweets.pt' --chat",
@@ -334,7 +334,7 @@ def test_the_card_of_a_model_that_answers_shows_how_to_ask_it():
         "bits per byte of the answers (lower is better): 1.7500 before",
         "has not been measured",
     ):
-        assert told in card
+        assert text in card
     for wrong in ("--prompt", "--length", "copies", "ada", "secret", "classify.py"):
         assert wrong not in card
     assert "`--length short`, `medium` and `long`" in model_card({**ANSWERING, "lengths": {"short": 9, "medium": 40}})
@@ -342,7 +342,7 @@ def test_the_card_of_a_model_that_answers_shows_how_to_ask_it():
 
 def test_the_card_of_a_model_that_answers_shows_its_evaluation():
     card = model_card(ANSWERING, ANSWERS_EVALUATION)
-    for told in (
+    for text in (
         "Test split: 200 instructions, with 95 % bootstrap intervals.",
         "of the test answers (10,528 tokens)",
         "at most 256 tokens, repetition penalty 1.1.",
@@ -350,11 +350,11 @@ def test_the_card_of_a_model_that_answers_shows_its_evaluation():
         "| Perplexity | 5.50 [4.50, 6.50] |",
         "| BLEU | 9.25 [9.24, 9.26] |",
         "| Answers that ended by themselves | 98.5% [97.5%, 99.5%] |",
-        "| Words per word of the reference answers | – |",
+        "| Words per word of the references | – |",
         "Signatures: BLEU `nrefs:1|tok:13a`, chrF `nrefs:1|nc:6`.",
         "3 of its 200 answers to the test instructions did not end within 256 tokens.",
     ):
-        assert told in card
+        assert text in card
     assert "not been measured" not in card
 
 

@@ -30,7 +30,7 @@ def test_json_is_the_file_and_nothing_else(call):
     assert "error" not in err
 
 
-def test_the_output_goes_where_it_is_told(call):
+def test_the_output_goes_to_the_given_path(call):
     assert call("--output_path", "figures/mine.json", *FAST, model="mine.pt")[0] == 0
     assert json.loads(Path("figures/mine.json").read_text("utf-8"))["model_path"] == "mine.pt"
     assert list(Path().glob("*.evaluation.json")) == []
@@ -47,7 +47,7 @@ def test_the_card_of_a_model_tells_the_figures(call):
     assert checkpoint.load("mine").run["base_model"] == "tiny"  # the model is the same as before
 
 
-def test_the_card_of_somebody_elses_model_is_left_alone(call):
+def test_the_card_of_a_model_from_elsewhere_stays_as_it_is(call):
     shutil.copytree("mine", "theirs")
     Path("theirs/run.json").unlink()
     Path("theirs/README.md").write_text("Ada's model")

@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 INVERSE_REGULARIZATION = (0.1, 1.0, 10.0, 100.0)
 CLASS_WEIGHTS = (None, "balanced")
-DEFAULTS = (1.0, None)  # scikit-learn's own, for data without a validation split
+DEFAULTS = (None, 1.0)  # scikit-learn's own, for data without a validation split
 # scikit-learn's own words, plus emoji and other symbols, which it drops although they say a lot in reviews.
 TOKEN = r"(?u)\b\w\w+\b|[^\w\s\u0000-\u206f]"
 
@@ -89,34 +90,31 @@ def _fit_best(features, expected: list[int], vectorizer, validation: "Split", la
     from sklearn.metrics import f1_score, log_loss
 
     if len(validation) == 0:
-        inverse, weights = DEFAULTS
-        settings = {"C": inverse, "class_weight": weights, "validation_macro_f1": None}
-        return _fit(features, expected, inverse, weights), settings
+        class_weight, inverse = DEFAULTS
+        settings = {"C": inverse, "class_weight": class_weight, "validation_macro_f1": None}
+        return _fit(features, expected, class_weight, inverse), settings
     validation_features = vectorizer.transform(validation.prompt)
     validation_expected = _label_indices(validation, labels)
     best_rank, best = (-1.0, 0.0), None
-    for weights in CLASS_WEIGHTS:
-        for inverse in INVERSE_REGULARIZATION:
-            model = _fit(features, expected, inverse, weights)
-            probabilities = _predict(model, validation_features, len(labels))
-            macro_f1 = float(
-                f1_score(validation_expected, probabilities.argmax(axis=1), average="macro", zero_division=0)
-            )
-            rank = (macro_f1, -log_loss(validation_expected, probabilities, labels=range(len(labels))))
-            if rank > best_rank:
-                best_rank = rank
-                best = model, {"C": inverse, "class_weight": weights, "validation_macro_f1": macro_f1}
+    for class_weight, inverse in product(CLASS_WEIGHTS, INVERSE_REGULARIZATION):
+        model = _fit(features, expected, class_weight, inverse)
+        probabilities = _predict(model, validation_features, len(labels))
+        macro_f1 = f1_score(validation_expected, probabilities.argmax(axis=1), average="macro", zero_division=0)
+        rank = (macro_f1, -log_loss(validation_expected, probabilities, labels=range(len(labels))))
+        if rank > best_rank:
+            best_rank = rank
+            best = model, {"C": inverse, "class_weight": class_weight, "validation_macro_f1": float(macro_f1)}
     return best
 
 
-def _fit(features, expected: list[int], inverse: float, weights: str | None):
+def _fit(features, expected: list[int], class_weight: str | None, inverse: float):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
         # A model that has not converged competes on the validation split like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return LogisticRegression(C=inverse, class_weight=weights, max_iter=1000).fit(features, expected)
+        return LogisticRegression(C=inverse, class_weight=class_weight, max_iter=1000).fit(features, expected)
 
 
 def _predict(model, features, labels: int) -> "numpy.ndarray":

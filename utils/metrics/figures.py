@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 class Figure:
     """How one figure is shown. `name` is its key in evaluation.json, `pattern` formats its value and interval.
 
-    `card_title` and `card_pattern` are for model cards, where they differ. An `optional` figure may be None: it is
-    undefined on some test splits.
+    An `optional` figure may be None: it is undefined on some test splits.
     """
 
     name: str
     title: str
     pattern: str = "{:.3f}"
-    card_title: str | None = None
-    card_pattern: str | None = None
-    greater_is_better: bool | None = True  # None: neither
+    card_pattern: str | None = None  # for model cards, if it differs
+    greater_is_better: bool | None = True  # None: neither greater nor less
     optional: bool = False
 
     @property
@@ -26,7 +24,8 @@ class Figure:
     @property
     def on_card(self) -> "Figure":
         """The same figure with the title and pattern of model cards."""
-        title = self.card_title or self.title[0].upper() + self.title[1:]
+        own_spelling = not self.title.split()[0].islower()  # chrF
+        title = self.title if own_spelling else self.title[0].upper() + self.title[1:]
         return replace(self, title=title, pattern=self.card_pattern or self.pattern)
 
 
@@ -39,25 +38,11 @@ FIGURES = {
         Figure("token_accuracy", "token accuracy", card_pattern="{:.1%}"),
         # models that answer instructions
         Figure("bleu", "BLEU", "{:.2f}"),
-        Figure("chrf", "chrF", "{:.2f}", card_title="chrF"),
+        Figure("chrf", "chrF", "{:.2f}"),
         Figure("rouge_l", "ROUGE-L"),
-        Figure("finished", "ended by themselves", "{:.1%}", card_title="Answers that ended by themselves"),
-        Figure(
-            "repetition",
-            "repeated 4-grams",
-            "{:.1%}",
-            card_title="4-grams that repeat earlier ones of the answer",
-            greater_is_better=False,
-            optional=True,
-        ),
-        Figure(
-            "length_ratio",
-            "words per word of the references",
-            "{:.2f}",
-            card_title="Words per word of the reference answers",
-            greater_is_better=None,
-            optional=True,
-        ),
+        Figure("finished", "answers that ended by themselves", "{:.1%}"),
+        Figure("repetition", "4-grams that repeat earlier ones", "{:.1%}", greater_is_better=False, optional=True),
+        Figure("length_ratio", "words per word of the references", "{:.2f}", greater_is_better=None, optional=True),
         # models that classify texts
         Figure("accuracy", "accuracy", card_pattern="{:.1%}"),
         Figure("precision", "precision"),
@@ -103,21 +88,17 @@ COMPARED = {
     "generate": _figures("bits_per_byte", "perplexity", "token_accuracy"),
     "instruct": _figures("bits_per_byte", "bleu", "chrf", "rouge_l", "finished"),
     "classify": _figures("macro_f1", "accuracy", "roc_auc", "expected_calibration_error"),
-    "emoji": _figures(
-        *("top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy", "valid_unconstrained")
-    ),
+    "emoji": tuple(figure for figure in EMOJI if figure.name != "valid_constrained"),
 }
 
 # What a model card shows, by kind of task.
+_NOT_ON_CARD = ("macro_precision", "macro_recall", "log_loss")
 ON_CARD = {
-    "generate": tuple(figure.on_card for figure in LIKELIHOOD),
-    "instruct": tuple(figure.on_card for figure in LIKELIHOOD + ANSWERS),
-    "classify": tuple(
-        figure.on_card
-        for figure in _figures(
-            *("accuracy", "precision", "recall", "f1", "macro_f1", "roc_auc"),
-            *("expected_calibration_error", "brier_score"),
-        )
-    ),
-    "emoji": tuple(figure.on_card for figure in EMOJI),
+    kind: tuple(figure.on_card for figure in figures if figure.name not in _NOT_ON_CARD)
+    for kind, figures in {
+        "generate": LIKELIHOOD,
+        "instruct": LIKELIHOOD + ANSWERS,
+        "classify": CLASSIFICATION,
+        "emoji": EMOJI,
+    }.items()
 }

@@ -4,7 +4,7 @@ import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from utils.metrics.figures import ON_CARD
-from utils.models.model_card_kinds import CARDS
+from utils.models.model_card_kinds import CARDS, Card
 from utils.tasks.kinds import KINDS
 from utils.text_tables import figure_rows, markdown_table
 
@@ -19,15 +19,15 @@ def model_card(run: dict, evaluation: dict | None = None) -> str:
     (there was no validation split). `evaluation` is the content of evaluation.json.
     """
     kind = run.get("kind", "generate")
-    card = CARDS[kind]
+    card = CARDS[kind](run, evaluation)
     sections = [
         _front_matter(run, KINDS[kind].pipeline_tag),
         _introduction(run, card.summary),
-        f"## Use\n\n{card.use(run, without_folders(run['arguments']['output_path']))}",
-        _results(run, evaluation, kind),
+        f"## Use\n\n{card.use(without_folders(run['arguments']['output_path']))}",
+        _results(card, kind),
         _data(run),
         _recipe(run),
-        "\n".join(["## Limits\n", *(f"- {limit}" for limit in card.limits(run, evaluation))]),
+        "\n".join(["## Limits\n", *(f"- {limit}" for limit in card.limits())]),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -57,8 +57,8 @@ def _introduction(run: dict, summary: str) -> str:
     )
 
 
-def _results(run: dict, evaluation: dict | None, kind: str) -> str:
-    card, results = CARDS[kind], run["results"]
+def _results(card: Card, kind: str) -> str:
+    results, evaluation = card.run["results"], card.evaluation
     before, after = (results[f"validation_{card.validation_metric}_{when}"] for when in ("before", "after"))
     validation = "There was no validation split, so nothing was measured during training."
     if before is not None and after is not None:
@@ -66,16 +66,14 @@ def _results(run: dict, evaluation: dict | None, kind: str) -> str:
             f"Validation {card.validation_title}: {before:.4f} before training → {after:.4f} after "
             f"({after - before:+.4f})."
         )
-    parts = ["## Results", validation]
     if evaluation is None:
-        return "\n\n".join([*parts, NOT_MEASURED])
-    tuned = evaluation["tuned"]
+        return f"## Results\n\n{validation}\n\n{NOT_MEASURED}"
     columns = {"Base model": evaluation["base"]} if evaluation.get("base") else {}
-    columns |= {"This model": tuned}
-    columns |= {title: evaluation["baselines"][name] for name, title in card.baselines.items()}
-    rows = figure_rows([figure for figure in ON_CARD[kind] if figure.name in tuned], columns.values())
-    parts += [card.caption(run, evaluation), markdown_table(["", *columns], rows), *card.remarks(evaluation)]
-    return "\n\n".join(parts)
+    columns["This model"] = evaluation["tuned"]
+    columns |= {title: evaluation["baselines"][name] for name, title in card.baselines}
+    figures = [figure for figure in ON_CARD[kind] if figure.name in evaluation["tuned"]]
+    table = markdown_table(["", *columns], figure_rows(figures, columns.values()))
+    return "\n\n".join(["## Results", validation, *card.results(table)])
 
 
 def _data(run: dict) -> str:
