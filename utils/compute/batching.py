@@ -1,6 +1,6 @@
 """Batches of texts of similar length: which rows go together, and how they are padded.
 
-Plain call: one row at a time, or `tokenizer.pad`. Results differ by the rounding of the number format.
+Without it: one row at a time, or `tokenizer.pad`. Results differ by the rounding of the number format.
 """
 
 from collections.abc import Sequence

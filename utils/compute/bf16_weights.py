@@ -2,7 +2,7 @@
 
 That saves 3 to 9 % of a training step on a CPU, and 12 % of the time to classify (docs/results.md).
 
-Plain call: `torch.autocast` alone, with float32 weights. Results are the same, bit for bit.
+Without it: `torch.autocast` alone, with float32 weights. Results are the same, bit for bit.
 """
 
 import contextlib

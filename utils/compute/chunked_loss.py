@@ -4,7 +4,7 @@ The logits are the largest tensors of a small model's step: 50,000 numbers per t
 hidden states and the head's matrix, each chunk stays in the processor's cache, and loss and gradient share the
 exponentials. With bfloat16 on a CPU, the head and the loss take half the time (docs/results.md).
 
-Plain call: `torch.nn.functional.cross_entropy(model(**inputs).logits.float(), targets)`. The arithmetic is the same
+Without it: `torch.nn.functional.cross_entropy(model(**inputs).logits.float(), targets)`. The arithmetic is the same
 (products in the dtype of autocast, the rest in float32), so results differ by the rounding of these products.
 """
 

@@ -1,6 +1,6 @@
 """Where a model runs, and in which number format.
 
-Plain calls: `torch.device` and `torch.autocast`; results are the same.
+Without it: `torch.device` and `torch.autocast`; results are the same.
 """
 
 import torch

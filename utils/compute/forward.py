@@ -1,6 +1,6 @@
 """The forward passes of inference: rows in batches of similar length, in eval mode, shared among processes.
 
-Plain call: `model(**inputs)` under `torch.inference_mode()`, one row at a time. Results differ by the rounding of the
+Without it: `model(**inputs)` under `torch.inference_mode()`, one row at a time. Results differ by the rounding of the
 number format.
 """
 

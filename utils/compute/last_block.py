@@ -1,10 +1,10 @@
 """Compute only those positions of the last block that the loss or the label depends on.
 
-Above the attention of the last block, each position depends on itself alone, so those that predict nothing (prompts,
+After the attention of the last block, each position depends on itself alone, so those that predict nothing (prompts,
 padding, all but the last token for a classifier) can be left out. A classifier with two trained blocks saves two
 fifths of its arithmetic.
 
-Plain call: `model(**inputs)` outside of `compute_only`. Logits at the needed positions differ by the rounding of
+Without it: `model(**inputs)` outside of `compute_only`. Logits at the needed positions differ by the rounding of
 matrix products of another size; a model whose logits change by more than 1e-5 of the largest one runs in full.
 """
 

@@ -1,6 +1,6 @@
 """How likely a model finds texts: the negative log-likelihood (nll) of every supervised token, summed per text.
 
-Plain call: `torch.nn.functional.cross_entropy` of the logits of one text at a time. Results differ by the rounding of
+Without it: `torch.nn.functional.cross_entropy` of the logits of one text at a time. Results differ by the rounding of
 the number format.
 """
 

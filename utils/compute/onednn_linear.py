@@ -4,7 +4,7 @@ PyTorch multiplies float32 matrices with Intel's MKL, which uses half the vector
 (Zen 5), one core reaches 100 GFLOP/s with MKL and 210 GFLOP/s with oneDNN, which PyTorch includes, and which is no
 slower for a single row.
 
-Plain call: `torch.nn.functional.linear`. The arithmetic is the same in another order: results differ by the rounding
+Without it: `torch.nn.functional.linear`. The arithmetic is the same in another order: results differ by the rounding
 of float32.
 """
 

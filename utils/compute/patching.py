@@ -1,6 +1,6 @@
 """Run modules with another `forward` for a while: the one place where this package changes what a model runs.
 
-Plain call: the module's own `forward`. The files that use this one state how results differ.
+Without it: the module's own `forward`. The files that use this one state how results differ.
 """
 
 import contextlib

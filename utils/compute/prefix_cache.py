@@ -4,7 +4,7 @@ The file holds the hidden states (tokens, width) of all rows. It is mapped into 
 On Linux and macOS a mapped file needs no name: unless it is to be kept, it is unlinked at once, and its space is free
 again however the run ends.
 
-Plain call: training without it (--prefix_cache off). In fp32, losses are the same within 1e-4 of their value; otherwise
+Without it: training without it (--prefix_cache off). In fp32, losses are the same within 1e-4 of their value; otherwise
 the hidden states are rounded to bfloat16.
 """
 

@@ -3,7 +3,7 @@
 PyTorch's own kernel is made for long texts: on short ones it takes twice as long as plain matrix products, and its
 gradient takes eight times as long (docs/results.md).
 
-Plain call: leave `model.config._attn_implementation` at "sdpa", which is `sdpa_attention_forward`. In bfloat16 both
+Without it: leave `model.config._attn_implementation` at "sdpa", which is `sdpa_attention_forward`. In bfloat16 both
 round: the mean squared error of the attention output is at most twice that of PyTorch's kernel. In other number
 formats, for longer texts and on other devices the result is the plain one, bit for bit.
 """

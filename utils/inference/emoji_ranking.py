@@ -31,7 +31,7 @@ PROMPTS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class RankedEmoji:
-    """A text that a model writes for a description; without the constraint it may be no emoji (None, not `valid`).
+    """A text that a model writes for a description; without the constraint it may not be an emoji (then None).
 
     `probability` is that among all targets or, without the constraint, among all texts.
     """
@@ -55,10 +55,9 @@ def rank_emoji(
 
     The probability of an emoji is that of its target among all targets, see `emoji_search`.
 
-    `until` has emoji for each description: its ranking ends with the first of them, which saves the search for the
-    less likely ones. `trained.run` has the template and the targets. `progress` names a bar on stderr (on a terminal
-    only). DataError where a description leaves no room in the context. Several processes share the batches, see
-    `utils.distributed`.
+    `until` names emoji for each description: once one of them is found, the search for less likely ones ends.
+    `trained.run` has the template and the targets. `progress` names a bar on stderr (on a terminal only). DataError
+    where a description leaves no room in the context. Several processes share the batches, see `utils.distributed`.
     """
     targets = trained.run["targets"]
     sequences = _target_sequences(trained)
@@ -109,7 +108,7 @@ def generate_unconstrained(
 
 
 def _target_sequences(trained: "Trained") -> list[tuple[int, ...]]:
-    """Return the tokens of each target, with end-of-text behind. UserError where two targets have the same."""
+    """Return the tokens of each target, followed by end-of-text. UserError where two targets have the same."""
     end = start_and_end(trained.tokenizer)[1]
     texts = [target[0] for target in trained.run["targets"]]
     text_of: dict[tuple[int, ...], str] = {}

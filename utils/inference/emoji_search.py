@@ -125,7 +125,7 @@ class _Search:
 
 
 def _batches_by_depth(nodes: Sequence[tuple[int, float, TrieNode]]) -> Iterator[list[tuple[int, float, TrieNode]]]:
-    """Yield batches of (prompt, score, node) at the same depth, so that no padding is needed behind the prompts."""
+    """Yield batches of (prompt, score, node) at the same depth, so that no padding is needed after the prompts."""
     by_depth = defaultdict(list)
     for entry in nodes:
         by_depth[len(entry[2].prefix)].append(entry)

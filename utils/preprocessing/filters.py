@@ -72,7 +72,7 @@ class FilteredRows:
     texts: list[str]
     labels: list[str | None]
     groups: list[str]
-    metadata: dict[str, list]  # further columns: of posts id, date, language, …; the user only with keep_users
+    metadata: dict[str, list]  # other columns: id, date, language, … of posts (the user only with keep_users)
     dropped: dict[str, int]  # reason → number of rows
     cleaned: dict[str, int]  # kind of noise → number of texts that had it
     samples: list[dict[str, str]]  # three texts before and after cleaning, without user names unless keep_users

@@ -36,9 +36,10 @@ def training_rows(
 ) -> dict[str, list[dict]]:
     """Return rows {"input_ids", "loss_start", "bytes", "number"} of the named splits, cut to `max_length` tokens.
 
-    The stored ids are used if this tokenizer made them; otherwise the texts are encoded again. `bytes` is the UTF-8
-    length of the supervised text; `number` is the row's place in its split. Rows whose prompt leaves no room for
-    a completion are skipped with a warning. DataError if that leaves no row in a split.
+    The stored ids are used if this tokenizer made them; otherwise the texts are encoded again. `loss_start` is the
+    first token that counts in the loss (`batching.collate_texts` masks the others), `bytes` the UTF-8 length of the
+    text from there on, and `number` the row's place in its split. Rows whose prompt leaves no room for a completion
+    are skipped with a warning. DataError if that leaves no row in a split.
     """
     stored = _has_ids_of(data, tokenizer)
     rows, truncated = {}, 0

@@ -51,7 +51,7 @@ def run_state_folder(output_path: Path) -> Path:
 def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
     """Raise UserError if starting would lose an interrupted run, or if `folder` has files that are not ours.
 
-    Also where `resume` is set and there is nothing to resume.
+    It is also an error if `resume` is set and there is nothing to resume.
     """
     _require_no_other_files(folder, (CHECKPOINTS, SOUP_RUNS, ARGUMENTS_FILE), "training state")
     interrupted = has_checkpoints(folder) or any(folder.glob(SOUP_RUNS))
@@ -66,7 +66,7 @@ def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
 
 def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> None:
     """Empty `folder` for a new run, or check that the run to resume has the same flags, data and processes."""
-    fixed = _fixed(flags, data=data_sha256, processes=distributed.world_size())
+    fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
         _require_same(_read_arguments(folder) or {}, fixed, "--resume, but this is not the run that was interrupted")
     elif distributed.is_main_process():
@@ -156,7 +156,7 @@ def begin_search(folder: Path, flags: Mapping, space: Mapping, data_sha256: str,
     `flags` are those that all trials share; how many trials there are to be may change. `overwrite` replaces another
     search, but never the same one.
     """
-    fixed = _fixed(flags, data=data_sha256, searched=space)
+    fixed = _unchangeable_flags(flags, data=data_sha256, searched=space)
     del fixed["search"]
     before = _read_arguments(folder)
     if before == fixed:
@@ -179,8 +179,8 @@ def finish_search(output_path: Path) -> None:
 # ---- both
 
 
-def _fixed(flags: Mapping, **further: object) -> dict:
-    """What must not change between an interruption and what continues, as JSON gives it back."""
+def _unchangeable_flags(flags: Mapping, **further: object) -> dict:
+    """What must not change between an interruption and what continues, after a round trip through JSON."""
     fixed = {name: value for name, value in flags.items() if name not in FREE_TO_CHANGE}
     return json.loads(json.dumps(fixed | further))
 

@@ -240,7 +240,7 @@ class ShuffledLengthGroupedSampler(LengthGroupedSampler):
 
     If memory is too small, the run fails at its first step. The base class orders batches from long to short again and
     again, so that steps undo what earlier ones learned (docs/results.md). The order depends on the seed and the epoch
-    alone, so a resumed epoch continues in its own order. At the end, the number one beyond the last row is repeated
+    alone, so a resumed epoch continues in its own order. At the end, the index just past the last row is repeated
     until the length is a multiple of `multiple`.
     """
 
