@@ -124,7 +124,7 @@ def classify_file(args) -> None:
     path = predictions_path(args.data_path, args.output_path)
     check_writable(path)
     requested = RequestedColumns(args.text_column, args.label_column)
-    table, columns = open_table_to_classify(args.data_path, requested, not args.no_header)
+    table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
     from utils.inference.classifier import classify_texts
 
@@ -135,20 +135,20 @@ def classify_file(args) -> None:
     with atomic_write(path) as file, tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
         file.write((BOM if dialect.byte_order_mark else "").encode() + encode_rows([header], dialect))
         for rows in in_chunks(cells for _, cells in table.rows()):
-            predictions = classify_texts(classifier, [cells[columns.text] for cells in rows], bfloat16=bfloat16)
-            true_labels = None if columns.label is None else [cells[columns.label] for cells in rows]
+            predictions = classify_texts(classifier, [cells[text] for cells in rows], bfloat16=bfloat16)
+            true_labels = None if label is None else [cells[label] for cells in rows]
             counts.add(predictions.labels, true_labels, predictions.truncated)
             added = [
-                [label or "", *("" if label is None else f"{probability:.6f}" for probability in row)]
-                for label, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
+                [name or "", *("" if name is None else f"{probability:.6f}" for probability in row)]
+                for name, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
             ]
             file.write(encode_rows(map(operator.add, rows, added), dialect))
             bar.update(len(rows))
 
-    scores = None if columns.label is None else counts.scores(mostly_unknown=args.label_column is not None)
+    scores = None if label is None else counts.scores(mostly_unknown=args.label_column is not None)
     log_counts(counts, classifier.max_length)
-    if columns.label is not None:
-        log_labels(counts, scores, table.columns[columns.label])
+    if label is not None:
+        log_labels(counts, scores, table.columns[label])
     print(class_balance_table(counts, scores), file=sys.stderr)
     result = {"output_path": str(path), **counts.summary(), "scores": scores}
     print(json.dumps(result, ensure_ascii=False) if args.json else path)

@@ -122,7 +122,7 @@ def process(args, task: "Task") -> "Processed":
     from utils.preprocessing import pipeline
 
     base_model, reason = (args.model, "--model") if args.model else default_model()
-    settings = pipeline.PipelineSettings(task, base_model, filters_from(args, task), args.seed, reason)
+    settings = pipeline.PipelineSettings(task, base_model, filters_from(args, task), args.seed, reason, args.hub_split)
     if task.kind == "instruct":
         return pipeline.process_instructions(
             settings,
@@ -130,7 +130,6 @@ def process(args, task: "Task") -> "Processed":
             template=args.template,
             multi_turn=args.multi_turn,
             length_hints=args.length_hints,
-            hub_split=args.hub_split,
         )
     if task.kind == "emoji":
         return pipeline.process_emoji(
@@ -140,7 +139,6 @@ def process(args, task: "Task") -> "Processed":
             emoji_target=args.emoji_target or TARGETS[0],
             split_by=args.split_by or SPLITS_BY[0],
             text_column=args.text_column,
-            hub_split=args.hub_split,
         )
     return pipeline.process_texts(
         settings,
@@ -151,7 +149,6 @@ def process(args, task: "Task") -> "Processed":
         label_map=args.label_map,
         keep_conflicts=args.keep_conflicts,
         header=not args.no_header,
-        hub_split=args.hub_split,
         suggest_task=args.task is None,
         processes=args.num_proc or 1,
     )

@@ -35,6 +35,15 @@ def test_the_defaults_are_those_of_the_script(name, tmp_path):
     assert load_processed(tmp_path / "script.pkl").recipe == processed.recipe
 
 
+def test_a_tweet_is_all_completion_and_a_review_all_prompt():
+    tweets = process_texts(settings_for("tweets"), [str(SAMPLES / "tweets.csv")]).splits["test"]
+    assert (set(tweets.prompt), set(tweets.label)) == ({""}, {None})
+    assert all(tweets.completion) and all(tweets.group)
+    reviews = process_texts(settings_for("reviews"), [str(SAMPLES / "reviews.csv")]).splits["test"]
+    assert (set(reviews.completion), set(reviews.loss_start)) == ({""}, {0})
+    assert all(reviews.prompt) and all(reviews.group) and all(reviews.label)
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

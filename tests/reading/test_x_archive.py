@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from utils.errors import EXIT_BAD_DATA, DataError
 from utils.reading.read_frame import read_frame
 from utils.reading.x_archive import is_x_archive, read_x_archive
-from utils.tasks.tasks import TASKS
+from utils.tasks.tweets import to_rows
 
 ROOT = Path(__file__).parent.parent.parent
 AGAIN = "download the archive again from X"
@@ -199,7 +199,7 @@ def test_replies_and_retweets_are_told_apart(tmp_path):
         tweet("plain", in_reply_to_status_id_str=None),
     ]
     frame, (source,) = read_frame([write_zip(tmp_path / "a.zip", {"data/tweets.js": js(*tweets)})])
-    rows = TASKS["tweets"].to_rows(frame, "full_text")
+    rows = to_rows(frame, "full_text")
     assert rows["text"].tolist() == [one["full_text"] for one in tweets]
     assert rows["is_reply"].tolist() == [False, True, False, True, False]
     assert rows["is_retweet"].tolist() == [False, False, True, False, False]
@@ -210,7 +210,7 @@ def test_replies_and_retweets_are_told_apart(tmp_path):
 @pytest.mark.parametrize(("more", "is_reply"), [({}, False), ({"in_reply_to_user_id_str": "9"}, True)])
 def test_an_archive_without_ids_of_answered_tweets(tmp_path, more, is_reply):
     frame, _ = read_frame([write_folder(tmp_path, {"data/tweets.js": js(tweet("@ann hello", **more))})])
-    assert TASKS["tweets"].to_rows(frame, "full_text")["is_reply"].tolist() == [is_reply]
+    assert to_rows(frame, "full_text")["is_reply"].tolist() == [is_reply]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ import pytest
 from utils.errors import DataError
 from utils.tasks.columns import (
     RequestedColumns,
-    choose_label_column,
-    choose_text_column,
+    choose_column,
     open_table_to_classify,
     read_rows,
 )
@@ -30,7 +29,7 @@ from utils.tasks.tweets import TWEETS
     ],
 )
 def test_the_text_column_is_recognized(columns, requested, chosen):
-    assert choose_text_column(TWEETS, columns, requested) == chosen
+    assert choose_column("text", TWEETS, columns, requested) == chosen
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_the_text_column_is_recognized(columns, requested, chosen):
 )
 def test_without_a_text_column_the_columns_are_listed(requested, said):
     with pytest.raises(DataError) as caught:
-        choose_text_column(TWEETS, ["id", "my words"], requested)
+        choose_column("text", TWEETS, ["id", "my words"], requested)
     assert caught.value.problem == f"{said}; the columns are: 'id', 'my words'"
     assert caught.value.hint == "name it with --text_column"
 
@@ -55,11 +54,11 @@ def test_without_a_text_column_the_columns_are_listed(requested, said):
     ],
 )
 def test_the_label_column_is_recognized(columns, requested, text, chosen):
-    assert choose_label_column(REVIEWS, columns, requested, text) == chosen
+    assert choose_column("label", REVIEWS, columns, requested, text) == chosen
 
 
 def test_a_text_column_that_the_label_leaves():
-    assert choose_text_column(REVIEWS, ["label", "said"], None, "label") == "said"
+    assert choose_column("text", REVIEWS, ["label", "said"], None, "label") == "said"
 
 
 @pytest.mark.parametrize(
@@ -75,16 +74,16 @@ def test_training_and_classifying_choose_the_same_columns(tmp_path, caplog, cont
     path.write_text(content)
     caplog.set_level("INFO")
     rows, _ = read_rows(REVIEWS, [str(path)], RequestedColumns())
-    table, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
-    assert (table.columns[columns.text], table.columns[columns.label]) == (text, label)
+    table, (text_at, label_at) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert (table.columns[text_at], table.columns[label_at]) == (text, label)
     cells = [cells for _, cells in table.rows()]
-    assert [row[columns.text] for row in cells] == rows["text"].tolist()
-    assert [row[columns.label] for row in cells] == rows["label"].tolist()
+    assert [row[text_at] for row in cells] == rows["text"].tolist()
+    assert [row[label_at] for row in cells] == rows["label"].tolist()
     assert caplog.text.count(f"the text is in column {text!r}, the label in column {label!r}") == 2
 
 
 def test_a_table_to_classify_may_have_no_label(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,text\n1,good film\n2,bad film\n")
-    _, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
-    assert (columns.text, columns.label) == (1, None)
+    _, positions = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert positions == (1, None)

@@ -3,22 +3,18 @@
 import pandas as pd
 import pytest
 
-from utils.tasks.base import Example
 from utils.tasks.reviews import REVIEWS
+from utils.tasks.tweets import to_rows
 
 
 def test_only_columns_make_a_review_a_reply_or_a_retweet():
     frame = pd.DataFrame({"text": ["@ann hello", "RT @ann: hello", "hello"], "label": list("001")})
-    rows = REVIEWS.to_rows(frame, "text")
+    rows = to_rows(frame, "text", infer_from_text=False)
     assert not rows[["is_reply", "is_retweet"]].any(axis=None)
-    rows = REVIEWS.to_rows(frame.assign(isRetweet=["f", "f", "t"], inReplyToTweetId=["", "5", ""]), "text")
+    frame = frame.assign(isRetweet=["f", "f", "t"], inReplyToTweetId=["", "5", ""])
+    rows = to_rows(frame, "text", infer_from_text=False)
     assert rows["is_reply"].tolist() == [False, True, False]
     assert rows["is_retweet"].tolist() == [False, False, True]
-
-
-def test_a_review_is_all_prompt():
-    example = REVIEWS.to_example("hello", "row 1", "good")
-    assert example == Example(prompt="hello", completion="", group="row 1", label="good")
 
 
 def test_reviews_are_split_four_to_one_and_a_tenth_of_the_rest_validates():

@@ -12,7 +12,7 @@ from utils.tasks.alpaca import ALPACA
 from utils.tasks.emoji import EMOJI
 from utils.tasks.kinds import KINDS
 from utils.tasks.tasks import TASKS
-from utils.tasks.tweets import TWEETS
+from utils.tasks.tweets import TWEETS, to_rows
 from utils.text.cleaning import CHOICES
 
 
@@ -35,7 +35,7 @@ def test_a_task_is_whole(task):
     else:
         assert [field for _, field, _, _ in string.Formatter().parse(task.template) if field is not None] == ["prompt"]
     if task.kind in ("instruct", "emoji"):
-        assert (task.cleaning, task.to_rows, task.to_example) == (None, None, None)
+        assert task.cleaning is None
     else:
         assert all(value in CHOICES[name] for name, value in asdict(task.cleaning).items())
     assert all(name == name.lower().strip() for name in task.text_columns + task.label_columns)
@@ -43,18 +43,15 @@ def test_a_task_is_whole(task):
     assert not set(task.text_columns) & set(task.label_columns)
 
 
-@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.to_rows is not None])
-def test_a_task_turns_rows_into_examples(name):
-    task = TASKS[name]
-    frame = pd.DataFrame({task.text_columns[0]: ["one two", None, "", float("nan")]})
-    rows = task.to_rows(frame, task.text_columns[0])
+@pytest.mark.parametrize("infer_from_text", [True, False])
+def test_raw_rows_become_rows_of_plain_columns(infer_from_text):
+    frame = pd.DataFrame({"said": ["one two", None, "", float("nan")]})
+    rows = to_rows(frame, "said", infer_from_text=infer_from_text)
     assert list(rows.columns) == [
         *("text", "group", "language", "is_reply", "is_retweet"),
         *("is_private", "content_warning", "id", "date", "user"),
     ]
     assert rows["text"].tolist() == ["one two", "", "", ""]
-    example = task.to_example("one two", "a group", None)
-    assert (example.prompt + example.completion, example.group) == ("one two", "a group")
 
 
 @pytest.mark.parametrize(

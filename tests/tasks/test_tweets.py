@@ -3,14 +3,13 @@
 import pandas as pd
 import pytest
 
-from utils.tasks.base import Example
-from utils.tasks.tweets import TWEETS
+from utils.tasks.tweets import TWEETS, to_rows
 
 
 def tweets(**columns):
     length = len(next(iter(columns.values())))
     frame = pd.DataFrame({"text": ["hello"] * length, **columns})
-    return TWEETS.to_rows(frame, "text")
+    return to_rows(frame, "text")
 
 
 @pytest.mark.parametrize(
@@ -74,10 +73,6 @@ def test_threads_are_groups():
 def test_the_language_is_in_lower_case_or_unknown():
     assert tweets(lang=["FR", " en ", "", None])["language"].tolist() == ["fr", "en", "", ""]
     assert tweets(id=["1"])["language"].tolist() == [None]
-
-
-def test_a_tweet_is_all_completion():
-    assert TWEETS.to_example("hello", "row 1") == Example(prompt="", completion="hello", group="row 1", label=None)
 
 
 def test_tweets_keep_the_lengths_of_the_jeudiconfession_recipe():

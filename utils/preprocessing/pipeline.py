@@ -1,8 +1,7 @@
 """From the paths of raw files to a processed pickle's content: one function per kind of task, and their shared steps.
 
-Every function reads rows, filters them, assigns them to the splits, encodes them with the base model's tokenizer, and
-returns a `Processed`. Options are plain Python values whose defaults are those of preprocess.py, so other programs can
-call these functions directly:
+Every function reads rows, filters them, assigns them to the splits and encodes them. Options are plain Python values
+whose defaults are those of preprocess.py, so other programs can call these functions directly:
 
     settings = PipelineSettings(EMOJI, "gpt2", Filters.for_task(EMOJI))
     processed = process_emoji(settings, ["builtin"], aliases=["en", "fr"])
@@ -52,6 +51,7 @@ class PipelineSettings:
     filters: Filters
     seed: int = 42
     reason: str = "requested"  # why this base model, for the log
+    hub_split: str = "train"  # to read of a dataset on the Hub
 
     def load_tokenizer(self) -> "PreTrainedTokenizerBase":
         """Load the base model's tokenizer; called after reading, because errors in the files show up sooner."""
@@ -69,7 +69,6 @@ def process_texts(
     label_map: str | None = None,
     keep_conflicts: bool = False,
     header: bool = True,
-    hub_split: str = "train",
     suggest_task: bool = False,
     processes: int = 1,
 ) -> Processed:
@@ -81,9 +80,8 @@ def process_texts(
     cleaning = cleaning or task.cleaning
     columns = RequestedColumns(text_column, label_column)
     classes = None if label_map is None else parse_label_map(label_map)
-    rows, sources = read_rows(
-        task, paths, columns, classes, header=header, hub_split=hub_split, suggest_task=suggest_task
-    )
+    options = {"header": header, "hub_split": settings.hub_split, "suggest_task": suggest_task}
+    rows, sources = read_rows(task, paths, columns, classes, **options)
     tokenizer = settings.load_tokenizer()
     filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, processes)
     split_rows = assign_splits(filtered, task, seed)
@@ -101,11 +99,10 @@ def process_instructions(
     template: str | None = None,
     multi_turn: bool = False,
     length_hints: bool = False,
-    hub_split: str = "train",
 ) -> Processed:
     """Process instructions with their answers; `template` is a name of TEMPLATES (default: the task's)."""
     template = template or settings.task.template
-    conversations, sources = read_conversations(paths, multi_turn=multi_turn, hub_split=hub_split)
+    conversations, sources = read_conversations(paths, multi_turn=multi_turn, hub_split=settings.hub_split)
     tokenizer = settings.load_tokenizer()
     set_chat_template(tokenizer, template)
     chat_template = open_chat_template(tokenizer)
@@ -125,7 +122,6 @@ def process_emoji(
     emoji_target: str = TARGETS[0],
     split_by: str = SPLITS_BY[0],
     text_column: str | None = None,
-    hub_split: str = "train",
 ) -> Processed:
     """Process tables of emoji; the path "builtin" is the table of the `emoji` package.
 
@@ -136,7 +132,7 @@ def process_emoji(
         if value not in choices:
             raise UsageError(f"{name} is {value!r}", f"choose {' or '.join(choices)}")
     languages = check_languages(aliases)
-    table, sources = read_emoji_table(paths, languages, text_column=text_column, hub_split=hub_split)
+    table, sources = read_emoji_table(paths, languages, text_column=text_column, hub_split=settings.hub_split)
     tokenizer = settings.load_tokenizer()
     table = drop_unencodable(table, tokenizer, emoji_target)
     filtered = filter_pairs(table, settings.filters, settings.seed)
@@ -172,25 +168,16 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> dict[str, Se
 
 
 def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:
-    """Return the columns of all rows with their token ids."""
-    rows = zip(filtered.texts, filtered.groups, filtered.labels, strict=True)
-    examples = [task.to_example(*row) for row in rows]
-    prompts = [example.prompt for example in examples]
-    completions = [example.completion for example in examples]
+    """Return the columns of all rows with their token ids; a text to classify is a prompt, any other a completion."""
+    texts, nothing = filtered.texts, [""] * len(filtered.texts)
     if task.kind == "classify":
-        ids, _ = encode_for_classification(tokenizer, prompts, task.template)
+        prompts, completions = texts, nothing
+        ids, _ = encode_for_classification(tokenizer, texts, task.template)
         loss_start = [0] * len(ids)
     else:
+        prompts, completions = nothing, texts
         ids, loss_start = encode(tokenizer, prompts, completions)
-    return Split(
-        prompt=prompts,
-        completion=completions,
-        label=[example.label for example in examples],
-        group=[example.group for example in examples],
-        ids=ids,
-        loss_start=loss_start,
-        metadata=filtered.metadata,
-    )
+    return Split(prompts, completions, filtered.labels, filtered.groups, ids, loss_start, filtered.metadata)
 
 
 def _processed(

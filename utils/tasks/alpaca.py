@@ -25,12 +25,7 @@ ALPACA = Task(
     summary="instructions with answers to learn from (Alpaca, prompts and responses, chats)",
     text_columns=INSTRUCTION_COLUMNS,
     template="stanford",
-    cleaning=None,
     split=(0.85, 0.1, 0.05),
-    min_words=1,
-    max_words=None,
-    to_rows=None,
-    to_example=None,
 )
 
 

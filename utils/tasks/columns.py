@@ -18,6 +18,7 @@ from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
 from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look_like_labels, read_labels
 from utils.tasks.tasks import TASKS
+from utils.tasks.tweets import to_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -35,14 +36,6 @@ class RequestedColumns:
     label: str | None = None
 
 
-@dataclass(frozen=True)
-class ColumnPositions:
-    """The positions of the columns; None if there is no label."""
-
-    text: int
-    label: int | None
-
-
 def read_rows(
     task: Task,
     paths: Sequence[str],
@@ -53,7 +46,7 @@ def read_rows(
     hub_split: str = "train",
     suggest_task: bool = False,
 ) -> tuple["pandas.DataFrame", list[SourceFile]]:
-    """Return what `task.to_rows` makes of the files, and where the rows are from.
+    """Return what `to_rows` makes of the files, and where the rows are from.
 
     For a classification task they have two more columns: label, "" if there is none, and left_out, True if the map
     leaves the label out. If no column has a name that the task knows, but the first line has a label like those below,
@@ -68,17 +61,18 @@ def read_rows(
         )
 
     if task.kind == "classify":
-        (frame, sources), columns = _open_and_choose(task, requested, header, read, needs_label=True)
-        text, label = frame.columns[columns.text], frame.columns[columns.label]
+        (frame, sources), positions = _open_and_choose(task, requested, header, read, needs_label=True)
+        text, label = frame.columns[list(positions)]
     else:
         frame, sources = read(header).table
         if suggest_task:
             _suggest_other_tasks(frame)
-        text, label = choose_text_column(task, list(frame), requested.text), None
+        text, label = choose_column("text", task, list(frame), requested.text), None
     if requested.text is None and len(sources) > 1:
         _fill_text_column(task, frame, text)
     _log_columns(len(frame), text, label)
-    rows = task.to_rows(frame, text)
+    # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
+    rows = to_rows(frame, text, infer_from_text=label is None)
     if label is not None:
         labels, left_out = read_labels(frame[label], label_map)
         if label_map is None:
@@ -89,8 +83,10 @@ def read_rows(
     return rows, sources
 
 
-def open_table_to_classify(path: str, requested: RequestedColumns, header: bool) -> tuple[TableStream, ColumnPositions]:
-    """Return the table in a file and its columns, of which the label may be missing.
+def open_table_to_classify(
+    path: str, requested: RequestedColumns, header: bool
+) -> tuple[TableStream, tuple[int, int | None]]:
+    """Return the table in a file and the positions of its text and of its label, None if there is no label.
 
     Raises DataError if there is no such column, or no row has a text.
     """
@@ -102,15 +98,15 @@ def open_table_to_classify(path: str, requested: RequestedColumns, header: bool)
 
     names = (*TASKS["reviews"].text_columns, *TASKS["tweets"].text_columns)
     task = replace(TASKS["reviews"], text_columns=names)
-    table, columns = _open_and_choose(task, requested, header, read, needs_label=False)
-    text, label = table.columns[columns.text], None if columns.label is None else table.columns[columns.label]
-    if not any(cells[columns.text].strip() for _, cells in table.rows()):
+    table, (text_position, label_position) = _open_and_choose(task, requested, header, read, needs_label=False)
+    text, label = table.columns[text_position], None if label_position is None else table.columns[label_position]
+    if not any(cells[text_position].strip() for _, cells in table.rows()):
         raise DataError(
             f"{path}: column {text!r} holds no text in any of {table.count:,} rows",
             f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}",
         )
     _log_columns(table.count, text, label)
-    return table, columns
+    return table, (text_position, label_position)
 
 
 def added_columns(present: Sequence[str], labels: Sequence[str]) -> list[str]:
@@ -127,28 +123,23 @@ def added_columns(present: Sequence[str], labels: Sequence[str]) -> list[str]:
     return names
 
 
-def choose_text_column(task: Task, columns: Sequence[str], requested: str | None, label: str | None = None) -> str:
-    """Return the column of the text: the one asked for, one that the task knows, or the only one beside `label`."""
-    return _choose(columns, requested, task.text_columns, label, f"the text of {task.name}", "--text_column")
-
-
-def choose_label_column(task: Task, columns: Sequence[str], requested: str | None, text: str | None) -> str:
-    """Return the column of the label: the one asked for, one that the task knows, or the only one beside `text`."""
-    return _choose(columns, requested, task.label_columns, text, f"the label of {task.name}", "--label_column")
-
-
-def _choose(
-    columns: Sequence[str], requested: str | None, known: Sequence[str], taken: str | None, what: str, flag: str
+def choose_column(
+    content: str, task: Task, columns: Sequence[str], requested: str | None, taken: str | None = None
 ) -> str:
+    """Return the column of the `content` ("text" or "label"): the one requested, else one that the task knows, else the
+    only one beside the column `taken`. DataError if there is none.
+    """
     if requested is not None:
         column = find_requested_column(columns, requested)
         problem = f"there is no column {requested!r}"
     else:
         free = [column for column in columns if column != taken]
+        known = task.text_columns if content == "text" else task.label_columns
         column = find_column(free, known) or (free[0] if len(free) == 1 else None)
-        problem = f"no column looks like {what}"
+        problem = f"no column looks like the {content} of {task.name}"
     if column is None:
-        raise DataError(f"{problem}; the columns are: {', '.join(map(repr, columns))}", f"name it with {flag}")
+        names = ", ".join(map(repr, columns))
+        raise DataError(f"{problem}; the columns are: {names}", f"name it with --{content}_column")
     return column
 
 
@@ -180,55 +171,47 @@ def _open_and_choose(
             log.info("the first line names no known column, and has a label like those below it: it is data")
             candidate, header = bare, False
     choose = _choose_by_name if header else _choose_by_cells
-    columns = choose(task, candidate, requested, needs_label)
-    if columns.text == columns.label:
-        raise UsageError(
-            f"column {candidate.names[columns.text]!r} cannot be both the text and the label",
-            "name two columns with --text_column and --label_column",
-        )
-    return candidate.table, columns
+    text, label = choose(task, candidate, requested, needs_label)
+    if text == label:
+        problem = f"column {candidate.names[text]!r} cannot be both the text and the label"
+        raise UsageError(problem, "name two columns with --text_column and --label_column")
+    return candidate.table, (text, label)
 
 
-def _choose_by_name(
-    task: Task, candidate: _Candidate, requested: RequestedColumns, needs_label: bool
-) -> ColumnPositions:
+def _choose_by_name(task: Task, candidate: _Candidate, requested: RequestedColumns, needs_label: bool) -> tuple:
     names = candidate.names
     if requested.label is not None:
-        label = choose_label_column(task, names, requested.label, None)
-        text = choose_text_column(task, names, requested.text, label)
+        label = choose_column("label", task, names, requested.label)
+        text = choose_column("text", task, names, requested.text, label)
     else:
-        text = choose_text_column(task, names, requested.text, find_column(names, task.label_columns))
+        text = choose_column("text", task, names, requested.text, find_column(names, task.label_columns))
         if needs_label:
-            label = choose_label_column(task, names, None, text)
+            label = choose_column("label", task, names, None, text)
         else:
             label = find_column([name for name in names if name != text], task.label_columns)
-    return ColumnPositions(names.index(text), None if label is None else names.index(label))
+    return names.index(text), None if label is None else names.index(label)
 
 
-def _choose_by_cells(
-    task: Task, candidate: _Candidate, requested: RequestedColumns, needs_label: bool
-) -> ColumnPositions:
+def _choose_by_cells(task: Task, candidate: _Candidate, requested: RequestedColumns, needs_label: bool) -> tuple:
     """Without names, the label is where few values recur, and the text is the longest column beside it."""
     names = candidate.names
-    text = None if requested.text is None else names.index(choose_text_column(task, names, requested.text))
+    text = None if requested.text is None else names.index(choose_column("text", task, names, requested.text))
     if requested.label is not None:
-        label = names.index(choose_label_column(task, names, requested.label, None))
+        label = names.index(choose_column("label", task, names, requested.label))
     else:
         likely = [position for position in candidate.columns_like_labels() if position != text]
         label = likely[0] if len(likely) == 1 and (needs_label or len(names) > 1) else None
         if label is None and needs_label:
             columns = ", ".join(repr(names[position]) for position in likely)
-            raise DataError(
-                f"{f'columns {columns} all look' if likely else 'no column looks'} like the label: few values that "
-                f"recur; the columns are: {', '.join(map(repr, names))}",
-                "name it with --label_column",
-            )
+            problem = f"{f'columns {columns} all look' if likely else 'no column looks'} like the label"
+            known = f"few values that recur; the columns are: {', '.join(map(repr, names))}"
+            raise DataError(f"{problem}: {known}", "name it with --label_column")
     if text is None:
         free = [position for position in range(len(names)) if position != label]
         if not free:
-            choose_text_column(task, names, None, names[label])  # raises DataError
+            choose_column("text", task, names, None, names[label])  # raises DataError
         text = max(free, key=lambda position: sum(map(len, candidate.cells(position))))
-    return ColumnPositions(text, label)
+    return text, label
 
 
 def _fill_text_column(task: Task, frame: "pandas.DataFrame", text_column: str) -> None:

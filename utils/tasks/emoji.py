@@ -27,10 +27,5 @@ EMOJI = Task(
     summary="descriptions of emoji with the emoji (Kaggle's emoji_df.csv, or the table called builtin)",
     text_columns=DESCRIPTION_COLUMNS,
     template="Description: {prompt}\nEmoji:",
-    cleaning=None,
     split=(0.8, 0.1, 0.1),
-    min_words=1,
-    max_words=None,
-    to_rows=None,
-    to_example=None,
 )

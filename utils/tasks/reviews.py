@@ -1,9 +1,6 @@
 """Reviews: texts with a label (a sentiment, stars, a topic) for a model to classify."""
 
-import functools
-
-from utils.tasks.base import Example, Task
-from utils.tasks.tweets import to_rows
+from utils.tasks.base import Task
 from utils.text.cleaning import Cleaning
 
 REVIEWS = Task(
@@ -24,9 +21,4 @@ REVIEWS = Task(
     template="Review: {prompt}\nSentiment:",
     cleaning=Cleaning(emoji="keep"),
     split=(0.72, 0.08, 0.2),  # a fifth for testing, and a tenth of the rest for validation
-    min_words=1,
-    max_words=None,
-    # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
-    to_rows=functools.partial(to_rows, infer_from_text=False),
-    to_example=lambda text, group, label=None: Example(prompt=text, completion="", group=group, label=label),
 )

@@ -4,7 +4,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from utils.reading.columns import find_column
-from utils.tasks.base import Example, Task
+from utils.tasks.base import Task
 from utils.text.cleaning import Cleaning
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ TRUE = {"t", "true", "1", "1.0", "yes", "y"}
 
 
 def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: bool = True) -> "pandas.DataFrame":
-    """Return what `Task` asks for, of every raw row; the group is the thread.
+    """Return the columns text, group (the thread), language (None if unknown), is_reply, is_retweet, is_private,
+    content_warning (or ""), id, date and user (None if unknown) of every row; cells are text, None or NaN if missing.
 
     A reply is what the reply column or the type column says; only in a file without either is it a text that
     starts with @. A retweet is what a column says, or a text that starts with "RT @". Without `infer_from_text`, only
@@ -52,10 +53,9 @@ def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: boo
         return functools.reduce(lambda first, other: first.where(_is_filled(first), other), cells) if cells else None
 
     kinds = first_filled(TYPE_COLUMNS)
-    if kinds is not None:
-        kinds = kinds.str.lower()
-        if not set(kinds.unique()) - {""} <= TYPES:
-            kinds = None
+    kinds = None if kinds is None else kinds.str.lower()
+    if kinds is not None and not set(kinds) - {""} <= TYPES:
+        kinds = None
 
     if (replied_to := first_filled(REPLY_COLUMNS)) is not None:
         is_reply = _is_filled(replied_to)
@@ -119,6 +119,4 @@ TWEETS = Task(
     # The JeudiConfession recipe kept tweets of more than 5 and at most 30 blank-separated words.
     min_words=6,
     max_words=30,
-    to_rows=to_rows,
-    to_example=lambda text, group, label=None: Example(prompt="", completion=text, group=group),
 )
