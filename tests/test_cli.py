@@ -1,4 +1,4 @@
-"""How every script's command line behaves: spelling of flags, --config, the two lines of an error, exit codes."""
+"""The command lines of all scripts: spelling of flags, --config, the two lines of an error, exit codes."""
 
 import argparse
 import os

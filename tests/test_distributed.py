@@ -1,4 +1,4 @@
-"""Several processes that work as one: what two of them write and say is what one writes and says."""
+"""Several processes that work as one: two of them give the results and messages of one."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from utils.text.cleaning import Cleaning
 from utils.training.rows import training_rows
 from utils.training.trainer import ShuffledLengthGroupedSampler, unsupervised_row
 
-TESTS = Path(__file__).parent / "helpers"
+HELPERS = Path(__file__).parent / "helpers"
 ROOT = Path(__file__).parent.parent
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 SCRIPTS = {"generate": generate, "classify": classify, "evaluate_model": evaluate_model, "fine_tune": fine_tune}
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
 
 def two(script: Path, *words, **environment) -> subprocess.CompletedProcess:
-    """What two processes of the script come to, as torchrun starts them."""
+    """Run two processes of the script with torchrun."""
     return subprocess.run(
         [*TORCHRUN, str(script), *map(str, words)],
         capture_output=True,
@@ -55,14 +55,14 @@ def two(script: Path, *words, **environment) -> subprocess.CompletedProcess:
 
 
 def texts(number: int, first: int = 0) -> list[str]:
-    """Texts of all lengths."""
+    """Return texts of many lengths."""
     words = ["the", "cat", "sat", "on", "a", "mat", "and", "then", "it", "went", "over", "hills", "and", "far", "away"]
     return [" ".join(words[n % 7 : n % 7 + 2 + n * n % 9]) + f" {n}" for n in range(first, first + number)]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """`base`, a model without dropout, and what it is trained and judged on: 205, 70 and 150 texts."""
+    """`base`, a model without dropout, and texts.pkl to train and evaluate it on: 205, 70 and 150 texts."""
     folder = tmp_path_factory.mktemp("together")
     random_model("gpt2", **NO_DROPOUT).save_pretrained(folder / "base")
     tiny_tokenizer().save_pretrained(folder / "base")
@@ -75,14 +75,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 def training(folder: Path, output: str, batch_size: int, *words) -> list:
-    """The words of a run over 205 texts whose steps take 16 of them: 12 whole ones an epoch, and one of 13."""
+    """Return the arguments of a run over 205 texts with 16 per step: 12 full steps per epoch, and one of 13 texts."""
     files = ["--data", folder / "texts.pkl", "--model", folder / "base", "--output_path", folder / output]
     steps = ["--batch_size", batch_size, "--gradient_accumulation_steps", 2, "--max_steps", 60, "--save_steps", 50]
     return [*files, *steps, "--precision", "fp32", "--device", "cpu", "--lr", 0.001, "--logging_steps", 1, *words]
 
 
 def interrupted(folder: Path, step: int) -> str:
-    """Stderr of two processes that train, and whose torchrun gets Ctrl-C at a step."""
+    """Train in two processes, send torchrun Ctrl-C at a step, and return their stderr."""
     command = [*TORCHRUN, str(ROOT / "fine_tune.py"), *map(str, training(folder, "two", 4))]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
@@ -102,7 +102,7 @@ def series(log: list[dict], name: str) -> list[tuple[int, float]]:
 
 
 def assert_trained_alike(found: Path, wanted: Path) -> None:
-    """The same curves and the same weights, but for rounding."""
+    """Assert the same curves and the same weights, up to rounding."""
     logs = [
         [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         for folder in (found, wanted)
@@ -151,7 +151,7 @@ def test_two_processes_train_as_one_does_on_batches_of_twice_the_size(folder):
     assert (run["processes"], run["arguments"]["batch_size"]) == (2, 4)
 
 
-def test_what_fills_up_the_last_batches_counts_for_nothing():
+def test_filler_rows_in_the_last_batches_are_unsupervised():
     rows = training_rows(processed_data(train=texts(9)), tiny_tokenizer(), 128, ["train"])["train"]
     order = ShuffledLengthGroupedSampler(rows, 8, 42, multiple=4)
     order.set_epoch(1)
@@ -179,7 +179,7 @@ def in_both_ways(folder: Path, capsys, *runs: list) -> list[tuple[tuple[int, str
     outputs = folder / "outputs"
     outputs.mkdir()
     renamed = [[HALF.get(word, word.replace("ONE", "TWO")) for word in words] for words in runs]
-    result = two(TESTS / "scripts_in_sequence.py", outputs, json.dumps(renamed))
+    result = two(HELPERS / "scripts_in_sequence.py", outputs, json.dumps(renamed))
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout == ""
     found = (json.loads((outputs / f"{number}.json").read_text()) for number in range(len(runs)))
@@ -260,12 +260,12 @@ def test_two_processes_write_and_judge_what_one_does(folder, tmp_path, capsys):
 
 @pytest.fixture
 def several(monkeypatch):
-    """What torchrun tells the first of two processes."""
+    """Set the environment that torchrun gives the first of two processes."""
     for name, value in {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
 
 
-def test_what_all_processes_find_wrong_is_said_once():
+def test_an_error_of_all_processes_is_reported_once():
     result = two(ROOT / "fine_tune.py", "--data", "none.pkl", "--search", 2)
     assert (result.returncode, result.stdout) == (1, "")
     errors = [line for line in result.stderr.splitlines() if line.startswith(("error: ", "hint: "))]
@@ -274,8 +274,8 @@ def test_what_all_processes_find_wrong_is_said_once():
 
 
 @pytest.mark.parametrize("loud", [0, 1])
-def test_what_one_process_finds_wrong_ends_all(loud):
-    result = two(TESTS / "error_in_one_process.py", LOUD=str(loud))
+def test_an_error_of_one_process_ends_all(loud):
+    result = two(HELPERS / "error_in_one_process.py", LOUD=str(loud))
     assert (result.returncode, result.stdout) == (1, "started 0\n")
     errors = [line for line in result.stderr.splitlines() if line.startswith(("error: ", "hint: "))]
     assert_one_error("\n".join(errors), "row 3 has no text")
@@ -291,12 +291,12 @@ def test_what_one_process_finds_wrong_ends_all(loud):
         (classify, []),
     ],
 )
-def test_what_is_for_one_process_is_refused(several, script, words, capsys):
+def test_features_for_one_process_are_refused(several, script, words, capsys):
     assert run_script(script.main, *words) == 2
     assert "python alone" in assert_one_error(capsys.readouterr().err, "works in one process only, and there are 2")
 
 
-def test_a_model_is_not_divided(several, monkeypatch, capsys, folder):
+def test_fsdp_is_refused(several, monkeypatch, capsys, folder):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     assert run_script(fine_tune.main, *training(folder, "never", 4)) == 2
     assert_one_error(capsys.readouterr().err, "FSDP")

@@ -1,4 +1,4 @@
-"""The processed pickle: what is saved comes back, and a file from a stranger runs no code and raises DataError."""
+"""The processed pickle: it loads as it was saved; a file from a stranger runs no code and raises DataError."""
 
 import array
 import builtins
@@ -48,14 +48,14 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def saved(path):
-    """The bytes that save writes."""
+    """The bytes that `save_processed` writes."""
     save_processed(path, PROCESSED)
     return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
 def refused(path):
-    """The DataError of loading these bytes."""
+    """Return the DataError that loading these bytes must raise."""
 
     def loading(content):
         path.write_bytes(content)
@@ -164,7 +164,7 @@ def test_a_class_is_named_and_refused_before_its_module_is_imported(refused):
     assert "(no.such.module.Thing)" in refused(b"cno.such.module\nThing\n.").problem
 
 
-# Files that are not ours, or not whole --------------------------------------------------------------------------------
+# Files that preprocess.py did not write, or that are damaged -----------------------------------------------------
 
 
 def test_a_file_truncated_anywhere_is_refused(refused, saved):

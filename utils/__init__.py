@@ -1,4 +1,5 @@
-"""Code that the five scripts share, in packages by step of the work.
+"""The packages behind the five scripts, by step of the work; each one's docstring says which file to open first.
 
-`errors`, `cli`, `files`, `distributed`, `text_tables` and `processed` serve all of them.
+preprocess.py: `collecting`, `reading`, `tasks`, `text`, `preprocessing`. fine_tune.py: `models`, `compute`, `training`.
+generate.py and classify.py: `inference`. evaluate_model.py: `evaluation`, `metrics`. All of them: the files here.
 """

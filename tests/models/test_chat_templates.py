@@ -1,4 +1,4 @@
-"""What models are asked, to the letter: the templates as golden strings, and the ids that other tools would make."""
+"""Prompts to the letter: the templates as golden strings, and the same ids as other tools produce."""
 
 import pytest
 from small_models import tiny_tokenizer

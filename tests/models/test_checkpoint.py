@@ -1,4 +1,4 @@
-"""The trained model on disk: what is saved is what is loaded, nothing is lost, and no file runs code."""
+"""Trained models on disk: they load as they were saved, nothing is lost, and no file runs code."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def trained(seed: int = 0, run: dict = RUN, **options) -> Trained:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, hidden ones too."""
+    """Return every file below a folder, including hidden ones."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -127,7 +127,7 @@ def test_a_model_that_fine_tune_did_not_write_has_no_recipe(tmp_path, monkeypatc
 
 
 def recipe() -> dict:
-    """A run.json with all that the model card tells."""
+    """Return a run.json with everything that the model card shows."""
     return {
         **RUN,
         "cleaning": {},
@@ -163,7 +163,7 @@ def test_saving_writes_the_log_and_the_card_too(name, tmp_path):
 
 
 @both_forms
-def test_a_model_that_cannot_be_saved_as_it_is_does_not_pass(name, tmp_path):
+def test_a_model_that_loads_differently_is_an_error(name, tmp_path):
     model = random_model("gpt2")
     model.transformer.h[0].register_forward_hook(lambda module, inputs, output: output * 1.01)
     with pytest.raises(RuntimeError, match="does not give the logits of the model that was saved"):
@@ -298,7 +298,7 @@ def test_a_link_stays_a_link(name, tmp_path):
 
 @contextmanager
 def no_file_above(size: int):
-    """What a full disk does: writing fails in the middle of a file."""
+    """Make writing fail in the middle of a file, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

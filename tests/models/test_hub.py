@@ -1,4 +1,4 @@
-"""Pushing to a Hub on this machine, as real processes: what arrives there, and what happens where it is refused."""
+"""Pushing to a local Hub, in separate processes: what arrives there, and what happens if the Hub refuses."""
 
 import json
 import os
@@ -31,7 +31,7 @@ CAT = ["--hub_model_id", "ana/cat"]
 
 @pytest.fixture(scope="module")
 def trained(processed, tmp_path_factory) -> Path:
-    """A folder with a model as a folder and as a file: models/mine and models/mine.pt."""
+    """A folder with a model saved as a folder and as a file: models/mine and models/mine.pt."""
     folder = tmp_path_factory.mktemp("trained")
     for name in ("mine", "mine.pt"):
         words = ["--data", processed, *FAST, "--output_path", folder / "models" / name]
@@ -58,7 +58,7 @@ def hub():
 
 @pytest.fixture
 def call(hub, work, tmp_path):
-    """Run fine_tune.py as a process of its own, whose Hub is `hub`: (exit code, stdout, stderr)."""
+    """Run fine_tune.py in a process whose Hub is `hub`; return (exit code, stdout, stderr)."""
 
     def calling(*words, token=TOKEN, **environment):
         command = [sys.executable, str(ROOT / "fine_tune.py"), *map(str, words)]
@@ -81,7 +81,7 @@ def logits_of(model_path: Path) -> torch.Tensor:
 
 
 def command_in(text: str) -> list[str]:
-    """The command that a hint or a log line names, without the interpreter and the script."""
+    """Return the command in a hint or a log line, without the interpreter and the script."""
     python, script, *words = shlex.split(text[text.index("python fine_tune.py") :].splitlines()[0])
     assert (python, script) == ("python", "fine_tune.py")
     return words
@@ -229,7 +229,7 @@ def test_a_folder_is_pushed_without_the_libraries_of_training(hub, work, tmp_pat
     assert done.returncode == 0, done.stderr
 
 
-# ---- where the Hub refuses, or is lost
+# ---- if the Hub refuses or the connection is lost
 
 
 def refusal(status: int, message: str) -> Answer:
@@ -375,7 +375,7 @@ def test_a_training_whose_push_is_refused_keeps_its_model(hub, call, work, proce
 
 
 def nothing_done(result, hub, work, code, *words) -> str:
-    """Assert that nobody was asked and nothing was written; return the hint."""
+    """Assert that no server was contacted and nothing was written; return the hint."""
     assert result[:2] == (code, "")
     assert hub.site.requests == []
     assert {path.name for path in work.iterdir()} == {"models"}
@@ -415,7 +415,7 @@ def test_the_token_that_hf_auth_login_stores(hub, call, tmp_path):
     "name", ["", "a/b/c", "ana/my cat", "ana/cat.git", "-cat", "https://huggingface.co/ana/cat", "x" * 97]
 )
 @pytest.mark.parametrize("how", [["--push_trained"], ["--push_to_hub", "--data", "none.pkl"]])
-def test_a_name_that_the_hub_does_not_know(name, how, capsys):
+def test_an_invalid_name_on_the_hub(name, how, capsys):
     assert run_script(fine_tune.main, *how, f"--hub_model_id={name}") == 2
     assert "USER/NAME" in assert_one_error(capsys.readouterr().err, "--hub_model_id is not a valid model name")
 
@@ -451,7 +451,7 @@ def test_flags_that_make_no_sense_together(words, expected, capsys):
         ("text.pt", "text.pt was not written by fine_tune.py"),
     ],
 )
-def test_what_is_no_model_of_ours(hub, call, work, path, problem):
+def test_a_model_that_fine_tune_did_not_write(hub, call, work, path, problem):
     (work / "empty").mkdir()
     shutil.copytree(work / "models/mine", work / "strange")
     (work / "strange/run.json").unlink()

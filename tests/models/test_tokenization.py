@@ -24,7 +24,7 @@ from utils.models.tokenization import (
 )
 
 END = 256
-# Of byte-level BPE: a byte that is a printable character stands for itself, the others for characters behind those.
+# Byte-level BPE: a byte that is a printable character represents itself; the others follow, in order.
 PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 ORDER = PRINTABLE + [byte for byte in range(256) if byte not in PRINTABLE]
 
@@ -122,7 +122,7 @@ TEXTS = [*CORPUS, "", " ", "  ", "a", " a", "a ", "a  b", "a\tb c", "a \n b", "t
 
 
 def trained(pre_tokenizer=None, normalizer=None, model=None) -> Tokenizer:
-    """A byte-level BPE tokenizer with merges, those over blanks too where nothing parts the texts before."""
+    """Return a trained BPE tokenizer; its merges contain spaces if the pre-tokenizer does not split at them."""
     tokenizer = Tokenizer(model or models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer or pre_tokenizers.ByteLevel(add_prefix_space=False)
     if normalizer is not None:
@@ -176,7 +176,7 @@ def test_of_any_text(pieces, end):
 
 
 def test_every_character_beside_a_blank():
-    """Python and the tokenizer agree on what is a blank."""
+    """Python and the tokenizer agree on what whitespace is."""
     characters = [one for one in map(chr, range(sys.maxunicode + 1)) if one.isprintable() and not one.isalnum()]
     texts = [f"a {one} b{one} {one}c" for one in characters]
     ids = [encoding.ids for encoding in BYTE_LEVEL.encode_batch_fast(texts, add_special_tokens=False)]
