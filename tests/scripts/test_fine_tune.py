@@ -1,4 +1,4 @@
-"""fine_tune.py as its users meet it: what it writes, what it says, and how it stops and goes on."""
+"""fine_tune.py as its users see it: what it writes, what it says, and how it stops and resumes."""
 
 import json
 import math
@@ -44,7 +44,7 @@ def call(processed, tmp_path, capsys, monkeypatch):
 
 
 def there() -> set[str]:
-    """All that lies in the working folder, hidden files too."""
+    """Return the paths of everything in the working folder, including hidden files."""
     return {str(path) for path in Path().rglob("*")}
 
 
@@ -127,7 +127,7 @@ def test_a_trained_model_writes_texts_like_those_it_was_trained_on(call):
         (["--unfreeze_last", "0", "--train_head"], 64 + 257 * 32),
     ],
 )
-def test_what_trains_is_what_was_asked_for(call, flags, trainable):
+def test_flags_choose_the_trainable_parameters(call, flags, trainable):
     code, _, err = call(*FAST, *flags, "--output_path", "mine")
     assert code == 0, err
     run = checkpoint.load("mine").run
@@ -135,8 +135,8 @@ def test_what_trains_is_what_was_asked_for(call, flags, trainable):
     assert f"{trainable:,} of {run['total_parameters']:,}" in err
 
 
-def test_another_model_than_that_of_the_preprocessing(call):
-    """Its tokenizer is another too, so that the texts are encoded again."""
+def test_another_base_model_than_in_preprocessing(call):
+    """It has another tokenizer, so the texts are encoded again."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -161,14 +161,14 @@ def test_long_texts_are_cut(call, processed):
     assert f"{sum(len(ids) > 20 for split in splits for ids in split.ids)} texts were cut to 20 tokens" in err
 
 
-def test_a_run_that_made_nothing_better_says_so(call):
+def test_a_run_without_improvement_says_so(call):
     code, out, err = call(*FAST, "--lr", 1e-30, "--output_path", "mine")
     assert (code, out) == (0, "mine\n")
     assert "warning: on the validation split no evaluation was better than the base model's" in err
     assert "warning" not in call(*FAST, "--output_path", "better")[2]
 
 
-def test_an_older_model_is_replaced_with_overwrite_only(call):
+def test_an_existing_model_is_only_replaced_with_overwrite(call):
     assert call(*FAST, "--output_path", "mine")[0] == 0
     before = Path("mine/run.json").read_bytes()
     code, out, err = call(*FAST, "--seed", 7, "--output_path", "mine")
@@ -193,7 +193,7 @@ def test_the_seed_decides(call):
 
 
 def wandb_records(path: Path):
-    """The records of a .wandb file: LevelDB's log format behind seven bytes of header."""
+    """Yield the records of a .wandb file: LevelDB's log format after a header of seven bytes."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     data, place, whole = path.read_bytes(), 7, b""
@@ -256,7 +256,7 @@ def test_figures_go_to_tensorboard_and_wandb(call, tmp_path, monkeypatch):
         assert [value for _, value in found] == pytest.approx([value for _, value in points])
 
 
-def test_tensorboard_writes_where_its_variable_says(call, tmp_path, monkeypatch):
+def test_tensorboard_respects_its_environment_variable(call, tmp_path, monkeypatch):
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
     assert call(*FAST, "--report_to", "tensorboard", "--output_path", "mine.pt")[0] == 0
     assert len(list((tmp_path / "board").iterdir())) == 1
@@ -283,39 +283,39 @@ class _Malicious:
         return (Path.touch, (Path("trap"),))
 
 
-def test_data_that_is_not_there(call):
+def test_missing_data_is_refused(call):
     hint = refused(call(*FAST, data="none.pkl"), 3, "none.pkl does not exist")
     assert "preprocess.py" in hint
 
 
 @pytest.mark.parametrize("keep", [0, 0.5, 0.99])
-def test_data_that_is_cut_short(call, processed, keep, tmp_path):
+def test_truncated_data_is_refused(call, processed, keep, tmp_path):
     path = tmp_path / "cut.pkl"
     whole = processed.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])
     refused(call(*FAST, data=path), 3, str(path), "truncated")
 
 
-def test_data_that_would_run_code(call, tmp_path):
+def test_data_with_code_is_refused(call, tmp_path):
     path = tmp_path / "evil.pkl"
     path.write_bytes(pickle.dumps(_Malicious()))
     refused(call(*FAST, data=path), 3, str(path), "would run code")
 
 
-def test_data_of_another_version(call, processed, tmp_path):
+def test_data_of_another_version_is_refused(call, processed, tmp_path):
     payload = pickle.loads(processed.read_bytes())
     path = tmp_path / "newer.pkl"
     path.write_bytes(pickle.dumps({**payload, "version": 99}, protocol=4))
     refused(call(*FAST, data=path), 3, str(path), "version 99, expected 2")
 
 
-def test_data_without_texts_to_train_on(call, tmp_path):
+def test_data_without_training_texts_is_refused(call, tmp_path):
     path = tmp_path / "empty.pkl"
     save_processed(path, processed_data(validation=["b"], test=["c"]))
     refused(call(*FAST, data=path), 3, f"{path} has no training texts")
 
 
-def test_data_without_a_token_to_train_on(call):
+def test_data_without_supervised_tokens_is_refused(call):
     refused(call(*FAST, "--max_length", 1), 3, "no row of train has a supervised token")
 
 
@@ -334,17 +334,17 @@ def test_data_without_a_token_to_train_on(call):
         (["--resume"], ["--resume, but there is no saved state in models/fine_tuned_model.pt.training"]),
     ],
 )
-def test_flags_that_make_no_sense(call, words, expected):
+def test_invalid_flags_are_refused(call, words, expected):
     refused(call(*words), 2, *expected)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_gpu_that_is_not_there(call):
+def test_a_missing_gpu_is_refused(call):
     refused(call("--device", "cuda"), 2, "no CUDA GPU")
 
 
 @pytest.mark.parametrize("output", ["file/mine", "file/mine.pt"])
-def test_a_place_that_cannot_be_written(call, output):
+def test_an_output_path_that_cannot_be_written_is_refused(call, output):
     Path("file").touch()
     code, out, err = call(*FAST, "--output_path", output)
     assert (code, out) == (1, "")
@@ -354,7 +354,7 @@ def test_a_place_that_cannot_be_written(call, output):
 
 @pytest.mark.parametrize("output", ["thesis", "thesis.pt", "."])
 @pytest.mark.parametrize("flags", [[], ["--overwrite"]])
-def test_a_folder_that_is_not_ours(call, output, flags):
+def test_a_folder_with_other_files_is_left_alone(call, output, flags):
     Path(output).mkdir(exist_ok=True)
     Path(output, "thesis.tex").write_text("years of work")
     before = there()
@@ -365,7 +365,7 @@ def test_a_folder_that_is_not_ours(call, output, flags):
 
 
 @pytest.mark.parametrize("flags", [[], ["--overwrite"]])
-def test_a_folder_of_the_training_states_name_that_is_not_ours(call, flags):
+def test_a_state_folder_with_other_files_is_left_alone(call, flags):
     Path("mine.training").mkdir()
     Path("mine.training/plan.txt").write_text("run on Mondays")
     code, out, err = call(*FAST, *flags, "--output_path", "mine")
@@ -374,12 +374,12 @@ def test_a_folder_of_the_training_states_name_that_is_not_ours(call, flags):
     assert there() == {"mine.training", "mine.training/plan.txt"}
 
 
-def test_a_base_model_that_is_not_there(call):
+def test_a_missing_base_model_is_refused(call):
     hint = refused(call(*FAST, "--model", "someone/small"), 1, "someone/small is not in the local cache")
     assert all(words in hint for words in ("--model smollm2", "pip install", "folder", ".gguf"))
 
 
-def test_a_loss_that_is_no_number_leaves_nothing(call):
+def test_a_run_whose_loss_becomes_nan_leaves_nothing(call):
     hint = refused(call(*SETTINGS, "--epochs", 2, "--lr", 1e30, "--output_path", "mine"), 1, "the loss became nan")
     assert "--learning_rate" in hint
 
@@ -407,7 +407,7 @@ LONG = [*SETTINGS, "--batch_size", 2, "--max_steps", 300, "--save_steps", 290, "
 
 @pytest.fixture
 def interrupted(call, processed):
-    """A run in a process of its own that got Ctrl-C: (its exit code, stdout, stderr). Its output was to be mine.pt."""
+    """(exit code, stdout, stderr) of a separate process that got Ctrl-C before it could write mine.pt."""
     words = [str(word) for word in ["--data", processed, *LONG, "--output_path", "mine.pt"]]
     process = subprocess.Popen(
         [sys.executable, "-W", "error", str(ROOT / "fine_tune.py"), *words],
@@ -425,7 +425,7 @@ def interrupted(call, processed):
         return process.wait(), process.stdout.read(), "".join(err)
 
 
-def test_an_interrupted_run_is_saved_and_goes_on(call, interrupted):
+def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
     code, out, err = interrupted
     assert (code, out) == (130, ""), err
     assert "--resume" in err
@@ -457,7 +457,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(call, interrupted):
     assert math.isclose(*results, rel_tol=1e-6)
 
 
-def test_overwrite_starts_anew(call):
+def test_overwrite_starts_from_scratch(call):
     state = Path("mine.training/checkpoint-7")
     state.mkdir(parents=True)
     (state / "trainer_state.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""fine_tune.py on labelled data, for every family: what it writes, what trains, which model is kept."""
+"""fine_tune.py on labeled data, for every family: what it writes, what trains, which model is kept."""
 
 import json
 
@@ -41,7 +41,7 @@ def call(data, tmp_path, capsys):
 
 @pytest.fixture
 def trained(call, tmp_path):
-    """The run.json of a run that ended well."""
+    """Train successfully and return run.json."""
 
     def training(*words, **places):
         code, _, err = call(*words, **places)
@@ -68,7 +68,7 @@ def test_what_is_written(trained, tmp_path):
     assert [entry["step"] for entry in history if "eval_macro_f1" in entry] == [0, 1, 2]
 
 
-def test_it_learns_and_says_what_the_saved_model_says(trained, tmp_path):
+def test_it_learns_and_the_saved_model_gives_the_same_answers(trained, tmp_path):
     run = trained("--precision", "fp32", "--device", "cpu", "--lr", 5e-3, "--epochs", 6, "--warmup_steps", 0)
     classifier = open_classifier(str(tmp_path / "model"))
     texts, labels = zip(*ROWS["validation"], strict=True)
@@ -81,7 +81,7 @@ def test_it_learns_and_says_what_the_saved_model_says(trained, tmp_path):
 
 
 def test_the_best_macro_f1_is_kept(trained, tmp_path):
-    """A rate that wrecks the model later: the evaluation before that is the one whose weights are saved."""
+    """The learning rate wrecks the model later; the weights of the evaluation before that are saved."""
     run = trained(*("--precision", "fp32", "--device", "cpu", "--lr", 0.5, "--warmup_steps", 0.9, "--epochs", 4))
     history = [json.loads(line) for line in (tmp_path / "model" / "log.jsonl").read_text().splitlines()]
     measured = [entry["eval_macro_f1"] for entry in history if "eval_macro_f1" in entry]
@@ -94,7 +94,7 @@ def test_the_best_macro_f1_is_kept(trained, tmp_path):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_trains_what_it_is_told_to(trained, tmp_path, data, family):
+def test_every_family_trains_the_chosen_parameters(trained, tmp_path, data, family):
     save_processed(
         data, labelled_data({"train": ROWS["train"]}, LABELS)
     )  # no validation split, which could keep the start
@@ -121,8 +121,8 @@ def test_every_family_trains_what_it_is_told_to(trained, tmp_path, data, family)
     assert numpy.isfinite(classify_texts(classifier, ["good thing", "x"]).probabilities).all()
 
 
-def test_a_start_that_nothing_reaches_again_is_kept(call, tmp_path, data):
-    """The probe sorts these texts without a mistake; a rate that wrecks the model at once must not be what is saved."""
+def test_a_start_that_no_evaluation_reaches_is_kept(call, tmp_path, data):
+    """The probe classifies these texts without a mistake, and the learning rate wrecks the model at once."""
     code, _, err = call(*FAST, "--lr", 100.0, "--warmup_steps", 0, "--unfreeze_last", 1)
     assert code == 0
     assert "no evaluation was as good as the start" in err
@@ -154,8 +154,8 @@ def test_accumulated_batches_are_one_large_batch(trained, tmp_path):
         torch.testing.assert_close(weights[0][name], weights[1][name], atol=2e-5, rtol=0)
 
 
-def test_weights_move_the_answers_to_the_heavy_class(trained, tmp_path, data):
-    """Without a validation split, of which the best evaluation would be taken, and nothing be fitted."""
+def test_class_weights_shift_the_answers_to_the_heavier_class(trained, tmp_path, data):
+    """There is no validation split, so no evaluation is selected and nothing is fitted."""
     save_processed(data, labelled_data({"train": ROWS["train"], "test": ROWS["test"]}, LABELS))
     shares = []
     for weights in ("1,50", "50,1"):
@@ -175,7 +175,7 @@ def test_more_rows_for_small_classes_and_varied_ones(call, tmp_path):
     assert "training on 200 texts, made of 70" in err
 
 
-def test_a_threshold_by_hand(trained):
+def test_a_given_threshold(trained):
     assert trained(*FAST, "--threshold", 0.25)["calibration"]["threshold"] == 0.25
 
 
@@ -204,7 +204,7 @@ def test_three_labels(trained, tmp_path, data):
         (["--threshold", "2"], "'2' is not a number above 0 and at most 1"),
     ],
 )
-def test_flags_that_do_not_fit(call, tmp_path, words, problem):
+def test_unsuitable_flags_are_refused(call, tmp_path, words, problem):
     code, out, err = call(*FAST, *words)
     assert (code, out) == (2, "")
     assert_one_error(err, problem)
@@ -214,7 +214,7 @@ def test_flags_that_do_not_fit(call, tmp_path, words, problem):
 @pytest.mark.parametrize(
     "words", [["--class_weights", "balanced"], ["--oversample"], ["--augment"], ["--threshold", 0.4]]
 )
-def test_flags_for_labels_on_texts_to_imitate(call, processed, words):
+def test_flags_of_classifiers_are_refused_for_texts_to_imitate(call, processed, words):
     code, _, err = call(*FAST, *words, data=processed)
     assert code == 2
     assert_one_error(err, f"{words[0]} is for models that classify")

@@ -1,4 +1,4 @@
-"""From a table of emoji to a model that writes them, through the function that notebooks call."""
+"""fine_tune_gpt2, the function for notebooks: from a table of emoji to a model that writes them."""
 
 import json
 
@@ -16,7 +16,7 @@ OPTIONS = {"max_steps": 6, "save_steps": 3, "lr": 1e-3, "batch_size": 8}
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """Kaggle's columns, twelve emoji."""
+    """Twelve emoji in the columns of Kaggle's table."""
     rows = [
         *("😀,grinning face,1F600", "😂,face with tears of joy,1F602", "😉,winking face,1F609", "🦊,fox,1F98A"),
         *("🐘,elephant,1F418", "🍎,red apple,1F34E", "🍌,banana,1F34C", "🥕,carrot,1F955", "🏠,house,1F3E0"),
@@ -47,7 +47,7 @@ def test_the_function_goes_from_a_table_to_a_model_with_its_tokenizer(results):
     assert checkpoint.load(str(results)).run == run
 
 
-def test_what_it_made_writes_emoji(results):
+def test_the_trained_model_writes_emoji(results):
     assert generate_emoji("a sly red animal", model_path=str(results)) in set("😀😂😉🦊🐘🍎🍌🥕🏠🔑🔨🎺")
     five = generate_emoji("a sly red animal", model_path=str(results), num=5)
     assert len(set(five)) == 5
@@ -71,14 +71,14 @@ def test_the_table_of_the_emoji_package_with_code_points(tmp_path):
         ({"aliases": ["xx"]}, "xx"),
     ],
 )
-def test_what_is_wrong_with_an_option_is_said_before_any_work(table, tmp_path, options, words):
+def test_invalid_options_are_refused_before_any_work(table, tmp_path, options, words):
     with pytest.raises(UserError) as caught:
         fine_tune_gpt2(table, "tiny", tmp_path / "results", **options)
     assert words in caught.value.problem
     assert not (tmp_path / "results").exists()
 
 
-def test_a_model_that_is_there_is_not_replaced_unasked(table, results):
+def test_an_existing_model_is_not_replaced_without_overwrite(table, results):
     before = (results / "run.json").read_bytes()
     with pytest.raises(UserError, match="already contains a trained model"):
         fine_tune_gpt2(table, "tiny", results, **OPTIONS)

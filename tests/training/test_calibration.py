@@ -14,7 +14,7 @@ from utils.training.rows import labelled_rows
 
 
 def answers(rows, classes, sharpness, seed=0):
-    """Logits of a model that knows the odds but states them `sharpness` times as strongly, and labels drawn by them."""
+    """Return logits that are `sharpness` times those of the true probabilities, and labels drawn from these."""
     generator = numpy.random.default_rng(seed)
     honest = generator.normal(size=(rows, classes)) * 1.5
     odds = numpy.exp(log_softmax(honest, axis=1))
@@ -24,12 +24,12 @@ def answers(rows, classes, sharpness, seed=0):
 
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("sharpness", [0.25, 1.0, 3.0])
-def test_the_temperature_takes_overconfidence_back(classes, sharpness):
+def test_the_temperature_corrects_overconfidence(classes, sharpness):
     logits, labels = answers(4000, classes, sharpness)
     assert fit_temperature(logits, labels) == pytest.approx(sharpness, rel=0.1)
 
 
-def test_the_temperature_is_the_best_of_all():
+def test_the_temperature_is_optimal():
     logits, labels = answers(60, 3, 2.0)
 
     def loss(temperature):
@@ -63,7 +63,7 @@ def test_the_best_threshold_is_that_of_brute_force(seed):
 
 
 @pytest.mark.parametrize(("labels", "expected"), [([1, 1, 1], 0.05), ([0, 0, 0], 0.95)])
-def test_a_draw_of_one_class(labels, expected):
+def test_a_resample_of_one_class(labels, expected):
     assert _best_threshold(numpy.array([0.1, 0.5, 0.9]), numpy.array(labels)) == pytest.approx(expected)
 
 
@@ -87,7 +87,7 @@ def rows(trained):
     return labelled_rows(data, trained.tokenizer, 100, ["validation"])["validation"]
 
 
-def test_a_threshold_that_is_asked_for(trained, rows):
+def test_a_given_threshold_is_kept(trained, rows):
     assert calibrate(trained, rows, "0.3", 0)["threshold"] == 0.3
     assert 0 < calibrate(trained, rows, "auto", 0)["threshold"] < 1
 

@@ -41,7 +41,7 @@ def test_help_has_the_defaults_by_kind_of_task(flag, default):
 
 
 def test_help_says_what_a_flag_is_for_and_not_its_old_name():
-    assert "(to classify texts or write emoji)" in help_of("--augment")
+    assert "to classify texts or write emoji: also train" in help_of("--augment")
     assert "--model_soup N" in help_of("--model_soup")
     shown = build_parser().format_help()
     assert "--average_runs" not in shown and "--push_only" not in shown
@@ -67,7 +67,11 @@ def test_epochs_are_not_searched_where_steps_are_given():
 @pytest.mark.parametrize(
     ("words", "suited", "problem"),
     [
-        (["--train_head"], [GENERATE, INSTRUCT, EMOJI], "is for models that write texts or answer instructions or"),
+        (
+            ["--train_head"],
+            [GENERATE, INSTRUCT, EMOJI],
+            "is for models that write texts, answer instructions or write",
+        ),
         (["--loss_on", "all"], [INSTRUCT], "--loss_on is for models that answer instructions, but the data is for"),
         (["--class_weights", "balanced"], [CLASSIFY], "--class_weights is for models that classify texts"),
         (["--oversample"], [CLASSIFY], "--oversample is for models that classify texts"),

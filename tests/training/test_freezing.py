@@ -1,4 +1,4 @@
-"""Which parameters train, in every kind of model: names, gradients, dropout, and what a training step moves."""
+"""Which parameters train, in every kind of model: names, gradients, dropout, and what a training step changes."""
 
 import pytest
 import torch
@@ -30,14 +30,14 @@ def names_of_trainable(model):
 
 
 def names_starting(model, *prefixes):
-    """Every name that starts so; each prefix must find some."""
+    """Return all parameter names with these prefixes, each of which must match some."""
     found = [{name for name, _ in model.named_parameters() if name.startswith(prefix)} for prefix in prefixes]
     assert all(found)
     return set().union(*found)
 
 
 def step(model):
-    """One plain step of gradient descent on one text."""
+    """Take one plain step of gradient descent on one text."""
     model(TEXT, labels=TEXT).loss.backward()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -78,7 +78,7 @@ def test_the_head_trains_apart_from_the_embedding(kind, tied):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_frozen_neither_moves_nor_has_gradients(kind):
+def test_frozen_parameters_neither_change_nor_have_gradients(kind):
     model = random_model(kind)
     freeze_parameters(model, 1, train_head=False)
     weights = weights_of(model)
@@ -124,7 +124,7 @@ def test_more_blocks_than_there_are_means_all_of_them(caplog):
     assert "GPT2LMHeadModel has 3 blocks" in caplog.text
 
 
-def test_a_model_without_a_list_of_blocks_trains_whole_or_not_at_all():
+def test_a_model_without_a_list_of_blocks_trains_entirely_or_not_at_all():
     model = random_model("gpt2")
     model.transformer.h = torch.nn.Sequential(*model.transformer.h)
     with pytest.raises(UserError, match="cannot find the 3 transformer blocks of a GPT2LMHeadModel") as raised:
@@ -141,7 +141,7 @@ def train(model):
 
 
 @pytest.mark.parametrize("train_head", [False, True])
-def test_only_what_trains_drops_out(train_head):
+def test_only_trained_parts_use_dropout(train_head):
     model = random_model("gpt2")
     freeze_parameters(model, 1, train_head)
     train(model)
@@ -153,14 +153,14 @@ def test_only_what_trains_drops_out(train_head):
     assert len({name for name, training in dropouts.items() if training}) == 3  # after attention twice, after the MLP
 
 
-def test_a_model_that_trains_whole_drops_out_everywhere():
+def test_a_model_that_trains_entirely_uses_dropout_everywhere():
     model = random_model("gpt2")
     freeze_parameters(model, None, train_head=False)
     train(model)
     assert all(module.training for module in model.modules())
 
 
-def test_frozen_blocks_give_the_same_every_time():
+def test_frozen_blocks_are_deterministic():
     model = random_model("gpt2", resid_pdrop=0.5, embd_pdrop=0.5, attn_pdrop=0.5)
     freeze_parameters(model, 1, train_head=False)
     train(model)

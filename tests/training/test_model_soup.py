@@ -1,4 +1,4 @@
-"""Several runs and their average: the mean of what single runs make, and what happens when it is interrupted."""
+"""A model soup is the mean of single runs, also after an interruption."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ def run(train, folder: Path, model, *, validation=ROWS["validation"], resume=Fal
 
 
 def single_runs(tmp_path, number: int = 3, **changes) -> tuple[list[dict[str, torch.Tensor]], list[TrainingOutcome]]:
-    """The weights of runs from the same start, each with a seed of its own, and what they did."""
+    """Return the weights and outcomes of runs from the same start, each with its own seed."""
     weights, outcomes = [], []
     for seed in range(SETTINGS.seed, SETTINGS.seed + number):
         model = random_model("gpt2")
@@ -80,7 +80,7 @@ def run_evaluation(model) -> float:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_without_validation_it_is_the_mean_too(tmp_path, precision):
+def test_without_validation_it_is_also_the_mean(tmp_path, precision):
     model = random_model("gpt2")
     changes = {"epochs": 1, "learning_rate": 1e-3, "validation": [], "precision": precision}
     outcome = run(train_soup, tmp_path / "average", model, model_soup=2, **changes)
@@ -89,7 +89,7 @@ def test_without_validation_it_is_the_mean_too(tmp_path, precision):
 
 
 def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
-    """So it is where one run was good and the other one went astray."""
+    """One run is good, and the other has random noise in its weights."""
     folder, model = tmp_path / "average", random_model("gpt2")
     folder.mkdir()
     weights, [good] = single_runs(tmp_path, 1, learning_rate=1e-3)
@@ -103,7 +103,7 @@ def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
     assert "warning: the average is worse than the best of the runs, which is kept" in caplog.messages
 
 
-def test_an_interrupted_average_goes_on_in_the_run_where_it_stopped(tmp_path, caplog):
+def test_an_interrupted_soup_resumes_in_the_run_where_it_stopped(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     whole, halves, folder = random_model("gpt2"), random_model("gpt2"), tmp_path / "halves"
     run(train_soup, tmp_path / "whole", whole, **THREE)
@@ -148,7 +148,7 @@ def test_runs_of_one_epoch_share_the_prefix_cache(tmp_path, caplog):
             torch.testing.assert_close(weight, weights_of(plain)[name], rtol=1e-3, atol=1e-4)
 
 
-def test_the_script_says_and_records_it(tmp_path, capsys):
+def test_the_script_logs_and_records_the_soup(tmp_path, capsys):
     data = tmp_path / "data.pkl"
     save_processed(data, processed_data(train=TEXTS))
     words = ["--data", data, "--precision", "fp32", "--device", "cpu", "--max_steps", 2, "--lr", 1e-3]

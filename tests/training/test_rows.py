@@ -1,4 +1,4 @@
-"""The rows that training takes: whose ids they are, and what becomes of texts that are too long."""
+"""Training rows: which tokenizer made their ids, and what happens to texts that are too long."""
 
 import array
 import logging
@@ -22,7 +22,7 @@ def tokenizer():
 
 @pytest.fixture
 def data(tokenizer):
-    """Two texts whose stored ids are not what any tokenizer would make of them, to tell where ids come from."""
+    """Two texts with stored ids that no tokenizer would make of them, which shows where ids come from."""
 
     def made(fingerprint):
         split = Split(
@@ -49,7 +49,7 @@ def rows_of(*arguments):
     return [(list(row["input_ids"]), row["loss_start"], row["bytes"]) for row in rows]
 
 
-def test_stored_ids_serve_their_own_tokenizer(tokenizer, data, logged):
+def test_stored_ids_are_used_by_their_own_tokenizer(tokenizer, data, logged):
     rows = rows_of(data(tokenizer_fingerprint(tokenizer)), tokenizer, 1024)
     assert rows == [([256, 7, 7, 256], 1, 2), ([256, 8, 8, 9, 9, 256], 3, 2)]
     assert logged() == []
@@ -88,7 +88,7 @@ def test_only_the_named_splits_are_made(tokenizer, data):
     assert list(rows) == ["test"]
 
 
-def test_a_prompt_that_leaves_no_room_is_left_out_and_named(tokenizer, data, logged):
+def test_a_prompt_that_leaves_no_room_is_skipped_and_named(tokenizer, data, logged):
     for fingerprint in (tokenizer_fingerprint(tokenizer), "of another"):
         rows = training_rows(data(fingerprint), tokenizer, 3, ["train"])["train"]
         assert [row["number"] for row in rows] == [0]
@@ -103,7 +103,7 @@ def test_no_row_with_a_supervised_token_is_an_error(tokenizer, data):
 
 
 def conversations(template, tokenizer):
-    """Two answered instructions, encoded with a template of ours for a tokenizer."""
+    """Return two answered instructions, encoded with one of our templates."""
     set_chat_template(tokenizer, template)
     asked = [
         [{"role": "user", "content": "Name a fruit."}],
@@ -117,7 +117,7 @@ def conversations(template, tokenizer):
     return Processed(recipe, {}, [], {"name": "x", "fingerprint": tokenizer_fingerprint(tokenizer)}, {"train": split})
 
 
-def test_answers_are_encoded_again_in_the_template_of_the_tokenizer_at_hand(tokenizer):
+def test_answers_are_encoded_again_in_the_template_of_another_tokenizer(tokenizer):
     data = conversations("stanford", tokenizer)
     stored = training_rows(data, tokenizer, 1024, ["train"])["train"]
     assert [row["input_ids"] for row in stored] == data.splits["train"].ids
@@ -134,7 +134,7 @@ def test_answers_are_encoded_again_in_the_template_of_the_tokenizer_at_hand(toke
         assert row["loss_start"] == 1 + len(prompt)
 
 
-def test_an_answer_is_cut_and_never_its_instruction(tokenizer, logged):
+def test_an_answer_is_cut_but_never_its_instruction(tokenizer, logged):
     data = conversations("plain", tokenizer)
     whole = training_rows(data, tokenizer, 1024, ["train"])["train"][0]
     cut = training_rows(data, tokenizer, whole["loss_start"] + 2, ["train"])["train"]
@@ -143,7 +143,7 @@ def test_an_answer_is_cut_and_never_its_instruction(tokenizer, logged):
     assert "1 texts were cut to 41 tokens" in logged()
 
 
-def test_copies_are_parts_of_the_prompt_and_lead_to_the_same(tokenizer):
+def test_reworded_copies_have_words_of_the_prompt_and_its_completion(tokenizer):
     texts = ["one two three four five six", "word", "first second third", "much too long for this " * 9]
     completions = [" A", " B", " C", " D"]
     split = Split(texts, completions, [None] * 4, ["0"] * 4, [array.array("I", [1])] * 4, [1] * 4)

@@ -1,4 +1,4 @@
-"""Weights, repeated rows and varied texts."""
+"""Class weights, oversampling and augmentation."""
 
 import random
 from collections import Counter
@@ -25,20 +25,20 @@ def test_balanced_weights_are_scikit_learns():
     assert parse_class_weights("balanced", LABELS, NAMES) == pytest.approx(list(expected)) == [2.0, 8 / 12]
 
 
-def test_weights_by_hand_keep_the_size_of_the_loss():
+def test_given_weights_keep_the_scale_of_the_loss():
     weights = parse_class_weights("3, 1", LABELS, NAMES)
     assert weights[0] / weights[1] == pytest.approx(3)
     assert sum(weights[NAMES.index(label)] for label in LABELS) == pytest.approx(len(LABELS))
 
 
 @pytest.mark.parametrize("wanted", ["1", "1,2,3", "a,b", "1,0", "1,-1", "1,inf", "1,nan", "", "balance"])
-def test_weights_that_cannot_be(wanted):
+def test_invalid_weights_are_refused(wanted):
     with pytest.raises(UsageError, match="expected balanced, none, or 2 numbers above 0") as caught:
         parse_class_weights(wanted, LABELS, NAMES)
     assert "bad, good" in caught.value.hint
 
 
-def test_nothing_asked_nothing_done():
+def test_texts_are_unchanged_by_default():
     assert oversample_and_augment(TEXTS, LABELS, oversample=False, augment=False, seed=0) == (TEXTS, LABELS)
 
 

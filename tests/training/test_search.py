@@ -1,4 +1,4 @@
-"""fine_tune.py --search: what is tried, what is kept of it, and how a search goes on."""
+"""fine_tune.py --search: what is tried, what is kept, and how a search continues."""
 
 import csv
 import gc
@@ -34,7 +34,7 @@ SEARCH = ["--device", "cpu", "--precision", "bf16", "--seed", 3, "--search", 4, 
 
 
 def call(folder: Path, *words: object, data: Processed, output: str = "model") -> int:
-    """The exit code of fine_tune.py with this data and this output in the folder."""
+    """Return the exit code of fine_tune.py with this data and output in the folder."""
     return run_script(fine_tune.main, *arguments(folder, *words, data=data, output=output))
 
 
@@ -59,7 +59,7 @@ def names_in(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections():
-    """Trainer collects garbage thrice a trial, which takes longer than these trials where much is imported."""
+    """Trainer collects garbage several times per trial, which takes longer than these trials if much is imported."""
     import utils.training.search  # noqa: F401
 
     gc.freeze()
@@ -98,7 +98,7 @@ def test_every_trial_is_in_the_table(searched):
 
 
 def test_the_best_settings_are_trained_and_saved(searched):
-    """The lowest of the table, which the first trial is not: these are not the defaults."""
+    """The lowest value of the table is not that of the first trial, which has the defaults."""
     trials = trials_in(searched / "model" / "search.csv")
     best = min(trials, key=lambda trial: float(trial["bits_per_byte"]))
     assert best["number"] != "1"
@@ -126,7 +126,7 @@ def flags_of(trial: dict[str, str]) -> list[str]:
 
 
 def test_a_trial_is_a_training_with_its_settings(searched, tmp_path, writing):
-    """The best one gives the same model; and one of another number of blocks, in bfloat16, the same figure."""
+    """The best trial gives the same model; one with another number of blocks, in bfloat16, the same metric."""
     trials = trials_in(searched / "model" / "search.csv")
     best = min(trials, key=lambda trial: float(trial["bits_per_byte"]))
     other = next(trial for trial in trials if trial["unfreeze_last"] != best["unfreeze_last"])
@@ -141,7 +141,7 @@ def test_a_trial_is_a_training_with_its_settings(searched, tmp_path, writing):
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_a_search_goes_on_after_it_was_killed_and_after_ctrl_c(searched, tmp_path, writing, capsys):
+def test_a_search_continues_after_a_kill_and_after_ctrl_c(searched, tmp_path, writing, capsys):
     process = subprocess.Popen(
         [sys.executable, "-W", "error", SCRIPT, *arguments(tmp_path, *SEARCH, data=writing)],
         stdout=subprocess.DEVNULL,
@@ -190,16 +190,16 @@ def test_a_search_goes_on_after_it_was_killed_and_after_ctrl_c(searched, tmp_pat
     assert without_time(found) == without_time(expected)
 
 
-def test_the_test_split_is_not_looked_at(searched, tmp_path):
-    """It was empty, and is not."""
+def test_the_test_split_has_no_effect(searched, tmp_path):
+    """Here it has texts; in `searched` it is empty."""
     data = processed_data(**TEXTS, test=["a red cat", "words that are nowhere else"])
     assert call(tmp_path, *SEARCH, data=data) == 0
     tables = [without_time(trials_in(folder / "model" / "search.csv")) for folder in (searched, tmp_path)]
     assert tables[0] == tables[1]
 
 
-def test_what_is_given_is_not_searched(tmp_path, capsys):
-    """To classify, and into one file."""
+def test_given_flags_are_not_searched(tmp_path, capsys):
+    """A classifier, written as one file."""
     data = labelled_data(ROWS, ["neg", "pos"])
     words = [*CPU, "--search", 2, "--batch_size", 4, "--weight_decay=0.3", "--max_steps", 3, "--lr", 1e-3]
     assert call(tmp_path, *words, data=data, output="mine.pt") == 0
@@ -221,7 +221,7 @@ def test_what_is_given_is_not_searched(tmp_path, capsys):
     assert_one_error(capsys.readouterr().err, f"{tmp_path / 'mine.search.csv'} already has the table of a search")
 
 
-def test_settings_that_cannot_train_and_storage_that_cannot_be_read(tmp_path, capsys, writing):
+def test_settings_that_cannot_train_and_unreadable_storage(tmp_path, capsys, writing):
     words = [*CPU, "--search", 2, "--lr", 1e30, "--unfreeze_last", "all"]
     assert call(tmp_path, *words, data=writing) == 1
     err = capsys.readouterr().err
@@ -248,7 +248,7 @@ ALL_GIVEN = ["--lr", 1, "--batch_size", 1, "--epochs", 1, "--weight_decay", 1, "
         (["--search", 0], None, 2, "'0' is not a whole number of at least 1"),
     ],
 )
-def test_searches_that_make_no_sense(tmp_path, capsys, writing, words, lacking, code, problem):
+def test_invalid_searches_are_refused(tmp_path, capsys, writing, words, lacking, code, problem):
     empty = Split([], [], [], [], [], [])
     data = replace(writing, splits=writing.splits | ({lacking: empty} if lacking else {}))
     assert call(tmp_path, *words, data=data) == code
@@ -256,7 +256,7 @@ def test_searches_that_make_no_sense(tmp_path, capsys, writing, words, lacking, 
     assert names_in(tmp_path) == {"data.pkl"}
 
 
-def test_a_folder_of_the_searchs_name_that_is_not_ours(tmp_path, capsys, writing):
+def test_a_search_folder_with_other_files_is_refused(tmp_path, capsys, writing):
     (tmp_path / "model.search").mkdir()
     (tmp_path / "model.search" / "results.txt").write_text("years of work")
     assert call(tmp_path, "--search", 2, "--overwrite", data=writing) == 1
@@ -264,7 +264,7 @@ def test_a_folder_of_the_searchs_name_that_is_not_ours(tmp_path, capsys, writing
     assert names_in(tmp_path / "model.search") == {"results.txt"}
 
 
-def test_what_is_tried_holds_the_defaults():
+def test_the_search_space_includes_the_defaults():
     defaults = {"learning_rate": 1e-4, "batch_size": 24, "epochs": 4.0, "weight_decay": 0.01, "unfreeze_last": None}
     assert search_space(defaults, random_model("llama", num_hidden_layers=12)) == {
         "learning_rate": [2e-5, 1e-3],

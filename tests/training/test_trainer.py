@@ -1,4 +1,4 @@
-"""Training against plain PyTorch: the loss, the steps, the validation, what is kept, and how a run goes on."""
+"""Training against plain PyTorch: the loss, the steps, the validation, what is kept, and how a run resumes."""
 
 import math
 import signal
@@ -14,7 +14,7 @@ from utils.training.freezing import freeze_parameters
 
 
 def plain_loss(model, rows) -> torch.Tensor:
-    """Nats a token over all texts, each alone and so without padding, from the logits."""
+    """Return the nats per token over all texts, from the logits; each text is a batch of its own, without padding."""
     losses = []
     for row in rows:
         ids = torch.tensor([list(row["input_ids"])])
@@ -42,7 +42,7 @@ def evaluations(outcome):
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 @pytest.mark.parametrize("batches", [{"batch_size": 12}, {"gradient_accumulation_steps": 3}])
 def test_steps_are_those_of_plain_pytorch(kind, batches, tmp_path):
-    """AdamW with decay on matrices alone, clipping, and a rate that falls to zero; padding counts for nothing."""
+    """AdamW with decay on matrices only, clipping, and a rate that falls to zero; padding has no effect."""
     no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if kind == "gpt2" else {}
     model, expected = random_model(kind, **no_dropout), random_model(kind, **no_dropout)
     rows = rows_of(TEXTS)
@@ -109,7 +109,7 @@ def test_the_rate_warms_up_and_falls(tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("train_head", [False, True])
-def test_what_is_frozen_is_the_same_to_the_last_bit(precision, train_head, tmp_path):
+def test_frozen_weights_stay_bit_identical(precision, train_head, tmp_path):
     model = random_model("gpt2")
     freeze_parameters(model, 1, train_head)
     before = weights_of(model)
@@ -142,7 +142,7 @@ def test_frozen_blocks_train_without_dropout(tmp_path):
     assert not model.training
 
 
-def test_the_end_of_the_text_is_learnt(tmp_path):
+def test_the_end_of_text_is_learned(tmp_path):
     texts = ["a cat", "But why?", "Coffee ☕", "dogs, dogs"]
     model = random_model("gpt2", initializer_range=0.02, n_embd=32, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
     run_training(model, rows_of(texts), [], tmp_path, max_steps=60, learning_rate=0.02, logging_steps=60)
@@ -158,7 +158,7 @@ def test_the_end_of_the_text_is_learnt(tmp_path):
 
 
 def test_validation_is_the_total_over_the_split(tmp_path):
-    """Not a mean of batch means; and bytes are bytes, not characters or tokens."""
+    """It is not a mean of batch means, and bytes are not characters or tokens."""
     model = random_model("llama")
     expected = plain_bits_per_byte(model, VALIDATION)
     outcome = run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, batch_size=3)
@@ -171,7 +171,7 @@ def test_validation_is_the_total_over_the_split(tmp_path):
     assert last["eval_bits_per_byte"] == outcome.after
 
 
-def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
+def test_a_truncated_text_counts_its_remaining_bytes(tmp_path):
     cut = rows_of(["ça va très bien"], max_length=10)  # the start token and nine bytes: "ça va tr", half of "è" gone
     assert cut[0]["bytes"] == len("ça va tr".encode())
     outcome = run_training(random_model("llama"), rows_of(TEXTS), cut, tmp_path)
@@ -181,7 +181,7 @@ def test_bytes_of_a_text_that_was_cut_are_those_left(tmp_path):
 
 
 def overfit(model, state_folder, **changes):
-    """A run whose validation first gets better, and then worse and worse: the texts have little to do with it."""
+    """Run a training whose validation first improves and then gets worse and worse, since its texts differ."""
     changes = {"epochs": 12, "learning_rate": 0.02, **changes}
     return run_training(model, rows_of(TEXTS), rows_of(VALIDATION), state_folder, **changes)
 
@@ -201,8 +201,8 @@ def test_the_best_model_is_kept(tmp_path):
     assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(best, rel=1e-6)
 
 
-def test_a_run_that_only_makes_it_worse_says_so(tmp_path):
-    """The base model is no evaluation of the run: what is reported is the model that is kept."""
+def test_a_run_that_only_gets_worse_reports_the_model_it_keeps(tmp_path):
+    """The evaluation of the base model does not count."""
     model = fresh_model()
     overfit(model, tmp_path / "good")
     worse = overfit(model, tmp_path / "bad", epochs=2, learning_rate=0.2)
@@ -210,7 +210,7 @@ def test_a_run_that_only_makes_it_worse_says_so(tmp_path):
     assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(worse.after, rel=1e-6)
 
 
-def test_training_stops_when_nothing_gets_better(tmp_path):
+def test_early_stopping_ends_a_run_without_improvement(tmp_path):
     model = fresh_model()
     outcome = overfit(model, tmp_path, epochs=40, early_stopping_patience=2)
     curve = [value for _, value in evaluations(outcome)][1:]
@@ -220,7 +220,7 @@ def test_training_stops_when_nothing_gets_better(tmp_path):
     assert plain_bits_per_byte(model, VALIDATION) == pytest.approx(min(curve), rel=1e-6)
 
 
-def test_without_validation_texts_there_are_no_figures(tmp_path):
+def test_without_validation_texts_there_are_no_metrics(tmp_path):
     outcome = run_training(random_model("llama"), rows_of(TEXTS), [], tmp_path, early_stopping_patience=3)
     assert outcome.before is None
     assert outcome.after is None
@@ -228,7 +228,7 @@ def test_without_validation_texts_there_are_no_figures(tmp_path):
     assert outcome.steps == 3
 
 
-def test_steps_between_states_and_how_many_are_kept(tmp_path):
+def test_save_steps_and_the_number_of_checkpoints(tmp_path):
     outcome = run_training(
         random_model("llama"),
         rows_of(TEXTS),
@@ -260,7 +260,7 @@ def test_steps_between_states_and_how_many_are_kept(tmp_path):
         pytest.param(5, {"gradient_accumulation_steps": 2, "batch_size": 2}, id="accumulated"),
     ],
 )
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(step, changes, tmp_path):
     def model():
         found = fresh_model()
         freeze_parameters(found, 2, train_head=True)
@@ -287,7 +287,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(step, changes, tmp_pa
     assert outcome.after == expected.after
 
 
-def test_early_stopping_remembers_how_long_it_has_waited(tmp_path):
+def test_a_resumed_run_keeps_the_patience_of_early_stopping(tmp_path):
     changes = {"epochs": 40, "early_stopping_patience": 3}
     expected = overfit(fresh_model(), tmp_path / "whole", **changes)
     assert expected.epochs < 40
@@ -297,7 +297,7 @@ def test_early_stopping_remembers_how_long_it_has_waited(tmp_path):
     assert evaluations(outcome) == evaluations(expected)
 
 
-def test_a_run_in_bfloat16_goes_on_with_the_frozen_weights_it_had(tmp_path):
+def test_a_run_in_bfloat16_resumes_with_its_frozen_weights(tmp_path):
     model = fresh_model()
     freeze_parameters(model, 1, train_head=False)
     before = weights_of(model)
@@ -309,7 +309,7 @@ def test_a_run_in_bfloat16_goes_on_with_the_frozen_weights_it_had(tmp_path):
     assert changed(before, weights_of(model)) == trains
 
 
-def test_a_second_interruption_ends_at_once(tmp_path):
+def test_a_second_interruption_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         overfit(interrupted(fresh_model(), 2, 3), tmp_path, gradient_accumulation_steps=3)
     assert list(tmp_path.glob("checkpoint-*")) == []

@@ -1,4 +1,4 @@
-"""The order of training: similar lengths together, batches mixed, each row once."""
+"""The order of training rows: similar lengths in a batch, batches in random order, each row once."""
 
 import itertools
 import random
@@ -35,7 +35,7 @@ def test_each_row_comes_once_with_no_more_padding_than_transformers_has():
     assert padded(found) < 1.1 * sum(LENGTHS)
 
 
-def test_the_longest_comes_first_and_then_any_length():
+def test_the_longest_batch_comes_first_and_the_others_in_random_order():
     longest = [max(LENGTHS[row] for row in batch) for batch in ordered(1)]
     assert longest[0] == max(LENGTHS)
     falls = sum(after < before for before, after in itertools.pairwise(longest))
@@ -43,6 +43,6 @@ def test_the_longest_comes_first_and_then_any_length():
     assert sum(longest[1:21]) / 20 < 130
 
 
-def test_the_order_belongs_to_seed_and_epoch():
+def test_the_order_depends_on_seed_and_epoch():
     assert ordered(1) == ordered(1)
     assert len({str(ordered(*which)) for which in ((0,), (1,), (2,), (1, 99))}) == 4

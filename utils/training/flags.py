@@ -93,17 +93,19 @@ def _add_training_flags(parser: Parser) -> None:
 def _add_kind_flags(parser: Parser) -> None:
     add = parser.add_argument_group("for some tasks only").add_argument
     add("--packing", action="store_true", help=SUPPRESS)  # has no effect any more
-    loss_on = f"learn to write the response only, or the instruction too {_to('loss_on')} (default: %(default)s)"
+    loss_on = f"to {_verb_phrases('loss_on')}: learn the response only, or the instruction too (default: %(default)s)"
     add("--loss_on", choices=("response", "all"), default="response", help=loss_on)
-    head = f"also train the language modeling head, untied from the embedding {_to('train_head')}"
+    head = f"to {_verb_phrases('train_head')}: also train the head, untied from the embedding"
     add("--train_head", action="store_true", help=head)
-    weights = f"weight of each class in the loss {_to('class_weights')} (default: %(default)s)"
+    weights = f"to {_verb_phrases('class_weights')}: weight of each class in the loss (default: %(default)s)"
     add("--class_weights", default="none", metavar="balanced|none|W0,W1", help=weights)
-    add("--oversample", action="store_true", help=f"repeat texts of the smaller classes {_to('oversample')}")
-    add("--augment", action="store_true", help=f"also train on varied copies of the texts {_to('augment')}")
+    oversample = f"to {_verb_phrases('oversample')}: repeat texts of the smaller classes"
+    add("--oversample", action="store_true", help=oversample)
+    augment = f"to {_verb_phrases('augment')}: also train on varied copies of the texts"
+    add("--augment", action="store_true", help=augment)
     cut = (
-        "probability from which on the second of two classes is predicted, or auto: fitted on the validation split "
-        f"{_to('threshold')} (default: %(default)s)"
+        f"to {_verb_phrases('threshold')}: probability from which on the second of two classes is predicted, or auto: "
+        "fitted on the validation split (default: %(default)s)"
     )
     add("--threshold", type=threshold, default="auto", help=cut)
 
@@ -152,16 +154,16 @@ def _defaults(flag: str) -> str:
     for verb, value in defaults.items():
         verbs.setdefault("all" if value is None else f"{value:g}", []).append(verb)
     usual, *others = sorted(verbs, key=lambda value: -len(verbs[value]))
-    return "; ".join([f"default: {usual}", *(f"{value} to {' or '.join(verbs[value])}" for value in others)])
-
-
-def _to(flag: str) -> str:
-    """Return, for example, "(to classify texts or write emoji)"."""
-    return f"(to {_verb_phrases(flag)})"
+    return "; ".join([f"default: {usual}", *(f"{value} to {_join(verbs[value])}" for value in others)])
 
 
 def _verb_phrases(flag: str) -> str:
-    return " or ".join(kind.verb_phrase for kind in KINDS.values() if flag in kind.training_flags)
+    """Return, for example, "write texts, answer instructions or write emoji"."""
+    return _join([kind.verb_phrase for kind in KINDS.values() if flag in kind.training_flags])
+
+
+def _join(phrases: list[str]) -> str:
+    return ", ".join([*phrases[:-2], " or ".join(phrases[-2:])])
 
 
 # ---- which flags go together

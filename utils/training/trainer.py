@@ -51,9 +51,10 @@ def train(
     resume: bool,
     prefix_cache: PrefixCache = OFF,
 ) -> TrainingOutcome:
-    """Train the model in place and leave the best of its evaluations in it.
+    """Train the model in place; it ends with the weights of its best evaluation.
 
-    Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt.
+    Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt. UserError if the loss becomes nan, or if
+    the state cannot be written.
     """
     interruption = InterruptionCallback()
     callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
@@ -186,6 +187,7 @@ class ObjectiveTrainer(Trainer):
         if validation_rows and settings.early_stopping_patience:
             self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
         self._objective = objective
+        self._frozen_modules = frozen_modules(model)  # found once, since that takes long
 
     @property
     def evaluations(self) -> list[float]:
@@ -195,12 +197,8 @@ class ObjectiveTrainer(Trainer):
 
     @contextlib.contextmanager
     def cached_rows(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
-        """While it lasts, the frozen blocks' activations come from the cache, if it has them.
-
-        Enter it before training. `epochs` are those to come.
-        """
+        """Within the context, the cache provides the frozen blocks' output, if it can. `epochs` are yet to come."""
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
-        self._frozen_modules = frozen_modules(self.model)  # looked up once, since this takes long
         with cache.cached_rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
             yield
