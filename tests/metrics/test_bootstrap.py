@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.metrics.bootstrap import bootstrap_totals, ratio, resampled_counts, resampled_totals, with_intervals
+from utils.metrics.bootstrap import bootstrap, bootstrap_totals, ratio, resampled_counts
 
 
 @pytest.mark.parametrize("rows", [1, 7, 2500])
@@ -20,27 +20,29 @@ def test_totals_are_sums_of_drawn_rows():
     columns = np.random.default_rng(1).random((30, 2))
     generator = np.random.default_rng(5)
     expected = [columns[generator.integers(30, size=30)].sum(axis=0) for _ in range(1000)]
-    assert resampled_totals(columns, 5) == pytest.approx(np.array(expected))
+    totals = np.concatenate([counts @ columns for counts in resampled_counts(30, 5)])
+    assert totals == pytest.approx(np.array(expected))
 
 
 def test_a_figure_of_totals_has_the_interval_of_its_resamples():
     columns = np.column_stack([np.arange(40.0), np.ones(40)])
     found = bootstrap_totals(lambda totals: {"mean": totals[:, 0] / totals[:, 1]}, columns, seed=2)
-    means = resampled_totals(columns, 2)[:, 0] / 40
+    means = np.concatenate([counts @ columns[:, 0] for counts in resampled_counts(40, 2)]) / 40
     low, high = np.percentile(means, (2.5, 97.5))
     assert found == {"mean": {"value": 19.5, "low": low, "high": high}}
 
 
 def test_undefined_figures_and_resamples():
-    resampled = {
-        "undefined": np.array([1.0, 2.0]),
-        "sometimes": np.array([1.0, np.nan, 3.0]),
-        "never": np.full(3, np.nan),
-    }
-    found = with_intervals({"undefined": np.nan, "sometimes": 2.0, "never": 5.0}, resampled)
-    assert found == {
+    def figures(counts):
+        if len(counts) == 1:  # the rows themselves
+            return {name: np.array([value]) for name, value in values.items()}
+        return {name: np.resize(resampled[name], len(counts)) for name in values}
+
+    values = {"undefined": np.nan, "sometimes": 2.0, "never": 5.0}
+    resampled = {"undefined": [1.0, 2.0], "sometimes": [1.0, np.nan, 3.0, np.nan], "never": [np.nan]}
+    assert bootstrap(figures, 5, seed=0) == {
         "undefined": None,
-        "sometimes": {"value": 2.0, "low": 1.05, "high": 2.95},
+        "sometimes": {"value": 2.0, "low": 1.0, "high": 3.0},
         "never": {"value": 5.0, "low": 5.0, "high": 5.0},
     }
 

@@ -12,44 +12,6 @@ from utils.metrics.bootstrap import bootstrap_totals, ratio
 
 NGRAM = 4  # words of a repetition
 COMPARED = ("bleu", "chrf", "rouge_l")
-_DESCRIPTION = f"""\
-Corpus BLEU and chrF with sacrebleu's defaults (Post 2018; 0 to 100) and their signatures; ROUGE-L; the share of
-answers that ended by themselves; the repetition rate; and the length ratio.
-
-In the last three figures, a word is a run of letters and digits, or a single Chinese or Japanese character, and case
-is folded: for English, the words of Google's rouge_score without its stemmer. ROUGE-L (Lin 2004) is the mean over
-answers of the F1 of the longest common subsequence of words. The repetition rate is the share of {NGRAM}-grams of
-words that occurred earlier in the same answer, total over total: seq-rep-{NGRAM} of Welleck et al. 2019, who count
-tokens and take the mean over texts. The length ratio is all words of the answers over all words of the references."""
-_CITATION = """\
-@inproceedings{post-2018-call,
-  title = {A Call for Clarity in Reporting BLEU Scores}, author = {Post, Matt},
-  booktitle = {Proceedings of WMT}, year = {2018}, url = {https://aclanthology.org/W18-6319}
-}
-@inproceedings{lin-2004-rouge,
-  title = {ROUGE: A Package for Automatic Evaluation of Summaries}, author = {Lin, Chin-Yew},
-  booktitle = {Text Summarization Branches Out}, year = {2004}, url = {https://aclanthology.org/W04-1013}
-}
-@article{welleck-etal-2019-unlikelihood,
-  title = {Neural Text Generation with Unlikelihood Training},
-  author = {Welleck, Sean and Kulikov, Ilia and Roller, Stephen and Dinan, Emily and Cho, Kyunghyun and Weston, Jason},
-  journal = {arXiv:1908.04319}, year = {2019}, url = {https://arxiv.org/abs/1908.04319}
-}"""
-_INPUTS = """
-Args:
-    predictions: the generated answers.
-    references: the reference answer of each.
-    finished: whether each generated answer ended by itself.
-    seed: seed of the bootstrap.
-Returns:
-    {"bleu", "chrf", "rouge_l", "finished", "repetition", "length_ratio": {"value", "low", "high"},
-    "signatures": {"bleu": str, "chrf": str}, "answers": int, "words": int of the generated answers}
-    low and high are the ends of the 95 % percentile bootstrap interval over rows (Efron & Tibshirani 1993); each
-    resample computes BLEU and chrF anew from the counts of its rows. "repetition" is None if no answer is that long,
-    "length_ratio" if the references have no words; resamples like that are left out of the interval.
-Raises:
-    ValueError: no answer, or lists of different lengths.
-"""
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 _WORD = regex.compile(rf"(?V1){_CJK}|[[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]+")
 # The columns of each row's statistics: BLEU has two lengths, then matches and totals of 1- to 4-grams; chrF has
@@ -59,13 +21,30 @@ _ROUGE_L, _FINISHED, _REPEATS, _NGRAMS, _WORDS, _REFERENCE_WORDS = range(28, 34)
 
 
 class Answers(evaluate.Metric):
+    """How close generated answers are to the references, and how they end, repeat and vary in length.
+
+    Corpus BLEU and chrF with sacrebleu's defaults (0 to 100; Post 2018, https://aclanthology.org/W18-6319) and their
+    signatures. In the other figures, a word is a run of letters and digits, or one Chinese or Japanese character, and
+    case is folded. ROUGE-L (Lin 2004, https://aclanthology.org/W04-1013) is the mean over answers of the F1 of the
+    longest common subsequence of words. "repetition" is the share of 4-grams of words that occurred earlier in the same
+    answer (seq-rep-4 of Welleck et al. 2019, who count tokens, https://arxiv.org/abs/1908.04319), total over total.
+    "length_ratio" is all words of the answers over all words of the references.
+
+    Args:
+        predictions, references: the generated answers, and the reference answer of each.
+        finished: whether each generated answer ended by itself.
+        seed: seed of the bootstrap over rows.
+    Returns:
+        {"bleu", "chrf", "rouge_l", "finished", "repetition", "length_ratio": {"value", "low", "high"},
+        "signatures": {"bleu": str, "chrf": str}, "answers": int, "words": int of the generated answers}
+        "repetition" is None if no answer is that long, "length_ratio" if the references have no words.
+    Raises:
+        ValueError: no answer, or lists of different lengths.
+    """
+
     def _info(self):
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_INPUTS,
-            features=datasets.Features({name: datasets.Value("string") for name in ("predictions", "references")}),
-        )
+        features = datasets.Features(dict.fromkeys(("predictions", "references"), datasets.Value("string")))
+        return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, references, finished, seed: int = 0):
         bleu, chrf = BLEU(), CHRF()

@@ -1,63 +1,50 @@
 """How well texts are classified: decisions, ranking and calibration, with bootstrap intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import datasets
 import evaluate
 import numpy as np
 
-from utils.metrics.bootstrap import ratio, resampled_counts, with_intervals
+from utils.metrics.bootstrap import bootstrap, ratio
 
 BINS = 15
-_DESCRIPTION = f"""\
-Accuracy, precision, recall, F1, ROC-AUC, expected calibration error, Brier score, log loss and the confusion matrix.
-
-Precision, recall and F1 are those of scikit-learn with zero_division=0: "precision", "recall" and "f1" are of the
-second of two classes; the "macro_" figures are means over the classes that occur in the truth or in the predictions.
-ROC-AUC is computed from the second class's probability or, with more than two classes, is the mean of one class
-against the rest.
-The expected calibration error (Guo et al. 2017) uses their {BINS} bins of equal width over the probability of the
-predicted class: the mean distance between accuracy and mean probability in a bin, weighted by its number of texts.
-Bins of equal width are what others report, and they stay the same in every resample. With few texts, chance alone
-makes this error greater than 0, in a resample even more so: its interval is biased upwards and may exclude the value
-itself. The Brier score and the log loss need no bins and have no such bias."""
-_CITATION = """\
-@inproceedings{guo-etal-2017-calibration,
-  title = {On Calibration of Modern Neural Networks},
-  author = {Guo, Chuan and Pleiss, Geoff and Sun, Yu and Weinberger, Kilian Q.},
-  booktitle = {Proceedings of ICML}, year = {2017}, url = {https://proceedings.mlr.press/v70/guo17a.html}
-}"""
-_INPUTS = """
-Args:
-    predictions: the predicted class number of each text; with a threshold, this may not be the most probable class.
-    references: the true class number of each text.
-    probabilities: (texts, classes), each row adding up to 1.
-    seed: seed of the bootstrap.
-Returns:
-    {"accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1", "roc_auc",
-    "expected_calibration_error", "brier_score", "log_loss": {"value", "low", "high"},
-    "confusion_matrix": rows are true classes, columns are predicted classes, "texts": int}
-    "precision", "recall" and "f1" exist for two classes only. low and high are the ends of the 95 % percentile
-    bootstrap interval over texts (Efron & Tibshirani 1993). roc_auc is None if no class has both positive and negative
-    texts; a resample in which that happens is left out of its interval. The Brier score is the mean squared error of
-    the second class's probability or, with more than two classes, of all classes' probabilities, summed over classes.
-Raises:
-    ValueError: no text, lengths or class numbers that don't match, or a row that does not hold probabilities.
-"""
 
 
 class Classification(evaluate.Metric):
+    """Accuracy, precision, recall, F1, ROC-AUC, calibration error, Brier score, log loss and the confusion matrix.
+
+    Precision, recall and F1 are those of scikit-learn with zero_division=0: "precision", "recall" and "f1" are of the
+    second of two classes; the "macro_" figures are means over the classes that occur in the truth or in the
+    predictions. ROC-AUC is of the second class's probability or, with more than two classes, the mean of one class
+    against the rest. The Brier score is the mean squared error of the second class's probability or, with more than two
+    classes, of all classes' probabilities, summed over classes.
+    The expected calibration error (Guo et al. 2017, https://proceedings.mlr.press/v70/guo17a.html) is the mean distance
+    between accuracy and mean probability of the predicted class in 15 bins of equal width, weighted by their texts.
+    With few texts, chance alone makes it greater than 0, in a resample even more so: its interval is biased upwards and
+    may exclude the value itself.
+
+    Args:
+        predictions: the predicted class number of each text; with a threshold, this may not be the most probable class.
+        references: the true class number of each text.
+        probabilities: (texts, classes), each row adding up to 1.
+        seed: seed of the bootstrap over texts.
+    Returns:
+        {"accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1", "roc_auc",
+        "expected_calibration_error", "brier_score", "log_loss": {"value", "low", "high"},
+        "confusion_matrix": rows are true classes, columns are predicted classes, "texts": int}
+        "precision", "recall" and "f1" exist for two classes only. "roc_auc" is None if no class has both positive and
+        negative texts.
+    Raises:
+        ValueError: no text, lengths or class numbers that don't match, or a row that does not hold probabilities.
+    """
+
     def _info(self):
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_INPUTS,
-            features=datasets.Features({name: datasets.Value("int64") for name in ("predictions", "references")}),
-        )
+        features = datasets.Features(dict.fromkeys(("predictions", "references"), datasets.Value("int64")))
+        return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, references, probabilities, seed: int = 0):
-        predictions, references = np.array(predictions), np.array(references)
-        probabilities = np.array(probabilities, dtype=np.float64)
+        predictions, references, probabilities = map(np.asarray, (predictions, references, probabilities))
         _check_probabilities(probabilities)
         texts, classes = probabilities.shape
         _check(predictions, references, texts, classes)
@@ -74,12 +61,8 @@ class Classification(evaluate.Metric):
                 "log_loss": sums[:, BINS + 1],
             }
 
-        confusion = _confusion(np.ones((1, texts)), predictions, references, classes)[0]
-        return {
-            **_bootstrap(figures, texts, seed),
-            "confusion_matrix": confusion.astype(int).tolist(),
-            "texts": texts,
-        }
+        confusion = _confusion(np.ones((1, texts)), predictions, references, classes)[0].astype(int).tolist()
+        return {**bootstrap(figures, texts, seed), "confusion_matrix": confusion, "texts": texts}
 
 
 def classification_difference(
@@ -87,9 +70,8 @@ def classification_difference(
 ) -> dict[str, dict[str, float]]:
     """Return accuracy and macro F1 of `tuned` minus those of `baseline`: {"value", "low", "high"} of each.
 
-    All three sequences hold the class numbers, below `classes`, of the same texts. A positive difference means that the
-    tuned model is better. Both models share every resample, so the 95 % interval does not depend on how difficult the
-    texts are. ValueError as for the metric.
+    All three sequences hold the class numbers, below `classes`, of the same texts. Both models share every resample, so
+    the 95 % interval does not depend on how difficult the texts are. ValueError as for the metric.
     """
     references, tuned, baseline = np.array(references), np.array(tuned), np.array(baseline)
     for predictions in (tuned, baseline):
@@ -101,15 +83,7 @@ def classification_difference(
         )
         return {name: of_tuned[name] - of_baseline[name] for name in ("accuracy", "macro_f1")}
 
-    return _bootstrap(differences, len(references), seed)
-
-
-def _bootstrap(
-    figures: Callable[[np.ndarray], dict[str, np.ndarray]], texts: int, seed: int
-) -> dict[str, dict[str, float] | None]:
-    drawn = [figures(counts) for counts in resampled_counts(texts, seed)]
-    values = {name: value for name, (value,) in figures(np.ones((1, texts))).items()}
-    return with_intervals(values, {name: np.concatenate([block[name] for block in drawn]) for name in values})
+    return bootstrap(differences, len(references), seed)
 
 
 def _check_probabilities(probabilities: np.ndarray) -> None:

@@ -11,27 +11,6 @@ import numpy as np
 import regex
 
 LONG_RUN = 8
-_DESCRIPTION = """\
-Exact copies, and the longest run of consecutive words that each generated text shares with any one training text.
-Case, spaces, apostrophes and punctuation don't count: a word is a run of letters and digits, one Chinese or Japanese
-character, or one complete emoji. (Thai, Lao, Khmer and Burmese are written without spaces, so a phrase counts as one
-word: look at the exact copies there.)"""
-_INPUTS = f"""
-Args:
-    predictions: the generated texts.
-    training_texts: all training texts, in one list of any length (not named `references`, since evaluate requires as
-        many references as predictions).
-Returns:
-    exact_copies: share of generated texts that equal a training text; a text without any word equals none.
-    longest_copied_words: number of words in the longest copied run.
-    median_copied_words, mean_copied_words: median and mean over texts of the longest copied run.
-    copied_{LONG_RUN}: share of generated texts with a copied run of {LONG_RUN} words or more.
-    texts, training_texts: number of texts.
-    per_text: one dict per generated text: "exact_copy", "copied_words", "copied_run" (its words, case-folded, joined by
-        spaces) and "training_index" (the first training text with this run; None if no word is shared).
-Raises:
-    ValueError: no generated text, or no training text.
-"""
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 # A combining mark that follows no letter, such as the variation selector of an emoji, does not start a word.
 _WORD = regex.compile(rf"(?V1){_CJK}|[\p{{L}}\p{{N}}][[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]*|(?=\p{{So}})\X")
@@ -39,13 +18,29 @@ _NOT_SHARED = -1
 
 
 class Copying(evaluate.Metric):
+    """Exact copies, and the longest run of consecutive words that each generated text shares with any training text.
+
+    Case, spaces, apostrophes and punctuation don't count: a word is a run of letters and digits, one Chinese or
+    Japanese character, or one complete emoji. (Thai, Lao, Khmer and Burmese are written without spaces, so a phrase
+    counts as one word: look at the exact copies there.)
+
+    Args:
+        predictions: the generated texts.
+        training_texts: all training texts, of any number (`references` would have to be as many as predictions).
+    Returns:
+        exact_copies: share of generated texts that equal a training text; a text without any word equals none.
+        longest_copied_words, median_copied_words, mean_copied_words: words in the longest copied runs of the texts.
+        copied_8: share of generated texts with a copied run of 8 words or more.
+        texts, training_texts: number of texts.
+        per_text: one dict per generated text: "exact_copy", "copied_words", "copied_run" (its words, case-folded,
+            joined by spaces) and "training_index" (the first training text with this run; None without one).
+    Raises:
+        ValueError: no generated text, or no training text.
+    """
+
     def _info(self):
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation="",
-            inputs_description=_INPUTS,
-            features=datasets.Features({"predictions": datasets.Value("string")}),
-        )
+        features = datasets.Features({"predictions": datasets.Value("string")})
+        return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, training_texts: Iterable[str]):
         generated = [_folded_words(text) for text in predictions]

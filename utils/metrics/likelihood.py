@@ -9,32 +9,27 @@ import numpy as np
 
 from utils.metrics.bootstrap import bootstrap_totals, ratio
 
-_DESCRIPTION = """\
-Perplexity, bits per byte and token accuracy of a split: totals divided by totals, never a mean of means.
-Perplexities of models with different tokenizers cannot be compared; bits per byte can."""
-_INPUTS = """
-Args:
-    predictions: one float per text, the negative log likelihood of its supervised tokens, summed, in nats.
-    references: one dict per text: "tokens" (supervised tokens, at least 1), "bytes" (UTF-8 bytes of the text
-        that these tokens encode) and "correct" (supervised tokens that the model ranked first).
-    seed: seed of the bootstrap.
-Returns:
-    {"perplexity", "bits_per_byte", "token_accuracy": {"value", "low", "high"}, "texts": int, "tokens": int}
-    low and high are the ends of the 95 % percentile bootstrap interval over texts (Efron & Tibshirani 1993).
-Raises:
-    ValueError: no text, a text without a supervised token, a likelihood that is not finite, or no bytes at all.
-"""
-
 
 class Likelihood(evaluate.Metric):
+    """Perplexity, bits per byte and token accuracy of a split: totals divided by totals, never a mean of means.
+
+    Perplexities of models with different tokenizers cannot be compared; bits per byte can.
+
+    Args:
+        predictions: one float per text, the negative log likelihood of its supervised tokens, summed, in nats.
+        references: one dict per text: "tokens" (supervised tokens, at least 1), "bytes" (UTF-8 bytes of the text
+            that these tokens encode) and "correct" (supervised tokens that the model ranked first).
+        seed: seed of the bootstrap over texts.
+    Returns:
+        {"perplexity", "bits_per_byte", "token_accuracy": {"value", "low", "high"}, "texts": int, "tokens": int}
+    Raises:
+        ValueError: no text, a text without a supervised token, a likelihood that is not finite, or no bytes at all.
+    """
+
     def _info(self):
-        features = {
-            "predictions": datasets.Value("float64"),
-            "references": {name: datasets.Value("int64") for name in ("tokens", "bytes", "correct")},
-        }
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION, citation="", inputs_description=_INPUTS, features=datasets.Features(features)
-        )
+        counts = dict.fromkeys(("tokens", "bytes", "correct"), datasets.Value("int64"))
+        features = datasets.Features({"predictions": datasets.Value("float64"), "references": counts})
+        return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, references, seed: int = 0):
         nll = np.array(predictions, dtype=np.float64)
@@ -51,21 +46,18 @@ def bits_per_byte_difference(
 ) -> dict[str, float]:
     """Return bits per byte of `tuned` minus that of `base` on the same texts: {"value", "low", "high"}.
 
-    `tuned` and `base` hold the negative log likelihood of each text in nats, `text_bytes` its UTF-8 bytes. A negative
-    difference means that the tuned model is better. Both models share every resample, so the 95 % interval does not
-    depend on how difficult the texts are, as two separate intervals would. ValueError as for the metric, or where the
-    lengths differ.
+    `tuned` and `base` hold the negative log likelihood of each text in nats, `text_bytes` its UTF-8 bytes. Both models
+    share every resample, so the 95 % interval does not depend on how difficult the texts are. ValueError as for the
+    metric, or where the lengths differ.
     """
     columns = [np.array(column, dtype=np.float64) for column in (tuned, base, text_bytes)]
     if len({len(column) for column in columns}) > 1:
         raise ValueError(f"paired values of different lengths: {[len(column) for column in columns]}")
     for nll in columns[:2]:
         _check(nll, text_bytes=columns[2])
-
-    def difference(totals):
-        return {"bits_per_byte": _bits_per_byte(totals[:, 0] - totals[:, 1], totals[:, 2])}
-
-    return bootstrap_totals(difference, np.stack(columns, axis=1), seed)["bits_per_byte"]
+    nll, base_nll, text_bytes = columns
+    columns = np.stack([nll - base_nll, text_bytes], axis=1)
+    return bootstrap_totals(lambda totals: {"difference": _bits_per_byte(*totals.T)}, columns, seed)["difference"]
 
 
 def _check(nll: np.ndarray, text_bytes: np.ndarray, tokens: np.ndarray | None = None) -> None:

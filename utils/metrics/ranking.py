@@ -6,46 +6,34 @@ import datasets
 import evaluate
 import numpy as np
 
-from utils.metrics.bootstrap import resampled_counts, with_intervals
+from utils.metrics.bootstrap import Intervals, bootstrap_totals
 
 RANKING_DEPTH = 50
-_DESCRIPTION = """\
-Top-1 and top-5: the share of rows with a right answer in first place, and among the first five. The mean
-reciprocal rank is the mean of 1 / place of the first right answer (Voorhees 1999); it is 0 where none of the
-first `depth` answers is right, so lists may end there, or with that right answer.
-
-The intervals come from drawing whole clusters of rows (rows about one thing, which are right or wrong together);
-without clusters, every row is its own cluster."""
-_CITATION = """\
-@inproceedings{voorhees-1999-trec,
-  title = {The TREC-8 Question Answering Track Report}, author = {Voorhees, Ellen M.},
-  booktitle = {Proceedings of TREC-8}, year = {1999}
-}"""
-_INPUTS = f"""
-Args:
-    predictions: the answers to each row, the best first.
-    references: the right answers to each row, in any order.
-    clusters: the cluster of each row.
-    depth: how many answers count (default: {RANKING_DEPTH}).
-    seed: seed of the bootstrap.
-Returns:
-    {{"top_1", "top_5", "mean_reciprocal_rank": {{"value", "low", "high"}}, "rows": int, "clusters": int}}
-    low and high are the ends of the 95 % percentile bootstrap interval over clusters (Efron & Tibshirani 1993; Field
-    & Welsh 2007).
-Raises:
-    ValueError: no row, lists of different lengths, or a row with no right answer.
-"""
 
 
 class Ranking(evaluate.Metric):
+    """Top-1 and top-5: the share of rows with a right answer in first place, and among the first five.
+
+    The mean reciprocal rank is the mean of 1 / place of the first right answer (Voorhees 1999, "The TREC-8 Question
+    Answering Track Report"), and 0 for rows where none of the first `depth` answers is right. The intervals come from
+    drawing whole clusters of rows, which are right or wrong together (Field & Welsh 2007).
+
+    Args:
+        predictions: the answers to each row, the best first; they may end after the first right one.
+        references: the right answers to each row, in any order.
+        clusters: the cluster of each row; without it, every row is its own.
+        depth: how many answers count.
+        seed: seed of the bootstrap over clusters.
+    Returns:
+        {"top_1", "top_5", "mean_reciprocal_rank": {"value", "low", "high"}, "rows": int, "clusters": int}
+    Raises:
+        ValueError: no row, lists of different lengths, or a row with no right answer.
+    """
+
     def _info(self):
         texts = datasets.Sequence(datasets.Value("string"))
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_INPUTS,
-            features=datasets.Features({"predictions": texts, "references": texts}),
-        )
+        features = datasets.Features({"predictions": texts, "references": texts})
+        return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, references, clusters=None, depth: int = RANKING_DEPTH, seed: int = 0):
         places = np.array([place or 0 for place in places_of(predictions, references, depth)])
@@ -91,9 +79,7 @@ def share_difference(
     return _means({"difference": difference}, clusters, seed)["difference"]
 
 
-def _means(
-    columns: Mapping[str, Sequence[float]], clusters: Sequence[Hashable], seed: int
-) -> dict[str, dict[str, float]]:
+def _means(columns: Mapping[str, Sequence[float]], clusters: Sequence[Hashable], seed: int) -> Intervals:
     """The mean of each column over rows, with its interval over clusters."""
     values = np.column_stack([np.array(column, dtype=np.float64) for column in columns.values()])
     if not len(values):
@@ -103,8 +89,8 @@ def _means(
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     sums = np.zeros((len(numbers), len(columns) + 1))  # the last column counts the rows
     np.add.at(sums, [numbers[cluster] for cluster in clusters], np.column_stack([values, np.ones(len(values))]))
-    totals = np.concatenate([counts @ sums for counts in resampled_counts(len(sums), seed)])
-    means = totals[:, :-1] / totals[:, -1:]
-    return with_intervals(
-        dict(zip(columns, values.mean(axis=0), strict=True)), dict(zip(columns, means.T, strict=True))
-    )
+
+    def means(totals):
+        return dict(zip(columns, (totals[:, :-1] / totals[:, -1:]).T, strict=True))
+
+    return bootstrap_totals(means, sums, seed)
