@@ -15,7 +15,7 @@ import torch
 from emoji_models import emoji_data, run_record, taught
 from running import assert_one_error, run_script
 from safetensors.torch import load_file
-from small_classifiers import labelled_data, opinions
+from small_classifiers import labeled_data, opinions
 from small_models import MODEL_FILES, SHAPE, processed_data, random_model, tiny_tokenizer
 from transformers import GPT2Config, GPT2ForSequenceClassification
 
@@ -210,7 +210,7 @@ def test_two_processes_write_and_judge_what_one_does(folder, tmp_path, capsys):
     save_processed(tmp_path / "emoji.pkl", data)
     record = run_record(data_path=tmp_path / "emoji.pkl")
     checkpoint.save(tmp_path / "emoji", checkpoint.Trained(taught(data), tiny_tokenizer(), record), "", "")
-    opinions_ = labelled_data({"train": opinions(40), "validation": opinions(12, 40)}, ["neg", "pos"])
+    opinions_ = labeled_data({"train": opinions(40), "validation": opinions(12, 40)}, ["neg", "pos"])
     save_processed(tmp_path / "opinions.pkl", opinions_)
     sampled = ["--num_return_sequences", 3, "--max_new_tokens", 12, "--batch_size", 4]
     runs = [

@@ -47,10 +47,10 @@ def classifier_loss(trained, data, split: str) -> dict[str, float]:
     import torch
 
     from utils.models.tokenization import context_length
-    from utils.training.rows import labelled_rows
+    from utils.training.rows import labeled_rows
 
     nll = []
-    for row in labelled_rows(data, trained.tokenizer, context_length(trained.model), [split])[split]:
+    for row in labeled_rows(data, trained.tokenizer, context_length(trained.model), [split])[split]:
         ids = torch.tensor([list(row["input_ids"])], device=trained.model.device)
         target = torch.tensor([row["label"]], device=ids.device)
         nll.append(torch.nn.functional.cross_entropy(trained.model(input_ids=ids).logits, target).item())

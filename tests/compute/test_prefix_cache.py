@@ -15,7 +15,7 @@ import pytest
 import torch
 from running import assert_one_error, run_script
 from safetensors.torch import load_file
-from small_classifiers import ENCODERS, FAMILIES, base_folder, labelled_data, opinions
+from small_classifiers import ENCODERS, FAMILIES, base_folder, labeled_data, opinions
 from small_models import END, MODEL_FILES, WIDTH, processed_data, random_model, tiny_tokenizer, weights_of
 from training_runs import SETTINGS, TEXTS, VALIDATION, interrupted, logged, rows_of
 from transformers import AutoModelForCausalLM, XLMConfig, XLMWithLMHeadModel
@@ -29,7 +29,7 @@ from utils.models import checkpoint
 from utils.processed import save_processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.objectives import classification, language_modeling
-from utils.training.rows import labelled_rows
+from utils.training.rows import labeled_rows
 from utils.training.trainer import train
 
 LABELS = ["neg", "pos"]
@@ -114,8 +114,8 @@ def test_starting_from_cached_states_gives_the_same_logits(kind, unfrozen, tmp_p
 def classifier(folder, family):
     base = checkpoint.load_base_classifier(base_folder(folder, family), LABELS, seed=0)
     freeze_classifier_parameters(base.model, 1)
-    data = labelled_data({"train": opinions(24), "validation": opinions(6, 24)}, LABELS)
-    return base, labelled_rows(data, base.tokenizer, 100, ["train", "validation"])
+    data = labeled_data({"train": opinions(24), "validation": opinions(6, 24)}, LABELS)
+    return base, labeled_rows(data, base.tokenizer, 100, ["train", "validation"])
 
 
 @pytest.mark.parametrize("family", ENCODERS)
@@ -437,7 +437,7 @@ def test_a_kept_file_lies_beside_the_run(call, tmp_path):
 
 
 def test_the_probe_of_a_classifier_and_its_training_share_a_pass(call, tmp_path):
-    data = labelled_data({"train": opinions(24), "validation": opinions(6, 24)}, LABELS)
+    data = labeled_data({"train": opinions(24), "validation": opinions(6, 24)}, LABELS)
     save_processed(tmp_path / "data.pkl", data)
     words = ["--unfreeze_last", 1, "--max_steps", 2, "--lr", 1e-3, "--logging_steps", 1]
     runs = []

@@ -74,7 +74,7 @@ def base_folder(folder: Path, family: str) -> str:
     return str(folder)
 
 
-def labelled_data(rows: dict[str, list[tuple[str, str]]], labels: list[str], template="{prompt}") -> Processed:
+def labeled_data(rows: dict[str, list[tuple[str, str]]], labels: list[str], template="{prompt}") -> Processed:
     """Processed data of (text, label) pairs by split, encoded for `tiny`."""
     tokenizer = load_tokenizer(resolve("tiny"))
     splits = {}

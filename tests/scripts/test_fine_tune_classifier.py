@@ -8,13 +8,13 @@ import torch
 from running import assert_one_error, run_script
 from safetensors.torch import load_file
 from sklearn.metrics import f1_score
-from small_classifiers import ENCODERS, FAMILIES, base_folder, labelled_data, opinions
+from small_classifiers import ENCODERS, FAMILIES, base_folder, labeled_data, opinions
 from small_models import MODEL_FILES
 
 import fine_tune
 from utils.inference.classifier import classifier_logits, classify_texts, open_classifier
 from utils.processed import save_processed
-from utils.training.rows import labelled_rows
+from utils.training.rows import labeled_rows
 
 LABELS = ["neg", "pos"]
 ROWS = {"train": opinions(48), "validation": opinions(12, 48), "test": opinions(12, 60)}
@@ -24,7 +24,7 @@ FAST = ["--precision", "fp32", "--device", "cpu", "--max_steps", 2, "--lr", 1e-3
 @pytest.fixture
 def data(tmp_path):
     path = tmp_path / "reviews.pkl"
-    save_processed(path, labelled_data(ROWS, LABELS))
+    save_processed(path, labeled_data(ROWS, LABELS))
     return path
 
 
@@ -87,7 +87,7 @@ def test_the_best_macro_f1_is_kept(trained, tmp_path):
     measured = [entry["eval_macro_f1"] for entry in history if "eval_macro_f1" in entry]
     assert run["results"]["validation_macro_f1_after"] == max(measured)
     classifier = open_classifier(str(tmp_path / "model"))
-    rows = labelled_rows(labelled_data(ROWS, LABELS), classifier.tokenizer, 1024, ["validation"])["validation"]
+    rows = labeled_rows(labeled_data(ROWS, LABELS), classifier.tokenizer, 1024, ["validation"])["validation"]
     logits = classifier_logits(classifier.model, classifier.tokenizer, rows)
     found = f1_score([row["label"] for row in rows], logits.argmax(1), average="macro", zero_division=0)
     assert found == pytest.approx(max(measured))
@@ -96,7 +96,7 @@ def test_the_best_macro_f1_is_kept(trained, tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_trains_the_chosen_parameters(trained, tmp_path, data, family):
     save_processed(
-        data, labelled_data({"train": ROWS["train"]}, LABELS)
+        data, labeled_data({"train": ROWS["train"]}, LABELS)
     )  # no validation split, which could keep the start
     base = base_folder(tmp_path / "base", family)
     run = trained(*FAST, "--model", base, "--unfreeze_last", 1)
@@ -156,7 +156,7 @@ def test_accumulated_batches_are_one_large_batch(trained, tmp_path):
 
 def test_class_weights_shift_the_answers_to_the_heavier_class(trained, tmp_path, data):
     """There is no validation split, so no evaluation is selected and nothing is fitted."""
-    save_processed(data, labelled_data({"train": ROWS["train"], "test": ROWS["test"]}, LABELS))
+    save_processed(data, labeled_data({"train": ROWS["train"], "test": ROWS["test"]}, LABELS))
     shares = []
     for weights in ("1,50", "50,1"):
         run = trained(*FAST, "--max_steps", 20, "--lr", 1e-4, "--class_weights", weights, "--overwrite")
@@ -169,7 +169,7 @@ def test_class_weights_shift_the_answers_to_the_heavier_class(trained, tmp_path,
 def test_more_rows_for_small_classes_and_varied_ones(call, tmp_path):
     rows = {**ROWS, "train": [*opinions(40), *((f"fine work {n} indeed", "pos") for n in range(30))]}
     path = tmp_path / "uneven.pkl"
-    save_processed(path, labelled_data(rows, LABELS))
+    save_processed(path, labeled_data(rows, LABELS))
     code, _, err = call(*FAST, "--oversample", "--augment", data=path)
     assert code == 0
     assert "training on 200 texts, made of 70" in err
@@ -182,7 +182,7 @@ def test_a_given_threshold(trained):
 def test_long_texts_are_cut_and_counted(call, tmp_path):
     rows = {**ROWS, "train": [*ROWS["train"], ("word " * 20_000, "pos")]}
     path = tmp_path / "long.pkl"
-    save_processed(path, labelled_data(rows, LABELS))
+    save_processed(path, labeled_data(rows, LABELS))
     code, _, err = call(*FAST, "--max_length", 64, data=path)
     assert code == 0
     assert "1 texts are cut to 64 tokens" in err
@@ -191,7 +191,7 @@ def test_long_texts_are_cut_and_counted(call, tmp_path):
 def test_three_labels(trained, tmp_path, data):
     rows = {name: [(text, "meh" if n % 3 == 0 else label) for n, (text, label) in enumerate(pairs)]
             for name, pairs in ROWS.items()}  # fmt: skip
-    save_processed(data, labelled_data(rows, ["meh", "neg", "pos"]))
+    save_processed(data, labeled_data(rows, ["meh", "neg", "pos"]))
     run = trained(*FAST)
     assert (run["labels"], run["calibration"]["threshold"]) == (["meh", "neg", "pos"], None)
 

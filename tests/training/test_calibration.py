@@ -6,11 +6,11 @@ import numpy
 import pytest
 from scipy.special import log_softmax
 from sklearn.metrics import f1_score
-from small_classifiers import labelled_data, opinions
+from small_classifiers import labeled_data, opinions
 
 from utils.models import checkpoint
 from utils.training.calibration import _best_threshold, calibrate, fit_temperature, fit_threshold
-from utils.training.rows import labelled_rows
+from utils.training.rows import labeled_rows
 
 
 def answers(rows, classes, sharpness, seed=0):
@@ -83,8 +83,8 @@ def trained():
 
 @pytest.fixture(scope="module")
 def rows(trained):
-    data = labelled_data({"validation": opinions(20)}, ["neg", "pos"])
-    return labelled_rows(data, trained.tokenizer, 100, ["validation"])["validation"]
+    data = labeled_data({"validation": opinions(20)}, ["neg", "pos"])
+    return labeled_rows(data, trained.tokenizer, 100, ["validation"])["validation"]
 
 
 def test_a_given_threshold_is_kept(trained, rows):

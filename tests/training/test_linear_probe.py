@@ -3,20 +3,20 @@
 import numpy
 import pytest
 from sklearn.linear_model import LogisticRegression
-from small_classifiers import FAMILIES, WRITERS, base_folder, labelled_data, opinions
+from small_classifiers import FAMILIES, WRITERS, base_folder, labeled_data, opinions
 
 from utils.inference.classifier import classifier_logits
 from utils.models import checkpoint
 from utils.training.linear_probe import last_states, start_from_probe, supports_probe
-from utils.training.rows import labelled_rows
+from utils.training.rows import labeled_rows
 
 LABELS = ["neg", "pos"]
 
 
 def prepared(folder, family, pairs, labels=LABELS):
     base = checkpoint.load_base_classifier(base_folder(folder, family), labels, seed=0)
-    data = labelled_data({"train": pairs}, labels)
-    return base, labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
+    data = labeled_data({"train": pairs}, labels)
+    return base, labeled_rows(data, base.tokenizer, 100, ["train"])["train"]
 
 
 @pytest.mark.parametrize("family", WRITERS)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
-from small_classifiers import labelled_data, opinions
+from small_classifiers import labeled_data, opinions
 from small_models import END, random_model, tiny_tokenizer
 
 from utils.models import checkpoint
 from utils.training.objectives import classification, language_modeling
-from utils.training.rows import labelled_rows
+from utils.training.rows import labeled_rows
 
 LABELS = ["neg", "pos", "unseen"]
 
@@ -33,8 +33,8 @@ def base():
 
 @pytest.fixture(scope="module")
 def rows(base):
-    data = labelled_data({"train": [*opinions(9), ("a much longer text than the others are", "pos")]}, LABELS)
-    return labelled_rows(data, base.tokenizer, 100, ["train"])["train"]
+    data = labeled_data({"train": [*opinions(9), ("a much longer text than the others are", "pos")]}, LABELS)
+    return labeled_rows(data, base.tokenizer, 100, ["train"])["train"]
 
 
 @pytest.mark.parametrize("weights", [None, [2.0, 0.5, 1.0]])
@@ -68,10 +68,10 @@ def test_the_figures_of_validation(base, rows):
 
 
 def test_rows_of_the_stored_ids_and_of_another_tokenizer(base):
-    data = labelled_data({"train": opinions(4)}, LABELS, template="{prompt} =")
-    stored = labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
+    data = labeled_data({"train": opinions(4)}, LABELS, template="{prompt} =")
+    stored = labeled_rows(data, base.tokenizer, 12, ["train"])["train"]
     data.tokenizer["fingerprint"] = "another"
-    again = labelled_rows(data, base.tokenizer, 12, ["train"])["train"]
+    again = labeled_rows(data, base.tokenizer, 12, ["train"])["train"]
     assert [list(row["input_ids"]) for row in stored] == [list(row["input_ids"]) for row in again]
     assert {len(row["input_ids"]) for row in stored} == {12}
     assert {bytes(row["input_ids"][-2:]) for row in stored} == {bytes(data.splits["train"].ids[0][-2:])}

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 import pytest
 import torch
-from small_classifiers import labelled_data, opinions
+from small_classifiers import labeled_data, opinions
 from small_models import processed_data
 
 from utils.compute.prefix_cache import OFF
@@ -47,17 +47,17 @@ def test_the_loss_of_training_may_include_the_prompts(loss_on, starts):
 def test_a_classifier_starts_from_a_probe_if_there_are_enough_texts():
     heads = []
     for number in (4, 24):
-        setup = prepared(labelled_data({"train": opinions(number)}, ["neg", "pos"]), CLASSIFYING)
+        setup = prepared(labeled_data({"train": opinions(number)}, ["neg", "pos"]), CLASSIFYING)
         heads.append(setup.base.model.score.weight.detach())
     assert setup.objective.metric == "macro_f1"
     assert not torch.equal(*heads)
-    plain = prepared(labelled_data({"train": opinions(6)}, ["neg", "pos"]), CLASSIFYING)
+    plain = prepared(labeled_data({"train": opinions(6)}, ["neg", "pos"]), CLASSIFYING)
     assert torch.equal(heads[0], plain.base.model.score.weight)  # drawn with the seed
 
 
 def test_more_texts_of_a_small_class():
     rows = {"train": [*opinions(6), ("fine work", "pos"), ("so good", "pos")]}
-    setup = prepared(labelled_data(rows, ["neg", "pos"]), CLASSIFYING, oversample=True, augment=True)
+    setup = prepared(labeled_data(rows, ["neg", "pos"]), CLASSIFYING, oversample=True, augment=True)
     labels = [row["label"] for row in setup.rows["train"]]
     assert (labels.count(0), labels.count(1)) == (10, 10)
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from running import assert_one_error, run_script
 from safetensors.torch import load_file
-from small_classifiers import labelled_data, opinions
+from small_classifiers import labeled_data, opinions
 from small_models import MODEL_FILES, processed_data, random_model
 
 import fine_tune
@@ -200,7 +200,7 @@ def test_the_test_split_has_no_effect(searched, tmp_path):
 
 def test_given_flags_are_not_searched(tmp_path, capsys):
     """A classifier, written as one file."""
-    data = labelled_data(ROWS, ["neg", "pos"])
+    data = labeled_data(ROWS, ["neg", "pos"])
     words = [*CPU, "--search", 2, "--batch_size", 4, "--weight_decay=0.3", "--max_steps", 3, "--lr", 1e-3]
     assert call(tmp_path, *words, data=data, output="mine.pt") == 0
     out, err = capsys.readouterr()

@@ -82,7 +82,7 @@ def _evaluate_likelihood(model: PreTrainedModel, rows: Sequence[dict]) -> dict[s
 
 
 def classification(base: Trained, class_weights: Sequence[float] | None) -> Objective:
-    """Return the objective of predicting the label, weighted by class. Rows are those of `rows.labelled_rows`."""
+    """Return the objective of predicting the label, weighted by class. Rows are those of `rows.labeled_rows`."""
     weights = None if class_weights is None else torch.tensor(class_weights)
     skippable_modules(base.model)
     return Objective(

@@ -20,7 +20,7 @@ from utils.training.freezing import freeze_classifier_parameters, freeze_paramet
 from utils.training.linear_probe import start_from_probe, supports_probe
 from utils.training.objectives import Objective, classification, language_modeling
 from utils.training.rows import (
-    labelled_rows,
+    labeled_rows,
     oversample_and_augment,
     parse_class_weights,
     reworded_rows,
@@ -103,7 +103,7 @@ def _prepare_classifier(
     base = checkpoint.load_base_classifier(name, labels, flags.seed)
     freeze_classifier_parameters(base.model, flags.unfreeze_last)
     longest = min(flags.max_length or sys.maxsize, context_length(base.model))
-    rows = labelled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
+    rows = labeled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if flags.oversample or flags.augment:
         texts, text_labels = oversample_and_augment(
             train.prompt, train.label, oversample=flags.oversample, augment=flags.augment, seed=flags.seed

@@ -111,7 +111,7 @@ def _report_without_room(numbers: list[int], rows: int, split: str, max_length: 
 # ---- classifiers
 
 
-def labelled_rows(
+def labeled_rows(
     data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
     """Return rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; labels are class numbers.

@@ -42,7 +42,7 @@ def open_training(args: argparse.Namespace) -> Opened:
     from utils.models.tokenization import context_length
     from utils.processed import load_processed
     from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
-    from utils.training.rows import labelled_rows, training_rows
+    from utils.training.rows import labeled_rows, training_rows
 
     torch.manual_seed(SEED)
     data = load_processed(args.data)
@@ -53,7 +53,7 @@ def open_training(args: argparse.Namespace) -> Opened:
     else:
         base = checkpoint.load(args.model)
         freeze_parameters(base.model, args.unfreeze_last, train_head=False)
-    encode = labelled_rows if classifies else training_rows
+    encode = labeled_rows if classifies else training_rows
     base.model.set_attn_implementation("sdpa")  # transformers' default, which our own replaces
     rows = encode(data, base.tokenizer, context_length(base.model), ["train"])["train"]
     return Opened(base.model, base.tokenizer, rows, classifies)
