@@ -227,7 +227,7 @@ def test_figures_and_answers_are_those_of_plain_loops(call):
     assert "lengths" not in evaluation
 
 
-def test_the_tables_tell_the_same(call):
+def test_the_tables_show_the_same(call):
     code, out, _ = call("--compare_base", *FAST)
     assert code == 0
     evaluation, rows = read("mine/evaluation.json"), read("mine/answers.jsonl")
@@ -331,7 +331,7 @@ def test_an_answer_that_one_context_cuts_is_cut_for_both(call):
     assert evaluation["difference"]["bits_per_byte"]["value"] == pytest.approx(apart)
 
 
-def test_the_way_of_decoding_is_used_and_recorded(call):
+def test_the_decoding_settings_are_used_and_recorded(call):
     call(*FAST)
     plain = [row["tuned"]["text"] for row in read("mine/answers.jsonl")]
     code, out, _ = call("--repetition_penalty", 5, "--no_repeat_ngram_size", 2, *FAST)
@@ -343,7 +343,7 @@ def test_the_way_of_decoding_is_used_and_recorded(call):
     assert "(greedy, at most 16 tokens, repetition penalty 5, no 2-gram of tokens twice)" in out
 
 
-def test_length_hints_are_measured_where_they_were_learnt(call):
+def test_length_hints_are_measured_if_they_were_trained(call):
     run = read("mine/run.json")
     Path("mine/run.json").write_text(json.dumps({**run, "lengths": {"short": 2, "medium": 9}}))
     code, out, _ = call(*FAST, *PLAIN)
@@ -392,7 +392,7 @@ def test_json_is_the_file_and_nothing_else(call):
     assert out == Path("mine/evaluation.json").read_text("utf-8")
 
 
-def test_the_card_tells_the_figures(call):
+def test_the_card_shows_the_figures(call):
     assert call("--compare_base", *FAST)[0] == 0
     card = Path("mine/README.md").read_text("utf-8")
     tuned = read("mine/evaluation.json")["tuned"]

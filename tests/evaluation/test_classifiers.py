@@ -313,7 +313,7 @@ def test_the_same_command_gives_the_same_figures(call):
     assert other["tuned"]["log_loss"] != first["tuned"]["log_loss"]
 
 
-def test_the_card_of_a_model_tells_the_figures(call):
+def test_the_card_of_a_model_shows_the_figures(call):
     assert call()[0] == 0
     card = Path("mine/README.md").read_text("utf-8")
     accuracy = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["tuned"]["accuracy"]["value"]

@@ -14,8 +14,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from small_models import END, processed_data, random_model, tiny_tokenizer
 
 import evaluate_model
-from utils.errors import DataError
-from utils.inference.emoji_memory import nearest_emoji
 from utils.inference.emoji_ranking import rank_emoji
 from utils.models import checkpoint
 from utils.processed import Split, save_processed
@@ -140,15 +138,6 @@ def test_the_baseline_is_the_nearest_training_description(call):
     assert difference["value"] == pytest.approx(evaluation["tuned"]["top_1"]["value"] - found["top_1"]["value"])
 
 
-def test_the_nearest_descriptions():
-    known, emoji = ["red heart", "black cat", "cat", "cat face"], ["❤️", "🐈‍⬛", "🐈", "🐈"]
-    assert nearest_emoji(known, emoji, ["Black cat!", "head", "xyz"], 50) == [["🐈‍⬛", "🐈"], ["❤️"], []]
-    assert nearest_emoji(known, emoji, ["a black cat"], 1) == [["🐈‍⬛"]]
-    assert nearest_emoji(known, emoji, ["cat"] * 600, 1) == [["🐈"]] * 600
-    with pytest.raises(DataError, match="no descriptions to compare"):
-        nearest_emoji([" "], ["❤️"], ["heart"], 1)
-
-
 @pytest.mark.parametrize("own", ["❤️", "💘"])
 def test_every_emoji_of_the_same_description_is_right(call, own):
     # "cat" is another emoji's name in the train split: that one is right in a row of the other, too.
@@ -164,7 +153,7 @@ def test_every_emoji_of_the_same_description_is_right(call, own):
     assert found["baselines"]["nearest_description"]["top_1"]["value"] == 1
 
 
-def test_unseen_concepts_are_called_so(call):
+def test_unseen_concepts_are_named(call):
     code, out, err = call(data="unseen.pkl")
     assert code == 0
     evaluation = read("mine/evaluation.json")
@@ -233,7 +222,7 @@ def test_a_limit_draws_rows_with_the_seed(call):
     assert read("base/evaluation.json")["rows"] == 12
 
 
-def test_the_tables_tell_the_figures(call):
+def test_the_tables_show_the_figures(call):
     code, out, _ = call("--compare_base")
     assert code == 0
     evaluation = read("mine/evaluation.json")
@@ -268,7 +257,7 @@ def test_json_and_places(call):
     assert {**json.loads(first), "model_path": ""} == {**json.loads(out), "model_path": ""}
 
 
-def test_the_card_tells_use_and_figures(call):
+def test_the_card_shows_use_and_figures(call):
     assert call("--compare_base")[0] == 0
     card, tuned = Path("mine/README.md").read_text("utf-8"), read("mine/evaluation.json")["tuned"]
     assert '--model_path models/mine --prompt "a cat crying with joy" --num_return_sequences 5' in card

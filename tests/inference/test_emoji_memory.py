@@ -13,7 +13,8 @@ from small_models import random_model, tiny_tokenizer
 import evaluate_model
 import fine_tune
 from generate import generate_emoji
-from utils.inference.emoji_memory import open_memory, rank_with_memory
+from utils.errors import DataError
+from utils.inference.emoji_memory import nearest_emoji, open_memory, rank_with_memory
 from utils.inference.emoji_ranking import rank_emoji, rank_unconstrained
 from utils.models import checkpoint
 from utils.processed import save_processed
@@ -110,3 +111,12 @@ def test_training_keeps_its_own_descriptions_and_no_others(models, tmp_path):
     card = (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
     assert f"also holds its {len(KNOWN)} training descriptions" in card
     assert card.count("big grin") == 0
+
+
+def test_the_nearest_descriptions():
+    known, emoji = ["red heart", "black cat", "cat", "cat face"], ["❤️", "🐈‍⬛", "🐈", "🐈"]
+    assert nearest_emoji(known, emoji, ["Black cat!", "head", "xyz"], 50) == [["🐈‍⬛", "🐈"], ["❤️"], []]
+    assert nearest_emoji(known, emoji, ["a black cat"], 1) == [["🐈‍⬛"]]
+    assert nearest_emoji(known, emoji, ["cat"] * 600, 1) == [["🐈"]] * 600
+    with pytest.raises(DataError, match="no descriptions to compare"):
+        nearest_emoji([" "], ["❤️"], ["heart"], 1)

@@ -36,7 +36,7 @@ def test_the_output_goes_to_the_given_path(call):
     assert list(Path().glob("*.evaluation.json")) == []
 
 
-def test_the_card_of_a_model_tells_the_figures(call):
+def test_the_card_of_a_model_shows_the_figures(call):
     before = Path("mine/README.md").read_text("utf-8")
     assert "has not been measured" in before
     assert call(*FAST)[0] == 0
