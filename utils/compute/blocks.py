@@ -13,10 +13,11 @@ from itertools import takewhile
 import torch
 from transformers import PreTrainedModel
 
-from utils.compute.patching import replaced_forward
+from utils.compute.patching import eval_mode, replaced_forward
 from utils.errors import UserError
 
 TOLERANCE = 1e-5  # of the largest logit
+Inputs = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,15 @@ def frozen_blocks(model: PreTrainedModel) -> list[torch.nn.Module]:
     """Return the blocks below the first one that trains; none where the embedding trains too."""
     if any(parameter.requires_grad for parameter in model.get_input_embeddings().parameters()):
         return []
-    return list(
-        takewhile(lambda block: not any(each.requires_grad for each in block.parameters()), find_blocks(model).blocks)
-    )
+    blocks = find_blocks(model).blocks
+    return list(takewhile(lambda block: not any(each.requires_grad for each in block.parameters()), blocks))
 
 
 class _StopForwardError(Exception):
     """Ends a forward pass early."""
 
 
-def hidden_states_after(
-    model: PreTrainedModel, block: torch.nn.Module, inputs: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, int]:
+def hidden_states_after(model: PreTrainedModel, block: torch.nn.Module, inputs: Inputs) -> tuple[torch.Tensor, int]:
     """Return (the block's hidden states (texts, length, width), the length of the tuple that it returns).
 
     The length is 0 for a block that returns a tensor. The modules above the block do not run.
@@ -126,10 +124,8 @@ def check_starting_after(
     """
     by_length = sorted(rows, key=lambda row: len(row["input_ids"]))
     sample = [by_length[len(rows) // 4], by_length[len(rows) // 2]]
-    was_training = model.training
-    model.eval()
     try:
-        with torch.inference_mode():
+        with eval_mode(model), torch.inference_mode():
             expected = _logits(model, collate, sample)
             inputs = _inputs(model, collate, sample)
             hidden, tuple_length = hidden_states_after(model, blocks[-1], inputs)
@@ -140,8 +136,6 @@ def check_starting_after(
         same = torch.allclose(logits, expected, rtol=0, atol=TOLERANCE * expected.abs().max().item())
     except (TypeError, ValueError, RuntimeError, LookupError, AttributeError):
         same = False
-    finally:
-        model.train(was_training)
     if not same:
         raise UserError(
             f"cached activations change the output of this model ({type(model).__name__})", "remove --prefix_cache on"
@@ -156,5 +150,5 @@ def _logits(model: PreTrainedModel, collate: Callable, rows: Sequence[dict]) -> 
     return logits[inputs["attention_mask"].bool()] if logits.dim() == 3 else logits
 
 
-def _inputs(model: PreTrainedModel, collate: Callable, rows: Sequence[dict]) -> dict[str, torch.Tensor]:
+def _inputs(model: PreTrainedModel, collate: Callable, rows: Sequence[dict]) -> Inputs:
     return {name: tensor.to(model.device) for name, tensor in collate(rows).items() if name != "labels"}

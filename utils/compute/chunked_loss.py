@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from utils.compute.batching import IGNORED
 from utils.compute.last_block import compute_only
 from utils.compute.onednn_linear import onednn_matmul
-from utils.compute.patching import replaced_forward
+from utils.compute.patching import eval_mode, replaced_forward
 
 # Logits per chunk: 4 MB of float32 on a CPU, as measured (docs/results.md). On a GPU, calls cost more than memory.
 CHUNK = {"cpu": 2**20}
@@ -79,14 +79,11 @@ def has_plain_head(model: PreTrainedModel) -> bool:
         return False
     products = []
     handle = head.register_forward_hook(lambda head, inputs, output: products.append(output))
-    was_training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with eval_mode(model), torch.no_grad():
             logits = model(input_ids=torch.tensor([[1, 2]], device=model.device), use_cache=False).logits
     finally:
         handle.remove()
-        model.train(was_training)
     return len(products) == 1 and bool(logits.any()) and torch.equal(products[0], logits)
 
 
@@ -150,8 +147,7 @@ class _ChunkedLoss(torch.autograd.Function):
         return (
             of_hidden.mul_(gradient[:, None]).to(hidden_dtype) if needs_hidden else None,
             of_weight.index_add_(0, targets, weighted.float(), alpha=-1).to(weight_dtype) if needs_weight else None,
-            None,
-            None,
+            *(None, None),
         )
 
 

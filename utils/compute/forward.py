@@ -18,6 +18,7 @@ from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.device import autocast
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
 from utils.compute.onednn_linear import onednn_linear
+from utils.compute.patching import eval_mode
 
 Inputs = dict[str, torch.Tensor]
 
@@ -46,16 +47,11 @@ def forward_in_batches(
     return distributed.sum_over_processes(results)
 
 
-def last_token_outputs(
-    model: PreTrainedModel,
-    rows: Sequence[dict],
-    pad_id: int,
-    width: int,
-    *,
-    bfloat16: bool = False,
-    progress: str | None = None,
-) -> numpy.ndarray:
-    """Return what a classifier's head computes from the last token of rows {"input_ids"}: (rows, width) float64."""
+def last_token_outputs(model: PreTrainedModel, rows: Sequence[dict], pad_id: int, width: int, **options):
+    """Return what a classifier's head computes from the last token of rows {"input_ids"}: (rows, width) float64.
+
+    The options are those of `forward_in_batches`.
+    """
     skippable_modules(model)
 
     def forward(inputs: Inputs) -> torch.Tensor:
@@ -63,7 +59,7 @@ def last_token_outputs(
             return model(**inputs).logits
 
     collate = partial(pad_rows, pad_id=pad_id)
-    return forward_in_batches(model, rows, collate, forward, width, bfloat16=bfloat16, progress=progress)
+    return forward_in_batches(model, rows, collate, forward, width, **options)
 
 
 def run_in_batches(
@@ -82,19 +78,15 @@ def run_in_batches(
     batches = distributed.shard(batches_by_length([len(row["input_ids"]) for row in rows], model.device.type))
     hidden = None if progress else True  # None: unless stderr is a terminal
     on_cpu = model.device.type == "cpu"  # moving the originals off a GPU and back takes longer than it saves
-    was_training = model.training
-    model.eval()
-    try:
-        with (
-            torch.inference_mode(),
-            autocast(model.device.type, precision),
-            weights_in_bf16(model, precision == "bf16" and on_cpu, all_layers=True),
-            onednn_linear(model),
-            tqdm(total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=hidden) as bar,
-        ):
-            for numbers in batches:
-                inputs = collate([rows[number] for number in numbers])
-                step(numbers, {name: tensor.to(model.device) for name, tensor in inputs.items()})
-                bar.update(len(numbers))
-    finally:
-        model.train(was_training)
+    with (
+        eval_mode(model),
+        torch.inference_mode(),
+        autocast(model.device.type, precision),
+        weights_in_bf16(model, precision == "bf16" and on_cpu, all_layers=True),
+        onednn_linear(model),
+        tqdm(total=sum(map(len, batches)), desc=progress, unit=" texts", leave=False, disable=hidden) as bar,
+    ):
+        for numbers in batches:
+            inputs = collate([rows[number] for number in numbers])
+            step(numbers, {name: tensor.to(model.device) for name, tensor in inputs.items()})
+            bar.update(len(numbers))

@@ -17,7 +17,7 @@ import torch
 from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks
-from utils.compute.patching import replaced_forward
+from utils.compute.patching import eval_mode, replaced_forward
 from utils.errors import UserError
 
 # The parts of a block that compute each position from itself alone. Keys and values are read by later positions.
@@ -35,9 +35,8 @@ def compute_only(model: PreTrainedModel, needed: torch.Tensor) -> Iterator[None]
     """
     modules = skippable_modules(model)
     recomputed = model.is_activation_checkpointing  # with the gradient, after this context has ended
-    if recomputed or needed.float().mean() > MAX_NEEDED:
-        modules = []
-    with replaced_forward(_only(modules, needed)):
+    in_full = recomputed or needed.float().mean() > MAX_NEEDED
+    with replaced_forward(_only([] if in_full else modules, needed)):
         yield
 
 
@@ -70,17 +69,13 @@ def _find_skippable(model: PreTrainedModel) -> list[torch.nn.Module]:
     ids = torch.tensor([[number for number in range(1, 9) if number != pad_id]], device=model.device)
     last = torch.zeros_like(ids, dtype=torch.bool)
     last[0, -1] = True
-    was_training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with eval_mode(model), torch.no_grad():
             full = model(input_ids=ids, use_cache=False).logits
             with replaced_forward(_only(modules, last)):
                 partial_logits = model(input_ids=ids, use_cache=False).logits
     except (TypeError, ValueError, RuntimeError, LookupError, AttributeError):
         return []
-    finally:
-        model.train(was_training)
     if full.dim() == 3:
         full, partial_logits = full[last], partial_logits[last]
     same = (partial_logits - full).abs().max() <= TOLERANCE * full.abs().max()  # false for nan
@@ -88,12 +83,12 @@ def _find_skippable(model: PreTrainedModel) -> list[torch.nn.Module]:
 
 
 def _only(modules: list[torch.nn.Module], needed: torch.Tensor) -> dict[torch.nn.Module, Callable]:
-    return {module: partial(_forward_needed, module.forward, needed) for module in modules}
+    """Return a `forward` for each module that runs at the needed positions only, with zeros at the others."""
 
+    def forward(run: Callable, hidden: torch.Tensor) -> torch.Tensor:
+        output = run(hidden[needed])
+        full = output.new_zeros(*needed.shape, output.shape[-1])
+        full[needed] = output
+        return full
 
-def _forward_needed(forward: Callable, needed: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """Apply `forward` to the needed positions of (texts, length, width), and return zeros at the others."""
-    output = forward(hidden[needed])
-    full = output.new_zeros(*needed.shape, output.shape[-1])
-    full[needed] = output
-    return full
+    return {module: partial(forward, module.forward) for module in modules}

@@ -26,10 +26,8 @@ class TokenScores:
     correct: list[int]
 
 
-def score_texts(
-    model: PreTrainedModel, rows: Sequence[dict], *, bfloat16: bool = False, progress: str | None = None
-) -> TokenScores:
-    """Score rows {"input_ids", "loss_start"}. `progress` names a bar on stderr (on a terminal only)."""
+def score_texts(model: PreTrainedModel, rows: Sequence[dict], **options) -> TokenScores:
+    """Score rows {"input_ids", "loss_start"}. The options are those of `forward_in_batches`."""
     context, scores_of = next_token_scoring(model)
     skippable_modules(model)
 
@@ -45,6 +43,6 @@ def score_texts(
         return sums.index_add_(0, text, counted.double())
 
     collate = partial(collate_texts, pad_id=0)
-    sums = forward_in_batches(model, rows, collate, sums_per_text, 3, bfloat16=bfloat16, progress=progress)
+    sums = forward_in_batches(model, rows, collate, sums_per_text, 3, **options)
     nll, tokens, correct = sums.T
     return TokenScores(nll.tolist(), tokens.astype(int).tolist(), correct.astype(int).tolist())

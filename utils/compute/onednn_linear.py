@@ -37,11 +37,8 @@ def onednn_matmul(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 def is_faster_here() -> bool:
     """Whether this is a processor on which oneDNN is faster."""
     capabilities = torch.cpu.get_capabilities()
-    return (
-        torch.backends.mkldnn.is_available()
-        and capabilities.get("avx512_f", False)
-        and "AMD" in capabilities.get("cpu_name", "")
-    )
+    is_amd_with_avx512 = capabilities.get("avx512_f", False) and "AMD" in capabilities.get("cpu_name", "")
+    return torch.backends.mkldnn.is_available() and is_amd_with_avx512
 
 
 def _is_plain_float32(module: torch.nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""Run modules with another `forward` for a while: the one place where this package changes what a model runs.
+"""Run modules with another `forward`, or in eval mode, for a while.
 
 Without it: the module's own `forward`. The files that use this one state how results differ.
 """
@@ -26,3 +26,14 @@ def replaced_forward(replacements: Mapping[torch.nn.Module, Callable]) -> Iterat
                 del module.forward
             else:
                 module.forward = original
+
+
+@contextlib.contextmanager
+def eval_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Within the context, the model is in eval mode; afterwards in the mode that it was in before."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

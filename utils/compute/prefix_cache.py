@@ -17,6 +17,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from utils.errors import UserError
 log = logging.getLogger(__name__)
 GIGABYTE = 10**9
 MAX_SHARE_OF_DISK = 0.5  # of the free space: checkpoints and the model need room too
+Splits = dict[str, Sequence[dict]]
 FREE_SPACE = "free some space, or remove --prefix_cache on"
 
 
@@ -57,14 +59,8 @@ class PrefixCache:
 
     @contextlib.contextmanager
     def cached_rows(
-        self,
-        model: PreTrainedModel,
-        collate: Callable,
-        splits: dict[str, Sequence[dict]],
-        *,
-        precision: str,
-        epochs: float,
-    ) -> Iterator[dict[str, Sequence[dict]]]:
+        self, model: PreTrainedModel, collate: Callable, splits: Splits, *, precision: str, epochs: float
+    ) -> Iterator[Splits]:
         """Within the context, the rows have "cached_states" (length, width), and the model starts from them.
 
         Without a cache, yields the rows as they are. `precision` is fp32, bf16 or fp16; the frozen weights are those
@@ -109,24 +105,24 @@ class PrefixCache:
             width, tuple_length = check_starting_after(model, blocks, collate, rows)
             shape = (sum(len(row["input_ids"]) for row in rows), width)
             dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-            name = f"{len(blocks)}-{cache_key(model, len(blocks), rows, dtype)}.states"
-            file = CacheFile(self.folder / name, shape, dtype)
-            if file.is_complete():
-                log.info("prefix cache: %s has the hidden states of %d blocks from a past run", file.path, len(blocks))
-                return file.map(), tuple_length
-            self._check_size(file.size)
-            states = self._compute(file, model, blocks[-1], collate, rows, precision)
+            size = math.prod(shape) * dtype.itemsize
+            path = self.folder / f"{len(blocks)}-{cache_key(model, len(blocks), rows, dtype)}.states"
+            if path.is_file() and path.stat().st_size == size:
+                log.info("prefix cache: %s has the hidden states of %d blocks from a past run", path, len(blocks))
+                return _map(path, shape, dtype), tuple_length
+            self._check_size(size)
+            fill = partial(_fill, model=model, block=blocks[-1], collate=collate, rows=rows, precision=precision)
+            states = self._compute(path, shape, dtype, fill)
         except UserError as error:
             # The disk may be full for one process alone, and all of them have to train in the same way.
             if self.mode == "on" or (distributed.world_size() > 1 and isinstance(error.__cause__, OSError)):
                 raise
             log.info("no prefix cache: %s", error.problem)
             return None
-        seconds = time.perf_counter() - started
         log.info(
             "prefix cache: %d frozen blocks ran once over %s texts in %.1f seconds; their hidden states take %s",
-            len(blocks), f"{len(rows):,}", seconds, _format_size(file.size),
-        )  # fmt: skip
+            *(len(blocks), f"{len(rows):,}", time.perf_counter() - started, _format_size(size)),
+        )
         return states, tuple_length
 
     def _check_size(self, size: int) -> None:
@@ -141,33 +137,30 @@ class PrefixCache:
         parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(parent).free
         if size > MAX_SHARE_OF_DISK * free:
-            raise UserError(
-                f"the hidden states would take {_format_size(size)}, more than half of the {_format_size(free)} free "
-                f"in {parent}",
-                FREE_SPACE,
-            )
+            sizes = f"{_format_size(size)}, more than half of the {_format_size(free)} free in {parent}"
+            raise UserError(f"the hidden states would take {sizes}", FREE_SPACE)
 
-    def _compute(self, file: "CacheFile", model, block, collate, rows, precision) -> torch.Tensor:
-        """Compute the hidden states into `file` and map it. It gets its name when it is complete and to be kept."""
-        part = CacheFile(file.path.with_suffix(".part"), file.shape, file.dtype)
+    def _compute(self, path: Path, shape: tuple[int, int], dtype: torch.dtype, fill: Callable) -> torch.Tensor:
+        """Fill the file and map it. It gets its name when it is complete and to be kept."""
+        part = path.with_suffix(".part")
         try:
             if distributed.is_main_process():
                 self.folder.mkdir(exist_ok=True)
                 for leftover in self.folder.glob("*.part"):
                     leftover.unlink()
-                part.path.touch()
+                part.touch()
             distributed.barrier()
-            part.fill(model, block, collate, rows, precision)
+            fill(part, dtype)
             distributed.barrier()
-            states = part.map()
+            states = _map(part, shape, dtype)
             distributed.barrier()
             if self.keep and distributed.is_main_process():
-                part.path.replace(file.path)
+                part.replace(path)
         except OSError as error:
-            raise UserError(f"{part.path} cannot be written: {error.strerror or error}", FREE_SPACE) from error
+            raise UserError(f"{part} cannot be written: {error.strerror or error}", FREE_SPACE) from error
         finally:
             if distributed.is_main_process():
-                part.path.unlink(missing_ok=True)
+                part.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):  # not empty: it keeps other files
                     self.folder.rmdir()
         return states
@@ -176,42 +169,23 @@ class PrefixCache:
 OFF = PrefixCache(Path(), mode="off", gigabytes=0, keep=False)
 
 
-@dataclass(frozen=True)
-class CacheFile:
-    """A file with the hidden states (tokens, width) of all rows, the longest rows first."""
+def _map(path: Path, shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
+    """Return the file's content, which is read when it is used. The file may be unlinked while the tensor exists."""
+    return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
 
-    path: Path
-    shape: tuple[int, int]
-    dtype: torch.dtype
 
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
+def _fill(path: Path, dtype: torch.dtype, *, model, block, collate, rows, precision) -> None:
+    """Write this process's share of the hidden states after `block`. OSError where the disk is full."""
+    offsets = row_offsets(rows)
+    with path.open("r+b") as file:
 
-    def is_complete(self) -> bool:
-        """Whether the file exists and has its full size."""
-        return self.path.is_file() and self.path.stat().st_size == self.size
+        def write(numbers: list[int], inputs: dict[str, torch.Tensor]) -> None:
+            inputs.pop("labels", None)
+            hidden = hidden_states_after(model, block, inputs)[0][inputs["attention_mask"].bool()]
+            file.seek(offsets[numbers[0]] * hidden.shape[1] * dtype.itemsize)
+            file.write(hidden.to(dtype).cpu().contiguous().view(torch.uint8).numpy())
 
-    def map(self) -> torch.Tensor:
-        """Return the content, which is read when it is used. The file may be unlinked while the tensor exists."""
-        size = math.prod(self.shape)
-        return torch.from_file(str(self.path), shared=True, size=size, dtype=self.dtype).view(self.shape)
-
-    def fill(
-        self, model: PreTrainedModel, block: torch.nn.Module, collate: Callable, rows: Sequence[dict], precision: str
-    ) -> None:
-        """Write this process's share of the hidden states after `block`. OSError where the disk is full."""
-        offsets = row_offsets(rows)
-        with self.path.open("r+b") as file:
-
-            def write(numbers: list[int], inputs: dict[str, torch.Tensor]) -> None:
-                inputs.pop("labels", None)
-                hidden = hidden_states_after(model, block, inputs)[0][inputs["attention_mask"].bool()]
-                file.seek(offsets[numbers[0]] * self.shape[1] * self.dtype.itemsize)
-                file.write(hidden.to(self.dtype).cpu().contiguous().view(torch.uint8).numpy())
-
-            run_in_batches(model, rows, collate, write, precision=precision, progress="frozen blocks")
+        run_in_batches(model, rows, collate, write, precision=precision, progress="frozen blocks")
 
 
 def row_offsets(rows: Sequence[dict]) -> list[int]:

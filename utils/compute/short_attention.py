@@ -31,15 +31,7 @@ def use_short_attention(model: PreTrainedModel) -> None:
 
 
 def short_attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    is_causal: bool | None = None,
-    **options: object,
+    module, query, key, value, attention_mask, dropout=0.0, scaling=None, is_causal=None, **options
 ) -> tuple[torch.Tensor, None]:
     """Return the attention output (texts, length, heads, size), as `sdpa_attention_forward` does.
 
@@ -47,10 +39,13 @@ def short_attention(
     are computed in float32, their product with the values in bfloat16, as in PyTorch's kernel.
     """
     texts, heads, length, size = query.shape
-    causal = length > 1 and attention_mask is None and _is_causal(module, is_causal)
+    if is_causal is None:
+        is_causal = getattr(module, "is_causal", True)
+    causal = length > 1 and attention_mask is None and is_causal
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
     if (
         query.device.type != "cpu"
-        or not _computes_in_bfloat16(query)
+        or dtype != torch.bfloat16
         or texts * heads * length * key.shape[2] > MAX_WEIGHTS
         or (causal and key.shape[2] != length)
         or any(options.get(name) is not None for name in UNSUPPORTED)
@@ -67,16 +62,6 @@ def short_attention(
         weights = torch.nn.functional.dropout(scores.softmax(-1), dropout).to(torch.bfloat16)
         output = weights.view(texts, key.shape[1], -1, key.shape[2]) @ value.to(torch.bfloat16)
     return output.view(texts, heads, length, -1).transpose(1, 2).contiguous(), None
-
-
-def _is_causal(module: torch.nn.Module, is_causal: bool | None) -> bool:
-    return getattr(module, "is_causal", True) if is_causal is None else is_causal
-
-
-def _computes_in_bfloat16(query: torch.Tensor) -> bool:
-    if torch.is_autocast_enabled("cpu"):
-        return torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return query.dtype == torch.bfloat16
 
 
 def _additive(mask: torch.Tensor) -> torch.Tensor:

@@ -73,6 +73,7 @@ def generate_from_ids(
     `utils.distributed`.
     """
     from utils.compute.onednn_linear import onednn_linear
+    from utils.compute.patching import eval_mode
     from utils.inference.continuous_batching import generate_continuously, supports_continuous_batching
     from utils.inference.hf_generate import generate_in_static_batches
     from utils.inference.requests import make_requests
@@ -82,14 +83,9 @@ def generate_from_ids(
     stop = StopStrings(tokenizer, sampling.stop)
     continuous = sampling.num_beams == 1 and supports_continuous_batching(model)
     generate = generate_continuously if continuous else generate_in_static_batches
-    was_training = model.training
-    model.eval()
-    try:
-        with onednn_linear(model):
-            finished = generate(model, requests, batch_size, sampling, end, stop, streamer)
-            texts = decode_texts(tokenizer, finished, end, sampling, len(requests), progress)
-    finally:
-        model.train(was_training)
+    with eval_mode(model), onednn_linear(model):
+        finished = generate(model, requests, batch_size, sampling, end, stop, streamer)
+        texts = decode_texts(tokenizer, finished, end, sampling, len(requests), progress)
     return group_by_prompt(distributed.gather_dict(texts), len(prompts))
 
 
