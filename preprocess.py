@@ -19,7 +19,6 @@ from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
 from utils.preprocessing.flags import (
     add_preprocess_flags,
-    aliases_from,
     check_flags_suit_task,
     cleaning_from,
     filters_from,
@@ -135,7 +134,7 @@ def process(args, task: "Task") -> "Processed":
         return pipeline.process_emoji(
             settings,
             args.data_path,
-            aliases=aliases_from(args),
+            aliases=() if args.aliases is None else args.aliases.split(","),
             emoji_target=args.emoji_target or TARGETS[0],
             split_by=args.split_by or SPLITS_BY[0],
             text_column=args.text_column,

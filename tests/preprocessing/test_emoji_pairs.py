@@ -7,8 +7,8 @@ import pytest
 from utils.errors import DataError
 from utils.preprocessing.emoji_pairs import filter_pairs, list_targets, split_pairs, split_wordings
 from utils.preprocessing.emoji_resolve import EmojiPair
-from utils.preprocessing.emoji_table import EmojiTable
 from utils.preprocessing.filters import Filters
+from utils.preprocessing.usable_rows import UsableRows
 
 SHARES = (0.8, 0.1, 0.1)
 PAIRS = [
@@ -27,7 +27,7 @@ def test_targets_are_sorted_by_what_the_model_writes():
 
 
 def test_filters_apply_to_descriptions_and_groups_are_concepts():
-    table = EmojiTable(PAIRS, {"no emoji": 1}, {"emoji found by its name": 2})
+    table = UsableRows(PAIRS, {"no emoji": 1}, {"emoji found by its name": 2})
     filtered = filter_pairs(table, Filters(min_words=2, exclude=("light",)), seed=0)
     assert (filtered.texts, filtered.groups) == (["waving hand"], ["1F44B"])
     assert filtered.metadata == {"emoji": ["👋"], "group": ["Faces"], "sub_group": [None], "language": ["en"]}
@@ -42,7 +42,7 @@ def test_filters_apply_to_descriptions_and_groups_are_concepts():
 def test_a_concept_is_in_one_split_and_shares_count_concepts():
     emoji = [f"{each}{tone}" for each in "👋✋👌👍👎✊👊👏🙌👐" for tone in ("", "🏻", "🏿")]
     pairs = [EmojiPair(f"sign {number}", each, None, None, None) for number, each in enumerate(emoji)]
-    filtered = filter_pairs(EmojiTable(pairs, {}, {}), Filters(), seed=0)
+    filtered = filter_pairs(UsableRows(pairs, {}, {}), Filters(), seed=0)
     split_rows = split_pairs(filtered, SHARES, "concept", seed=1)
     concepts = [{filtered.groups[row] for row in rows} for rows in split_rows.values()]
     assert [len(each) for each in concepts] == [8, 1, 1]

@@ -8,9 +8,9 @@ from utils.preprocessing.emoji_resolve import (
     SPREADSHEET,
     UNUSABLE_EMOJI_REASONS,
     RawEmojiRow,
-    UnusableEmojiError,
     resolve_row,
 )
+from utils.preprocessing.usable_rows import UnusableRowError
 
 
 def row_of(text="", description="a name", code_points="", **more):
@@ -53,7 +53,7 @@ def test_the_emoji_of_a_row(text, code_points, expected, changes):
     ],
 )
 def test_why_a_row_is_unusable(cells, reason):
-    with pytest.raises(UnusableEmojiError) as caught:
+    with pytest.raises(UnusableRowError) as caught:
         row_of(**cells)
     assert str(caught.value) == reason
     assert reason in UNUSABLE_EMOJI_REASONS

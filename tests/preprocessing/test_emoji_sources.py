@@ -21,7 +21,7 @@ def test_names_and_aliases_in_other_languages():
 
 
 def test_languages_are_checked():
-    assert check_languages(["fr", "en", "fr"]) == ["fr", "en"]
+    assert check_languages(["FR", " en", "fr"]) == ["fr", "en"]
     with pytest.raises(UsageError) as caught:
         check_languages(["en", "xx"])
     assert "'xx'" in caught.value.problem

@@ -14,7 +14,7 @@ def read(tmp_path):
         path = tmp_path / "emoji.csv"
         path.write_text("\n".join(["emoji,name,group", *lines]), encoding="utf-8")
         table, sources = read_emoji_table([str(path)], **options)
-        return [(pair.description, pair.emoji) for pair in table.pairs], table, sources
+        return [(pair.description, pair.emoji) for pair in table.kept], table, sources
 
     return reading
 
@@ -22,7 +22,7 @@ def read(tmp_path):
 def test_a_qualified_row_wins_over_an_earlier_variant(read):
     pairs, table, _ = read("☹,frowning face,a", "☹️,Frowning face,b", "😀,grin,c", "😀,grin!,c")
     assert pairs == [("Frowning face", "☹️"), ("grin", "😀")]
-    assert table.pairs[0].group == "b"
+    assert table.kept[0].group == "b"
     assert table.dropped == {"unqualified or minimally-qualified variant": 1, "exact duplicate": 1}
     assert table.changed == {}
 
@@ -40,7 +40,7 @@ def test_the_longest_form_of_an_emoji_that_the_package_lacks(read):
 def test_names_of_the_package_follow_with_the_group_of_their_emoji(read):
     pairs, table, sources = read("😀,grinning face,faces", aliases=["en", "fr"])
     assert pairs == [("grinning face", "😀"), ("grinning", "😀"), ("visage rieur", "😀")]
-    assert [(pair.group, pair.language) for pair in table.pairs] == [("faces", None), ("faces", "en"), ("faces", "fr")]
+    assert [(pair.group, pair.language) for pair in table.kept] == [("faces", None), ("faces", "en"), ("faces", "fr")]
     assert [source.rows for source in sources] == [1, 2]
 
 

@@ -7,7 +7,7 @@ import pytest
 import preprocess
 from utils.errors import UsageError
 from utils.preprocessing.filters import Filters
-from utils.preprocessing.flags import aliases_from, check_flags_suit_task, cleaning_from, filters_from
+from utils.preprocessing.flags import check_flags_suit_task, cleaning_from, filters_from
 from utils.tasks.kinds import KINDS
 from utils.tasks.tasks import TASKS
 
@@ -75,8 +75,3 @@ def test_the_help_shows_the_defaults_of_the_tasks(capsys):
     assert "--case {keep,lower} default: keep --num" in shown
     assert "in words (default: 6 for tweets; 1 for reviews and alpaca and emoji)" in shown
     assert "in words (default: 30 for tweets; no limit for reviews and alpaca and emoji)" in shown
-
-
-def test_languages_of_aliases():
-    assert aliases_from(parse()) == []
-    assert aliases_from(parse("--aliases", "FR, en,fr")) == ["fr", "en"]

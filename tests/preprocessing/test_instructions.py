@@ -7,9 +7,10 @@ from small_models import tiny_tokenizer
 
 from utils.errors import DataError
 from utils.models.chat_templates import open_chat_template, set_chat_template
-from utils.preprocessing.conversations import Conversation, Conversations
+from utils.preprocessing.conversations import Conversation
 from utils.preprocessing.filters import Filters
 from utils.preprocessing.instructions import encode_conversations, filter_conversations
+from utils.preprocessing.usable_rows import UsableRows
 
 
 def conversation(number, *texts, system=None, language=None):
@@ -24,9 +25,7 @@ TWIN = conversation(2, "name a fruit", "The quince is a fruit that few people ea
 
 
 def filtered(*conversations, has_system=True, dropped=None, **filters):
-    return filter_conversations(
-        Conversations(list(conversations), dropped or {}, {}), Filters(**filters), 0, has_system
-    )
+    return filter_conversations(UsableRows(list(conversations), dropped or {}, {}), Filters(**filters), 0, has_system)
 
 
 def test_every_answer_is_a_row_in_the_group_of_its_first_instruction():

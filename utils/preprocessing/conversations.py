@@ -15,19 +15,11 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.preprocessing.placeholders import is_placeholder_answer, is_placeholder_input
-from utils.reading.columns import columns_by_source, find_column, row_locations
+from utils.preprocessing.usable_rows import UnusableRowError, UsableRows
+from utils.reading.columns import columns_by_source, find_columns, row_locations
 from utils.reading.json_records import NotText
 from utils.reading.read_frame import NOT_TEXT, SourceFile, read_frame
-from utils.tasks.alpaca import (
-    ANSWER_COLUMNS,
-    CONVERSATION_COLUMNS,
-    ID_COLUMNS,
-    INPUT_COLUMNS,
-    INSTRUCTION_COLUMNS,
-    LANGUAGE_COLUMNS,
-    SYSTEM_COLUMNS,
-    has_conversation_columns,
-)
+from utils.tasks.alpaca import COLUMNS, has_conversation_columns
 
 if TYPE_CHECKING:
     import pandas
@@ -55,10 +47,6 @@ PLACEHOLDER_INPUT = "placeholder for an input, made empty"
 LEADING_ANSWER = "answers before the first instruction, left out"
 
 
-class UnusableConversationError(Exception):
-    """A row has no usable conversation; the message is one of UNUSABLE_REASONS."""
-
-
 @dataclass(frozen=True)
 class Conversation:
     """Messages up to an answer of the assistant's, and what the file says about them."""
@@ -69,19 +57,10 @@ class Conversation:
     language: str | None
 
 
-@dataclass(frozen=True)
-class Conversations:
-    """The usable conversations, and what happened to the rows: reason → dropped rows, kind of change → changed rows."""
-
-    kept: list[Conversation]
-    dropped: dict[str, int]
-    changed: dict[str, int]
-
-
 def read_conversations(
     paths: Sequence[str], *, multi_turn: bool = False, hub_split: str = "train"
-) -> tuple[Conversations, list[SourceFile]]:
-    """Return the conversations in the files, cut after their first answer, or with `multi_turn` after their last.
+) -> tuple[UsableRows, list[SourceFile]]:
+    """Return the `Conversation`s in the files, cut after their first answer, or with `multi_turn` after their last.
 
     Answers before the first instruction are left out. DataError if a file has no columns of instructions.
     """
@@ -94,35 +73,30 @@ def read_conversations(
                 "and response, question and answer, messages, or conversations",
                 "give the columns these names",
             )
-    columns = (
-        *(CONVERSATION_COLUMNS, INSTRUCTION_COLUMNS, INPUT_COLUMNS, ANSWER_COLUMNS, SYSTEM_COLUMNS),
-        *(ID_COLUMNS, LANGUAGE_COLUMNS),
-    )
-    cells = zip(row_locations(sources), *(_cells(frame, names) for names in columns), strict=True)
-    kept: list[Conversation] = []
-    dropped, changed = Counter(), Counter()
+    cells = zip(row_locations(sources), *(_cells(frame, names) for names in COLUMNS.values()), strict=True)
+    kept, dropped, changed = [], Counter(), Counter()
     for location, turns, instruction, input_, answer, system, id_, language in cells:
         try:
             if turns:
                 messages, changes = messages_of_turns(turns, multi_turn)
             else:
                 messages, changes = messages_of_row(instruction, input_, answer, system)
-        except UnusableConversationError as reason:
+        except UnusableRowError as reason:
             dropped[str(reason)] += 1
             continue
         changed.update(changes)
         kept.append(Conversation(messages, location, id_ or None, language and language.strip().lower()))
     in_order = {reason: dropped[reason] for reason in UNUSABLE_REASONS if dropped[reason]}
-    return Conversations(kept, in_order, dict(changed)), sources
+    return UsableRows(kept, in_order, dict(changed)), sources
 
 
 def messages_of_row(
     instruction: str | None, input_: str | None, answer: str | None, system: str | None
 ) -> tuple[list[dict], list[str]]:
-    """Return the messages of a row's cells, and the kinds of change; UnusableConversationError if there are none."""
+    """Return the messages of a row's cells, and the kinds of change; UnusableRowError if there are none."""
     user = {"role": "user", "content": _text(instruction, "instruction")}
     if not user["content"]:
-        raise UnusableConversationError(NO_INSTRUCTION)
+        raise UnusableRowError(NO_INSTRUCTION)
     input_, changes = _text(input_, "input"), []
     if input_ and is_placeholder_input(input_):
         changes = [PLACEHOLDER_INPUT]
@@ -136,25 +110,25 @@ def messages_of_row(
 def messages_of_turns(cell: str, multi_turn: bool) -> tuple[list[dict], list[str]]:
     """Return the messages up to the first answer, or with `multi_turn` to the last, and the kinds of change.
 
-    Turns after that answer are ignored; any other unusable turn raises UnusableConversationError.
+    Turns after that answer are ignored; any other unusable turn raises UnusableRowError.
     """
     turns = _list_of_turns(cell)
     roles = [_role(turn) for turn in turns]
     if "assistant" not in roles:
-        raise UnusableConversationError(NO_ANSWER if "user" in roles else NO_INSTRUCTION)
+        raise UnusableRowError(NO_ANSWER if "user" in roles else NO_INSTRUCTION)
     end = len(roles) - roles[::-1].index("assistant")
     if "user" not in roles[:end]:
-        raise UnusableConversationError(NO_ANSWER if "user" in roles else ONLY_ANSWERS)
+        raise UnusableRowError(NO_ANSWER if "user" in roles else ONLY_ANSWERS)
     messages, changes = [], []
     for turn, role in zip(turns[:end], roles, strict=False):
         previous = messages[-1]["role"] if messages else None
         if role is None:
-            raise UnusableConversationError(UNKNOWN_ROLE)
+            raise UnusableRowError(UNKNOWN_ROLE)
         if role == "assistant" and previous in (None, "system"):
             changes = [LEADING_ANSWER]
             continue
         if role == previous or (role == "system" and messages):
-            raise UnusableConversationError(OUT_OF_ORDER)
+            raise UnusableRowError(OUT_OF_ORDER)
         message = {"role": role, "content": _content(turn, role)}
         if message["content"]:  # an empty system message is skipped
             messages.append(message)
@@ -175,7 +149,7 @@ def _list_of_turns(cell: str) -> list[dict]:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             turns = None
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
-        raise UnusableConversationError(NOT_A_LIST)
+        raise UnusableRowError(NOT_A_LIST)
     return turns
 
 
@@ -191,22 +165,22 @@ def _content(turn: dict, role: str) -> str:
         return _answer(content)
     text = _text(content, "instruction" if role == "user" else "system message")
     if role == "user" and not text:
-        raise UnusableConversationError(NO_INSTRUCTION)
+        raise UnusableRowError(NO_INSTRUCTION)
     return text
 
 
 def _answer(cell) -> str:
     text = _text(cell, "answer")
     if not text:
-        raise UnusableConversationError(NO_ANSWER)
+        raise UnusableRowError(NO_ANSWER)
     if is_placeholder_answer(text):
-        raise UnusableConversationError(PLACEHOLDER_ANSWER)
+        raise UnusableRowError(PLACEHOLDER_ANSWER)
     return text
 
 
 def _text(cell, part: str) -> str:
     if isinstance(cell, NotText):
-        raise UnusableConversationError(f"the {part} is not a text")
+        raise UnusableRowError(f"the {part} is not a text")
     return "" if cell is None else str(cell).replace("\r\n", "\n").strip()
 
 
@@ -216,10 +190,7 @@ def _cells(frame: "pandas.DataFrame", names: Sequence[str]) -> list[str | None]:
     What was not a text in the file is `NotText`, null is None.
     """
     cells: list[str | None] = [None] * len(frame)
-    for name in names:
-        column = find_column(list(frame.columns), [name])
-        if column is None:
-            continue
+    for column in find_columns(list(frame), names):
         marks = frame.attrs.get(NOT_TEXT, {}).get(column, bytes(len(frame)))
         for row, (cell, mark) in enumerate(zip(frame[column].tolist(), marks, strict=True)):
             if cells[row] is None and isinstance(cell, str):

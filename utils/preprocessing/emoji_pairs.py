@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from utils.errors import DataError
 from utils.models.tokenization import apply_template, encode, token_ids
 from utils.preprocessing.emoji_resolve import EmojiPair
-from utils.preprocessing.emoji_table import EmojiTable
 from utils.preprocessing.emoji_unicode import concept_of, format_code_points
 from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, describe_drops
+from utils.preprocessing.usable_rows import UsableRows
 from utils.processed import SPLITS, Split
 from utils.text.splits import split_by_group
 from utils.text.words import count_words
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
+METADATA = ("emoji", "group", "sub_group", "language")
 UNENCODABLE = "emoji that the tokenizer cannot encode in whole"
 
 
-def drop_unencodable(table: EmojiTable, tokenizer: "PreTrainedTokenizerBase", target: str) -> EmojiTable:
+def drop_unencodable(table: UsableRows, tokenizer: "PreTrainedTokenizerBase", target: str) -> UsableRows:
     """Return the table without the emoji that encoding and decoding would change; DataError if that is all of them."""
-    emoji = list(dict.fromkeys(pair.emoji for pair in table.pairs))
+    emoji = list(dict.fromkeys(pair.emoji for pair in table.kept))
     texts = [target_text(each, target) for each in emoji]
     decoded = [tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip() for ids in token_ids(tokenizer, texts)]
     broken = [each for each, before, after in zip(emoji, texts, decoded, strict=True) if before != after]
@@ -42,8 +43,8 @@ def drop_unencodable(table: EmojiTable, tokenizer: "PreTrainedTokenizerBase", ta
         )
     log.warning("warning: the tokenizer cannot encode %s of the emoji, e.g. %s", f"{len(broken):,}", example)
     unencodable = set(broken)
-    pairs = [pair for pair in table.pairs if pair.emoji not in unencodable]
-    return replace(table, pairs=pairs, dropped={**table.dropped, UNENCODABLE: len(table.pairs) - len(pairs)})
+    pairs = [pair for pair in table.kept if pair.emoji not in unencodable]
+    return replace(table, kept=pairs, dropped={**table.dropped, UNENCODABLE: len(table.kept) - len(pairs)})
 
 
 def target_text(emoji: str, target: str) -> str:
@@ -57,20 +58,18 @@ def list_targets(pairs: Sequence[EmojiPair], target: str) -> list[list]:
     return sorted([target_text(emoji, target), emoji, group, concept_of(emoji)] for emoji, group in groups.items())
 
 
-def filter_pairs(table: EmojiTable, filters: Filters, seed: int) -> FilteredRows:
+def filter_pairs(table: UsableRows, filters: Filters, seed: int) -> FilteredRows:
     """Return the pairs that pass the filters: the texts are the descriptions, the groups the concepts."""
-    descriptions = [pair.description for pair in table.pairs]
+    descriptions = [pair.description for pair in table.kept]
     kept = KeptRows(len(descriptions), table.dropped)
     kept.drop_by_words(list(map(count_words, descriptions)), descriptions, filters)
     kept.sample(filters, seed)
-    pairs = kept.take(table.pairs)
+    pairs = kept.take(table.kept)
     return FilteredRows(
         texts=[pair.description for pair in pairs],
         labels=[None] * len(pairs),
         groups=[concept_of(pair.emoji) for pair in pairs],
-        metadata={
-            name: [getattr(pair, name) for pair in pairs] for name in ("emoji", "group", "sub_group", "language")
-        },
+        metadata={name: [getattr(pair, name) for pair in pairs] for name in METADATA},
         dropped=kept.dropped,
         cleaned=table.changed,
         samples=[],
@@ -94,15 +93,13 @@ def split_pairs(filtered: FilteredRows, shares: Sequence[float], split_by: str, 
     emoji = filtered.metadata["emoji"]
     if split_by == "concept":
         splits = _split_concepts(filtered.groups, shares, seed)
-        problem = (
-            f"{len(filtered.texts):,} rows of {len(set(filtered.groups)):,} concepts are left, too few for three splits"
-        )
+        rows, concepts = len(filtered.texts), len(set(filtered.groups))
+        problem = f"{rows:,} rows of {concepts:,} concepts are left, too few for three splits"
         hint = f"add more rows, or filter less (dropped: {describe_drops(filtered.dropped) or 'nothing'})"
     else:
         splits = split_wordings([_wording(text) for text in filtered.texts], emoji, shares, seed)
-        problem = (
-            f"too few of the {len(set(emoji)):,} emoji have two descriptions, one to train on and one to test with"
-        )
+        number = len(set(emoji))
+        problem = f"too few of the {number:,} emoji have two descriptions, one to train on and one to test with"
         hint = "add more descriptions: --aliases en (or more languages: en,fr), or use --split_by concept"
     if not all(splits):
         raise DataError(problem, hint)
@@ -115,11 +112,8 @@ def _split_concepts(concepts: Sequence[str], shares: Sequence[float], seed: int)
     Otherwise a few concepts with a hundred rows each, such as all skin tones of a kissing couple, would fill a split.
     """
     names = list(dict.fromkeys(concepts))
-    splits = []
-    for places in split_by_group(names, shares, seed):
-        members = {names[place] for place in places}
-        splits.append([row for row, concept in enumerate(concepts) if concept in members])
-    return splits
+    splits = ({names[place] for place in places} for places in split_by_group(names, shares, seed))
+    return [[row for row, concept in enumerate(concepts) if concept in split] for split in splits]
 
 
 def split_wordings(keys: Sequence[str], emoji: Sequence[str], shares: Sequence[float], seed: int) -> list[list[int]]:

@@ -13,6 +13,7 @@ from utils.preprocessing.emoji_unicode import (
     spreadsheet_number,
     without_selectors,
 )
+from utils.preprocessing.usable_rows import UnusableRowError
 from utils.text.characters import remove_emoji, repair_mojibake
 
 # Why a row is dropped, in the order of the audit.
@@ -39,10 +40,6 @@ _ALIAS = re.compile(r":([^\s:]+):")
 _BROKEN = re.compile("^[ðâãÂрвг][^a-zа-я]", re.IGNORECASE)
 # Of the three bytes of U+FE0F, cp1252 lacks the third.
 _BROKEN_SELECTOR = re.compile("ï¸\x8f?")
-
-
-class UnusableEmojiError(Exception):
-    """A row has no usable pair; the message is one of UNUSABLE_EMOJI_REASONS."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class EmojiPair:
 
 
 def resolve_row(row: RawEmojiRow) -> EmojiPair:
-    """Return the pair of a row; UnusableEmojiError if there is none.
+    """Return the pair of a row; UnusableRowError if there is none.
 
     DataError if a number that a spreadsheet made of the code points is the only clue to the emoji.
     """
@@ -84,7 +81,7 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
         changes.append(DESCRIPTION_REPAIRED)
     description = normalize_description(row.description)
     if not description:
-        raise UnusableEmojiError(NO_DESCRIPTION)
+        raise UnusableRowError(NO_DESCRIPTION)
     cell = row.code_points
     if number := spreadsheet_number(cell):
         if not row.emoji:
@@ -97,21 +94,21 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
         cell = ""
     text = parse_code_points(cell)
     if text is None:
-        raise UnusableEmojiError(UNREADABLE)
+        raise UnusableRowError(UNREADABLE)
     emoji_of_points = fully_qualified(text) if text else None
     if text and emoji_of_points is None:
-        raise UnusableEmojiError(OTHER_POINTS)
+        raise UnusableRowError(OTHER_POINTS)
     if row.emoji:
         written = _repair_emoji(row.emoji, changes)
         emoji = fully_qualified(written)
         if emoji_of_points not in (None, emoji):
-            raise UnusableEmojiError(MISMATCH)
+            raise UnusableRowError(MISMATCH)
     elif text:
         written, emoji = text, emoji_of_points
     else:
         written = emoji = emoji_of_name(description)
         if emoji is None:
-            raise UnusableEmojiError(UNKNOWN_NAME)
+            raise UnusableRowError(UNKNOWN_NAME)
         changes.append(BY_NAME)
     _check_description(description, emoji)
     return EmojiPair(
@@ -119,7 +116,7 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
         emoji=emoji,
         group=row.group or None,
         sub_group=row.sub_group or None,
-        language=row.language or None,
+        language=row.language.lower() or None,
         is_component=is_component(emoji) or row.status.casefold() == "component",
         is_variant=written.strip() != emoji,
         changes=tuple(changes),
@@ -136,7 +133,7 @@ def normalize_description(text: str) -> str:
 
 
 def _repair_emoji(cell: str, changes: list[str]) -> str:
-    """Return the cell, with its mojibake repaired if that makes it an emoji; UnusableEmojiError if it is none."""
+    """Return the cell, with its mojibake repaired if that makes it an emoji; UnusableRowError if it is none."""
     if fully_qualified(cell) is not None:
         return cell
     for broken in (cell, _BROKEN_SELECTOR.sub("", cell)):
@@ -144,14 +141,14 @@ def _repair_emoji(cell: str, changes: list[str]) -> str:
         if fully_qualified(repaired) is not None:
             changes.append(EMOJI_REPAIRED)
             return repaired
-    raise UnusableEmojiError(MOJIBAKE if _BROKEN.match(cell) else NO_EMOJI)
+    raise UnusableRowError(MOJIBAKE if _BROKEN.match(cell) else NO_EMOJI)
 
 
 def _check_description(description: str, emoji: str) -> None:
-    """Raise UnusableEmojiError for a description that gives the answer away."""
+    """Raise UnusableRowError for a description that gives the answer away."""
     if not remove_emoji(description).strip() or fully_qualified(description):
-        raise UnusableEmojiError(IS_EMOJI)
+        raise UnusableRowError(IS_EMOJI)
     bare = without_selectors(emoji)
     code_points = (format_code_points(form).casefold() for form in (emoji, bare))
     if bare in without_selectors(description) or any(points in description.casefold() for points in code_points):
-        raise UnusableEmojiError(HAS_TARGET)
+        raise UnusableRowError(HAS_TARGET)

@@ -3,20 +3,14 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_resolve import (
-    SPREADSHEET,
-    UNUSABLE_EMOJI_REASONS,
-    EmojiPair,
-    RawEmojiRow,
-    UnusableEmojiError,
-    resolve_row,
-)
+from utils.preprocessing.emoji_resolve import SPREADSHEET, UNUSABLE_EMOJI_REASONS, EmojiPair, RawEmojiRow, resolve_row
 from utils.preprocessing.emoji_sources import BUILTIN, package_names, package_source, read_builtin, read_emoji_rows
 from utils.preprocessing.emoji_unicode import is_known, without_selectors
 from utils.preprocessing.filters import describe_drops
+from utils.preprocessing.usable_rows import UnusableRowError, UsableRows
 from utils.reading.read_frame import SourceFile
 from utils.text.words import text_key
 
@@ -28,45 +22,32 @@ QUALIFIED = "brought to the fully-qualified form"
 NEWER = "emoji newer than the emoji package, kept as they are"
 
 
-@dataclass(frozen=True)
-class EmojiTable:
-    """The pairs, and what happened to the rows: reason → dropped rows, kind of change → changed rows."""
-
-    pairs: list[EmojiPair]
-    dropped: dict[str, int]
-    changed: dict[str, int]
-
-
 def read_emoji_table(
     paths: Sequence[str], aliases: Sequence[str] = (), *, text_column: str | None = None, hub_split: str = "train"
-) -> tuple[EmojiTable, list[SourceFile]]:
-    """Return the pairs of the files, in their order; the path "builtin" is the table of the `emoji` package.
+) -> tuple[UsableRows, list[SourceFile]]:
+    """Return the `EmojiPair`s of the files, in their order; the path "builtin" is the table of the `emoji` package.
 
     They are followed by the package's names and aliases, in the languages `aliases`, that the files lack. DataError if
     a file is not a table of emoji, or no row is usable.
     """
-    rows, sources = [], []
-    if BUILTIN in paths:
-        rows, source = read_builtin()
-        sources = [source]
+    rows, sources = read_builtin() if BUILTIN in paths else ([], [])
     if files := [path for path in paths if path != BUILTIN]:
         file_rows, file_sources = read_emoji_rows(files, text_column=text_column, hub_split=hub_split)
         rows, sources = rows + file_rows, sources + file_sources
     table = _table(rows)
     if aliases:
-        pairs, source = _package_pairs(table.pairs, aliases)
-        table, sources = replace(table, pairs=table.pairs + pairs), [*sources, source]
+        pairs, source = _package_pairs(table.kept, aliases)
+        table, sources = replace(table, kept=table.kept + pairs), [*sources, source]
     return table, sources
 
 
-def _table(rows: Sequence[RawEmojiRow]) -> EmojiTable:
+def _table(rows: Sequence[RawEmojiRow]) -> UsableRows:
     """Return the table of the rows that can be used; DataError if there are none."""
-    pairs: list[EmojiPair] = []
-    unusable, changed, spreadsheet_rows = Counter(), Counter(), []
+    pairs, spreadsheet_rows, unusable, changed = [], [], Counter(), Counter()
     for row in rows:
         try:
             pair = resolve_row(row)
-        except UnusableEmojiError as reason:
+        except UnusableRowError as reason:
             unusable[str(reason)] += 1
             continue
         pairs.append(pair)
@@ -96,7 +77,7 @@ def _table(rows: Sequence[RawEmojiRow]) -> EmojiTable:
             log.warning("warning: %s of %s rows were dropped: %s", f"{number:,}", f"{len(rows):,}", reason)
     changed[QUALIFIED] = sum(pair.is_variant for pair in kept)
     changed[NEWER] = sum(not is_known(pair.emoji) for pair in kept)
-    return EmojiTable(kept, dropped, {kind: number for kind, number in changed.items() if number})
+    return UsableRows(kept, dropped, {kind: number for kind, number in changed.items() if number})
 
 
 def _with_one_form(pairs: Sequence[EmojiPair]) -> list[EmojiPair]:
@@ -106,11 +87,9 @@ def _with_one_form(pairs: Sequence[EmojiPair]) -> list[EmojiPair]:
         if not is_known(pair.emoji):
             key = without_selectors(pair.emoji)
             longest[key] = max(longest.get(key, ""), pair.emoji, key=len)
-    forms = [longest.get(without_selectors(pair.emoji), pair.emoji) for pair in pairs]
-    return [
-        pair if form == pair.emoji else replace(pair, emoji=form, is_variant=True)
-        for pair, form in zip(pairs, forms, strict=True)
-    ]
+    forms = (longest.get(without_selectors(pair.emoji), pair.emoji) for pair in pairs)
+    paired = zip(pairs, forms, strict=True)
+    return [pair if form == pair.emoji else replace(pair, emoji=form, is_variant=True) for pair, form in paired]
 
 
 def _without_repeats(pairs: Sequence[EmojiPair]) -> tuple[list[EmojiPair], dict[str, int]]:
@@ -131,7 +110,7 @@ def _package_pairs(pairs: Sequence[EmojiPair], languages: Sequence[str]) -> tupl
     for row in package_names(list(dict.fromkeys(pair.emoji for pair in pairs)), languages):
         try:
             pair = resolve_row(row)
-        except UnusableEmojiError:
+        except UnusableRowError:
             continue
         if _key(pair) not in known:
             known.add(_key(pair))

@@ -21,54 +21,6 @@ OLD_FLAGS = {"--min_tokens": "--min_words", "--max_tokens": "--max_words", "--ta
 
 def add_preprocess_flags(parser: Parser) -> None:
     """Add the flags of labels, instructions, emoji, cleaning and filters, a group of the help for each."""
-    _add_labels(parser)
-    _add_instructions(parser)
-    _add_emoji(parser)
-    _add_cleaning(parser)
-    _add_filters(parser)
-    parser.accept_old_names(OLD_FLAGS)
-
-
-def check_flags_suit_task(args, task: Task) -> None:
-    """Raise UsageError for a flag that does nothing for this kind of task, or whose value is invalid."""
-    kind = KINDS[task.kind]
-    for flag in dict.fromkeys(flag for other in KINDS.values() for flag in other.preprocess_flags):
-        if getattr(args, flag) not in (None, False) and flag not in kind.preprocess_flags:
-            suited = _kinds_with(flag)
-            raise UsageError(
-                f"--{flag} is for {' and '.join(other.data for other in suited)}, not for {kind.data}",
-                f"remove it, or choose --task {_tasks_of(*suited)}",
-            )
-    aliases_from(args)
-    if args.label_map is not None:
-        parse_label_map(args.label_map)
-
-
-def aliases_from(args) -> list[str]:
-    """Return the language codes of --aliases; UsageError for one that the emoji package does not have."""
-    if args.aliases is None:
-        return []
-    from utils.preprocessing.emoji_sources import check_languages
-
-    return check_languages(args.aliases.split(","))
-
-
-def cleaning_from(args, task: Task) -> Cleaning:
-    """Return the task's cleaning, with the changes that the flags ask for."""
-    return replace(task.cleaning, **{name: value for name in CHOICES if (value := getattr(args, name)) is not None})
-
-
-def filters_from(args, task: Task) -> "Filters":
-    """Return the filters that the flags ask for, with the task's lengths where they don't say."""
-    from utils.preprocessing.filters import Filters
-
-    names = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users", "sample", "max_rows")
-    lengths = {name: value for name in ("min_words", "max_words") if (value := getattr(args, name)) is not None}
-    flags = {name: getattr(args, name) for name in names}
-    return Filters.for_task(task, language=args.lang, exclude=tuple(args.exclude), **flags, **lengths)
-
-
-def _add_labels(parser: Parser) -> None:
     add = _group(parser, "labeled texts", "label_map").add_argument
     add("--label_column", help="name or number of the column that holds the label (default: recognized by name)")
     add(
@@ -76,14 +28,8 @@ def _add_labels(parser: Parser) -> None:
         metavar="MAP",
         help='the class of each label: "1-2=negative,4-5=positive" or "neg=0,pos=1"; other labels are dropped',
     )
-    add(
-        "--keep_conflicts",
-        action="store_true",
-        help="keep texts that have several labels, with the label that most of their rows have",
-    )
+    add("--keep_conflicts", action="store_true", help="keep texts with several labels, with their most frequent label")
 
-
-def _add_instructions(parser: Parser) -> None:
     add = _group(parser, "instructions", "template").add_argument
     add(
         "--template",
@@ -98,8 +44,6 @@ def _add_instructions(parser: Parser) -> None:
         help="state the length of the answer in half of the prompts, so that the model learns to follow it",
     )
 
-
-def _add_emoji(parser: Parser) -> None:
     add = _group(parser, "tables of emoji", "emoji_target").add_argument
     add(
         "--emoji_target",
@@ -112,14 +56,8 @@ def _add_emoji(parser: Parser) -> None:
         help="concept: test on emoji that training has in no skin tone, gender or wording; description: test on new "
         f"descriptions of the emoji in training (default: {SPLITS_BY[0]})",
     )
-    add(
-        "--aliases",
-        metavar="LANGUAGES",
-        help="add the emoji package's names and aliases in these languages as descriptions, e.g. en,fr",
-    )
+    add("--aliases", metavar="LANGUAGES", help="add the emoji package's names in these languages, e.g. en,fr")
 
-
-def _add_cleaning(parser: Parser) -> None:
     add = _group(parser, "cleaning", "num_proc").add_argument
     for name, choices in CHOICES.items():
         defaults = {task.name: getattr(task.cleaning, name) for task in TASKS.values() if task.cleaning}
@@ -130,8 +68,6 @@ def _add_cleaning(parser: Parser) -> None:
     add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")
     add("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
 
-
-def _add_filters(parser: Parser) -> None:
     add = parser.add_argument_group("which rows are kept").add_argument
     add("--lang", help="collect and keep only this language, according to the site or the file")
     for name, type_, extreme in (("min_words", non_negative_int, "shortest"), ("max_words", positive_int, "longest")):
@@ -141,6 +77,34 @@ def _add_filters(parser: Parser) -> None:
     add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
     add("--sample", type=fraction, help="keep a random fraction of the remaining rows, e.g. 0.1")
     add("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")
+    parser.accept_old_names(OLD_FLAGS)
+
+
+def check_flags_suit_task(args, task: Task) -> None:
+    """Raise UsageError for a flag that does nothing for this kind of task, or whose value is invalid."""
+    kind = KINDS[task.kind]
+    for flag in dict.fromkeys(flag for other in KINDS.values() for flag in other.preprocess_flags):
+        if getattr(args, flag) not in (None, False) and flag not in kind.preprocess_flags:
+            suited = _kinds_with(flag)
+            problem = f"--{flag} is for {' and '.join(other.data for other in suited)}, not for {kind.data}"
+            raise UsageError(problem, f"remove it, or choose --task {_tasks_of(*suited)}")
+    if args.label_map is not None:
+        parse_label_map(args.label_map)
+
+
+def cleaning_from(args, task: Task) -> Cleaning:
+    """Return the task's cleaning, with the changes that the flags ask for."""
+    return replace(task.cleaning, **{name: value for name in CHOICES if (value := getattr(args, name)) is not None})
+
+
+def filters_from(args, task: Task) -> "Filters":
+    """Return the filters that the flags ask for, with the task's lengths where they don't say."""
+    from utils.preprocessing.filters import Filters
+
+    names = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users", "sample", "max_rows")
+    flags = {name: getattr(args, name) for name in names}
+    flags |= {name: value for name in ("min_words", "max_words") if (value := getattr(args, name)) is not None}
+    return Filters.for_task(task, language=args.lang, exclude=tuple(args.exclude), **flags)
 
 
 def _group(parser: Parser, title: str, flag: str):

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from utils.errors import DataError
 from utils.models.chat_templates import LENGTHS, ChatTemplate, encode_answers, with_length
-from utils.preprocessing.conversations import Conversation, Conversations
+from utils.preprocessing.conversations import Conversation
 from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, in_other_language
+from utils.preprocessing.usable_rows import UsableRows
 from utils.processed import Split
 from utils.text.duplicates import exact_duplicates, near_duplicates
 from utils.text.words import count_words, text_key
@@ -26,7 +27,7 @@ class Answer(NamedTuple):
     conversation: Conversation
 
 
-def filter_conversations(conversations: Conversations, filters: Filters, seed: int, has_system: bool) -> FilteredRows:
+def filter_conversations(conversations: UsableRows, filters: Filters, seed: int, has_system: bool) -> FilteredRows:
     """Return a row for every answer that passes the filters; its metadata are the messages before it, id and location.
 
     Duplicates are conversations with (almost) the same instructions, inputs and answers. Lengths are those of the

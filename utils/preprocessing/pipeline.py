@@ -138,7 +138,7 @@ def process_emoji(
     filtered = filter_pairs(table, settings.filters, settings.seed)
     split_rows = split_pairs(filtered, settings.task.split, split_by, settings.seed)
     encoded = encode_pairs(filtered, tokenizer, settings.task.template, emoji_target)
-    targets = list_targets(table.pairs, emoji_target)
+    targets = list_targets(table.kept, emoji_target)
     recipe = {"target": emoji_target, "split_by": split_by, "aliases": languages, "targets": targets}
     processed = _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
     processed.audit["emoji"] = count_emoji(processed.splits, targets)

@@ -35,6 +35,11 @@ def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((by_key[column_key(name)] for name in names if column_key(name) in by_key), None)
 
 
+def find_columns(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return every column that bears one of `names`, in their order; together, several files can have several."""
+    return [column for name in names if (column := find_column(columns, [name])) is not None]
+
+
 def find_requested_column(columns: Sequence[str], requested: str) -> str | None:
     """Return the column that a user asked for by its name, or else by its number, counted from 0."""
     numbered = columns[int(requested)] if requested.isdecimal() and int(requested) < len(columns) else None

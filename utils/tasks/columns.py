@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError
-from utils.reading.columns import column_key, find_column, find_requested_column
+from utils.reading.columns import column_key, find_column, find_columns, find_requested_column
 from utils.reading.read_frame import SourceFile, read_frame
 from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
@@ -69,7 +69,8 @@ def read_rows(
             _suggest_other_tasks(frame)
         text, label = choose_column("text", task, list(frame), requested.text), None
     if requested.text is None and len(sources) > 1:
-        _fill_text_column(task, frame, text)
+        for column in find_columns(list(frame), task.text_columns):
+            frame[text] = frame[text].fillna(frame[column])
     _log_columns(len(frame), text, label)
     # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
     rows = to_rows(frame, text, infer_from_text=label is None)
@@ -212,14 +213,6 @@ def _choose_by_cells(task: Task, candidate: _Candidate, requested: RequestedColu
             choose_column("text", task, names, None, names[label])  # raises DataError
         text = max(free, key=lambda position: sum(map(len, candidate.cells(position))))
     return text, label
-
-
-def _fill_text_column(task: Task, frame: "pandas.DataFrame", text_column: str) -> None:
-    """Fill what the text column lacks from the others that the task knows: files of several sites have several."""
-    for name in task.text_columns:
-        column = find_column(list(frame), [name])
-        if column not in (None, text_column):
-            frame[text_column] = frame[text_column].where(frame[text_column].notna(), frame[column])
 
 
 def _log_columns(rows: int, text: str, label: str | None) -> None:

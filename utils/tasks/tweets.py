@@ -3,7 +3,7 @@
 import functools
 from typing import TYPE_CHECKING
 
-from utils.reading.columns import find_column
+from utils.reading.columns import find_columns
 from utils.tasks.base import Task
 from utils.text.cleaning import Cleaning
 
@@ -47,9 +47,8 @@ def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: boo
     texts = frame[text_column].fillna("").astype(str)
 
     def first_filled(names):
-        """Return, row by row, the first filled cell of these columns (files of several sites have several), or None."""
-        columns = [find_column(list(frame.columns), [name]) for name in names]
-        cells = [frame[column].fillna("").astype(str).str.strip() for column in columns if column is not None]
+        """Return, row by row, the first filled cell of the columns with these names; None without such a column."""
+        cells = [frame[column].fillna("").astype(str).str.strip() for column in find_columns(list(frame), names)]
         return functools.reduce(lambda first, other: first.where(_is_filled(first), other), cells) if cells else None
 
     kinds = first_filled(TYPE_COLUMNS)

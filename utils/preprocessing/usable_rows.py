@@ -1,0 +1,16 @@
+"""Rows that can be used as training examples, and the reasons why others cannot."""
+
+from dataclasses import dataclass
+
+
+class UnusableRowError(Exception):
+    """A row cannot be used; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class UsableRows:
+    """What the usable rows hold, and counts of rows: reason → dropped rows, kind of change → changed rows."""
+
+    kept: list
+    dropped: dict[str, int]
+    changed: dict[str, int]
