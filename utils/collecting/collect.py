@@ -39,9 +39,8 @@ def validate_query(query: Query) -> Query:
     if query.language and not source.knows_languages:
         raise UsageError(f"{query.source} does not say in which language a post is", "remove --lang")
     if query.since and query.until and query.since >= query.until:
-        raise UsageError(
-            f"--since {query.since} is not before --until {query.until}", "--until is the day after the last one"
-        )
+        problem = f"--since {query.since} is not before --until {query.until}"
+        raise UsageError(problem, "--until is the day after the last one")
     return replace(query, target=source.parse_target(query.target))
 
 
@@ -81,11 +80,7 @@ def collect_posts(
 
 
 def _all_posts(
-    site: Site,
-    query: Query,
-    oldest_in_stretch: dict[str, str],
-    retries: int,
-    wait: Callable[[SiteError, float], None],
+    site: Site, query: Query, oldest_in_stretch: dict[str, str], retries: int, wait: Callable[[SiteError, float], None]
 ) -> Iterator[Post]:
     """Yield the site's posts, newest first, each once; skip the stretches that were collected before."""
     below, failures, skipped = None, 0, set()

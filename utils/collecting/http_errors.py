@@ -3,6 +3,7 @@
 import datetime
 import re
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from http.client import responses
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from utils.collecting.posts import SiteError
 if TYPE_CHECKING:
     import requests
 
-TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 CAUSE = re.compile(r"\b([A-Z]\w*(?:Error|Timeout|Disconnected|Read))\b")
 WAIT_HEADERS = ("Retry-After", "X-RateLimit-Reset", "X-Rate-Limit-Reset")  # HTTP, Mastodon, X
 RATE_LIMIT_PAUSE = 15  # seconds; doubled five times, it is longer than Mastodon's window of five minutes
@@ -35,12 +35,13 @@ class BadResponses:
     def error(self, hint: str) -> SiteError:
         """Return the last bad response as an error to raise. Failures of the server and rate limits are transient."""
         status = self.last.status_code
+        too_many = status == HTTPStatus.TOO_MANY_REQUESTS
         return SiteError(
             f"answered {status} {self.last.reason or responses.get(status, '')}".rstrip(),
             hint,
-            transient=status == TOO_MANY_REQUESTS or status >= 500,
-            retry_at=_retry_at(self.last) if status in (TOO_MANY_REQUESTS, UNAVAILABLE) else None,
-            pause=RATE_LIMIT_PAUSE if status == TOO_MANY_REQUESTS else 1,
+            transient=too_many or status >= 500,
+            retry_at=_retry_at(self.last) if too_many or status == HTTPStatus.SERVICE_UNAVAILABLE else None,
+            pause=RATE_LIMIT_PAUSE if too_many else 1,
         )
 
 

@@ -60,13 +60,8 @@ def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -
     name, _, instance = query.target.partition("@")
     address = instance if "://" in instance else f"https://{instance}"
     with requests.Session() as session:
-        client = Mastodon(
-            api_base_url=address,
-            access_token=os.environ.get(TOKEN_VARIABLE),
-            ratelimit_method="throw",
-            request_timeout=TIMEOUT,
-            session=session,
-        )
+        options = {"access_token": os.environ.get(TOKEN_VARIABLE), "request_timeout": TIMEOUT}
+        client = Mastodon(api_base_url=address, ratelimit_method="throw", session=session, **options)
         page_of = timeline(partial(_ask, urlsplit(address).netloc, BadResponses(session)), client, name)
         until = query.until and datetime.datetime.combine(query.until, datetime.time(), datetime.UTC)
         while page := page_of(max_id=below, limit=PAGE):
@@ -121,14 +116,8 @@ def _id_of(row: dict) -> str | None:
 
 
 def _site(form: str, parse_name: Callable[[str], str], timeline: Callable) -> Site:
-    return Site(
-        name="the instance",
-        parse_target=partial(_parse_target, form, parse_name),
-        posts=partial(_posts, timeline),
-        id_of=_id_of,
-        starts_below=True,
-        knows_languages=True,
-    )
+    parse_target, posts = partial(_parse_target, form, parse_name), partial(_posts, timeline)
+    return Site("the instance", parse_target, posts, _id_of, starts_below=True, knows_languages=True)
 
 
 MASTODON_SITES = {

@@ -77,14 +77,11 @@ class RawFile:
         except FileNotFoundError:
             return
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"cannot read {self._origin}: {error}", "delete it, or choose another --data_path"
-            ) from error
+            hint = "delete it, or choose another --data_path"
+            raise DataError(f"cannot read {self._origin}: {error}", hint) from error
         if self.path.exists() and origin != str(self._query):
-            raise DataError(
-                f"{self.path} holds the posts of: --scrape {origin}",
-                f"choose another --data_path for: --scrape {self._query}",
-            )
+            hint = f"choose another --data_path for: --scrape {self._query}"
+            raise DataError(f"{self.path} holds the posts of: --scrape {origin}", hint)
 
 
 def _is_older(post_id: str, other: str) -> bool:
@@ -119,9 +116,8 @@ def _ids(file: BinaryIO, path: Path, query: Query, id_of: Callable[[dict], str |
             raise DataError(f"{path}, line {number}: invalid JSON", "correct or delete that line") from error
         post_id = id_of(row) if isinstance(row, dict) else None
         if post_id is None:
-            raise DataError(
-                f"{path}, line {number} is not a post of {query.source}", "choose another --data_path for this source"
-            )
+            problem = f"{path}, line {number} is not a post of {query.source}"
+            raise DataError(problem, "choose another --data_path for this source")
         yield post_id
 
 

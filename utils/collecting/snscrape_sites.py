@@ -65,12 +65,8 @@ def _module(name: str) -> types.ModuleType:
 
 def _search_x(prefix: str, query: Query, below: str | None) -> Iterator[Post]:
     """Yield what X's search finds, newest first, with its own operators."""
-    operators = {
-        "since": query.since,
-        "until": query.until,
-        "lang": query.language,
-        "max_id": None if below is None else int(below) - 1,
-    }
+    operators = {"since": query.since, "until": query.until, "lang": query.language}
+    operators["max_id"] = None if below is None else int(below) - 1
     words = [prefix + query.target] + [f"{name}:{value}" for name, value in operators.items() if value is not None]
     return _items("twitter", "TwitterSearchScraper", " ".join(words))
 
@@ -129,10 +125,9 @@ def _site_error(error: Exception, responses: BadResponses, warnings: list[str]) 
     if gave_up and "(" in reasons:
         return connection_error(gave_up[1], reasons)
     if isinstance(error, ScraperException):
-        return SiteError(f"answered what snscrape cannot use ({reasons or error})", hint=OTHER_WAYS)
-    return SiteError(
-        f"answered in a form that snscrape does not know ({type(error).__name__}: {error})", hint=OTHER_WAYS
-    )
+        return SiteError(f"answered what snscrape cannot use ({reasons or error})", OTHER_WAYS)
+    answer = f"answered in a form that snscrape does not know ({type(error).__name__}: {error})"
+    return SiteError(answer, OTHER_WAYS)
 
 
 @contextmanager
@@ -168,26 +163,14 @@ def _id_of(module: str, row: dict) -> str | None:
 
 
 def _x_site(prefix: str, parse_target: Callable[[str], str]) -> Site:
-    return Site(
-        name="X",
-        parse_target=parse_target,
-        posts=partial(_search_x, prefix),
-        id_of=partial(_id_of, "twitter."),
-        starts_below=True,
-        knows_languages=True,
-    )
+    posts, id_of = partial(_search_x, prefix), partial(_id_of, "twitter.")
+    return Site("X", parse_target, posts, id_of, starts_below=True, knows_languages=True)
 
 
 def _site(name: str, scraper: str, parse_target: Callable[[str], str]) -> Site:
     module = name.lower()
-    return Site(
-        name=name,
-        parse_target=parse_target,
-        posts=partial(_newest_first, module, f"{name}{scraper}Scraper"),
-        id_of=partial(_id_of, f"{module}."),
-        starts_below=False,
-        knows_languages=False,
-    )
+    posts, id_of = partial(_newest_first, module, f"{name}{scraper}Scraper"), partial(_id_of, f"{module}.")
+    return Site(name, parse_target, posts, id_of, starts_below=False, knows_languages=False)
 
 
 SNSCRAPE_SITES = {

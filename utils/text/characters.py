@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from functools import cache
 from html.entities import html5
 
+from utils.text.words import CharacterTable
+
 
 def collapse_blanks(text: str) -> str:
     """Replace every run of white space (tabs, no-break spaces, line ends of every kind) by a space; strip the ends."""
@@ -164,17 +166,6 @@ def _within(character: str, ranges: tuple[str, ...]) -> bool:
     return any(first <= character <= last for first, last in ranges)
 
 
-class _Replacements(dict):
-    """A table for `str.translate` that decides about each code point once."""
-
-    def __missing__(self, point: int) -> str:
-        self[point] = replacement = _replacement(chr(point))
-        return replacement
-
-
-_REPLACEMENTS = _Replacements()
-
-
 def _replacement(character: str) -> str:
     category = unicodedata.category(character)
     if character in _INVISIBLE_BLANKS or character in "\ufffc\ufffd" or category in ("Cc", "Cn", "Co", "Cs"):
@@ -184,3 +175,6 @@ def _replacement(character: str) -> str:
     if category == "Cf" and character not in "\u180e\u200c\u200d" and character not in _VISIBLE_FORMATS:
         return ""
     return character
+
+
+_REPLACEMENTS = CharacterTable(_replacement)

@@ -10,55 +10,30 @@ that does not need it, and its expressions start with a plain class of character
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Literal, get_args
 
-from utils.text.characters import (
-    collapse_blanks,
-    emoji_sequences,
-    join_surrogates,
-    remove_emoji,
-    remove_special_characters,
-    repair_mojibake,
-    unescape_html,
-)
-from utils.text.tweet_entities import (
-    any_url,
-    remove_hashtags,
-    remove_mentions,
-    remove_retweet_prefix,
-    remove_urls,
-    replace_mentions,
-    unhash,
-)
+from utils.text import characters, tweet_entities
+from utils.text.characters import collapse_blanks
 
 
 @dataclass(frozen=True)
 class Cleaning:
     """How to treat each kind of noise; stored with the model as a plain dict."""
 
-    mojibake: str = "repair"
-    html: str = "unescape"
-    urls: str = "remove"
-    mentions: str = "remove"
-    emoji: str = "remove"
-    hashtags: str = "keep"
-    retweet_prefix: str = "remove"
-    special_characters: str = "remove"
-    case: str = "keep"
+    mojibake: Literal["repair", "keep"] = "repair"
+    html: Literal["unescape", "keep"] = "unescape"
+    urls: Literal["remove", "keep"] = "remove"
+    mentions: Literal["remove", "placeholder", "keep"] = "remove"
+    emoji: Literal["remove", "keep"] = "remove"
+    hashtags: Literal["keep", "unhash", "remove"] = "keep"
+    retweet_prefix: Literal["remove", "keep"] = "remove"
+    special_characters: Literal["remove", "keep"] = "remove"
+    case: Literal["keep", "lower"] = "keep"
 
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "mojibake": ("repair", "keep"),
-    "html": ("unescape", "keep"),
-    "urls": ("remove", "keep"),
-    "mentions": ("remove", "placeholder", "keep"),
-    "emoji": ("remove", "keep"),
-    "hashtags": ("keep", "unhash", "remove"),
-    "retweet_prefix": ("remove", "keep"),
-    "special_characters": ("remove", "keep"),
-    "case": ("keep", "lower"),
-}
+CHOICES: dict[str, tuple[str, ...]] = {field.name: get_args(field.type) for field in fields(Cleaning)}
 Step = Callable[[str], str]
 
 
@@ -71,7 +46,7 @@ def clean_all(texts: Sequence[str], cleaning: Cleaning) -> tuple[list[str], dict
     """Return the cleaned texts, and for every kind of noise that is removed, how many texts had some of it."""
     steps = _steps(cleaning)
     cleaned = []
-    counts = dict.fromkeys([kind for kind, _ in steps], 0)
+    counts = dict.fromkeys(steps, 0)
     for text in texts:
         text, kinds = _clean(text, steps)
         cleaned.append(text)
@@ -80,7 +55,7 @@ def clean_all(texts: Sequence[str], cleaning: Cleaning) -> tuple[list[str], dict
     return cleaned, counts
 
 
-def _clean(text: str, steps: tuple[tuple[str, Step], ...]) -> tuple[str, set[str]]:
+def _clean(text: str, steps: dict[str, Step]) -> tuple[str, set[str]]:
     """Repeat the steps until they change nothing, which makes cleaning idempotent; also return the kinds of noise.
 
     What one step removes can complete a piece of noise for another ("ht\u00adtp://", "&am&#112;"). The loop ends,
@@ -90,7 +65,7 @@ def _clean(text: str, steps: tuple[tuple[str, Step], ...]) -> tuple[str, set[str
     kinds = set()
     while True:
         before = text
-        for kind, step in steps:
+        for kind, step in steps.items():
             if (after := step(text)) != text:
                 kinds.add(kind)
                 text = after
@@ -98,34 +73,37 @@ def _clean(text: str, steps: tuple[tuple[str, Step], ...]) -> tuple[str, set[str
             return text, kinds
 
 
-@lru_cache(maxsize=64)
-def _steps(cleaning: Cleaning) -> tuple[tuple[str, Step], ...]:
-    steps: dict[str, Step] = {"surrogates": join_surrogates}
+@cache
+def _steps(cleaning: Cleaning) -> dict[str, Step]:
+    """Return the steps by kind of noise, in their order."""
+    steps: dict[str, Step] = {"surrogates": characters.join_surrogates}
     if cleaning.html == "unescape":
-        steps["html"] = unescape_html
+        steps["html"] = characters.unescape_html
     if cleaning.mojibake == "repair":
-        steps["mojibake"] = repair_mojibake
+        steps["mojibake"] = characters.repair_mojibake
     steps["blanks"] = collapse_blanks  # after mojibake: half of a broken "à" is a no-break space
     if cleaning.retweet_prefix == "remove":
-        steps["retweet_prefix"] = remove_retweet_prefix
+        steps["retweet_prefix"] = tweet_entities.remove_retweet_prefix
     if cleaning.urls == "remove":
-        steps["urls"] = remove_urls
+        steps["urls"] = tweet_entities.remove_urls
     if cleaning.mentions != "keep":
-        steps["mentions"] = remove_mentions if cleaning.mentions == "remove" else replace_mentions
+        steps["mentions"] = (
+            tweet_entities.remove_mentions if cleaning.mentions == "remove" else tweet_entities.replace_mentions
+        )
     if cleaning.hashtags != "keep":
-        steps["hashtags"] = unhash if cleaning.hashtags == "unhash" else remove_hashtags
+        steps["hashtags"] = tweet_entities.unhash if cleaning.hashtags == "unhash" else tweet_entities.remove_hashtags
     if cleaning.urls == "keep":  # "https://server/@user#top" is neither a mention nor a hashtag
         for kind in steps.keys() & {"mentions", "hashtags"}:
-            steps[kind] = _outside(any_url, steps[kind])
+            steps[kind] = _outside(tweet_entities.any_url, steps[kind])
     if cleaning.emoji == "remove":
-        steps["emoji"] = remove_emoji
+        steps["emoji"] = characters.remove_emoji
     if cleaning.special_characters == "remove":  # the parts of kept emoji are special characters on their own
-        steps["special_characters"] = remove_special_characters
+        steps["special_characters"] = characters.remove_special_characters
         if cleaning.emoji == "keep":
-            steps["special_characters"] = _outside(emoji_sequences, remove_special_characters)
+            steps["special_characters"] = _outside(characters.emoji_sequences, characters.remove_special_characters)
     if cleaning.case == "lower":
         steps["case"] = str.lower
-    return tuple(steps.items())
+    return steps
 
 
 def _outside(kept: Callable[[], re.Pattern], step: Step) -> Step:

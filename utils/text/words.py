@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 # Scripts that are written without blanks; each of their characters counts as a word.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -27,13 +28,19 @@ def text_key(text: str, words: str | None = None) -> str:
     return (bare_words(text) if words is None else words).replace(" ", "") or text
 
 
-class _WithoutPunctuation(dict):
-    """A table for `str.translate` that removes punctuation and invisible characters."""
+class CharacterTable(dict):
+    """A table for `str.translate` that asks `replacement(character)` about each code point once."""
 
-    def __missing__(self, point: int) -> int | None:
-        drop = unicodedata.category(chr(point))[0] in "PC" and not chr(point).isspace()
-        self[point] = kept = None if drop else point
-        return kept
+    def __init__(self, replacement: Callable[[str], str | None]):
+        self._replacement = replacement
+
+    def __missing__(self, point: int) -> str | None:
+        self[point] = replacement = self._replacement(chr(point))
+        return replacement
 
 
-_WITHOUT_PUNCTUATION = _WithoutPunctuation()
+def _without_punctuation(character: str) -> str | None:
+    return None if unicodedata.category(character)[0] in "PC" and not character.isspace() else character
+
+
+_WITHOUT_PUNCTUATION = CharacterTable(_without_punctuation)
