@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models.gguf import converted_folder
-from utils.models.tiny_model import tiny_classifier, tiny_model, tiny_tokenizer
+from utils.models.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -125,16 +125,15 @@ def load_classifier(base: BaseModel, labels: Sequence[str] | None = None) -> "Pr
     The new head is random, and depends on torch's seed.
     """
     if base.name == "tiny":
-        return tiny_classifier(labels)
+        return tiny_model(labels)
     from transformers import AutoModelForSequenceClassification
 
-    purpose = "model that can classify"
-    if labels is None:
-        return _load_model(AutoModelForSequenceClassification, base, purpose, "copy it again, or train it again")
-    options = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "ignore_mismatched_sizes": True}
-    options |= {"label2id": {label: number for number, label in enumerate(labels)}, "new_weights": NEW_WEIGHTS}
-    hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
-    return _load_model(AutoModelForSequenceClassification, base, purpose, hint, **options)
+    hint, options = "copy it again, or train it again", {}
+    if labels is not None:
+        hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
+        options = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
+        options |= {"ignore_mismatched_sizes": True, "new_weights": NEW_WEIGHTS}
+    return _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
 
 
 def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_weights: tuple[str, ...] = (), **options):
@@ -166,9 +165,8 @@ def _from_pretrained(loader, base: BaseModel, **options):
             _check_hub(base.name)  # only a part of the model is in the cache
             return _from_pretrained(loader, replace(base, local_only=False), **options)
         reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"{base.name} cannot be loaded: {reason}", "copy it again, or train it again" if is_local else ALTERNATIVES
-        ) from error
+        hint = "copy it again, or train it again" if is_local else ALTERNATIVES
+        raise UserError(f"{base.name} cannot be loaded: {reason}", hint) from error
 
 
 def _check_folder(folder: Path) -> None:

@@ -16,25 +16,21 @@ if TYPE_CHECKING:
 Conversation = Sequence[dict]
 LENGTHS = ("short", "medium", "long")
 _START = "{{ bos_token or eos_token }}"
-_REFUSED = "{% else %}{{ raise_exception('it has no place for the role ' ~ message['role']) }}{% endif %}{% endfor %}"
-# Stanford Alpaca's prompts (PROMPT_DICT in its train.py), with earlier turns in the same form.
-_STANFORD = (
-    _START + "Below is an instruction that describes a task"
-    "{% if messages[0]['input'] %}, paired with an input that provides further context{% endif %}. "
-    "Write a response that appropriately completes the request.\n\n"
+_TURNS = (
     "{% for message in messages %}{% if message['role'] == 'user' %}"
     "### Instruction:\n{{ message['content'] }}{{ '\n\n' }}"
     "{% if message['input'] %}### Input:\n{{ message['input'] }}{{ '\n\n' }}{% endif %}### Response:"
     "{% elif message['role'] == 'assistant' %}{{ message['content'] }}{{ eos_token }}"
-    "{% if not loop.last %}{{ '\n\n' }}{% endif %}" + _REFUSED
+    "{% if not loop.last %}{{ '\n\n' }}{% endif %}"
+    "{% else %}{{ raise_exception('it has no place for the role ' ~ message['role']) }}{% endif %}{% endfor %}"
 )
-_PLAIN = (
-    _START + "{% for message in messages %}{% if message['role'] == 'user' %}"
-    "Instruction:\n{{ message['content'] }}{{ '\n\n' }}"
-    "{% if message['input'] %}Input:\n{{ message['input'] }}{{ '\n\n' }}{% endif %}Response:\n"
-    "{% elif message['role'] == 'assistant' %}{{ message['content'] }}{{ eos_token }}"
-    "{% if not loop.last %}{{ '\n\n' }}{% endif %}" + _REFUSED
+# Stanford Alpaca's prompts (PROMPT_DICT in its train.py), with earlier turns in the same form.
+_STANFORD = (
+    _START + "Below is an instruction that describes a task"
+    "{% if messages[0]['input'] %}, paired with an input that provides further context{% endif %}. "
+    "Write a response that appropriately completes the request.\n\n" + _TURNS
 )
+_PLAIN = _START + _TURNS.replace("### ", "").replace("Response:", "Response:\n")
 TEMPLATES: dict[str, str | None] = {"stanford": _STANFORD, "plain": _PLAIN, "chat": None}  # None: the tokenizer's own
 # In a filled template, stands for the text with that number; private-use characters, which no template has.
 _SLOT = "\ue000{}\ue001"
@@ -95,10 +91,8 @@ class ChatTemplate:
         try:
             return self.special_tokens.split(_render(self.tokenizer, messages))
         except _RefusedError as error:
-            raise DataError(
-                f"conversation {number}: the chat template refuses it: {error}",
-                "remove the conversation, or use another --template",
-            ) from error
+            hint = "remove the conversation, or use another --template"
+            raise DataError(f"conversation {number}: the chat template refuses it: {error}", hint) from error
 
 
 def set_chat_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
@@ -133,13 +127,9 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
             f"the chat template of {tokenizer.name_or_path} refuses a user and an assistant: {error}",
             "use another --template, or another base model",
         ) from error
-    return ChatTemplate(
-        tokenizer,
-        end=end_of_turn,
-        has_system=_has_slot(tokenizer, [{"role": "system", "content": _SLOT.format(0)}, _user("Hello")]),
-        has_input=_has_slot(tokenizer, [{**_user("Hello"), "input": _SLOT.format(0)}]),
-        special_tokens=special_tokens,
-    )
+    has_system = _has_slot(tokenizer, [{"role": "system", "content": _SLOT.format(0)}, _user("Hello")])
+    has_input = _has_slot(tokenizer, [{**_user("Hello"), "input": _SLOT.format(0)}])
+    return ChatTemplate(tokenizer, end_of_turn, has_system, has_input, special_tokens)
 
 
 def encode_answers(

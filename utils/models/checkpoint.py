@@ -53,9 +53,8 @@ def load_writer(name: str) -> Trained:
     """Load a model that generates text; UserError for a classifier."""
     trained = load(name)
     if is_trained_classifier(trained.model):
-        raise UserError(
-            f"{name} is a classifier and cannot write texts", f"use it with: python classify.py --model_path {name}"
-        )
+        hint = f"use it with: python classify.py --model_path {name}"
+        raise UserError(f"{name} is a classifier and cannot write texts", hint)
     return trained
 
 
@@ -93,14 +92,11 @@ def check_output(path: Path, overwrite: bool) -> None:
     ours = path.is_file() if is_file else (path / RUN_FILE).is_file()
     free = not path.exists() or (not is_file and path.is_dir() and not any(path.iterdir()))
     if not ours and not free:
-        raise UserError(
-            f"{path} exists, and fine_tune.py did not write it", "choose another --output_path; nothing was changed"
-        )
+        hint = "choose another --output_path; nothing was changed"
+        raise UserError(f"{path} exists, and fine_tune.py did not write it", hint)
     if ours and not overwrite:
-        raise UserError(
-            f"{path} already contains a trained model",
-            "add --overwrite to replace it, or choose another --output_path",
-        )
+        hint = "add --overwrite to replace it, or choose another --output_path"
+        raise UserError(f"{path} already contains a trained model", hint)
     target = path.resolve()
     check_writable(target.with_name(f".{target.name}") if target.is_dir() else path)
 
@@ -120,9 +116,8 @@ def save_and_verify(
     with torch.inference_mode():
         expected, actual = model(probe).logits, load(str(path)).model(probe).logits
     if not torch.allclose(expected, actual, atol=1e-5):
-        raise RuntimeError(
-            f"{path} does not give the logits of the model that was saved: off by {(expected - actual).abs().max()}"
-        )
+        difference = (expected - actual).abs().max()
+        raise RuntimeError(f"{path} does not give the logits of the model that was saved: off by {difference}")
 
 
 def save(path: Path, trained: Trained, log: str, card: str) -> None:
@@ -151,10 +146,8 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
             else:
                 _replace_folder(folder, path)
     except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
-            "free some space or choose another --output_path",
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write {path}: {reason}", "free some space or choose another --output_path") from error
 
 
 def _pack(folder: Path, path: Path) -> None:

@@ -81,10 +81,8 @@ def _upload(folder: Path, run: dict, evaluation: dict | None, hub_model_id: str,
         url = api.create_repo(hub_model_id, private=private or None, exist_ok=True)
         existing = api.model_info(url.repo_id)
     if private and not existing.private:
-        raise UserError(
-            f"{url} already exists and is public, so nothing was pushed",
-            "make it private in its settings on the Hub, or choose another --hub_model_id",
-        )
+        hint = "make it private in its settings on the Hub, or choose another --hub_model_id"
+        raise UserError(f"{url} already exists and is public, so nothing was pushed", hint)
     files = published_files(folder, run, evaluation, url.repo_id)
     # Files of an earlier model, such as a chat template, would be used with this one.
     stale = sorted({file.rfilename for file in existing.siblings or []} - files.keys())
@@ -149,11 +147,8 @@ def _token() -> str:
     except (OSError, ValueError, OIDCError) as error:
         raise UserError(f"the token for the Hub cannot be read: {error}", f"set HF_TOKEN, {PUSH_LATER}") from error
     if not token:
-        raise UserError(
-            "there is no token for the Hub",
-            "set HF_TOKEN or log in with `hf auth login` (tokens: https://huggingface.co/settings/tokens), "
-            + PUSH_LATER,
-        )
+        hint = "set HF_TOKEN or log in with `hf auth login` (tokens: https://huggingface.co/settings/tokens)"
+        raise UserError("there is no token for the Hub", f"{hint}, {PUSH_LATER}")
     if not re.fullmatch(r"[!-~]+", token):  # the library's own error would show it
         raise UserError("the token for the Hub contains spaces or non-ASCII characters", f"set HF_TOKEN, {PUSH_LATER}")
     return token
@@ -178,10 +173,8 @@ def model_as_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"there is no model at {path}", checkpoint.TRAIN_FIRST.format(path=path))
     resolve(str(path.absolute()))
     if not (path / checkpoint.RUN_FILE).is_file():
-        raise UserError(
-            f"{path} was not written by fine_tune.py: it has no {checkpoint.RUN_FILE}",
-            "use `hf upload USER/NAME FOLDER`, which pushes any folder",
-        )
+        hint = "use `hf upload USER/NAME FOLDER`, which pushes any folder"
+        raise UserError(f"{path} was not written by fine_tune.py: it has no {checkpoint.RUN_FILE}", hint)
     yield path
 
 

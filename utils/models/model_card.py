@@ -36,13 +36,12 @@ def _front_matter(run: dict, pipeline_tag: str) -> str:
     from huggingface_hub import ModelCardData
 
     # No model index: it requires a data set and a metric of the Hub, and a private file and bits per byte are neither.
-    data = ModelCardData(
-        library_name="transformers",
-        pipeline_tag=pipeline_tag,
-        base_model=hub_id(run["base_model"]),
-        tags=["fine-tuned", run["task"]],
-    )
-    return f"---\n{data.to_yaml()}\n---"
+    fields = {
+        "pipeline_tag": pipeline_tag,
+        "base_model": hub_id(run["base_model"]),
+        "tags": ["fine-tuned", run["task"]],
+    }
+    return f"---\n{ModelCardData(library_name='transformers', **fields).to_yaml()}\n---"
 
 
 def _introduction(run: dict, summary: str) -> str:
@@ -62,10 +61,8 @@ def _results(card: Card, kind: str) -> str:
     before, after = (results[f"validation_{card.validation_metric}_{when}"] for when in ("before", "after"))
     validation = "There was no validation split, so nothing was measured during training."
     if before is not None and after is not None:
-        validation = (
-            f"Validation {card.validation_title}: {before:.4f} before training → {after:.4f} after "
-            f"({after - before:+.4f})."
-        )
+        figures = f"{before:.4f} before training → {after:.4f} after ({after - before:+.4f})"
+        validation = f"Validation {card.validation_title}: {figures}."
     if evaluation is None:
         return f"## Results\n\n{validation}\n\n{NOT_MEASURED}"
     columns = {"Base model": evaluation["base"]} if evaluation.get("base") else {}
@@ -77,11 +74,10 @@ def _results(card: Card, kind: str) -> str:
 
 
 def _data(run: dict) -> str:
-    sources = [
-        [last_path_part(source["path"]), f"{source['rows']:,}", source["sha256"]] for source in run["data"]["sources"]
-    ]
-    splits = ", ".join(f"{name} {count:,}" for name, count in run["data"]["rows"].items())
-    table = markdown_table(["File", "Rows", "SHA-256"], sources)
+    data = run["data"]
+    files = [[last_path_part(file["path"]), f"{file['rows']:,}", file["sha256"]] for file in data["sources"]]
+    splits = ", ".join(f"{name} {count:,}" for name, count in data["rows"].items())
+    table = markdown_table(["File", "Rows", "SHA-256"], files)
     return f"## Data\n\n{table}\n\nRows after cleaning, in each split: {splits}."
 
 

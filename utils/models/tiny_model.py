@@ -17,48 +17,19 @@ def tiny_tokenizer() -> "PreTrainedTokenizerBase":
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=end,
-        eos_token=end,
-        pad_token=end,
-        name_or_path="tiny",
-        model_max_length=1024,
-    )
+    ends = dict.fromkeys(("bos_token", "eos_token", "pad_token"), "<|endoftext|>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, name_or_path="tiny", model_max_length=1024, **ends)
 
 
-def tiny_model() -> "PreTrainedModel":
-    """Return a random GPT-2 of two blocks, the same at every call."""
-    from transformers import GPT2LMHeadModel
-
-    return _seeded(GPT2LMHeadModel)
-
-
-def tiny_classifier(labels: Sequence[str]) -> "PreTrainedModel":
-    """Return the same blocks with a random classification head."""
-    from transformers import GPT2ForSequenceClassification
-
-    numbers = {label: number for number, label in enumerate(labels)}
-    return _seeded(GPT2ForSequenceClassification, id2label=dict(enumerate(labels)), label2id=numbers)
-
-
-def _seeded(model_class, **options) -> "PreTrainedModel":
+def tiny_model(labels: Sequence[str] | None = None) -> "PreTrainedModel":
+    """Return a random GPT-2 of two blocks, the same at every call; with `labels`, it has a classification head."""
     import torch
-    from transformers import GPT2Config
+    from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel
 
-    end = 256
-    config = GPT2Config(
-        vocab_size=end + 1,
-        n_positions=1024,
-        n_embd=32,
-        n_layer=2,
-        n_head=2,
-        bos_token_id=end,
-        eos_token_id=end,
-        pad_token_id=end,
-        **options,
-    )
+    options = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), 256)
+    if labels is not None:
+        options |= {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
+    config = GPT2Config(vocab_size=257, n_positions=1024, n_embd=32, n_layer=2, n_head=2, **options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return model_class(config).eval()
+        return (GPT2LMHeadModel if labels is None else GPT2ForSequenceClassification)(config).eval()

@@ -80,10 +80,8 @@ def start_and_end(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
     """
     end = tokenizer.eos_token_id
     if end is None:
-        raise UserError(
-            f"the tokenizer of {tokenizer.name_or_path} has no end-of-text token, so its model would never stop",
-            "choose a base model with an eos_token",
-        )
+        problem = f"the tokenizer of {tokenizer.name_or_path} has no end-of-text token, so its model would never stop"
+        raise UserError(problem, "choose a base model with an eos_token")
     start = tokenizer.bos_token_id
     return (end if start is None else start), end
 
@@ -125,10 +123,8 @@ def _packed_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> l
 
 def _backend(tokenizer: "PreTrainedTokenizerBase") -> "Tokenizer":
     if not tokenizer.is_fast:
-        raise UserError(
-            f"the tokenizer of {tokenizer.name_or_path} has no fast version (tokenizer.json)",
-            "choose another base model",
-        )
+        problem = f"the tokenizer of {tokenizer.name_or_path} has no fast version (tokenizer.json)"
+        raise UserError(problem, "choose another base model")
     return tokenizer.backend_tokenizer
 
 
