@@ -24,6 +24,7 @@ QUOTED_CONTENT = re.compile(r'[^"]*+(?:""[^"]*+)*+')
 # quote, or if there is no such quote.
 QUOTED_TAB_CELL = re.compile(r'"(?<![^\t\n]")(?:[^"]++|"")*+(?:("(?![^\t\n]))|"[^\t\n]*)?')
 SAMPLE_CUTS = 20
+NumberedLines = Iterator[tuple[int, str]]
 NumberedRow = tuple[int, list[str]]  # the number, from 1, of the line that the row starts in, and its cells
 
 
@@ -60,19 +61,16 @@ class DelimitedFile:
         rows = _split_rows(self.text.lines(), self.dialect, path, self.text.newline)
         for number, cells in itertools.islice(rows, int(self.header), None):
             if len(cells) > width:
+                problem = f"{path}, line {number}: {len(cells)} cells, but the first line has {width}"
                 delimiter = DELIMITERS[self.dialect.delimiter]
-                raise DataError(
-                    f"{path}, line {number}: {len(cells)} cells, but the first line has {width}",
-                    f"put quotes around a text that holds a {delimiter}, or write the data as JSONL",
-                )
+                raise DataError(problem, f"put quotes around a text that holds a {delimiter}, or write JSONL instead")
             if len(cells) < width:
                 short, first_short = short + 1, first_short or number
                 cells += [""] * (width - len(cells))
             yield number, cells
         if short and report_short:
-            log.warning(
-                "%s: %d rows lack cells, which are read as empty; the first is line %d", path, short, first_short
-            )
+            problem = "%s: %d rows lack cells, which are read as empty; the first is line %d"
+            log.warning(problem, path, short, first_short)
 
 
 def open_delimited(path: str, kind: str, header: bool) -> DelimitedFile:
@@ -161,9 +159,7 @@ def _is_even(text: str, quoting: bool) -> bool:
     return len({len(cells) for _, cells in rows}) == 1
 
 
-def _split_rows(
-    lines: Iterator[tuple[int, str]], dialect: CsvDialect, path: str, newline: str
-) -> Iterator[NumberedRow]:
+def _split_rows(lines: NumberedLines, dialect: CsvDialect, path: str, newline: str) -> Iterator[NumberedRow]:
     """Yield the cells of every row but blank lines; DataError if a quote is not closed."""
     delimiter, quoting = dialect.delimiter, dialect.quoting
     blanks = " \r" if delimiter == "\t" else " \t\r"
@@ -174,9 +170,7 @@ def _split_rows(
             yield number, line.removesuffix("\r").split(delimiter)
 
 
-def _quoted_cells(
-    number: int, line: str, lines: Iterator[tuple[int, str]], delimiter: str, path: str, newline: str
-) -> list[str]:
+def _quoted_cells(number: int, line: str, lines: NumberedLines, delimiter: str, path: str, newline: str) -> list[str]:
     """The cells of a row, some of them enclosed in quotes; the further lines that it spans are taken from `lines`."""
     if line.startswith('"') and line.endswith(('"', '"\r')):
         cells = line.removesuffix("\r")[1:-1].split(f'"{delimiter}"')
@@ -210,7 +204,5 @@ def _quoted_cells(
 
 
 def _not_closed(path: str, line: int) -> DataError:
-    return DataError(
-        f"{path}, line {line}: the quote that opens a cell here is not closed at the end of the cell",
-        'close the quote there, and write quotes inside a quoted cell twice ("")',
-    )
+    problem = f"{path}, line {line}: the quote that opens a cell here is not closed at the end of the cell"
+    return DataError(problem, 'close the quote there, and write quotes inside a quoted cell twice ("")')

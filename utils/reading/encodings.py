@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +49,7 @@ MAGIC_NUMBERS = (
     (b"PAR1", "a Parquet file without .parquet in its name"),
     (b"SQLite format 3", "an SQLite database"),
 )
+COPY_AGAIN = "the file may be cut off; copy or download it again"
 CONTROL_BYTES = bytes(set(range(1, 32)) - set(b"\t\n\f\r\x1b"))
 # Excluded from detection: its sample consists of lines cut at byte 10, and short ones pass for UTF-16.
 MULTIPLES_OF_BYTES = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
@@ -87,10 +88,8 @@ class TextFile:
                 yield from enumerate(lines, number)
                 number += len(lines)
                 if len(rest) >= LONGEST_LINE:
-                    raise DataError(
-                        f"{self.path}, line {number} is longer than {LONGEST_LINE:,} characters",
-                        "a table has one row per line; check how the file was made",
-                    )
+                    problem = f"{self.path}, line {number} is longer than {LONGEST_LINE:,} characters"
+                    raise DataError(problem, "a table has one row per line; check how the file was made")
         if rest:
             yield number, rest
 
@@ -161,9 +160,8 @@ def recognize_encoding(file: BinaryIO, name: str) -> Encoding:
         if len(lines) < DETECTION_BYTES:
             lines += line
     if has_mark or _is_mostly_utf8(bytes(valid + invalid)):
-        log.warning(
-            "%s: %d lines are not UTF-8, the first is line %d; read as cp1252", name, invalid_lines, first_invalid
-        )
+        problem = "%s: %d lines are not UTF-8, the first is line %d; read as cp1252"
+        log.warning(problem, name, invalid_lines, first_invalid)
         return Encoding(utf8.codec, _cp1252_errors(), has_mark)
     codec = _detect_codec(bytes(invalid[:DETECTION_BYTES]))
     log.warning("%s is not UTF-8; read as %s, which is a guess: check the accents", name, codec)
@@ -177,9 +175,7 @@ def open_bytes(path: str) -> Iterator[BinaryIO]:
         with gzip.open(path) if path.lower().endswith(".gz") else Path(path).open("rb") as file:
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} is not a complete gzip file: {error}", "the file may be cut off; copy or download it again"
-        ) from error
+        raise DataError(f"{path} is not a complete gzip file: {error}", COPY_AGAIN) from error
     except UnicodeError as error:
         raise _incomplete_text(path, error) from error
     except OSError as error:
@@ -192,10 +188,8 @@ def unreadable(name: str, error: OSError) -> DataError:
 
 
 def _incomplete_text(name: str, error: UnicodeError) -> DataError:
-    return DataError(
-        f"{name} is not complete {error.encoding} text: {error.reason}",
-        "the file may be cut off; export it again, as UTF-8",
-    )
+    problem = f"{name} is not complete {error.encoding} text: {error.reason}"
+    return DataError(problem, "the file may be cut off; export it again, as UTF-8")
 
 
 def _decoded(file: BinaryIO, encoding: Encoding) -> io.TextIOWrapper:
@@ -210,10 +204,8 @@ def _check_is_text(head: bytes, name: str) -> None:
     if looks_like is None and head.count(0) > len(head) / 4:
         looks_like = "a binary file, or UTF-16 text without a byte-order mark"
     if looks_like:
-        raise DataError(
-            f"{name} is not text: it looks like {looks_like}",
-            "give the file the ending of its real format, or export the data as CSV or JSONL in UTF-8",
-        )
+        hint = "give the file the ending of its real format, or export the data as CSV or JSONL in UTF-8"
+        raise DataError(f"{name} is not text: it looks like {looks_like}", hint)
 
 
 def _is_utf8(file: BinaryIO, name: str) -> bool:
@@ -259,13 +251,12 @@ def _detect_codec(sample: bytes) -> str:
     return best.encoding if best else "cp1252"
 
 
-@cache
 def _cp1252_errors() -> str:
     """Return the name of an error handler that reads bytes that are not UTF-8 as cp1252."""
+
     # By byte and not by line: a line cut in the middle of a character keeps its other characters.
-    codecs.register_error("cp1252", _as_cp1252)
+    def as_cp1252(error: UnicodeError) -> tuple[str, int]:
+        return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end
+
+    codecs.register_error("cp1252", as_cp1252)
     return "cp1252"
-
-
-def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
-    return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end

@@ -90,24 +90,18 @@ def _columns(rows, location: DatasetLocation) -> dict[str, list[str | None]]:
         raise DataError(f"{location} has no column of text", "choose a dataset of texts")
     table = rows.select_columns(kept).with_format("arrow")[:]
     columns = {name: [as_text(_plain(cell, rows.features[name])) for cell in table[name].to_pylist()] for name in kept}
-    if rows.info.builder_name == "csv" and (guessed := [name for name in kept if _is_guessed(name, rows, columns)]):
-        advice = (
-            "datasets guesses what CSV cells are (007 becomes 7, NA null); name the CSV file itself to keep its text"
-        )
-        log.warning("%s: columns %s: %s", location, ", ".join(guessed), advice)
+    if rows.info.builder_name == "csv":
+        texts = {name for name in kept if getattr(rows.features[name], "dtype", None) in ("string", "large_string")}
+        if guessed := [name for name in kept if name not in texts or None in columns[name]]:
+            advice = "datasets guesses what cells are (007 becomes 7, NA null); name the CSV file itself to keep text"
+            log.warning("%s: columns %s: %s", location, ", ".join(guessed), advice)
     return columns
-
-
-def _is_guessed(name: str, rows, columns: dict) -> bool:
-    return getattr(rows.features[name], "dtype", None) not in ("string", "large_string") or None in columns[name]
 
 
 def _is_media(feature) -> bool:
     """Whether the cells are, or hold, something that datasets would decode: audio, images, PDF, …"""
-    parts = feature.values() if isinstance(feature, dict) else [getattr(feature, "feature", None)]
-    return _kind(feature) != "Json" and (
-        hasattr(feature, "decode_example") or any(_is_media(part) for part in parts if part is not None)
-    )
+    parts = feature.values() if isinstance(feature, dict) else filter(None, [getattr(feature, "feature", None)])
+    return _kind(feature) != "Json" and (hasattr(feature, "decode_example") or any(map(_is_media, parts)))
 
 
 def _plain(cell, feature):
@@ -123,9 +117,8 @@ def _plain(cell, feature):
     if isinstance(cell, list):
         return [_plain(part, getattr(feature, "feature", None)) for part in cell]
     if isinstance(cell, dict):
-        return {
-            key: _plain(part, feature.get(key) if isinstance(feature, dict) else None) for key, part in cell.items()
-        }
+        features = feature if isinstance(feature, dict) else {}
+        return {key: _plain(part, features.get(key)) for key, part in cell.items()}
     return cell
 
 

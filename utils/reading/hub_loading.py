@@ -86,9 +86,10 @@ def _built_rows(location: DatasetLocation, split: str, scratch: str):
             raise
         hint = "ask its author for Parquet, CSV or JSON Lines files, or convert it yourself if you trust the program"
         raise DataError(f"{location} is made by a program (.py), and code from a dataset is not run", hint) from error
-    except (OSError, ValueError, httpx2.HTTPError, yaml.YAMLError, zipfile.BadZipFile) as error:
-        raise _explained(error, location, builder) from error
-    except (datasets.exceptions.DatasetsError, StopIteration) as error:  # StopIteration: an empty file of JSON Lines
+    except (
+        *(OSError, ValueError, httpx2.HTTPError, yaml.YAMLError, zipfile.BadZipFile, datasets.exceptions.DatasetsError),
+        StopIteration,  # an empty file of JSON Lines
+    ) as error:
         raise _explained(error, location, builder) from error
 
 
@@ -105,9 +106,8 @@ def _hub_builder(location: DatasetLocation):
     except hub.HFValidationError as error:
         raise UserError(f"{location} names no dataset", f"the forms are {FORMS}") from error
     except hub.RevisionNotFoundError as error:
-        raise UserError(
-            f"the Hub's dataset {location.repo} has no revision {location.revision}", "check its name"
-        ) from error
+        problem = f"the Hub's dataset {location.repo} has no revision {location.revision}"
+        raise UserError(problem, "check its name") from error
     except hub.OfflineModeIsEnabled as error:
         return _cached_builder(location, "HF_HUB_OFFLINE is set", error)
     except (httpx2.HTTPError, hub.HfHubHTTPError) as error:
@@ -121,9 +121,8 @@ def _hub_builder(location: DatasetLocation):
     if info.id != location.repo:
         log.warning("%s is hf://%s on the Hub, and in the local cache", location, info.id)
     datasets.config.USE_PARQUET_EXPORT = False  # otherwise it asks a second server for the types of the columns
-    builder = datasets.load_dataset_builder(
-        f"hf://datasets/{info.id}", location.configuration, revision=location.revision
-    )
+    path = f"hf://datasets/{info.id}"
+    builder = datasets.load_dataset_builder(path, location.configuration, revision=location.revision)
     if builder.hash != info.sha:  # datasets falls back on any commit in its cache
         raise UserError(f"{location}: the Hub names commit {info.sha} and does not give it", "try again in a while")
     return builder
@@ -146,10 +145,9 @@ def _cached_builder(location: DatasetLocation, why: str, error: Exception):
     folder = Path(datasets.config.HF_DATASETS_CACHE, f"{user}___{camelcase_to_snakecase(name)}")
     by_configuration = {path.parts[-3]: path for path in sorted(folder.glob(f"*/*/{commit}")) if _is_plain(path)}
     if not by_configuration:
-        hint = "on a machine with a network, download its files and name them as --data_path, or load it there and copy"
-        raise UserError(
-            f"{location} is not in the local cache and {why}", f"{hint} the Hugging Face cache (HF_HOME names it)"
-        ) from error
+        download = "on a machine with a network, download its files and name them as --data_path"
+        hint = f"{download}, or load it there and copy the Hugging Face cache (HF_HOME names it)"
+        raise UserError(f"{location} is not in the local cache and {why}", hint) from error
     configuration = location.configuration or next(iter(by_configuration))
     if configuration not in by_configuration or (len(by_configuration) > 1 and not location.configuration):
         raise _which_configuration(location, ", ".join(by_configuration), " in the local cache")
@@ -164,11 +162,9 @@ def _is_plain(cached: Path) -> bool:
 
 
 def _which_configuration(location: DatasetLocation, names: str, where: str = "") -> DataError:
-    asked = (
-        f"no configuration {location.configuration}{where}; there are"
-        if location.configuration
-        else f"several configurations{where}:"
-    )
+    asked = f"several configurations{where}:"
+    if location.configuration:
+        asked = f"no configuration {location.configuration}{where}; there are"
     example = replace(location, configuration=names.split(", ")[0])
     return DataError(f"{replace(location, configuration=None)} has {asked} {names}", f"name one, as in {example}")
 

@@ -44,14 +44,12 @@ def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
     try:
         value = DECODER.decode(text.decode())
     except json.JSONDecodeError as error:
-        lines_follow = error.msg == "Extra data" and error.doc[error.pos] == "{"
-        if not lines_follow:
-            raise _invalid(f"{name}, line {error.lineno}", error) from error
+        if error.msg == "Extra data" and error.doc[error.pos] == "{":
+            return columns_of(_objects_of_lines(text, name))
+        raise _invalid(f"{name}, line {error.lineno}", error) from error
     except (ValueError, RecursionError) as error:
         raise _invalid(name, error) from error
-    else:
-        return columns_of(_objects(value, name))
-    return columns_of(_objects_of_lines(text, name))
+    return columns_of(_objects(value, name))
 
 
 def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
@@ -145,16 +143,13 @@ def _invalid(where: str, error: Exception) -> DataError:
         if error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()):
             hint = "the file looks cut off; download or export it again"
         return DataError(f"{where}, column {error.colno}: invalid JSON, {error.msg}", hint)
-    return DataError(
-        f"{where}: invalid JSON, {'too deeply nested' if isinstance(error, RecursionError) else error}", hint
-    )
+    reason = "too deeply nested" if isinstance(error, RecursionError) else error
+    return DataError(f"{where}: invalid JSON, {reason}", hint)
 
 
 def _invalid_line(name: str, number: int, error: Exception, is_last: bool) -> DataError:
     problem = _invalid(f"{name}, line {number}", error).problem
     if is_last and number > 1:
-        return DataError(
-            f"{problem}; it is the last line, and all lines before it are valid",
-            f"the file looks cut off: delete line {number}, or download the file again",
-        )
+        hint = f"the file looks cut off: delete line {number}, or download the file again"
+        return DataError(f"{problem}; it is the last line, and all lines before it are valid", hint)
     return DataError(problem, "correct or delete that line; each line must be one complete object")

@@ -4,6 +4,7 @@ Open `read_frame` first; `files_of` says which files a path stands for.
 """
 
 import ast
+import contextlib
 import difflib
 import hashlib
 import itertools
@@ -17,7 +18,7 @@ from pathlib import Path
 from utils.errors import DataError
 from utils.reading.columns import column_key, unique_names
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
-from utils.reading.encodings import open_bytes, to_utf8, unreadable
+from utils.reading.encodings import COPY_AGAIN, open_bytes, to_utf8, unreadable
 from utils.reading.hub_datasets import is_hub_path, read_hub_dataset
 from utils.reading.json_records import NotText, as_text, read_json, read_json_lines
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
@@ -146,14 +147,10 @@ def _read_delimited(path: str, kind: str, header: bool) -> tuple:
     if not frames:
         return pd.DataFrame(), ""
     frame = pd.concat(frames, ignore_index=True)
-    if not table.columns[0].strip() and _is_running_index(frame.iloc[:, 0].tolist()):
-        frame = frame.iloc[:, 1:]
+    first = frame.iloc[:, 0].tolist()
+    if not table.columns[0].strip() and all(cell == str(row) for row, cell in enumerate(first, int(first[0] == "1"))):
+        frame = frame.iloc[:, 1:]  # a running index, which pandas wrote
     return frame, str(table.text.encoding)
-
-
-def _is_running_index(cells: list[str]) -> bool:
-    start = 1 if cells[:1] == ["1"] else 0
-    return all(cell == str(number) for number, cell in enumerate(cells, start))
 
 
 def _frame_of_columns(columns: dict[str, list[str | None]]):
@@ -175,9 +172,7 @@ def _read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
         table = parquet.ParquetFile(pyarrow.BufferReader(data)).read()
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).partition(". ")[0].replace("\n", " ")
-        raise DataError(
-            f"{name} is not a complete Parquet file: {reason}", "the file may be cut off; copy or download it again"
-        ) from error
+        raise DataError(f"{name} is not a complete Parquet file: {reason}", COPY_AGAIN) from error
     columns = {column: table[column].to_pylist() for column in table.column_names if not PANDAS_INDEX.match(column)}
     return {column: [as_text(value) for value in values] for column, values in columns.items()}
 
@@ -197,14 +192,11 @@ def _decode_bytes_literals(frame, name: str):
 
 
 def _literal_text(cell: str) -> str | None:
-    if not isinstance(cell, str) or not BYTES_LITERAL.fullmatch(cell):
-        return None
-    try:
-        with warnings.catch_warnings():
+    if isinstance(cell, str) and BYTES_LITERAL.fullmatch(cell):
+        with warnings.catch_warnings(), contextlib.suppress(SyntaxError):
             warnings.simplefilter("ignore")  # of a backslash that starts no escape
             return ast.literal_eval(cell).decode("utf-8", errors="replace")
-    except SyntaxError:
-        return None
+    return None
 
 
 def _union(frames: list):

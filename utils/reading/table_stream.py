@@ -31,13 +31,12 @@ def open_table(path: str, header: bool = True) -> TableStream:
     """
     kind = format_of(Path(path))
     if files_of(path) != [path] or kind not in DELIMITED_FORMATS:
-        frame, _ = read_frame([path], header=header)
+        frame = read_frame([path], header=header)[0].fillna("")
 
         def rows() -> Iterator[NumberedRow]:
-            for number, cells in enumerate(frame.itertuples(index=False, name=None), start=1):
-                yield number, [cell if isinstance(cell, str) else "" for cell in cells]
+            return enumerate(map(list, frame.itertuples(index=False, name=None)), start=1)
 
-        return TableStream(list(frame.columns), len(frame), rows, CsvDialect())
+        return TableStream(list(frame), len(frame), rows, CsvDialect())
     file = open_delimited(path, kind, header)
     count = sum(1 for _ in file.rows(report_short=True))
     if not count:

@@ -70,9 +70,8 @@ def read_x_archive(path: Path) -> tuple[dict[str, list[str | None]], str, str]:
             with _opened(path) as archive:
                 names = _tweets_files(set(archive.namelist()), path)
                 _check_size([archive.getinfo(name) for name in names], path)
-                columns, sha256 = _columns(
-                    {f"{path}: {name}": partial(_unpacked, archive, name, path) for name in names}
-                )
+                parts = {f"{path}: {name}": partial(_unpacked, archive, name, path) for name in names}
+                columns, sha256 = _columns(parts)
         else:
             _warn_of_other_parts(path)
             columns, sha256 = _columns({str(path): path.read_bytes})
@@ -122,9 +121,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
     except DAMAGES as error:
         with path.open("rb") as file:
             if file.read(2) != b"PK":
-                raise DataError(
-                    f"{path} is not a zip file, despite its name", f"check the file, or {DOWNLOAD_AGAIN}"
-                ) from error
+                hint = f"check the file, or {DOWNLOAD_AGAIN}"
+                raise DataError(f"{path} is not a zip file, despite its name", hint) from error
         raise DataError(f"{path} is a damaged zip file, or only the beginning of one", DOWNLOAD_AGAIN) from error
     for member in archive.infolist():
         if LEAVES_FOLDER.match(member.orig_filename):
