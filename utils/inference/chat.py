@@ -1,6 +1,7 @@
 """A chat with a model that follows instructions: on a terminal, or line by line with another program."""
 
 import contextlib
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -67,7 +68,8 @@ def respond(dialogue: "Dialogue", line: str, as_json: bool, terminal: bool) -> b
     interrupt = AnswerInterrupt()
     with interrupt.listening() if terminal else contextlib.nullcontext():
         number = dialogue.answers
-        answer = dialogue.answer(line, (lambda piece: None) if as_json else print_piece, interrupt)
+        show = (lambda piece: None) if as_json else functools.partial(print, end="", flush=True)
+        answer = dialogue.answer(line, show, interrupt)
         if as_json:
             record = {
                 "prompt": strip_text(line),
@@ -218,8 +220,3 @@ def decode_line(line: str) -> str:
 def print_notice(text: str) -> None:
     """Print something that is not an answer, on stderr."""
     print(text, file=sys.stderr, flush=True)
-
-
-def print_piece(piece: str) -> None:
-    """Print a piece of an answer at once."""
-    print(piece, end="", flush=True)

@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 from utils.models import checkpoint
 from utils.models.tokenization import context_length, encode_for_classification, padding_id, truncate
-from utils.text.cleaning import Cleaning, clean
+from utils.text.cleaning import CHOICES, Cleaning, clean
 
 if TYPE_CHECKING:
     import numpy
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# For a classifier that fine_tune.py did not train, whose texts are not changed.
-NO_CLEANING = Cleaning(
-    mojibake="keep",
-    html="keep",
-    urls="keep",
-    mentions="keep",
-    emoji="keep",
-    retweet_prefix="keep",
-    special_characters="keep",
-)
+NO_CLEANING = Cleaning(**dict.fromkeys(CHOICES, "keep"))  # for a classifier that fine_tune.py did not train
 
 
 @dataclass(frozen=True)

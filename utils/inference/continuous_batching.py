@@ -103,18 +103,11 @@ def generate_continuously(
         else:
             logits, batch = _decode_step(model, batch, finished)
             advanced = batch.requests
-        tokens = choose_tokens(
-            logits,
-            sampling,
-            end,
-            [request.prompt_ids for request in advanced],
-            [request.new_ids for request in advanced],
-            [request.key for request in advanced],
-        )
+        tokens = choose_tokens(logits, sampling, end, advanced)
         for request, token in zip(advanced, tokens.tolist(), strict=True):
-            new_ids = request.new_ids
             if request.index in finished:
                 continue
+            new_ids = request.new_ids
             new_ids.append(token)
             if streamer:
                 streamer.put(torch.tensor([token]))

@@ -1,6 +1,5 @@
 """Texts through CTranslate2, in int8 on a CPU. A model is converted once, and kept beside the original."""
 
-import functools
 import hashlib
 import json
 import logging
@@ -22,8 +21,6 @@ from utils.inference.stopping import StopStrings
 from utils.models.tokenization import context_length, start_and_end
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from utils.models.checkpoint import Trained
 
 log = logging.getLogger(__name__)
@@ -35,36 +32,23 @@ TOLERANCE = 0.01  # of log probabilities, in float32
 def open_text_generator(
     path: str, trained: "Trained", compute_type: str, batch_size: int, progress: str | None
 ) -> TextGenerator:
-    """Return the text generator of the model that `path` names. UserError where CTranslate2 does not support it."""
-    options = {"compute_type": compute_type, "batch_size": batch_size, "progress": progress}
-    return functools.partial(
-        generate_from_ids, convert_model(path, trained), trained.tokenizer, context_length(trained.model), **options
-    )
+    """Return a `generate_from_ids` (see `generation`) for the model at `path`; its draws depend on the batches.
 
-
-def generate_from_ids(
-    folder: Path,
-    tokenizer: "PreTrainedTokenizerBase",
-    context: int,
-    prompts: Sequence[list[int]],
-    sampling: Sampling,
-    compute_type: str,
-    batch_size: int,
-    progress: str | None = None,
-    end: int | None = None,
-) -> list[list[Generated]]:
-    """Return what `generation.generate_from_ids` does, with the converted model in `folder`; draws depend on batches.
-
-    min_p, the repetition penalty and beams are not supported: CTranslate2's penalty ignores the prompt, and its beam
-    search ends earlier.
+    UserError where CTranslate2 does not support the model. min_p, the repetition penalty and beams are not supported:
+    CTranslate2's penalty ignores the prompt, and its beam search ends earlier.
     """
-    end = start_and_end(tokenizer)[1] if end is None else end
-    requests = make_requests(prompts, sampling, context)
-    # A generator's threads take the seed when they start, so each call starts new ones.
-    ctranslate2.set_random_seed(int(numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]))
-    generator = ctranslate2.Generator(str(folder), compute_type=compute_type, intra_threads=torch.get_num_threads())
-    finished = _generate(generator, tokenizer, requests, batch_size, sampling, end)
-    return group_by_prompt(decode_texts(tokenizer, finished, end, sampling, len(requests), progress), len(prompts))
+    tokenizer, context, folder = trained.tokenizer, context_length(trained.model), convert_model(path, trained)
+
+    def generate(prompts: Sequence[list[int]], sampling: Sampling, end: int | None = None) -> list[list[Generated]]:
+        end = start_and_end(tokenizer)[1] if end is None else end
+        requests = make_requests(prompts, sampling, context)
+        # A generator's threads take the seed when they start, so each call starts new ones.
+        ctranslate2.set_random_seed(int(numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]))
+        generator = ctranslate2.Generator(str(folder), compute_type=compute_type, intra_threads=torch.get_num_threads())
+        finished = _generate(generator, tokenizer, requests, batch_size, sampling, end)
+        return group_by_prompt(decode_texts(tokenizer, finished, end, sampling, len(requests), progress), len(prompts))
+
+    return generate
 
 
 def _generate(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from utils.inference.continuous_batching import forward_last
+from utils.inference.requests import static_batches
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -70,7 +71,8 @@ def find_best_targets(
     output = forward_last(model, prompts, mask)
     prompt_logits, prompt_cache = output.logits[:, -1], output.get("past_key_values")
     while nodes := [(row, score, node) for row, search in enumerate(searches) for score, node in search.next_nodes()]:
-        for batch in _batches_by_depth(nodes):
+        # Nodes at the same depth: no padding is needed behind the prompts.
+        for batch in static_batches(sorted(nodes, key=_depth), ROWS_AT_ONCE, _depth):
             rows = torch.tensor([row for row, _, _ in batch], device=model.device)
             prefixes = torch.tensor([node.prefix for _, _, node in batch], device=model.device, dtype=torch.long)
             if prefixes.shape[1] == 0:
@@ -124,11 +126,5 @@ class _Search:
         return [(score, -target) for score, target in sorted(self.best, reverse=True) if score >= self.last_score]
 
 
-def _batches_by_depth(nodes: Sequence[tuple[int, float, TrieNode]]) -> Iterator[list[tuple[int, float, TrieNode]]]:
-    """Yield batches of (prompt, score, node) at the same depth, so that no padding is needed after the prompts."""
-    by_depth = defaultdict(list)
-    for entry in nodes:
-        by_depth[len(entry[2].prefix)].append(entry)
-    for same_depth in by_depth.values():
-        for first in range(0, len(same_depth), ROWS_AT_ONCE):
-            yield same_depth[first : first + ROWS_AT_ONCE]
+def _depth(entry: tuple[int, float, TrieNode]) -> int:
+    return len(entry[2].prefix)

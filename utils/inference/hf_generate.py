@@ -1,7 +1,6 @@
 """Static batches through transformers' own `generate`: for beam search, and for models without continuous batching."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,11 +49,31 @@ def _generate(
     model, batch: list[Request], sampling: Sampling, end: int, stop: StopStrings, streamer: "BaseStreamer | None"
 ) -> list[list[int]]:
     """Return the new ids of each text."""
-    prompts = [request.prompt_ids for request in batch]
-    inputs = pad_left(prompts, end, model.device)
+    inputs = pad_left([request.prompt_ids for request in batch], end, model.device)
     width = inputs["input_ids"].shape[1]
+
+    def so_far(input_ids: torch.Tensor) -> tuple[list[list[int]], list[list[int]]]:
+        """Return (the prompt, the new ids) of each row; beam search has several rows for each prompt."""
+        generated = input_ids[:, width:].tolist()
+        beams = len(generated) // len(batch)
+        return [request.prompt_ids for request in batch for _ in range(beams)], generated
+
+    def adjust(input_ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Leave one token to choose where tokens are drawn, as sampler.choose_tokens does it."""
+        prompts, generated = so_far(input_ids)
+        adjust_logits(logits, sampling, end, prompts, generated)
+        if not sampling.draws:
+            return logits
+        drawn = sample_tokens(logits, sampling, [request.key for request in batch], [len(ids) for ids in generated])
+        return torch.full_like(logits, -torch.inf).scatter_(1, drawn[:, None], 0.0)
+
+    def has_stopped(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
+        """Stop at stop strings. transformers' own criterion also counts a string that begins in the prompt."""
+        stopped = [stop(prompt, ids) for prompt, ids in zip(*so_far(input_ids), strict=True)]
+        return torch.tensor(stopped, device=input_ids.device)
+
     config = GenerationConfig(
-        do_sample=False,  # _LogitsAdjuster leaves one token to choose
+        do_sample=False,
         num_beams=sampling.num_beams,
         num_return_sequences=sampling.sequences_per_request,
         max_new_tokens=batch[0].max_new_tokens,
@@ -69,46 +88,8 @@ def _generate(
     output = model.generate(
         **inputs,
         generation_config=config,
-        logits_processor=[_LogitsAdjuster(sampling, end, prompts, [request.key for request in batch], width)],
-        stopping_criteria=[_StopCriterion(stop, prompts, width)] if sampling.stop else [],
+        logits_processor=[adjust],
+        stopping_criteria=[has_stopped] if sampling.stop else [],
         streamer=streamer,
     )
     return output[:, width:].tolist()
-
-
-@dataclass(frozen=True)
-class _LogitsAdjuster:
-    """A logits processor of `generate` that does what `sampler.choose_tokens` does."""
-
-    sampling: Sampling
-    end: int
-    prompts: list[list[int]]
-    keys: list[int]
-    width: int
-
-    def __call__(self, input_ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        generated = input_ids[:, self.width :].tolist()
-        adjust_logits(logits, self.sampling, self.end, _repeat_for_beams(self.prompts, generated), generated)
-        if not self.sampling.draws:
-            return logits
-        drawn = sample_tokens(logits, self.sampling, self.keys, [len(ids) for ids in generated])
-        return torch.full_like(logits, -torch.inf).scatter_(1, drawn[:, None], 0.0)
-
-
-@dataclass(frozen=True)
-class _StopCriterion:
-    """A stopping criterion of `generate`. transformers' own one also counts a string that begins in the prompt."""
-
-    stop: StopStrings
-    prompts: list[list[int]]
-    width: int
-
-    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
-        generated = input_ids[:, self.width :].tolist()
-        pairs = zip(_repeat_for_beams(self.prompts, generated), generated, strict=True)
-        return torch.tensor([self.stop(prompt, ids) for prompt, ids in pairs], device=input_ids.device)
-
-
-def _repeat_for_beams(prompts: list[list[int]], generated: list[list[int]]) -> list[list[int]]:
-    """Return the prompt of each row; beam search has several rows for each prompt."""
-    return [prompt for prompt in prompts for _ in range(len(generated) // len(prompts))]

@@ -3,10 +3,13 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from utils.errors import DataError
 from utils.inference.sampler import random_keys
 from utils.inference.sampling import Sampling
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,8 @@ def make_requests(prompts: Sequence[list[int]], sampling: Sampling, context: int
     return requests
 
 
-def static_batches(
-    requests: Iterable[Request], batch_size: int, key: Callable[[Request], object]
-) -> Iterator[list[Request]]:
-    """Yield consecutive requests with the same `key`, at most `batch_size` at once."""
-    for _, group in itertools.groupby(requests, key):
+def static_batches(items: Iterable[Item], batch_size: int, key: Callable[[Item], object]) -> Iterator[list[Item]]:
+    """Yield lists of at most `batch_size` consecutive items (requests, for one) with the same `key`."""
+    for _, group in itertools.groupby(items, key):
         while batch := list(itertools.islice(group, batch_size)):
             yield batch

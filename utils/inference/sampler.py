@@ -4,6 +4,7 @@ A draw depends on nothing but the seed, the request and the step, so the batch d
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy
 import torch
@@ -11,26 +12,20 @@ from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWa
 
 from utils.inference.sampling import Sampling
 
+if TYPE_CHECKING:
+    from utils.inference.requests import Request
+
 # SplitMix64's increment and multipliers, as the signed integers that PyTorch has.
 GAMMA, MIX_1, MIX_2 = (n - 2**64 for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
-def choose_tokens(
-    logits: torch.Tensor,
-    sampling: Sampling,
-    end: int,
-    prompts: Sequence[list[int]],
-    generated: Sequence[list[int]],
-    keys: Sequence[int],
-) -> torch.Tensor:
-    """Return the (rows,) ids of the next tokens for (rows, vocabulary) float32 logits, which are changed in place.
-
-    `prompts` and `generated` are each row's token ids so far, and `keys` its key from `random_keys`.
-    """
-    adjust_logits(logits, sampling, end, prompts, generated)
+def choose_tokens(logits: torch.Tensor, sampling: Sampling, end: int, requests: Sequence["Request"]) -> torch.Tensor:
+    """Return the next token of each request from (requests, vocabulary) float32 logits, which are changed in place."""
+    generated = [request.new_ids for request in requests]
+    adjust_logits(logits, sampling, end, [request.prompt_ids for request in requests], generated)
     if not sampling.draws:
         return logits.argmax(1)
-    return sample_tokens(logits, sampling, keys, [len(ids) for ids in generated])
+    return sample_tokens(logits, sampling, [request.key for request in requests], [len(ids) for ids in generated])
 
 
 def adjust_logits(
@@ -40,7 +35,10 @@ def adjust_logits(
     prompts: Sequence[list[int]],
     generated: Sequence[list[int]],
 ) -> None:
-    """Apply the repetition penalty, no_repeat_ngram_size and min_new_tokens to (rows, vocabulary) logits, in place."""
+    """Apply the repetition penalty, no_repeat_ngram_size and min_new_tokens to (rows, vocabulary) logits, in place.
+
+    `prompts` and `generated` are the token ids of each row so far.
+    """
     if sampling.repetition_penalty != 1:
         # The start token does not count: in many models it is end-of-text as well.
         seen = _indices([[*prompt[1:], *ids] for prompt, ids in zip(prompts, generated, strict=True)], logits.device)
@@ -72,7 +70,9 @@ def _repeating_tokens(ids: list[int], size: int) -> list[int]:
 
 
 def sample_tokens(logits: torch.Tensor, sampling: Sampling, keys: Sequence[int], steps: Sequence[int]) -> torch.Tensor:
-    """Return (rows,) ids drawn from (rows, vocabulary) logits; `steps` is the number of tokens generated in each row.
+    """Return (rows,) ids drawn from (rows, vocabulary) logits.
+
+    `keys` are those of `random_keys`, and `steps` the numbers of tokens generated so far.
 
     argmax(logits + Gumbel noise) is an exact draw from softmax(logits) (the Gumbel-max trick: Maddison, Tarlow and
     Minka, "A* Sampling", 2014). The noise depends on key, step and token only, so that the rounding of another batch
