@@ -67,25 +67,19 @@ def count_emoji(splits: Mapping[str, "Split"], targets: Sequence[Sequence]) -> d
 
     `targets` are those of the whole table. "shared_descriptions" counts the descriptions that several emoji have.
     """
-    emoji_of: dict[str, list[str]] = defaultdict(list)
-    languages = Counter()
-    for split in splits.values():
-        for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
-            emoji_of[" ".join(description.casefold().split())].append(emoji)
+    emoji_of, languages, counts = defaultdict(set), Counter(), {}
+    for name, split in splits.items():
+        emoji = split.metadata["emoji"]
+        for description, one in zip(split.prompt, emoji, strict=True):
+            emoji_of[" ".join(description.casefold().split())].add(one)
         languages.update(language or "unknown" for language in split.metadata["language"])
-    shared = {description: sorted(set(emoji)) for description, emoji in emoji_of.items() if len(set(emoji)) > 1}
+        counts[name] = {"concepts": len(set(split.group)), "emoji": len(set(emoji)), "descriptions": len(split)}
+    shared = {description: sorted(emoji) for description, emoji in emoji_of.items() if len(emoji) > 1}
     example = min(shared, default=None)
     return {
         "emoji": len(targets),
         "concepts": len({concept for _, _, _, concept in targets}),
-        "splits": {
-            name: {
-                "concepts": len(set(split.group)),
-                "emoji": len(set(split.metadata["emoji"])),
-                "descriptions": len(split),
-            }
-            for name, split in splits.items()
-        },
+        "splits": counts,
         "languages": dict(sorted(languages.items())),
         "shared_descriptions": len(shared),
         "shared_example": None if example is None else [example, shared[example][:SHOWN_EMOJI]],

@@ -94,10 +94,8 @@ def check_languages(codes: Sequence[str]) -> list[str]:
 
     codes = list(dict.fromkeys(code.strip().lower() for code in codes))
     if unknown := [code for code in codes if code not in emoji.LANGUAGES]:
-        raise UsageError(
-            f"--aliases {unknown[0]!r}: the emoji package has no names in this language",
-            f"choose from {', '.join(sorted(emoji.LANGUAGES))}; for example --aliases en,fr",
-        )
+        problem = f"--aliases {unknown[0]!r}: the emoji package has no names in this language"
+        raise UsageError(problem, f"choose from {', '.join(sorted(emoji.LANGUAGES))}; for example --aliases en,fr")
     return codes
 
 

@@ -43,7 +43,7 @@ def read_emoji_table(
 
 def _table(rows: Sequence[RawEmojiRow]) -> UsableRows:
     """Return the table of the rows that can be used; DataError if there are none."""
-    pairs, spreadsheet_rows, unusable, changed = [], [], Counter(), Counter()
+    pairs, from_spreadsheets, unusable, changed = [], [], Counter(), Counter()
     for row in rows:
         try:
             pair = resolve_row(row)
@@ -53,14 +53,10 @@ def _table(rows: Sequence[RawEmojiRow]) -> UsableRows:
         pairs.append(pair)
         changed.update(pair.changes)
         if SPREADSHEET in pair.changes:
-            spreadsheet_rows.append(row)
-    if spreadsheet_rows:
-        first = spreadsheet_rows[0]
-        log.warning(
-            "warning: a spreadsheet turned %s code points into numbers, first in %s, column %r: %r; the emoji is used "
-            "instead",
-            *(f"{len(spreadsheet_rows):,}", first.location, first.code_point_column, first.code_points),
-        )
+            from_spreadsheets.append(f"{row.location}, column {row.code_point_column!r}: {row.code_points!r}")
+    if from_spreadsheets:
+        number, problem = f"{len(from_spreadsheets):,}", "a spreadsheet turned %s code points into numbers"
+        log.warning(f"warning: {problem}, first in %s; the emoji is used instead", number, from_spreadsheets[0])
     dropped = {reason: unusable[reason] for reason in UNUSABLE_EMOJI_REASONS if unusable[reason]}
     complete = [pair for pair in pairs if not pair.is_component] or pairs
     if len(complete) < len(pairs):
@@ -68,10 +64,8 @@ def _table(rows: Sequence[RawEmojiRow]) -> UsableRows:
     kept, repeats = _without_repeats(_with_one_form(complete))
     dropped |= repeats
     if not kept:
-        raise DataError(
-            f"all {len(rows):,} rows were dropped: {describe_drops(dropped)}",
-            "check the columns of the table: emoji and code points must match, or remove one of the two columns",
-        )
+        hint = "check the columns of the table: emoji and code points must match, or remove one of the two columns"
+        raise DataError(f"all {len(rows):,} rows were dropped: {describe_drops(dropped)}", hint)
     for reason, number in dropped.items():
         if number > len(rows) / 2:
             log.warning("warning: %s of %s rows were dropped: %s", f"{number:,}", f"{len(rows):,}", reason)

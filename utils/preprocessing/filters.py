@@ -109,11 +109,9 @@ class KeptRows:
         """Keep the random rows that --sample and --max_rows ask for; DataError if there are no rows to choose from."""
         count = len(self.numbers)
         if count == 0:
+            problem = f"all {sum(self.dropped.values()):,} rows were dropped: {describe_drops(self.dropped)}"
             reason = max(self.dropped, key=self.dropped.get, default="")
-            raise DataError(
-                f"all {sum(self.dropped.values()):,} rows were dropped: {describe_drops(self.dropped)}",
-                HINTS.get(reason, "check the input data, or choose other filters"),
-            )
+            raise DataError(problem, HINTS.get(reason, "check the input data, or choose other filters"))
         wanted = count if filters.sample is None else max(1, round(filters.sample * count))
         wanted = min(wanted, filters.max_rows or wanted)
         if wanted < count:
@@ -213,20 +211,17 @@ def describe_drops(dropped: dict[str, int]) -> str:
 
 def _near_duplicates_by_label(texts: list[str], bare_words: list[str], labels: list[str | None]) -> np.ndarray:
     """Return True for every text that is a near duplicate of an earlier one with the same label."""
-    rows_of_label: dict[str | None, list[int]] = {}
-    for row, label in enumerate(labels):
-        rows_of_label.setdefault(label, []).append(row)
     duplicate = np.zeros(len(texts), dtype=bool)
-    for rows in rows_of_label.values():
+    for label in set(labels):
+        rows = [row for row, other in enumerate(labels) if other == label]
         duplicate[rows] = near_duplicates([texts[row] for row in rows], words=[bare_words[row] for row in rows])
     return duplicate
 
 
 def _metadata(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:
-    names = METADATA + (("user",) if keep_users else ())
-    metadata = {
-        name: rows[name].astype(object).where(rows[name].notna() & (rows[name] != ""), None).tolist() for name in names
-    }
+    names = (*METADATA, "user") if keep_users else METADATA
+    filled = rows.notna() & (rows != "")
+    metadata = {name: rows[name].astype(object).where(filled[name], None).tolist() for name in names}
     if keep_users:
         metadata["user"] = [user and _user_name(user) for user in metadata["user"]]
     return metadata
@@ -244,7 +239,6 @@ def _user_name(cell: str) -> str:
 
 def _samples(rows: "pandas.DataFrame", keep_users: bool) -> list[dict[str, str]]:
     """Return three texts, of those that cleaning changed if there are three, before and after it."""
-    rows = rows[["before", "text"]]
     changed = rows[rows["before"] != rows["text"]]
     shown = changed if len(changed) >= 3 else rows
     shown = shown.iloc[:: max(1, len(shown) // 3)].iloc[:3]

@@ -85,23 +85,16 @@ def add_length_hints(filtered: FilteredRows, train_rows: Sequence[int], seed: in
 
 
 def encode_conversations(filtered: FilteredRows, template: ChatTemplate) -> Split:
-    """Return the columns of all rows with their prompts and token ids; DataError with file and row if the template
-    refuses a conversation.
-    """
-    messages = filtered.metadata["messages"]
+    """Return the columns of all rows with their prompts and token ids; DataError if the template refuses one."""
+    messages, locations = filtered.metadata["messages"], filtered.metadata["location"]
     try:
         ids, loss_start = encode_answers(template, messages, filtered.texts)
-    except DataError as error:
-        raise DataError(_with_location(error.problem, filtered.metadata["location"]), error.hint) from error
-    return Split(
-        prompt=[template.render(conversation) for conversation in messages],
-        completion=filtered.texts,
-        label=filtered.labels,
-        group=filtered.groups,
-        ids=ids,
-        loss_start=loss_start,
-        metadata={"messages": messages, "id": filtered.metadata["id"]},
-    )
+    except DataError as error:  # of "conversation N", which counts from 1
+        problem = re.sub(r"^conversation (\d+)", lambda match: locations[int(match[1]) - 1], error.problem)
+        raise DataError(problem, error.hint) from error
+    prompts = [template.render(conversation) for conversation in messages]
+    metadata = {"messages": messages, "id": filtered.metadata["id"]}
+    return Split(prompts, filtered.texts, filtered.labels, filtered.groups, ids, loss_start, metadata)
 
 
 def _answers(conversation: Conversation, has_system: bool) -> list[Answer]:
@@ -122,10 +115,8 @@ def _all_text(messages: Sequence[dict]) -> str:
 def _groups(answers: Sequence[Answer]) -> list[str]:
     """Return a group name for every answer; the same first instruction has the same group."""
     numbers: dict[str, int] = {}
-    first_instructions = (
-        next(message["content"] for message in answer.messages if message["role"] == "user") for answer in answers
-    )
-    return [f"instruction {numbers.setdefault(text_key(text), len(numbers))}" for text in first_instructions]
+    spoken = ([message["content"] for message in answer.messages if message["role"] == "user"] for answer in answers)
+    return [f"instruction {numbers.setdefault(text_key(first), len(numbers))}" for first, *_ in spoken]
 
 
 def _max_words(word_counts: Sequence[int]) -> dict[str, int]:
@@ -135,8 +126,3 @@ def _max_words(word_counts: Sequence[int]) -> dict[str, int]:
     if limits[0] == limits[1] or limits[1] == ordered[-1]:
         log.warning("warning: the answers have too few lengths to learn all of %s", ", ".join(LENGTHS))
     return dict(zip(LENGTHS, limits, strict=False))
-
-
-def _with_location(problem: str, locations: Sequence[str]) -> str:
-    """Replace "conversation N", which counts from 1, by its file and row."""
-    return re.sub(r"^conversation (\d+)", lambda match: locations[int(match[1]) - 1], problem)

@@ -154,16 +154,12 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> dict[str, Se
     groups = len(set(filtered.groups))
     for name, numbers in split_rows.items():
         if len(numbers) == 0:
-            raise DataError(
-                f"{len(filtered.texts)} rows in {groups} groups are left, too few for three splits",
-                f"add more rows, or filter less (dropped: {dropped})",
-            )
+            problem = f"{len(filtered.texts)} rows in {groups} groups are left, too few for three splits"
+            raise DataError(problem, f"add more rows, or filter less (dropped: {dropped})")
         if missing := set(filtered.labels) - {filtered.labels[number] for number in numbers}:
-            raise DataError(
-                f"the rows are in {groups} groups that must stay together, which leaves no row of class "
-                f"{min(missing)!r} for the {name} split",
-                "add more groups, try another --seed, or drop or merge the class with --label_map",
-            )
+            problem = f"the rows are in {groups} groups that must stay together, which leaves no row of class"
+            hint = "add more groups, try another --seed, or drop or merge the class with --label_map"
+            raise DataError(f"{problem} {min(missing)!r} for the {name} split", hint)
     return split_rows
 
 

@@ -102,10 +102,8 @@ def open_table_to_classify(
     table, (text_position, label_position) = _open_and_choose(task, requested, header, read, needs_label=False)
     text, label = table.columns[text_position], None if label_position is None else table.columns[label_position]
     if not any(cells[text_position].strip() for _, cells in table.rows()):
-        raise DataError(
-            f"{path}: column {text!r} holds no text in any of {table.count:,} rows",
-            f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}",
-        )
+        hint = f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}"
+        raise DataError(f"{path}: column {text!r} holds no text in any of {table.count:,} rows", hint)
     _log_columns(table.count, text, label)
     return table, (text_position, label_position)
 

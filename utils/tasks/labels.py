@@ -60,10 +60,9 @@ def parse_label_map(text: str) -> LabelMap:
             raise UsageError(f"--label_map: the range {label!r} runs backwards", f"write {numbers[2]}-{numbers[1]}")
         for low, high, _ in ranges:
             if first <= high and low <= last:
-                raise UsageError(
-                    f"--label_map: {label!r} overlaps with the range {low:g}-{high:g} (both ends belong to a range)",
-                    "give every number one class, for example 0-0.49=low,0.5-1=high",
-                )
+                overlap = f"{label!r} overlaps with the range {low:g}-{high:g} (both ends belong to a range)"
+                hint = "give every number one class, for example 0-0.49=low,0.5-1=high"
+                raise UsageError(f"--label_map: {overlap}", hint)
         ranges.append((first, last, name))
     label_map = LabelMap(names, tuple(ranges))
     if len(label_map.classes) == 1:
@@ -97,12 +96,8 @@ def read_labels(cells: Iterable[str | None], label_map: LabelMap | None) -> tupl
 
 def label_order(labels: Iterable[str]) -> list[str]:
     """Return the distinct names in the order of their class numbers: numbers by size, then other names as text."""
-
-    def sort_key(label: str) -> tuple[bool, float, str]:
-        number = as_number(label)
-        return number is None, number or 0.0, label
-
-    return sorted(set(labels), key=sort_key)
+    numbers = {label: as_number(label) for label in labels}
+    return sorted(numbers, key=lambda label: (numbers[label] is None, numbers[label] or 0.0, label))
 
 
 def look_like_labels(cells: Sequence[str], first_recurs: bool = False) -> bool:
@@ -131,23 +126,17 @@ def check_are_classes(labels: Sequence[str], column: str) -> None:
         values = f"{len(distinct):,} different values in {len(labeled):,} rows: {list_labels(distinct, 4)}"
         what = f"column {column!r} holds {values}"
         if not names and not all(WHOLE.fullmatch(label) for label in numbers):
-            raise DataError(
-                f"{what}; these are scores, not classes",
-                'make classes of ranges, for example --label_map "0-0.49=negative,0.5-1=positive"',
-            )
-        raise DataError(
-            f"{what}; is this the label column?",
-            "name the right one with --label_column; if it is, name its labels: --label_map LABEL=CLASS,LABEL=CLASS,…",
-        )
+            hint = 'make classes of ranges, for example --label_map "0-0.49=negative,0.5-1=positive"'
+            raise DataError(f"{what}; these are scores, not classes", hint)
+        hint = "name the right one with --label_column; if it is, name its labels: --label_map LABEL=CLASS,…"
+        raise DataError(f"{what}; is this the label column?", hint)
     if numbers and names:
         stray, usual = sorted((names, numbers), key=lambda side: sum(label in side for label in labeled))
         row = next(row for row, label in enumerate(labels, 1) if label in stray)
-        raise DataError(
-            f"column {column!r} mixes numbers and other labels: {list_labels(usual)}, but also {list_labels(stray)} "
-            f"(first in row {row:,})",
-            "name the class of each label; labels not named are dropped: "
-            + _suggested_map(usual if len(usual) > 1 else distinct),
-        )
+        mixed = f"{list_labels(usual)}, but also {list_labels(stray)} (first in row {row:,})"
+        example = _suggested_map(usual if len(usual) > 1 else distinct)
+        hint = f"name the class of each label; labels not named are dropped: {example}"
+        raise DataError(f"column {column!r} mixes numbers and other labels: {mixed}", hint)
 
 
 def check_map_fits(labels: Sequence[str], left_out: Sequence[bool], column: str, label_map: LabelMap) -> None:
@@ -171,10 +160,9 @@ def check_are_enough(labels: Sequence[str], groups: Sequence[str], dropped: str)
     """
     rows = Counter(labels)
     if len(rows) == 1:
-        raise DataError(
-            f"all {len(labels):,} rows left have the label {labels[0]!r}: a classifier needs at least two classes",
-            f"add rows of another class, or see --label_column and --label_map (dropped: {dropped})",
-        )
+        problem = f"all {len(labels):,} rows left have the label {labels[0]!r}: a classifier needs at least two classes"
+        hint = f"add rows of another class, or see --label_column and --label_map (dropped: {dropped})"
+        raise DataError(problem, hint)
     groups_of = defaultdict(set)
     for label, group in zip(labels, groups, strict=True):
         groups_of[label].add(group)
@@ -183,10 +171,8 @@ def check_are_enough(labels: Sequence[str], groups: Sequence[str], dropped: str)
         amounts = "; ".join(_amount(label, rows[label], len(groups_of[label])) for label in small)
         large = rows.keys() - small
         drop_them = "drop or merge it with --label_map" + (f", e.g. {_suggested_map(large)}" if len(large) > 1 else "")
-        raise DataError(
-            f"{amounts}: too few for train, validation and test",
-            f"add more rows of it, or {drop_them} (dropped: {dropped})",
-        )
+        hint = f"add more rows of it, or {drop_them} (dropped: {dropped})"
+        raise DataError(f"{amounts}: too few for train, validation and test", hint)
 
 
 def conflicting_labels(keys: Sequence[str], labels: Sequence[str], keep_majority: bool) -> list[bool]:
