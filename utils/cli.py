@@ -91,10 +91,8 @@ class Parser(argparse.ArgumentParser):
             action = self._option_string_actions.get(flag)
             if action is None or flag == "--config":
                 nearest = self._nearest(flag)
-                raise UsageError(
-                    f"{source}: unknown key {key!r}",
-                    f"did you mean {nearest[2:]!r}?" if nearest else f"python {self.prog} --help lists the flags",
-                )
+                hint = f"did you mean {nearest[2:]!r}?" if nearest else f"python {self.prog} --help lists the flags"
+                raise UsageError(f"{source}: unknown key {key!r}", hint)
             if action not in given:
                 arguments += _flag_arguments(source, flag, action, value)
         return arguments

@@ -44,10 +44,8 @@ def spans_machines() -> bool:
 def require_single_process(feature: str) -> None:
     """Raise UsageError if there are several processes; `feature` names what works in one process only."""
     if world_size() > 1:
-        raise UsageError(
-            f"{feature} works in one process only, and there are {world_size()}",
-            "start the script with python alone, not with torchrun or accelerate",
-        )
+        hint = "start the script with python alone, not with torchrun or accelerate"
+        raise UsageError(f"{feature} works in one process only, and there are {world_size()}", hint)
 
 
 def initialize(device: str) -> None:
@@ -70,10 +68,8 @@ def initialize(device: str) -> None:
         return
     local_rank, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if local_rank >= gpus:
-        raise UsageError(
-            f"there is no GPU for process {local_rank}: PyTorch sees {gpus}",
-            "start one process per GPU, or use --device cpu",
-        )
+        hint = "start one process per GPU, or use --device cpu"
+        raise UsageError(f"there is no GPU for process {local_rank}: PyTorch sees {gpus}", hint)
     torch.cuda.set_device(local_rank)
     PartialState(backend="cpu:gloo,cuda:nccl")  # gloo for `sum_over_processes`, whose arrays are on the CPU
 

@@ -73,7 +73,5 @@ def _temporary_name(path: Path) -> dict[str, str]:
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write {path}: {error.strerror or error}",
-        "free some space or choose another output path; an existing file there is unchanged",
-    )
+    hint = "free some space or choose another output path; an existing file there is unchanged"
+    return UserError(f"cannot write {path}: {error.strerror or error}", hint)

@@ -13,8 +13,7 @@ from utils.compute.chunked_loss import (
     has_plain_head,
     next_token_scoring,
     nll_and_correct,
-    scores_as_logits,
-    supervised_logits,
+    supervised_head,
     token_scores,
 )
 from utils.training.freezing import untie_head
@@ -47,7 +46,7 @@ def test_loss_and_gradients_are_the_models_own(kind, head):
     own = gradients(model, model(**batch, use_cache=False).loss)
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     assert has_plain_head(model)
-    with scores_as_logits(model, batch["labels"]):
+    with supervised_head(model, batch["labels"], scores=True):
         outputs = model(**inputs, use_cache=False)
     assert outputs.logits.shape == (5, 2)
     found = gradients(model, outputs.logits[:, 0].mean())
@@ -112,7 +111,7 @@ def test_logits_of_supervised_positions_give_the_models_own_loss(kind):
     names = [name for name, _ in model.named_parameters()]
     own = torch.autograd.grad(model(**batch, use_cache=False).loss, list(model.parameters()))
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    with supervised_logits(model, batch["labels"]):
+    with supervised_head(model, batch["labels"]):
         outputs = model(**inputs, use_cache=False)
     assert outputs.logits.shape == (5, 257)
     targets = torch.tensor([7, 256, 9, 256, 256])

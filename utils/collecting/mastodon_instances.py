@@ -31,10 +31,8 @@ def _parse_target(what: str, parse_name: Callable[[str], str], target: str) -> s
     name, _, instance = target.removeprefix("@").partition("@")
     host = urlsplit(instance if "://" in instance else f"https://{instance}").netloc
     if not name or not re.fullmatch(r"[\w.-]+(:\d+)?", host):
-        raise UsageError(
-            f"{target!r} does not name a Mastodon instance: expected {what}@INSTANCE",
-            f"write it as {name or what}@INSTANCE, with the host name of one whose rules allow it",
-        )
+        hint = f"write it as {name or what}@INSTANCE, with the host name of one whose rules allow it"
+        raise UsageError(f"{target!r} does not name a Mastodon instance: expected {what}@INSTANCE", hint)
     return f"{parse_name(name)}@{instance.rstrip('/')}"
 
 

@@ -74,8 +74,6 @@ def parse_hashtag(tag: str) -> str:
     """Return the tag. Raises UsageError if it is not a hashtag without #."""
     if not re.fullmatch(r"\w+", tag):
         plain = re.sub(r"\W", "", tag)
-        raise UsageError(
-            f"{tag!r} is not a hashtag: expected letters, digits and _, without # and blanks",
-            f"write {plain} instead" if plain else "name one word",
-        )
+        hint = f"write {plain} instead" if plain else "name one word"
+        raise UsageError(f"{tag!r} is not a hashtag: expected letters, digits and _, without # and blanks", hint)
     return tag

@@ -122,7 +122,5 @@ def _ids(file: BinaryIO, path: Path, query: Query, id_of: Callable[[dict], str |
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write {path}: {error.strerror or error}",
-        "free some space or choose another --data_path; every complete line is kept",
-    )
+    hint = "free some space or choose another --data_path; every complete line is kept"
+    return UserError(f"cannot write {path}: {error.strerror or error}", hint)

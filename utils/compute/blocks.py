@@ -42,10 +42,8 @@ def find_blocks(model: PreTrainedModel) -> ModelBlocks:
                 after = [child for _, child in children[position + 1 :] if _is_norm(child)]
                 final = [child for name, child in children if _is_norm(child) and "final" in name]
                 return ModelBlocks(blocks, next(iter(after + final), None))
-    raise UserError(
-        f"cannot find the {layers} transformer blocks of a {type(model).__name__}",
-        "train all of it with --unfreeze_last all, or choose a GPT-2 or Llama-like model",
-    )
+    hint = "train all of it with --unfreeze_last all, or choose a GPT-2 or Llama-like model"
+    raise UserError(f"cannot find the {layers} transformer blocks of a {type(model).__name__}", hint)
 
 
 def _is_norm(module: torch.nn.Module) -> bool:
@@ -137,9 +135,8 @@ def check_starting_after(
     except (TypeError, ValueError, RuntimeError, LookupError, AttributeError):
         same = False
     if not same:
-        raise UserError(
-            f"cached activations change the output of this model ({type(model).__name__})", "remove --prefix_cache on"
-        )
+        problem = f"cached activations change the output of this model ({type(model).__name__})"
+        raise UserError(problem, "remove --prefix_cache on")
     return hidden.shape[-1], tuple_length
 
 

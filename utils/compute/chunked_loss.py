@@ -10,6 +10,7 @@ Without it: `torch.nn.functional.cross_entropy(model(**inputs).logits.float(), t
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -33,29 +34,19 @@ def next_token_scoring(model: PreTrainedModel) -> tuple[Callable, Callable]:
     and 1 where the target has the highest logit. With gradients, the second column is 0.
     """
     if has_plain_head(model):
-        return scores_as_logits, lambda logits, labels: logits
-    return supervised_logits, lambda logits, labels: nll_and_correct(logits, _targets(labels))
+        return partial(supervised_head, scores=True), lambda logits, labels: logits
+    return supervised_head, lambda logits, labels: nll_and_correct(logits, _targets(labels))
 
 
 @contextlib.contextmanager
-def scores_as_logits(model: PreTrainedModel, labels: torch.Tensor) -> Iterator[None]:
-    """Within the context, the model returns `token_scores` as its logits. For models of `has_plain_head`."""
+def supervised_head(model: PreTrainedModel, labels: torch.Tensor, *, scores: bool = False) -> Iterator[None]:
+    """Within the context, the model's logits are those of supervised positions: (supervised tokens, vocabulary).
+
+    With `scores`, they are the `token_scores` of these positions instead. For models of `has_plain_head`.
+    """
     needed = supervised_positions(labels)
     head = model.get_output_embeddings()
-
-    def forward(hidden: torch.Tensor) -> torch.Tensor:
-        return token_scores(hidden[needed], head.weight, _targets(labels))
-
-    with replaced_forward({head: forward}), compute_only(model, needed):
-        yield
-
-
-@contextlib.contextmanager
-def supervised_logits(model: PreTrainedModel, labels: torch.Tensor) -> Iterator[None]:
-    """Within the context, the model's logits are those of supervised positions: (supervised tokens, vocabulary)."""
-    needed = supervised_positions(labels)
-    head = model.get_output_embeddings()
-    run = head.forward
+    run = partial(token_scores, weight=head.weight, targets=_targets(labels)) if scores else head.forward
     with replaced_forward({head: lambda hidden: run(hidden[needed])}), compute_only(model, needed):
         yield
 
@@ -144,11 +135,11 @@ class _ChunkedLoss(torch.autograd.Function):
                 of_weight[rows] = probabilities.T @ weighted
             first = rows.stop
         hidden_dtype, weight_dtype = ctx.dtypes
-        return (
-            of_hidden.mul_(gradient[:, None]).to(hidden_dtype) if needs_hidden else None,
-            of_weight.index_add_(0, targets, weighted.float(), alpha=-1).to(weight_dtype) if needs_weight else None,
-            *(None, None),
-        )
+        if needs_hidden:
+            of_hidden = of_hidden.mul_(gradient[:, None]).to(hidden_dtype)
+        if needs_weight:
+            of_weight = of_weight.index_add_(0, targets, weighted.float(), alpha=-1).to(weight_dtype)
+        return of_hidden, of_weight, None, None
 
 
 def _chunked_scores(states: torch.Tensor, matrix: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

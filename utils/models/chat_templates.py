@@ -113,10 +113,8 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
     """Return the tokenizer's chat template, ready to use. UserError without one, or without end-of-text."""
     end = start_and_end(tokenizer)[1]
     if not tokenizer.chat_template:
-        raise UserError(
-            f"{tokenizer.name_or_path} has no chat template, so the form of its prompts is unknown",
-            "train it on instructions: python preprocess.py --task alpaca --data_path YOUR_DATA.json",
-        )
+        hint = "train it on instructions: python preprocess.py --task alpaca --data_path YOUR_DATA.json"
+        raise UserError(f"{tokenizer.name_or_path} has no chat template, so the form of its prompts is unknown", hint)
     # Tokenizers, too, encode the texts between special tokens one by one.
     special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     special_tokens = re.compile("(" + "|".join(map(re.escape, sorted(special, key=len, reverse=True))) + ")")

@@ -32,10 +32,8 @@ def converted_folder(gguf: Path) -> Path:
             temporary.replace(folder)
     except (OSError, ValueError, LookupError, struct.error) as error:  # the parser's errors on a damaged file
         if not folder.is_dir():  # otherwise another process was faster
-            raise UserError(
-                f"cannot convert {gguf} to {folder}: {error}",
-                "check that the file is complete, and that the folder (see HF_HOME) is writable and has space",
-            ) from error
+            hint = "check that the file is complete, and that the folder (see HF_HOME) is writable and has space"
+            raise UserError(f"cannot convert {gguf} to {folder}: {error}", hint) from error
     return folder
 
 

@@ -36,12 +36,9 @@ def _front_matter(run: dict, pipeline_tag: str) -> str:
     from huggingface_hub import ModelCardData
 
     # No model index: it requires a data set and a metric of the Hub, and a private file and bits per byte are neither.
-    fields = {
-        "pipeline_tag": pipeline_tag,
-        "base_model": hub_id(run["base_model"]),
-        "tags": ["fine-tuned", run["task"]],
-    }
-    return f"---\n{ModelCardData(library_name='transformers', **fields).to_yaml()}\n---"
+    fields = {"base_model": hub_id(run["base_model"]), "tags": ["fine-tuned", run["task"]]}
+    data = ModelCardData(library_name="transformers", pipeline_tag=pipeline_tag, **fields)
+    return f"---\n{data.to_yaml()}\n---"
 
 
 def _introduction(run: dict, summary: str) -> str:

@@ -87,9 +87,8 @@ def _steps(cleaning: Cleaning) -> dict[str, Step]:
     if cleaning.urls == "remove":
         steps["urls"] = tweet_entities.remove_urls
     if cleaning.mentions != "keep":
-        steps["mentions"] = (
-            tweet_entities.remove_mentions if cleaning.mentions == "remove" else tweet_entities.replace_mentions
-        )
+        removes = cleaning.mentions == "remove"
+        steps["mentions"] = tweet_entities.remove_mentions if removes else tweet_entities.replace_mentions
     if cleaning.hashtags != "keep":
         steps["hashtags"] = tweet_entities.unhash if cleaning.hashtags == "unhash" else tweet_entities.remove_hashtags
     if cleaning.urls == "keep":  # "https://server/@user#top" is neither a mention nor a hashtag

@@ -31,11 +31,8 @@ def split_by_group(
     groups_left = Counter(label for part in parts for label in part)
     order = np.random.default_rng(seed).permutation(len(rows_of)).tolist()
     if max(map(len, rows_of), default=0) > min(smallest.values(), default=0):
-        order.sort(
-            key=lambda group: (
-                -len(rows_of[group]) if any(rows > smallest[label] for label, rows in parts[group].items()) else 0
-            )
-        )
+        is_large = [any(rows > smallest[label] for label, rows in part.items()) for part in parts]
+        order.sort(key=lambda group: -len(rows_of[group]) * is_large[group])
 
     splits: list[list[int]] = [[] for _ in fractions]
     for group in order:
@@ -51,9 +48,7 @@ def split_by_group(
     return [np.array(sorted(rows), dtype=np.intp) for rows in splits]
 
 
-def _lack(
-    part: dict[str | None, int], totals: Counter, lacking: dict[str | None, list[float]]
-) -> Callable[[int], float]:
+def _lack(part: dict, totals: Counter, lacking: dict[str | None, list[float]]) -> Callable[[int], float]:
     """Return how much a split lacks rows of a group's labels, each weighted by the group's part of the label's rows."""
     if len(part) == 1:
         (label,) = part

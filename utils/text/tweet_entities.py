@@ -50,9 +50,7 @@ def remove_urls(text: str) -> str:
 # E-mail addresses have a letter right before the @, but so do mentions in Japanese and Chinese text: only letters of
 # which such addresses consist count. A second @ starts the server's name of a Mastodon account.
 _NAME = r"A-Za-z0-9_À-ɏ"
-_MENTION = re.compile(
-    rf"[@＠](?<![{_NAME}@＠].)[@＠]*[{_NAME}]+(?:[@＠]+[{_NAME}.-]*[{_NAME}])*{_NOT_KEYCAP}",
-)
+_MENTION = re.compile(rf"[@＠](?<![{_NAME}@＠].)[@＠]*[{_NAME}]+(?:[@＠]+[{_NAME}.-]*[{_NAME}])*{_NOT_KEYCAP}")
 _DOT_BEFORE_MENTION = re.compile(rf"(?<![\w.])\.(?=[@＠][{_NAME}])")
 
 
