@@ -70,11 +70,7 @@ def build_parser() -> Parser:
     add("--limit", type=positive_int, help=f"number of posts to collect in total (default: {DEFAULT_LIMIT})")
     add("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) or later")
     add("--until", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
-    add(
-        "--retries",
-        type=non_negative_int,
-        help=f"number of retries in a row before giving up (default: {DEFAULT_RETRIES})",
-    )
+    add("--retries", type=non_negative_int, help=f"number of retries in a row (default: {DEFAULT_RETRIES})")
     add("--text_column", help="name or number of the column that holds the text (default: recognized by name)")
     add("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 if installed, else gpt2)")
@@ -162,10 +158,8 @@ def collect(args) -> dict:
         flag = next(flag for flag in SCRAPE_FLAGS if getattr(args, flag) not in (None, False))
         raise UsageError(f"--{flag} needs --scrape", "add where to collect from: --scrape SOURCE TARGET")
     if len(args.data_path) != 1 or Path(args.data_path[0]).suffix != ".jsonl":
-        raise UsageError(
-            f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect posts into",
-            "use --data_path data/raw/NAME.jsonl",
-        )
+        problem = f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect posts into"
+        raise UsageError(problem, "use --data_path data/raw/NAME.jsonl")
     source, target = args.scrape
     query = validate_query(Query(source, target, args.since, args.until, args.lang))
     path = Path(args.data_path[0])

@@ -46,9 +46,7 @@ def prompts_and_answers(split: "Split") -> list[dict[str, str]]:
 
 
 def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> dict:
-    """Return the median, 95th percentile and maximum of tokens per text, start and end included, their total, and the
-    share of unknown tokens.
-    """
+    """Return statistics of the tokens per text, start and end included, and the share of unknown tokens."""
     import numpy
 
     lengths = numpy.array([len(text) for text in ids])

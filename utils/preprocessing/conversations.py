@@ -67,12 +67,10 @@ def read_conversations(
     frame, sources = read_frame(paths, hub_split=hub_split)
     for source, names in columns_by_source(frame, sources):
         if not has_conversation_columns(names):
-            raise DataError(
-                f"{source.path} has no columns of instructions and answers; the columns are: "
-                f"{', '.join(map(repr, names))}; expected are instruction and output (with or without input), prompt "
-                "and response, question and answer, messages, or conversations",
-                "give the columns these names",
-            )
+            problem = f"{source.path} has no columns of instructions and answers; the columns are: "
+            expected = "instruction and output (with or without input), prompt and response, question and answer, "
+            problem += f"{', '.join(map(repr, names))}; expected are {expected}messages, or conversations"
+            raise DataError(problem, "give the columns these names")
     cells = zip(row_locations(sources), *(_cells(frame, names) for names in COLUMNS.values()), strict=True)
     kept, dropped, changed = [], Counter(), Counter()
     for location, turns, instruction, input_, answer, system, id_, language in cells:

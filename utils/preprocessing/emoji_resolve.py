@@ -85,11 +85,12 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
     cell = row.code_points
     if number := spreadsheet_number(cell):
         if not row.emoji:
-            raise DataError(
-                f"{row.location}, column {row.code_point_column!r}: {number!r} is not a code point; a spreadsheet has "
-                "turned the code point into a number, and the row has no emoji to recover it from",
-                "export the table again with that column as text, or use the original file",
+            where = f"{row.location}, column {row.code_point_column!r}: {number!r} is not a code point"
+            problem = (
+                "a spreadsheet has turned the code point into a number, and the row has no emoji to recover it from"
             )
+            hint = "export the table again with that column as text, or use the original file"
+            raise DataError(f"{where}; {problem}", hint)
         changes.append(SPREADSHEET)
         cell = ""
     text = parse_code_points(cell)
@@ -124,9 +125,7 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
 
 
 def normalize_description(text: str) -> str:
-    """Return a description as the model sees it in training: without mojibake and outer blanks, and an alias such as
-    ":man_farmer:" as words.
-    """
+    """Return a description as training has it: without mojibake and outer blanks, and ":man_farmer:" as words."""
     text = repair_mojibake(text).strip()
     alias = _ALIAS.fullmatch(text)
     return alias[1].replace("_", " ").strip() if alias else text

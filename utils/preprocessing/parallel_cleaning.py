@@ -36,14 +36,14 @@ def clean_texts(texts: Sequence[str], cleaning: Cleaning, processes: int = 1) ->
     if processes == 1 or len(texts) <= TEXTS_AT_ONCE:
         return _clean_chunk(texts, cleaning)
     chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
-    joined, noise_counts = CleanedTexts([], [], [], {}), Counter()
+    joined = CleanedTexts([], [], [], Counter())
     for part in _in_processes(chunks, cleaning, min(processes, len(chunks))):
         joined.texts.extend(part.texts)
         joined.word_counts.extend(part.word_counts)
         joined.bare_words.extend(part.bare_words)
-        noise_counts.update(part.noise_counts)
+        joined.noise_counts.update(part.noise_counts)
     # Interned like the constants that a single process returns, so that the pickle has the same bytes.
-    return replace(joined, noise_counts={sys.intern(kind): count for kind, count in noise_counts.items()})
+    return replace(joined, noise_counts={sys.intern(kind): count for kind, count in joined.noise_counts.items()})
 
 
 def _clean_chunk(texts: Sequence[str], cleaning: Cleaning) -> CleanedTexts:
@@ -59,10 +59,8 @@ def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: in
             parts = pool.map(_clean_chunk, chunks, repeat(cleaning))
         yield from parts
     except BrokenProcessPool as error:
-        raise UserError(
-            "a process that was cleaning texts was killed, perhaps because memory ran out",
-            "try again with --num_proc 1",
-        ) from error
+        problem = "a process that was cleaning texts was killed, perhaps because memory ran out"
+        raise UserError(problem, "try again with --num_proc 1") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

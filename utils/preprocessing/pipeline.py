@@ -1,11 +1,7 @@
 """From the paths of raw files to a processed pickle's content: one function per kind of task, and their shared steps.
 
 Every function reads rows, filters them, assigns them to the splits and encodes them. Options are plain Python values
-whose defaults are those of preprocess.py, so other programs can call these functions directly:
-
-    settings = PipelineSettings(EMOJI, "gpt2", Filters.for_task(EMOJI))
-    processed = process_emoji(settings, ["builtin"], aliases=["en", "fr"])
-    save_processed(Path("data/emoji.pkl"), processed)
+whose defaults are those of preprocess.py, so other programs can call these functions directly.
 """
 
 import gc
@@ -210,11 +206,7 @@ def _processed(
 
 @contextmanager
 def without_cyclic_gc() -> Iterator[None]:
-    """Pause Python's cyclic garbage collector.
-
-    It visits all rows again and again, which takes an eighth of the time, and frees nothing, because rows hold no
-    references to one another.
-    """
+    """Pause Python's cyclic garbage collector, which takes an eighth of the time and finds nothing to free in rows."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -159,7 +159,9 @@ def recognize_encoding(file: BinaryIO, name: str) -> Encoding:
             first_invalid = first_invalid or number
         if len(lines) < DETECTION_BYTES:
             lines += line
-    if has_mark or _is_mostly_utf8(bytes(valid + invalid)):
+    characters = (valid + invalid).decode("utf-8", errors="replace")
+    beyond_ascii = sum(not character.isascii() for character in characters)
+    if has_mark or characters.count("\ufffd") < beyond_ascii / 2:
         problem = "%s: %d lines are not UTF-8, the first is line %d; read as cp1252"
         log.warning(problem, name, invalid_lines, first_invalid)
         return Encoding(utf8.codec, _cp1252_errors(), has_mark)
@@ -226,13 +228,6 @@ def _decodes(decode: Callable, *arguments) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _is_mostly_utf8(data: bytes) -> bool:
-    """Whether most characters beyond ASCII are valid UTF-8."""
-    text = data.decode("utf-8", errors="replace")
-    beyond_ascii = len(text) - len(text.encode("ascii", errors="ignore"))
-    return text.count("\ufffd") < beyond_ascii / 2
 
 
 def _detect_codec(sample: bytes) -> str:

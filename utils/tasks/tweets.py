@@ -12,13 +12,8 @@ if TYPE_CHECKING:
 
 # snscrape, the X API (v1.1 and v2 flattened) and common CSV exports.
 REPLY_COLUMNS = (
-    "inreplytotweetid",
-    "in_reply_to_tweet_id",
-    "in_reply_to_status_id",
-    "in_reply_to_status_id_str",
-    "in_reply_to_id",
-    "in_reply_to_user_id",  # on its own: a reply to somebody, but to no particular post
-    "in_reply_to_user_id_str",
+    *("inreplytotweetid", "in_reply_to_tweet_id", "in_reply_to_status_id", "in_reply_to_status_id_str"),
+    *("in_reply_to_id", "in_reply_to_user_id", "in_reply_to_user_id_str"),  # a user alone: a reply to no post
 )
 RETWEET_MARKS = ("isretweet", "is_retweet")
 RETWEETED_COLUMNS = ("retweetedtweet", "retweeted_status", "retweeted_status_id", "reblogged_id")
