@@ -85,12 +85,12 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
     cell = row.code_points
     if number := spreadsheet_number(cell):
         if not row.emoji:
-            where = f"{row.location}, column {row.code_point_column!r}: {number!r} is not a code point"
             problem = (
-                "a spreadsheet has turned the code point into a number, and the row has no emoji to recover it from"
+                f"{row.location}, column {row.code_point_column!r}: {number!r} is not a code point; a spreadsheet has"
             )
+            reason = "turned the code point into a number, and the row has no emoji to recover it from"
             hint = "export the table again with that column as text, or use the original file"
-            raise DataError(f"{where}; {problem}", hint)
+            raise DataError(f"{problem} {reason}", hint)
         changes.append(SPREADSHEET)
         cell = ""
     text = parse_code_points(cell)

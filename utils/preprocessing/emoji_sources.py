@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import emoji
+
 from utils.errors import DataError, UsageError
 from utils.preprocessing.emoji_resolve import RawEmojiRow
 from utils.reading.columns import column_key, columns_by_source, find_columns, find_requested_column, row_locations
@@ -57,8 +59,6 @@ def read_emoji_rows(
 
 def read_builtin() -> tuple[list[RawEmojiRow], list[SourceFile]]:
     """Return a row for every sequence of the package, unqualified ones too, with its English name."""
-    import emoji
-
     rows = [
         RawEmojiRow(emoji=text, description=data["en"], language="en", location=f"{BUILTIN}, row {number}")
         for number, (text, data) in enumerate(emoji.EMOJI_DATA.items(), start=1)
@@ -68,8 +68,6 @@ def read_builtin() -> tuple[list[RawEmojiRow], list[SourceFile]]:
 
 def package_names(emojis: Sequence[str], languages: Sequence[str]) -> list[RawEmojiRow]:
     """Return a row for every name of the emoji in these languages; English names include the package's aliases."""
-    import emoji
-
     emoji.config.load_language(list(languages))
     rows = []
     for text in emojis:
@@ -90,8 +88,6 @@ def package_source(name: str, rows: Sequence[RawEmojiRow]) -> SourceFile:
 
 def check_languages(codes: Sequence[str]) -> list[str]:
     """Return the language codes in lower case, without repeats; UsageError if the package lacks a language."""
-    import emoji
-
     codes = list(dict.fromkeys(code.strip().lower() for code in codes))
     if unknown := [code for code in codes if code not in emoji.LANGUAGES]:
         problem = f"--aliases {unknown[0]!r}: the emoji package has no names in this language"

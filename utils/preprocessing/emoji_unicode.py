@@ -5,8 +5,6 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-# Code points ----------------------------------------------------------------------------------------------------------
-
 # What precedes the digits of a code point, and what separates or surrounds code points.
 _PREFIX = re.compile(r"U\+|\\U|\\x\{?|0X|&#X", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[\s,;|_/\-–\[\](){}'\"+]+")
@@ -42,8 +40,6 @@ def format_code_points(text: str) -> str:
     """Return the code points in upper-case hexadecimal, at least four digits each: "1F468 200D 1F33E"."""
     return " ".join(f"{ord(character):04X}" for character in text)
 
-
-# Forms ----------------------------------------------------------------------------------------------------------------
 
 # Selectors of text and of emoji presentation: with or without them it is the same emoji.
 _SELECTORS = {0xFE0E: None, 0xFE0F: None}
@@ -99,8 +95,6 @@ def _emoji_pattern():
     return regex.compile(rf"{element}(?:\u200D{element})*", regex.VERSION1)
 
 
-# Names ----------------------------------------------------------------------------------------------------------------
-
 _PUNCTUATION = re.compile(r"[\s_:,.!()’'“”\"-]+")
 
 
@@ -127,8 +121,6 @@ def _emoji_by_name() -> dict[str, str]:
 def _name_key(name: str) -> str:
     return " ".join(_PUNCTUATION.sub(" ", name.casefold()).split())
 
-
-# Concepts and skin tones ----------------------------------------------------------------------------------------------
 
 _JOINER = "\u200d"
 _TONES = dict.fromkeys(range(0x1F3FB, 0x1F400))

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
 from html import unescape
 
 from utils.reading.json_records import as_text
@@ -160,8 +159,10 @@ def html_to_text(html: str) -> str:
         return unescape(html)
     from lxml import etree  # late: the scripts that read no posts start sooner
 
+    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     # Fed with bytes: lxml refuses a text with an XML declaration.
-    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), _html_parser())
+    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), parser)
     pieces, preformatted = [], 0
     walk = etree.iterwalk(root, ("start", "end"))
     for event, element in walk:
@@ -176,11 +177,3 @@ def html_to_text(html: str) -> str:
     text = re.sub(" {2,}", " ", "".join(pieces))
     text = LINE_ENDS.sub(lambda match: "\n\n" if match[0].count("\n") > 1 else "\n", text)
     return re.sub(rf"{BULLET}\s*", "- ", text).strip(" \n")
-
-
-@cache
-def _html_parser():
-    from lxml import etree
-
-    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
-    return etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
