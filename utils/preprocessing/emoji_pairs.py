@@ -36,11 +36,10 @@ def drop_unencodable(table: UsableRows, tokenizer: "PreTrainedTokenizerBase", ta
         return table
     example = f"{broken[0]} ({format_code_points(broken[0])})"
     if len(broken) == len(emoji):
-        raise DataError(
-            f"the tokenizer of {tokenizer.name_or_path} cannot encode any of the {len(emoji):,} emoji, e.g. {example}",
-            "choose a base model whose tokenizer falls back to bytes, such as gpt2 or smollm2, or "
-            + ("another --emoji_target" if target == "codepoints" else "--emoji_target codepoints"),
-        )
+        problem = f"the tokenizer of {tokenizer.name_or_path} cannot encode any of the {len(emoji):,} emoji"
+        hint = "choose a base model whose tokenizer falls back to bytes, such as gpt2 or smollm2, or "
+        hint += "another --emoji_target" if target == "codepoints" else "--emoji_target codepoints"
+        raise DataError(f"{problem}, e.g. {example}", hint)
     log.warning("warning: the tokenizer cannot encode %s of the emoji, e.g. %s", f"{len(broken):,}", example)
     unencodable = set(broken)
     pairs = [pair for pair in table.kept if pair.emoji not in unencodable]

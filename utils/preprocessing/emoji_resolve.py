@@ -85,12 +85,10 @@ def resolve_row(row: RawEmojiRow) -> EmojiPair:
     cell = row.code_points
     if number := spreadsheet_number(cell):
         if not row.emoji:
-            problem = (
-                f"{row.location}, column {row.code_point_column!r}: {number!r} is not a code point; a spreadsheet has"
-            )
-            reason = "turned the code point into a number, and the row has no emoji to recover it from"
+            where = f"{row.location}, column {row.code_point_column!r}"
+            problem = f"{where}: {number!r} is not a code point; a spreadsheet has turned the code point into a number"
             hint = "export the table again with that column as text, or use the original file"
-            raise DataError(f"{problem} {reason}", hint)
+            raise DataError(f"{problem}, and the row has no emoji to recover it from", hint)
         changes.append(SPREADSHEET)
         cell = ""
     text = parse_code_points(cell)

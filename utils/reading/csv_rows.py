@@ -109,13 +109,12 @@ def encode_rows(rows: Iterable[list[str]], dialect: CsvDialect) -> bytes:
     """Return rows of two cells or more as UTF-8 text, without a byte-order mark."""
     # Not csv.writer, which before Python 3.13 leaves a cell with a lone "\r" without quotes. In tab-separated text
     # every cell gets them: a quoted header is what distinguishes quotes that enclose from quotes that are text.
-    special = "" if dialect.delimiter == "\t" else f'["\r\n{dialect.delimiter}]'
-    needs_quotes = re.compile(special).search if dialect.quoting else lambda cell: False
-    lines = (
-        dialect.delimiter.join('"' + cell.replace('"', '""') + '"' if needs_quotes(cell) else cell for cell in row)
-        for row in rows
-    )
-    return "".join(line + dialect.line_end for line in lines).encode()
+    special = re.compile("" if dialect.delimiter == "\t" else f'["\r\n{dialect.delimiter}]')
+
+    def quoted(cell: str) -> str:
+        return '"' + cell.replace('"', '""') + '"' if dialect.quoting and special.search(cell) else cell
+
+    return "".join(dialect.delimiter.join(map(quoted, row)) + dialect.line_end for row in rows).encode()
 
 
 def _delimiter_of_line(line: str) -> str:

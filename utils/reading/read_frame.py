@@ -184,8 +184,8 @@ def _decode_bytes_literals(frame, name: str):
         if literal.mean() < 0.9:
             continue
         cells = frame[column].tolist()
-        decoded = [_literal_text(cell) for cell in cells]
-        count = sum(text is not None for text in decoded)
+        decoded = list(map(_literal_text, cells))
+        count = len(cells) - decoded.count(None)
         log.warning("%s: column %s: %d of %d cells are Python bytes literals, decoded", name, column, count, len(cells))
         frame[column] = [cell if text is None else text for cell, text in zip(cells, decoded, strict=True)]
     return frame
