@@ -11,7 +11,6 @@ import operator
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -19,6 +18,7 @@ from utils import distributed
 from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
+from utils.inference.classifier import Classifier
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument
 from utils.reading.csv_rows import encode_rows
@@ -28,9 +28,6 @@ from utils.reading.table_stream import dialect_of_output
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.labels import parse_label_map
 from utils.text_tables import one_line
-
-if TYPE_CHECKING:
-    from utils.inference.classifier import Classifier
 
 ROWS_AT_ONCE = 1024
 FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header")
@@ -83,7 +80,7 @@ def stdin_lines() -> Iterator[str]:
     return itertools.chain([first.removeprefix(BOM)], lines)
 
 
-def load_classifier(args) -> tuple["Classifier", bool]:
+def load_classifier(args) -> tuple[Classifier, bool]:
     """Return the classifier on its device, and whether it computes in bfloat16."""
     from utils.compute.device import choose_device, choose_precision
     from utils.inference.classifier import open_classifier

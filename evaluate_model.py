@@ -7,7 +7,6 @@ python evaluate_model.py --compare models/first/evaluation.json models/second/ev
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.cli import Parser, non_negative_int, positive_float, positive_int, run
@@ -16,10 +15,8 @@ from utils.evaluation.checks import check_fits, check_flags, check_outputs, defa
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.files import atomic_write, sha256_of
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
+from utils.models.checkpoint import Trained
 from utils.processed import Processed, load_processed
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
 
 NUM_SAMPLES = 64
 
@@ -108,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
-def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
+def models_of(args, trained: Trained) -> dict[str, Trained]:
     """Return the model as "tuned", and before it, with --compare_base, its base model as "base"."""
     from utils.models import checkpoint
 
@@ -117,7 +114,7 @@ def models_of(args, trained: "Trained") -> dict[str, "Trained"]:
     return {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
 
 
-def evaluate_writer(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+def evaluate_writer(args, models: dict[str, Trained], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of models that write texts."""
     from utils.evaluation.texts import evaluate_texts, format_texts_report
 
@@ -126,7 +123,7 @@ def evaluate_writer(args, models: dict[str, "Trained"], data: Processed, setting
     return figures, format_texts_report(figures)
 
 
-def evaluate_answerer(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+def evaluate_answerer(args, models: dict[str, Trained], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of models that answer instructions; write the answers to --answers_path."""
     from utils.evaluation.answers import evaluate_answers, format_answers_report, write_answers
 
@@ -142,7 +139,7 @@ def evaluate_answerer(args, models: dict[str, "Trained"], data: Processed, setti
     return {"kind": "instruct", **figures}, format_answers_report(figures, rows)
 
 
-def evaluate_classifier(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+def evaluate_classifier(args, models: dict[str, Trained], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of a model that classifies texts; write its mistakes to --errors_path."""
     from utils.evaluation import classifiers
     from utils.inference.classifier import open_classifier
@@ -155,7 +152,7 @@ def evaluate_classifier(args, models: dict[str, "Trained"], data: Processed, set
     return {"kind": "classify", **figures}, classifiers.format_classifier_report(figures)
 
 
-def evaluate_emoji_writer(args, models: dict[str, "Trained"], data: Processed, settings: dict) -> tuple[dict, str]:
+def evaluate_emoji_writer(args, models: dict[str, Trained], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of models that write emoji; write the tuned model's mistakes to --errors_path."""
     from utils.evaluation.emoji import evaluate_emoji, format_emoji_report, write_mistakes
 

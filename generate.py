@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.cli import MODEL_HELP, Parser, positive_int, run
@@ -22,13 +21,11 @@ from utils.files import atomic_write, check_writable
 from utils.inference.answers import answer_conversations, as_conversations, follows_instructions
 from utils.inference.emoji import emoji_for, emoji_lines, emoji_records, writes_emoji
 from utils.inference.engines import add_engine_flags, check_engine, check_engine_ranks_emoji, open_text_generators
+from utils.inference.generation import Generated
 from utils.inference.prompts import check_unicode_argument, continue_prompts, prompts_from_flags
 from utils.inference.sampling import add_sampling_flags, sampling_from_flags
 from utils.models import checkpoint
 from utils.models.chat_templates import LENGTHS
-
-if TYPE_CHECKING:
-    from utils.inference.generation import Generated
 
 log = logging.getLogger("utils.generate")
 
@@ -146,7 +143,7 @@ def check_chat(args) -> None:
 
 
 def text_records(
-    prompts: Sequence[dict], texts: Mapping[str, list[list["Generated"]]], sequences: int, seed: int
+    prompts: Sequence[dict], texts: Mapping[str, list[list[Generated]]], sequences: int, seed: int
 ) -> Iterator[dict]:
     """Yield one JSON object per text; those from one prompt, of all models, follow each other."""
     for prompt_index, prompt in enumerate(prompts):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.evaluation.texts import likelihood_table, measure_likelihood
@@ -18,14 +17,12 @@ from utils.metrics.compute import compute_metric
 from utils.metrics.figures import ANSWERS, FIGURES
 from utils.metrics.likelihood import bits_per_byte_difference
 from utils.models.chat_templates import LENGTHS, borrow_template, open_chat_template, with_length
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length
+from utils.processed import Processed
 from utils.text.words import count_words
 from utils.text_tables import figure_rows, format_table, one_line, with_interval
 from utils.training.rows import training_rows
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
-    from utils.processed import Processed
 
 DECODING = ("do_sample", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")
 LENGTH_ROWS = 50  # at most so many rows are asked for a short, a medium and a long answer
@@ -33,8 +30,8 @@ SHOWN = 3  # rows with the answers of each model
 
 
 def evaluate_answers(
-    models: Mapping[str, "Trained"],
-    data: "Processed",
+    models: Mapping[str, Trained],
+    data: Processed,
     sampling: Sampling,
     *,
     limit: int | None,
@@ -139,7 +136,7 @@ def draw_rows(total: int, limit: int | None, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(total), min(limit or total, total)))
 
 
-def _encode_for_all(models: Mapping[str, "Trained"], data: "Processed") -> tuple[list[int], dict[str, list[dict]]]:
+def _encode_for_all(models: Mapping[str, Trained], data: Processed) -> tuple[list[int], dict[str, list[dict]]]:
     """Return (indices of the test rows that fit every model, the encoded rows of each model).
 
     A base model and its tuned model have the same tokenizer, but their prompts, and so the room for the answer, may
@@ -167,14 +164,14 @@ def _encode_for_all(models: Mapping[str, "Trained"], data: "Processed") -> tuple
 
 
 def _generate_answers(
-    trained: "Trained", prompts: Sequence[list[int]], sampling: Sampling, end: int, progress: str
+    trained: Trained, prompts: Sequence[list[int]], sampling: Sampling, end: int, progress: str
 ) -> list[Generated]:
     texts = generate_from_ids(trained.model, trained.tokenizer, prompts, sampling, progress=progress, end=end)
     return [replace(text, text=text.text.strip()) for (text,) in texts]
 
 
 def _measure_length_hints(
-    trained: "Trained", conversations: Sequence[list[dict]], sampling: Sampling, seed: int
+    trained: Trained, conversations: Sequence[list[dict]], sampling: Sampling, seed: int
 ) -> dict | None:
     """How many words the model writes when it is asked for a short, a medium and a long answer."""
     template, context = open_chat_template(trained.tokenizer), context_length(trained.model)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.metrics.figures import FIGURES
+from utils.processed import Split
 from utils.text_tables import with_interval
 
 if TYPE_CHECKING:
     import numpy
-
-    from utils.processed import Split
 
 INVERSE_REGULARIZATION = (0.1, 1.0, 10.0, 100.0)
 CLASS_WEIGHTS = (None, "balanced")
@@ -36,7 +35,7 @@ class Baseline:
     train_seconds: float
 
 
-def majority_class(train: "Split", test_texts: Sequence[str], labels: Sequence[str]) -> Baseline:
+def majority_class(train: Split, test_texts: Sequence[str], labels: Sequence[str]) -> Baseline:
     """Predict the most frequent training label (of ties, the first in `labels`), with label shares as probabilities."""
     import numpy
 
@@ -51,7 +50,7 @@ def majority_class(train: "Split", test_texts: Sequence[str], labels: Sequence[s
 
 
 def tfidf_logistic_regression(
-    train: "Split", validation: "Split", test_texts: Sequence[str], labels: Sequence[str]
+    train: Split, validation: Split, test_texts: Sequence[str], labels: Sequence[str]
 ) -> Baseline:
     """Train logistic regression on the sublinear TF-IDF of words and word pairs of the train split.
 
@@ -85,7 +84,7 @@ def verdict(difference: dict, baseline: str) -> str:
     return f"{', '.join(parts)} than {baseline}"
 
 
-def _fit_best(features, expected: list[int], vectorizer, validation: "Split", labels: Sequence[str]):
+def _fit_best(features, expected: list[int], vectorizer, validation: Split, labels: Sequence[str]):
     """Return (the fitted model that does best on the validation split, its settings)."""
     from sklearn.metrics import f1_score, log_loss
 
@@ -125,6 +124,6 @@ def _predict(model, features, labels: int) -> "numpy.ndarray":
     return probabilities
 
 
-def _label_indices(split: "Split", labels: Sequence[str]) -> list[int]:
+def _label_indices(split: Split, labels: Sequence[str]) -> list[int]:
     index_of = {label: index for index, label in enumerate(labels)}
     return [index_of[label] for label in split.label]

@@ -1,23 +1,19 @@
 """Checks before a model is evaluated: flags, data and model that fit each other, and output files."""
 
+import argparse
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError, UserError
 from utils.files import check_writable
+from utils.models.checkpoint import Trained
+from utils.processed import Processed
 from utils.tasks.kinds import KINDS
-
-if TYPE_CHECKING:
-    import argparse
-
-    from utils.models.checkpoint import Trained
-    from utils.processed import Processed
 
 log = logging.getLogger(__name__)
 
 
-def check_flags(args: "argparse.Namespace", kind: str) -> None:
+def check_flags(args: argparse.Namespace, kind: str) -> None:
     """Raise UsageError for flags that data of this kind has no use for. A flag that is not given is None or False."""
     for flag in dict.fromkeys(flag for other in KINDS.values() for flag in other.evaluation_flags):
         if flag in KINDS[kind].evaluation_flags or getattr(args, flag) in (None, False):
@@ -58,7 +54,7 @@ def check_outputs(inputs: list[Path], outputs: list[Path]) -> None:
         check_writable(path)
 
 
-def check_fits(model_path: str, trained: "Trained", data_path: Path, data: "Processed", data_sha256: str) -> None:
+def check_fits(model_path: str, trained: Trained, data_path: Path, data: Processed, data_sha256: str) -> None:
     """Raise UserError if the model cannot be evaluated on this data: another kind of task, or no test texts.
 
     A model without run.json that writes texts can be evaluated on every kind of data but labeled texts. Warns if

@@ -4,20 +4,16 @@ import csv
 import logging
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.evaluation.baselines import majority_class, tfidf_logistic_regression, verdict
 from utils.files import atomic_write
-from utils.inference.classifier import classify_texts
+from utils.inference.classifier import Classifier, classify_texts
 from utils.metrics.classification import Classification, classification_difference
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import CLASSIFICATION
+from utils.processed import Processed
 from utils.text_tables import confusion_rows, figure_rows, format_table, one_line
-
-if TYPE_CHECKING:
-    from utils.inference.classifier import Classifier
-    from utils.processed import Processed
 
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes
@@ -25,7 +21,7 @@ MAJORITY, TFIDF = "majority", "tfidf_logistic_regression"
 TITLES = {"tuned": "tuned", MAJORITY: "majority class", TFIDF: "TF-IDF + logistic regression"}
 
 
-def check_labels(model_path: str, labels: list[str], data_path: Path, data: "Processed") -> None:
+def check_labels(model_path: str, labels: list[str], data_path: Path, data: Processed) -> None:
     """Raise DataError if the data has labels that the model does not know."""
     unknown = sorted({label for split in data.splits.values() for label in split.label} - set(labels))
     if unknown:
@@ -38,7 +34,7 @@ def check_labels(model_path: str, labels: list[str], data_path: Path, data: "Pro
 
 
 def evaluate_classifier(
-    classifier: "Classifier", data: "Processed", *, seed: int, device: str, precision: str
+    classifier: Classifier, data: Processed, *, seed: int, device: str, precision: str
 ) -> tuple[dict, list[dict]]:
     """Return (every figure of the classifier and the baselines on the test split, as plain JSON values; all mistakes).
 

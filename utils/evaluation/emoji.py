@@ -5,7 +5,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.evaluation.answers import draw_rows
 from utils.evaluation.baselines import verdict
@@ -15,13 +14,11 @@ from utils.inference.emoji_ranking import RankedEmoji, generate_unconstrained, r
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import EMOJI, FIGURES
 from utils.metrics.ranking import RANKING_DEPTH, Ranking, places_of, share_difference, share_with_interval
+from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_unicode import format_code_points
+from utils.processed import Processed, Split
 from utils.text.words import text_key
 from utils.text_tables import NO_FIGURE, figure_rows, format_table, one_line, with_interval
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
-    from utils.processed import Processed, Split
 
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes
@@ -36,13 +33,7 @@ MEASURED_ON = {"concept": "unseen concepts", "description": "unseen wording of k
 
 
 def evaluate_emoji(
-    models: Mapping[str, "Trained"],
-    data: "Processed",
-    *,
-    limit: int | None,
-    seed: int,
-    device: str,
-    precision: str,
+    models: Mapping[str, Trained], data: Processed, *, limit: int | None, seed: int, device: str, precision: str
 ) -> tuple[dict, list[dict]]:
     """Return (every figure of `models` ("tuned", and "base" to compare it with) and of the baseline; all mistakes).
 
@@ -175,7 +166,7 @@ def _describe_reach(evaluation: dict) -> str:
     return f"It can only predict emoji that have one: those of {known:,} of these {rows:,} descriptions."
 
 
-def _right_emoji(data: "Processed", test: "Split") -> list[list[str]]:
+def _right_emoji(data: Processed, test: Split) -> list[list[str]]:
     emoji_of = {}
     for split in data.splits.values():
         for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
@@ -186,7 +177,7 @@ def _right_emoji(data: "Processed", test: "Split") -> list[list[str]]:
 class _Truth:
     """What is right for each test row: emoji, groups (an empty set if the data has none) and concepts."""
 
-    def __init__(self, test: "Split", right: Sequence[Sequence[str]], targets: Sequence[Sequence], seed: int):
+    def __init__(self, test: Split, right: Sequence[Sequence[str]], targets: Sequence[Sequence], seed: int):
         self.test, self.right, self.seed = test, right, seed
         self.group_of = {target[1]: target[2] for target in targets}
         self.concept_of = {target[1]: target[3] for target in targets}

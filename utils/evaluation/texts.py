@@ -1,7 +1,8 @@
 """Evaluate models that write texts: likelihood of the test split, variety, and copying from the training texts."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from transformers import PreTrainedModel
 
 from utils.compute.likelihood import score_texts
 from utils.inference.generation import generate_texts
@@ -11,23 +12,19 @@ from utils.metrics.copying import Copying
 from utils.metrics.distinct import Distinct
 from utils.metrics.figures import FIGURES, LIKELIHOOD
 from utils.metrics.likelihood import Likelihood, bits_per_byte_difference
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length
+from utils.processed import Processed
 from utils.text_tables import NO_FIGURE, figure_rows, format_table, with_interval
 from utils.training.rows import training_rows
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from utils.models.checkpoint import Trained
-    from utils.processed import Processed
 
 SHOWN = 5  # texts of each model
 TEST_TEXTS = "test texts"
 
 
 def evaluate_texts(
-    models: Mapping[str, "Trained"],
-    data: "Processed",
+    models: Mapping[str, Trained],
+    data: Processed,
     *,
     num_samples: int,
     max_new_tokens: int,
@@ -65,7 +62,7 @@ def evaluate_texts(
 
 
 def measure_likelihood(
-    model: "PreTrainedModel", rows: Sequence[dict], precision: str, progress: str
+    model: PreTrainedModel, rows: Sequence[dict], precision: str, progress: str
 ) -> tuple[dict, list[float]]:
     """Return (figures, negative log likelihood of each row in nats) of rows {"input_ids", "loss_start", "bytes"}."""
     scores = score_texts(model, rows, bfloat16=precision == "bf16", progress=progress)

@@ -2,23 +2,19 @@
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.inference.generation import Generated, TextGenerator
 from utils.inference.prompts import Prompt, instruction_prompt, strip_text
-from utils.models.chat_templates import borrow_template, open_chat_template, with_length
+from utils.inference.sampling import Sampling
+from utils.models.chat_templates import ChatTemplate, borrow_template, open_chat_template, with_length
+from utils.models.checkpoint import Trained
 from utils.tasks.kinds import INSTRUCT
-
-if TYPE_CHECKING:
-    from utils.inference.generation import Generated, TextGenerator
-    from utils.inference.sampling import Sampling
-    from utils.models.chat_templates import ChatTemplate
-    from utils.models.checkpoint import Trained
 
 INSTRUCTION_FLAGS = ("instruction", "input", "system", "length", "chat")
 
 
-def follows_instructions(args: argparse.Namespace, trained: "Trained", prompts: Sequence[Prompt]) -> bool:
+def follows_instructions(args: argparse.Namespace, trained: Trained, prompts: Sequence[Prompt]) -> bool:
     """Return whether the model should answer the prompts rather than continue them.
 
     A base model that has a chat template can do both. UserError where the model cannot do what the command line asks.
@@ -61,8 +57,8 @@ def as_conversations(prompts: Sequence[Prompt], system: str | None) -> list[list
 
 
 def open_checked_template(
-    trained: "Trained", conversations: Iterable[Sequence[dict]], name: str = "tuned"
-) -> "ChatTemplate":
+    trained: Trained, conversations: Iterable[Sequence[dict]], name: str = "tuned"
+) -> ChatTemplate:
     """Return the model's chat template; UserError where it cannot express what the conversations hold."""
     template = open_chat_template(trained.tokenizer)
     if not template.has_system and any(conversation[0]["role"] == "system" for conversation in conversations):
@@ -74,12 +70,12 @@ def open_checked_template(
 
 
 def answer_conversations(
-    models: Mapping[str, "Trained"],
+    models: Mapping[str, Trained],
     conversations: Sequence[Sequence[dict]],
     length: str | None,
-    sampling: "Sampling",
-    generators: Mapping[str, "TextGenerator"],
-) -> dict[str, list[list["Generated"]]]:
+    sampling: Sampling,
+    generators: Mapping[str, TextGenerator],
+) -> dict[str, list[list[Generated]]]:
     """Return the answers of each model, by its name, to each conversation.
 
     A base model is prompted with its own chat template, or else with that of the model tuned from it.

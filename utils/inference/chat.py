@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.cli import print_error
 from utils.errors import DataError, UserError
@@ -18,11 +17,9 @@ from utils.inference.prompts import instruction_prompt, strip_text
 from utils.inference.sampling import Sampling
 from utils.inference.streaming import AnswerInterrupt, AnswerStopped, AnswerStreamer
 from utils.models.chat_templates import with_length
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length
 from utils.reading.encodings import BOM, decode_mixed
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
 
 GREETING = "(/help lists the commands; Ctrl-C stops an answer; /quit or Ctrl-D ends the chat)"
 HELP = """\
@@ -116,7 +113,7 @@ class Dialogue:
     the seed + n, whether or not there was a reset in between.
     """
 
-    def __init__(self, trained: "Trained", sampling: Sampling, system: str | None = None, length: str | None = None):
+    def __init__(self, trained: Trained, sampling: Sampling, system: str | None = None, length: str | None = None):
         """UserError where the model's chat template has no place for the system message."""
         self.system = [{"role": "system", "content": strip_text(system)}] if system else []
         self.model = trained.model

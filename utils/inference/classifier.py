@@ -53,8 +53,7 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
     model, run = trained.model, trained.run
     if not checkpoint.is_trained_classifier(model):
         raise UserError(
-            f"{model_path} writes texts and does not classify them",
-            f"run python generate.py --model_path {model_path}",
+            f"{model_path} writes texts and does not classify them", f"run python generate.py --model_path {model_path}"
         )
     calibration = run.get("calibration", {})
     return Classifier(
@@ -71,11 +70,7 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
 
 
 def classify_texts(
-    classifier: Classifier,
-    texts: Sequence[str | None],
-    *,
-    bfloat16: bool = False,
-    progress: str | None = None,
+    classifier: Classifier, texts: Sequence[str | None], *, bfloat16: bool = False, progress: str | None = None
 ) -> Predictions:
     """Clean, encode, truncate and classify texts. `progress` names a bar on stderr (on a terminal only)."""
     import numpy

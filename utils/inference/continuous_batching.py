@@ -4,23 +4,19 @@ import inspect
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import pad
-from transformers import DynamicCache
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
+from transformers.generation.streamers import BaseStreamer
+from transformers.utils import ModelOutput
 
 from utils.inference.hf_generate import pad_left
 from utils.inference.requests import Request
 from utils.inference.sampler import choose_tokens
 from utils.inference.sampling import Sampling
 from utils.inference.stopping import StopStrings
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-    from transformers.generation.streamers import BaseStreamer
-    from transformers.utils import ModelOutput
 
 # Requests leave and join several at once: leaving copies the cache of all others, and eight prompts are read in little
 # more time than one.
@@ -64,7 +60,7 @@ class PreallocatedLayer(DynamicLayer):
         self.keys, self.values = (x[:, :, : keys.shape[-2]] for x in (self.key_buffer, self.value_buffer))
 
 
-def supports_continuous_batching(model: "PreTrainedModel") -> bool:
+def supports_continuous_batching(model: PreTrainedModel) -> bool:
     """Return whether requests can leave and join a batch of this model: its cache has keys and values of all positions.
 
     State-space models and models with a sliding window keep something else.
@@ -77,13 +73,13 @@ def supports_continuous_batching(model: "PreTrainedModel") -> bool:
 
 @torch.no_grad()
 def generate_continuously(
-    model: "PreTrainedModel",
+    model: PreTrainedModel,
     requests: Sequence[Request],
     batch_size: int,
     sampling: Sampling,
     end: int,
     stop: StopStrings,
-    streamer: "BaseStreamer | None" = None,
+    streamer: BaseStreamer | None = None,
 ) -> Iterator[tuple[Request, list[int]]]:
     """Yield (request, its new ids) as each text is finished, with at most `batch_size` requests at once.
 
@@ -122,11 +118,11 @@ def generate_continuously(
 
 
 def forward_last(
-    model: "PreTrainedModel",
+    model: PreTrainedModel,
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor,
     past_key_values: DynamicCache | None = None,
-) -> "ModelOutput":
+) -> ModelOutput:
     """Run the model on (rows, length) ids and compute logits of the last position only, where the model can do that.
 
     The mask also covers the positions in the cache, which grows by the ids. A token's position is the number of

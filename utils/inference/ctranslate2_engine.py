@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ctranslate2
 import numpy
@@ -18,10 +17,8 @@ from utils.inference.generation import USE_DEFAULT_ENGINE, Generated, TextGenera
 from utils.inference.requests import Request, make_requests, static_batches
 from utils.inference.sampling import Sampling
 from utils.inference.stopping import StopStrings
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length, start_and_end
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
 
 log = logging.getLogger(__name__)
 ARCHITECTURES = ("gpt2", "llama")  # CTranslate2 supports more, but these are tested
@@ -30,7 +27,7 @@ TOLERANCE = 0.01  # of log probabilities, in float32
 
 
 def open_text_generator(
-    path: str, trained: "Trained", compute_type: str, batch_size: int, progress: str | None
+    path: str, trained: Trained, compute_type: str, batch_size: int, progress: str | None
 ) -> TextGenerator:
     """Return a `generate_from_ids` (see `generation`) for the model at `path`; its draws depend on the batches.
 
@@ -90,7 +87,7 @@ def _generate(
             yield request, result.sequences_ids[0]
 
 
-def convert_model(path: str, trained: "Trained") -> Path:
+def convert_model(path: str, trained: Trained) -> Path:
     """Return the folder with the model in CTranslate2's format, in float32 (a Generator makes int8 of it on loading).
 
     The folder is NAME.ctranslate2 beside a model on disk, or else in the Hugging Face cache. The model is converted
@@ -147,7 +144,7 @@ def _source_of(folder: Path) -> dict | None:
         return None
 
 
-def _fingerprint(trained: "Trained") -> str:
+def _fingerprint(trained: Trained) -> str:
     """Return the SHA-256 of weights, configuration and vocabulary."""
     digest = hashlib.sha256(trained.model.config.to_json_string().encode())
     digest.update(trained.tokenizer.backend_tokenizer.to_str().encode())
@@ -157,7 +154,7 @@ def _fingerprint(trained: "Trained") -> str:
     return digest.hexdigest()
 
 
-def _convert(trained: "Trained", temporary: Path) -> Path:
+def _convert(trained: Trained, temporary: Path) -> Path:
     """Return a folder under `temporary` with the converted model."""
     from ctranslate2.converters import TransformersConverter
 
@@ -171,7 +168,7 @@ def _convert(trained: "Trained", temporary: Path) -> Path:
     return new
 
 
-def _check_conversion(folder: Path, trained: "Trained") -> None:
+def _check_conversion(folder: Path, trained: Trained) -> None:
     """Raise UserError where the converted model computes something else: a setting that is not converted."""
     length = min(32, context_length(trained.model))
     ids = (torch.arange(length)[None] * 997 + 7) % len(trained.tokenizer)

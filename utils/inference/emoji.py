@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.inference.prompts import Prompt
 from utils.models import checkpoint
+from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_resolve import normalize_description
 from utils.preprocessing.emoji_unicode import format_code_points
 from utils.tasks.kinds import EMOJI
@@ -17,8 +19,6 @@ from utils.text_tables import one_line
 if TYPE_CHECKING:
     from utils.inference.emoji_memory import EmojiMemory
     from utils.inference.emoji_ranking import RankedEmoji
-    from utils.inference.prompts import Prompt
-    from utils.models.checkpoint import Trained
 
 # Flags for sampling and for conversations.
 UNSUPPORTED_FLAGS = (
@@ -28,7 +28,7 @@ UNSUPPORTED_FLAGS = (
 TRAIN_ONE = "use a model that was trained on emoji (preprocess.py --task emoji)"
 
 
-def writes_emoji(args: argparse.Namespace, trained: "Trained", prompts: Sequence["Prompt"]) -> bool:
+def writes_emoji(args: argparse.Namespace, trained: Trained, prompts: Sequence[Prompt]) -> bool:
     """Return whether the model writes emoji for descriptions. UserError where it cannot do what the flags ask for."""
     if trained.run.get("kind") != EMOJI.name:
         if args.unconstrained:
@@ -52,7 +52,7 @@ def writes_emoji(args: argparse.Namespace, trained: "Trained", prompts: Sequence
 
 
 def emoji_records(
-    models: Mapping[str, "Trained"], prompts: Sequence[str], num: int, *, constrained: bool, batch_size: int
+    models: Mapping[str, Trained], prompts: Sequence[str], num: int, *, constrained: bool, batch_size: int
 ) -> list[dict]:
     """Return one JSON object per emoji: for each prompt those of each model by its name, the most likely first.
 
@@ -117,11 +117,7 @@ def as_descriptions(prompts: Sequence[str]) -> list[str]:
 
 
 def _rank(
-    trained: "Trained",
-    memory: "EmojiMemory | None",
-    descriptions: Sequence[str],
-    num: int,
-    progress: str | None = None,
+    trained: Trained, memory: "EmojiMemory | None", descriptions: Sequence[str], num: int, progress: str | None = None
 ) -> list[list["RankedEmoji"]]:
     from utils.inference.emoji_memory import rank_with_memory
     from utils.inference.emoji_ranking import rank_emoji
@@ -138,7 +134,7 @@ def _identity(path: Path) -> tuple[str, int | None]:
 
 
 @functools.lru_cache(maxsize=2)
-def _load(model_path: str, _absolute_path: str, _saved: int | None) -> tuple["Trained", "EmojiMemory | None"]:
+def _load(model_path: str, _absolute_path: str, _saved: int | None) -> tuple[Trained, "EmojiMemory | None"]:
     from utils.compute.device import choose_device
     from utils.inference.emoji_memory import open_memory
 

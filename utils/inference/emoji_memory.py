@@ -9,16 +9,14 @@ validation split (docs/results.md).
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from utils.errors import DataError
 from utils.inference.emoji_ranking import RankedEmoji, rank_emoji
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
-    from utils.processed import Split
+from utils.models.checkpoint import Trained
+from utils.processed import Split
 
 SHARE = 0.5
 TEMPERATURE = 0.05  # of cosines
@@ -72,7 +70,7 @@ def nearest_emoji(
     return [list(cosines)[:depth] for cosines in DescriptionIndex(descriptions, emoji).cosines_by_emoji(queries)]
 
 
-def memory_entries(train: "Split") -> list[list[str]]:
+def memory_entries(train: Split) -> list[list[str]]:
     """Return what run.json keeps of the training descriptions: a list of [description, emoji]."""
     return [list(pair) for pair in zip(train.prompt, train.metadata["emoji"], strict=True)]
 
@@ -86,7 +84,7 @@ def open_memory(run: Mapping[str, Any]) -> EmojiMemory | None:
 
 
 def rank_with_memory(
-    trained: "Trained",
+    trained: Trained,
     memory: EmojiMemory,
     descriptions: Sequence[str],
     num: int,

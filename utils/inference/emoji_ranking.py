@@ -6,7 +6,7 @@ The target of an emoji is the text that stands for it. A model writes its tokens
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
@@ -19,10 +19,8 @@ from utils.inference.emoji_search import build_trie, find_best_targets
 from utils.inference.generation import encode_prompts
 from utils.inference.hf_generate import pad_left
 from utils.inference.stopping import DECODE_OPTIONS
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template, context_length, start_and_end, token_ids
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
 
 Result = TypeVar("Result")
 MIN_BEAMS = 10
@@ -43,7 +41,7 @@ class RankedEmoji:
 
 
 def rank_emoji(
-    trained: "Trained",
+    trained: Trained,
     descriptions: Sequence[str],
     num: int,
     *,
@@ -82,7 +80,7 @@ def rank_emoji(
 
 
 def rank_unconstrained(
-    trained: "Trained", descriptions: Sequence[str], num: int, *, batch_size: int = 32, progress: str | None = None
+    trained: Trained, descriptions: Sequence[str], num: int, *, batch_size: int = 32, progress: str | None = None
 ) -> list[list[RankedEmoji]]:
     """Return the `num` most likely texts (at most as many as there are targets) for each description, by beam search.
 
@@ -101,13 +99,13 @@ def rank_unconstrained(
 
 
 def generate_unconstrained(
-    trained: "Trained", descriptions: Sequence[str], *, batch_size: int = 32, progress: str | None = None
+    trained: Trained, descriptions: Sequence[str], *, batch_size: int = 32, progress: str | None = None
 ) -> list[str | None]:
     """Return the emoji that greedy decoding without the constraint writes for each description, or None."""
     return [ranked[0].emoji for ranked in _generate(trained, descriptions, {}, batch_size, progress)]
 
 
-def _target_sequences(trained: "Trained") -> list[tuple[int, ...]]:
+def _target_sequences(trained: Trained) -> list[tuple[int, ...]]:
     """Return the tokens of each target, followed by end-of-text. UserError where two targets have the same."""
     end = start_and_end(trained.tokenizer)[1]
     texts = [target[0] for target in trained.run["targets"]]
@@ -124,7 +122,7 @@ def _target_sequences(trained: "Trained") -> list[tuple[int, ...]]:
     return list(text_of)
 
 
-def _encode_descriptions(trained: "Trained", descriptions: Sequence[str], room: int) -> list[list[int]]:
+def _encode_descriptions(trained: Trained, descriptions: Sequence[str], room: int) -> list[list[int]]:
     """Return the token ids of the descriptions in the model's template; DataError where `room` tokens don't fit."""
     template = trained.run["template"]
     prompts = encode_prompts(trained.tokenizer, [apply_template(template, text) for text in descriptions])
@@ -140,10 +138,7 @@ def _encode_descriptions(trained: "Trained", descriptions: Sequence[str], room: 
 
 
 def _in_batches(
-    prompts: Sequence[list[int]],
-    batch_size: int,
-    rank_batch: Callable[[list[int]], list[Result]],
-    progress: str | None,
+    prompts: Sequence[list[int]], batch_size: int, rank_batch: Callable[[list[int]], list[Result]], progress: str | None
 ) -> list[Result]:
     """Return the results of all prompts, in order; `rank_batch` returns those of the prompts with these indices."""
     order = longest_first([len(prompt) for prompt in prompts])
@@ -158,7 +153,7 @@ def _in_batches(
 
 
 def _generate(
-    trained: "Trained", descriptions: Sequence[str], search: dict, batch_size: int, progress: str | None
+    trained: Trained, descriptions: Sequence[str], search: dict, batch_size: int, progress: str | None
 ) -> list[list[RankedEmoji]]:
     """Return the texts that transformers' `generate` writes with these settings; greedy ones have no probability."""
     end = start_and_end(trained.tokenizer)[1]

@@ -13,15 +13,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
 
 import torch
+from transformers import PreTrainedModel
 
 from utils.inference.continuous_batching import forward_last
 from utils.inference.requests import static_batches
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 NODES_AT_ONCE = 8  # of each search
 ROWS_AT_ONCE = 96
@@ -53,7 +50,7 @@ def build_trie(sequences: Sequence[Sequence[int]], targets: Sequence[int], depth
 
 
 def find_best_targets(
-    model: "PreTrainedModel",
+    model: PreTrainedModel,
     inputs: dict[str, torch.Tensor],
     trie: TrieNode | int,
     num: int,

@@ -4,15 +4,12 @@ import argparse
 import functools
 import importlib.util
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.cli import positive_int
 from utils.errors import UsageError
 from utils.inference.generation import BATCH_SIZE, USE_DEFAULT_ENGINE, TextGenerator, generate_from_ids
-
-if TYPE_CHECKING:
-    from utils.models.checkpoint import Trained
+from utils.models.checkpoint import Trained
 
 ENGINES = ("transformers", "ctranslate2")
 
@@ -76,7 +73,7 @@ def check_engine_ranks_emoji(args: argparse.Namespace) -> None:
 
 
 def open_text_generators(
-    args: argparse.Namespace, models: Mapping[str, "Trained"], paths: Mapping[str, str], device: str
+    args: argparse.Namespace, models: Mapping[str, Trained], paths: Mapping[str, str], device: str
 ) -> dict[str, TextGenerator]:
     """Return the text generator of each model by its name; `paths` says where the models come from.
 

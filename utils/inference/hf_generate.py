@@ -1,30 +1,26 @@
 """Static batches through transformers' own `generate`: for beam search, and for models without continuous batching."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
+from transformers.generation.streamers import BaseStreamer
 
 from utils.inference.requests import Request, static_batches
 from utils.inference.sampler import adjust_logits, sample_tokens
 from utils.inference.sampling import Sampling
 from utils.inference.stopping import StopStrings
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-    from transformers.generation.streamers import BaseStreamer
-
 
 def generate_in_static_batches(
-    model: "PreTrainedModel",
+    model: PreTrainedModel,
     requests: Sequence[Request],
     batch_size: int,
     sampling: Sampling,
     end: int,
     stop: StopStrings,
-    streamer: "BaseStreamer | None" = None,
+    streamer: BaseStreamer | None = None,
 ) -> Iterator[tuple[Request, list[int]]]:
     """Yield (request, its new ids) for each text: with beams, a request gives num_return_sequences of them.
 
@@ -46,7 +42,7 @@ def pad_left(prompts: Sequence[Sequence[int]], pad_id: int, device: torch.device
 
 
 def _generate(
-    model, batch: list[Request], sampling: Sampling, end: int, stop: StopStrings, streamer: "BaseStreamer | None"
+    model, batch: list[Request], sampling: Sampling, end: int, stop: StopStrings, streamer: BaseStreamer | None
 ) -> list[list[int]]:
     """Return the new ids of each text."""
     inputs = pad_left([request.prompt_ids for request in batch], end, model.device)

@@ -4,19 +4,15 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError
-from utils.inference.generation import encode_prompts
+from utils.inference.generation import Generated, TextGenerator, encode_prompts
+from utils.inference.sampling import Sampling
+from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template
 from utils.preprocessing.placeholders import is_placeholder_input
 from utils.reading.encodings import to_utf8
 from utils.text.cleaning import Cleaning, clean
-
-if TYPE_CHECKING:
-    from utils.inference.generation import Generated, TextGenerator
-    from utils.inference.sampling import Sampling
-    from utils.models.checkpoint import Trained
 
 log = logging.getLogger(__name__)
 # A text to continue (an instruction, for a model that follows those), or a conversation: a list of messages
@@ -134,12 +130,12 @@ def parse_messages(messages: object, where: str) -> list[dict]:
 
 
 def continue_prompts(
-    models: Mapping[str, "Trained"],
+    models: Mapping[str, Trained],
     run: Mapping,
     prompts: Sequence[str],
-    sampling: "Sampling",
-    generators: Mapping[str, "TextGenerator"],
-) -> tuple[list[dict], dict[str, list[list["Generated"]]]]:
+    sampling: Sampling,
+    generators: Mapping[str, TextGenerator],
+) -> tuple[list[dict], dict[str, list[list[Generated]]]]:
     """Return ({"prompt"} of each prompt as cleaned, the texts of each model by its name).
 
     `run` is the run.json of the tuned model, whose cleaning and template apply. Without prompts, there is an empty one.

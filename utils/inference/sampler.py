@@ -29,11 +29,7 @@ def choose_tokens(logits: torch.Tensor, sampling: Sampling, end: int, requests: 
 
 
 def adjust_logits(
-    logits: torch.Tensor,
-    sampling: Sampling,
-    end: int,
-    prompts: Sequence[list[int]],
-    generated: Sequence[list[int]],
+    logits: torch.Tensor, sampling: Sampling, end: int, prompts: Sequence[list[int]], generated: Sequence[list[int]]
 ) -> None:
     """Apply the repetition penalty, no_repeat_ngram_size and min_new_tokens to (rows, vocabulary) logits, in place.
 

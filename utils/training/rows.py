@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from utils.errors import DataError, UsageError
 from utils.models.chat_templates import encode_answers, open_chat_template
 from utils.models.tokenization import apply_template, encode, encode_for_classification, tokenizer_fingerprint, truncate
+from utils.processed import Processed, Split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from utils.processed import Processed, Split
 
 log = logging.getLogger(__name__)
 DROPPED_WORDS = 0.1  # for small data: Wei and Zou, "EDA" (EMNLP 2019, arXiv:1901.11196)
@@ -32,7 +31,7 @@ SHUFFLED_DESCRIPTIONS = 0.5
 
 
 def training_rows(
-    data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
+    data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
     """Return rows {"input_ids", "loss_start", "bytes", "number"} of the named splits, cut to `max_length` tokens.
 
@@ -64,7 +63,7 @@ def training_rows(
     return rows
 
 
-def reworded_rows(data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
+def reworded_rows(data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
     """Return COPIES reworded rows, as `training_rows` has them, for each training row with several words as prompt."""
     train, generator = data.splits["train"], random.Random(seed)
     copies = train.take([row for row, prompt in enumerate(train.prompt) if len(prompt.split()) > 1] * COPIES)
@@ -89,7 +88,7 @@ def reword_description(description: str, generator: random.Random) -> str:
     return " ".join(kept)
 
 
-def _encode_split(data: "Processed", tokenizer: "PreTrainedTokenizerBase", split: "Split") -> tuple[list, list[int]]:
+def _encode_split(data: Processed, tokenizer: "PreTrainedTokenizerBase", split: Split) -> tuple[list, list[int]]:
     if data.recipe["kind"] == "instruct":
         return encode_answers(open_chat_template(tokenizer), split.metadata["messages"], split.completion)
     prompts = [apply_template(data.recipe["template"], prompt) for prompt in split.prompt]
@@ -112,7 +111,7 @@ def _report_without_room(numbers: list[int], rows: int, split: str, max_length: 
 
 
 def labeled_rows(
-    data: "Processed", tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
+    data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
     """Return rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; labels are class numbers.
 
@@ -201,7 +200,7 @@ def vary_text(text: str, generator: random.Random) -> str:
     return " ".join(words)
 
 
-def _has_ids_of(data: "Processed", tokenizer: "PreTrainedTokenizerBase") -> bool:
+def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether the ids in the data are this tokenizer's."""
     stored = tokenizer_fingerprint(tokenizer) == data.tokenizer["fingerprint"]
     if not stored:

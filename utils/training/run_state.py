@@ -10,14 +10,11 @@ import shutil
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.errors import DataError, UsageError, UserError
 from utils.files import atomic_write
-
-if TYPE_CHECKING:
-    from utils.processed import Processed
+from utils.processed import Processed
 
 ARGUMENTS_FILE = "arguments.json"
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
@@ -135,7 +132,7 @@ def search_table_path(output_path: Path) -> Path:
     return output_path / TABLE_FILE
 
 
-def check_search(flags: Namespace, data: "Processed", searchable: Sequence[str]) -> None:
+def check_search(flags: Namespace, data: Processed, searchable: Sequence[str]) -> None:
     """Raise UserError for a search without validation texts or free flags, or one that would replace other files."""
     if len(data.splits["validation"]) == 0:
         raise DataError(
