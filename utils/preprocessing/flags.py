@@ -56,7 +56,9 @@ def add_preprocess_flags(parser: Parser) -> None:
         help="concept: test on emoji that training has in no skin tone, gender or wording; description: test on new "
         f"descriptions of the emoji in training (default: {SPLITS_BY[0]})",
     )
-    add("--aliases", metavar="LANGUAGES", help="add the emoji package's names in these languages, e.g. en,fr")
+    add(
+        "--aliases", metavar="LANGUAGES", help="add the emoji package's names in these languages as descriptions: en,fr"
+    )
 
     add = _group(parser, "cleaning", "num_proc").add_argument
     for name, choices in CHOICES.items():

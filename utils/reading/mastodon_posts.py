@@ -1,11 +1,16 @@
 """Turn posts in Mastodon's own forms, API statuses and the outbox.json of an account's export, into plain columns."""
 
+import functools
 import json
 import re
 from collections.abc import Mapping
 from html import unescape
+from typing import TYPE_CHECKING
 
 from utils.reading.json_records import as_text
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 COLUMNS = ("text", "content_warning", "id", "date", "language",
            "in_reply_to_id", "reblogged_id", "conversation", "user", "visibility")  # fmt: skip
@@ -159,10 +164,8 @@ def html_to_text(html: str) -> str:
         return unescape(html)
     from lxml import etree  # late: the scripts that read no posts start sooner
 
-    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
-    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     # Fed with bytes: lxml refuses a text with an XML declaration.
-    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), parser)
+    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), _html_parser())
     pieces, preformatted = [], 0
     walk = etree.iterwalk(root, ("start", "end"))
     for event, element in walk:
@@ -177,3 +180,11 @@ def html_to_text(html: str) -> str:
     text = re.sub(" {2,}", " ", "".join(pieces))
     text = LINE_ENDS.sub(lambda match: "\n\n" if match[0].count("\n") > 1 else "\n", text)
     return re.sub(rf"{BULLET}\s*", "- ", text).strip(" \n")
+
+
+@functools.cache
+def _html_parser() -> "etree.HTMLParser":
+    from lxml import etree
+
+    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
+    return etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
