@@ -83,8 +83,9 @@ def main(argv: list[str] | None = None) -> int:
     data_sha256 = sha256_of(args.data_path)
     check_fits(args.model_path, trained, args.data_path, data, data_sha256)
     models = models_of(args, trained)
-    settings = {"seed": args.seed, "device": device, "precision": precision}
-    figures, tables = EVALUATORS[kind](args, models, data, settings)
+    for each in models.values():
+        each.model.to(device)
+    figures, tables = EVALUATORS[kind](args, models, data, {"seed": args.seed, "precision": precision})
     evaluation = {
         "model_path": args.model_path,
         "base_model": trained.run.get("base_model"),

@@ -36,16 +36,11 @@ def build_parser() -> Parser:
     """Return the command line of generate.py."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add(
-        "--model_path",
-        metavar="MODEL",
-        default="models/fine_tuned_model.pt",
-        help=f"a trained model (folder or .pt) or a {MODEL_HELP}",
-    )
+    model = f"a trained model (folder or .pt) or a {MODEL_HELP}"
+    add("--model_path", metavar="MODEL", default="models/fine_tuned_model.pt", help=model)
     add("--prompt", action="append", default=[], metavar="TEXT", help="the beginning of a text (repeatable)")
-    add(
-        "--prompts_file", type=Path, metavar="FILE", help='one prompt per line, or .jsonl with {"prompt": "…"} per line'
-    )
+    prompts = 'one prompt per line, or .jsonl with {"prompt": "…"} per line'
+    add("--prompts_file", type=Path, metavar="FILE", help=prompts)
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="samples per prompt (default: 1)")
     add_sampling_flags(parser)
     add_engine_flags(parser)
@@ -151,15 +146,8 @@ def text_records(
             for model, lists in texts.items():
                 generated = lists[prompt_index][sequence_index]
                 full_text = {} if "input" in prompt else {"full_text": prompt["prompt"] + generated.text}
-                yield {
-                    **prompt,
-                    **asdict(generated),
-                    **full_text,
-                    "model": model,
-                    "prompt_index": prompt_index,
-                    "sequence_index": sequence_index,
-                    "seed": seed,
-                }
+                indices = {"prompt_index": prompt_index, "sequence_index": sequence_index}
+                yield {**prompt, **asdict(generated), **full_text, "model": model, **indices, "seed": seed}
 
 
 def text_blocks(records: Sequence[dict], labelled: bool) -> Iterator[str]:

@@ -30,14 +30,7 @@ SHOWN = 3  # rows with the answers of each model
 
 
 def evaluate_answers(
-    models: Mapping[str, Trained],
-    data: Processed,
-    sampling: Sampling,
-    *,
-    limit: int | None,
-    seed: int,
-    device: str,
-    precision: str,
+    models: Mapping[str, Trained], data: Processed, sampling: Sampling, *, limit: int | None, seed: int, precision: str
 ) -> tuple[dict, list[dict]]:
     """Return (every figure of `models` ("tuned", and "base" to compare it with) as plain JSON values, rows of answers).
 
@@ -63,8 +56,7 @@ def evaluate_answers(
     }
     nll, answers = {}, {}
     for name, trained in models.items():
-        model = trained.model.to(device)
-        likelihood, nll[name] = measure_likelihood(model, encoded[name], precision, progress=f"scoring, {name}")
+        likelihood, nll[name] = measure_likelihood(trained.model, encoded[name], precision, f"scoring, {name}")
         prompts = [list(row["input_ids"][: row["loss_start"]]) for row in encoded[name]]
         answers[name] = _generate_answers(trained, prompts, sampling, templates[name].end, f"answering, {name}")
         figures = compute_metric(

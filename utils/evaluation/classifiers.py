@@ -34,7 +34,7 @@ def check_labels(model_path: str, labels: list[str], data_path: Path, data: Proc
 
 
 def evaluate_classifier(
-    classifier: Classifier, data: Processed, *, seed: int, device: str, precision: str
+    classifier: Classifier, data: Processed, *, seed: int, precision: str
 ) -> tuple[dict, list[dict]]:
     """Return (every figure of the classifier and the baselines on the test split, as plain JSON values; all mistakes).
 
@@ -42,15 +42,13 @@ def evaluate_classifier(
     that the model's own cleaning empties are left out, for the baselines too, and counted.
     """
     labels, test = classifier.labels, data.splits["test"]
-    classifier.model.to(device)
     result = classify_texts(classifier, test.prompt, bfloat16=precision == "bf16", progress="classifying")
     rows = [row for row, label in enumerate(result.labels) if label is not None]
     if not rows:
         raise DataError("the model's cleaning leaves nothing of any test text", "evaluate it on data of its own task")
     if len(rows) < len(test):
-        log.warning(
-            "warning: %d test texts are left out: the model's cleaning leaves nothing of them", len(test) - len(rows)
-        )
+        empty = len(test) - len(rows)
+        log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
     test, index_of = test.take(rows), {label: index for index, label in enumerate(labels)}
     references = [index_of[label] for label in test.label]
     predictions = [index_of[result.labels[row]] for row in rows]
@@ -61,9 +59,8 @@ def evaluate_classifier(
     }
 
     def measure(predictions, probabilities) -> dict:
-        return compute_metric(
-            Classification, predictions=predictions, references=references, probabilities=probabilities, seed=seed
-        )
+        inputs = {"references": references, "probabilities": probabilities, "seed": seed}
+        return compute_metric(Classification, predictions=predictions, **inputs)
 
     mistakes = [
         {
@@ -98,10 +95,8 @@ def evaluate_classifier(
         "difference": difference,
         "mistakes": len(mistakes),
         "most_confident_mistakes": [
-            {
-                "text": one_line(mistake["text"]),
-                **{name: mistake[name] for name in ("label", "prediction", "probability")},
-            }
+            {"text": one_line(mistake["text"])}
+            | {name: mistake[name] for name in ("label", "prediction", "probability")}
             for mistake in mistakes[:SHOWN]
         ],
         "verdict": verdict(difference, TITLES[TFIDF]),
@@ -126,10 +121,8 @@ def format_classifier_report(evaluation: dict) -> str:
     ]
     shown = evaluation["most_confident_mistakes"]
     if shown:
-        rows = [
-            [f"{mistake['probability']:.3f}", mistake["prediction"], mistake["label"], mistake["text"]]
-            for mistake in shown
-        ]
+        columns = ("prediction", "label", "text")
+        rows = [[f"{mistake['probability']:.3f}", *(mistake[name] for name in columns)] for mistake in shown]
         parts += [
             f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
             format_table(["probability", "prediction", "label", "text"], rows),
@@ -162,9 +155,8 @@ def _notes(evaluation: dict) -> str:
 
 def _describe_tfidf(baseline: dict) -> str:
     settings = baseline["settings"]
-    chosen = (
-        "the best on validation" if settings["validation_macro_f1"] is not None else "defaults: no validation split"
-    )
+    measured = settings["validation_macro_f1"] is not None
+    chosen = "the best on validation" if measured else "defaults: no validation split"
     return (
         f"{TITLES[TFIDF]} was trained on the same train split in {baseline['train_seconds']:.1f} s "
         f"(C {settings['C']:g}, class weights {settings['class_weight'] or 'none'}: {chosen})"

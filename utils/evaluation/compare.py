@@ -106,9 +106,8 @@ def _missing(evaluation: dict) -> str | None:
             value = value.get(key) if isinstance(value, dict) else None
         if value is None and FIGURES[keys[-1]].optional:
             continue
-        if not isinstance(value, dict) or not all(
-            isinstance(value.get(key), int | float) for key in ("value", "low", "high")
-        ):
+        numbers = [value.get(key) if isinstance(value, dict) else None for key in ("value", "low", "high")]
+        if not all(isinstance(number, int | float) for number in numbers):
             return ".".join(keys)
     return None
 

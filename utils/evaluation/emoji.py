@@ -23,17 +23,13 @@ from utils.text_tables import NO_FIGURE, figure_rows, format_table, one_line, wi
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes
 NEAREST, WITHOUT_MEMORY = "nearest_description", "tuned_alone"
-TITLES = {
-    "base": "base",
-    "tuned": "tuned",
-    WITHOUT_MEMORY: "tuned, without memory",
-    NEAREST: "nearest training description",
-}
+TITLES = {"base": "base", "tuned": "tuned"}
+TITLES |= {WITHOUT_MEMORY: "tuned, without memory", NEAREST: "nearest training description"}
 MEASURED_ON = {"concept": "unseen concepts", "description": "unseen wording of known emoji"}
 
 
 def evaluate_emoji(
-    models: Mapping[str, Trained], data: Processed, *, limit: int | None, seed: int, device: str, precision: str
+    models: Mapping[str, Trained], data: Processed, *, limit: int | None, seed: int, precision: str
 ) -> tuple[dict, list[dict]]:
     """Return (every figure of `models` ("tuned", and "base" to compare it with) and of the baseline; all mistakes).
 
@@ -68,7 +64,6 @@ def evaluate_emoji(
     rankings = {}
     for name, trained in models.items():
         trained = replace(trained, run=run)
-        trained.model.to(device)
         options = {"bfloat16": precision == "bf16", "progress": f"ranking, {name}"}
         if memory and name == "tuned":
             ranked, without_memory = rank_with_memory(trained, memory, test.prompt, RANKING_DEPTH, **options)
@@ -159,11 +154,9 @@ def write_mistakes(path: Path, mistakes: Sequence[dict]) -> None:
 
 def _describe_reach(evaluation: dict) -> str:
     known, rows = evaluation["rows_of_trained_emoji"], evaluation["rows"]
-    if known == 0:
-        return (
-            "It can only predict emoji that have one, and none of these have: only shared descriptions make it right."
-        )
-    return f"It can only predict emoji that have one: those of {known:,} of these {rows:,} descriptions."
+    reach = f": those of {known:,} of these {rows:,} descriptions."
+    none = ", and none of these have: only shared descriptions make it right."
+    return f"It can only predict emoji that have one{reach if known else none}"
 
 
 def _right_emoji(data: Processed, test: Split) -> list[list[str]]:
@@ -192,9 +185,8 @@ class _Truth:
 
     def measure(self, rankings: Sequence[Sequence[str]]) -> dict:
         """The figures of rankings, those of a model or of a baseline."""
-        figures = compute_metric(
-            Ranking, predictions=rankings, references=self.right, clusters=self.test.group, seed=self.seed
-        )
+        truth = {"references": self.right, "clusters": self.test.group, "seed": self.seed}
+        figures = compute_metric(Ranking, predictions=rankings, **truth)
         predictions = [ranking[0] if ranking else None for ranking in rankings]
         in_concept, in_group = (
             [known.get(emoji) in right for emoji, right in zip(predictions, rights, strict=True)]

@@ -23,14 +23,7 @@ TEST_TEXTS = "test texts"
 
 
 def evaluate_texts(
-    models: Mapping[str, Trained],
-    data: Processed,
-    *,
-    num_samples: int,
-    max_new_tokens: int,
-    seed: int,
-    device: str,
-    precision: str,
+    models: Mapping[str, Trained], data: Processed, *, num_samples: int, max_new_tokens: int, seed: int, precision: str
 ) -> dict:
     """Return every figure of `models` ("tuned", and "base" to compare it with) on the test split, as plain JSON values.
 
@@ -38,11 +31,10 @@ def evaluate_texts(
     """
     likelihood, nll, written = {}, {}, {}
     for name, trained in models.items():
-        model = trained.model.to(device)
-        rows = training_rows(data, trained.tokenizer, context_length(model), ["test"])["test"]
-        likelihood[name], nll[name] = measure_likelihood(model, rows, precision, progress=f"scoring, {name}")
+        rows = training_rows(data, trained.tokenizer, context_length(trained.model), ["test"])["test"]
+        likelihood[name], nll[name] = measure_likelihood(trained.model, rows, precision, progress=f"scoring, {name}")
         sampling = Sampling(num_return_sequences=num_samples, max_new_tokens=max_new_tokens, seed=seed)
-        [texts] = generate_texts(model, trained.tokenizer, [""], sampling, progress=f"writing, {name}")
+        [texts] = generate_texts(trained.model, trained.tokenizer, [""], sampling, progress=f"writing, {name}")
         written[name] = [text.text.strip() for text in texts]
     samples = {**written, TEST_TEXTS: data.splits["test"].completion[:num_samples]}
     evaluation = {
@@ -101,9 +93,8 @@ def format_texts_report(evaluation: dict) -> str:
     parts += [f"{copying[0]['texts']} texts of each", format_table(["", *columns], variety)]
     for name in models:
         texts = [" ".join(text.split()) for text in evaluation["written"][name][:SHOWN]]
-        parts.append(
-            "\n".join([f"{name} model writes:", *(f"  {number}. {text}" for number, text in enumerate(texts, 1))])
-        )
+        lines = (f"\n  {number}. {text}" for number, text in enumerate(texts, 1))
+        parts.append(f"{name} model writes:{''.join(lines)}")
     return "\n\n".join(parts)
 
 

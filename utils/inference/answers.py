@@ -30,9 +30,8 @@ def follows_instructions(args: argparse.Namespace, trained: Trained, prompts: Se
                 'give it --prompt "…", or use a model that was trained on instructions (preprocess.py --task alpaca)',
             )
     if not prompts and not args.chat:
-        raise UserError(
-            f"{args.model_path} follows instructions, but there is none", 'add --instruction "…", or --chat to talk'
-        )
+        hint = 'add --instruction "…", or --chat to talk'
+        raise UserError(f"{args.model_path} follows instructions, but there is none", hint)
     if args.length and not trained.run.get("lengths"):
         raise UserError(
             f"{args.model_path} has not learned what a {args.length} answer is",
@@ -47,13 +46,8 @@ def as_conversations(prompts: Sequence[Prompt], system: str | None) -> list[list
     for number, conversation in enumerate(conversations, start=1):
         if not conversation[-1]["content"]:
             raise UserError(f"prompt {number} is empty, expected an instruction", "say what the model should do")
-    if not system:
-        return conversations
-    first = {"role": "system", "content": strip_text(system)}
-    return [
-        conversation if conversation[0]["role"] == "system" else [first, *conversation]
-        for conversation in conversations
-    ]
+    first = [{"role": "system", "content": strip_text(system)}] if system else []
+    return [one if one[0]["role"] == "system" else [*first, *one] for one in conversations]
 
 
 def open_checked_template(

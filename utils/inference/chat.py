@@ -68,15 +68,8 @@ def respond(dialogue: "Dialogue", line: str, as_json: bool, terminal: bool) -> b
         show = (lambda piece: None) if as_json else functools.partial(print, end="", flush=True)
         answer = dialogue.answer(line, show, interrupt)
         if as_json:
-            record = {
-                "prompt": strip_text(line),
-                "input": "",
-                **asdict(answer),
-                "model": dialogue.name,
-                "prompt_index": number,
-                "sequence_index": 0,
-                "seed": dialogue.sampling.seed,
-            }
+            indices = {"prompt_index": number, "sequence_index": 0, "seed": dialogue.sampling.seed}
+            record = {"prompt": strip_text(line), "input": "", **asdict(answer), "model": dialogue.name, **indices}
             print(json.dumps(record, ensure_ascii=False), flush=True)
         else:
             print(flush=True)
@@ -100,9 +93,8 @@ def run_command(dialogue: "Dialogue", name: str, argument: str = "") -> bool:
     elif name == "/help":
         print_notice(HELP)
     elif name != "/quit":
-        raise UserError(
-            f"there is no command {name}", "/help lists the commands; a line that begins with a blank is not a command"
-        )
+        hint = "/help lists the commands; a line that begins with a blank is not a command"
+        raise UserError(f"there is no command {name}", hint)
     return name != "/quit"
 
 

@@ -78,15 +78,12 @@ def classify_texts(
 
     cleaned = [clean(text or "", classifier.cleaning) for text in texts]
     present = [number for number, text in enumerate(cleaned) if text]
-    encoded, tail = encode_for_classification(
-        classifier.tokenizer, [cleaned[number] for number in present], classifier.template
-    )
+    model, tokenizer = classifier.model, classifier.tokenizer
+    encoded, tail = encode_for_classification(tokenizer, [text for text in cleaned if text], classifier.template)
     rows = [{"input_ids": truncate(text, classifier.max_length, tail)} for text in encoded]
     logits = numpy.full((len(texts), len(classifier.labels)), numpy.nan)
     if present:
-        logits[present] = classifier_logits(
-            classifier.model, classifier.tokenizer, rows, bfloat16=bfloat16, progress=progress
-        )
+        logits[present] = classifier_logits(model, tokenizer, rows, bfloat16=bfloat16, progress=progress)
     probabilities = softmax(logits / classifier.temperature, axis=1)
     return Predictions(
         probabilities=probabilities,
@@ -96,18 +93,15 @@ def classify_texts(
 
 
 def classifier_logits(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    rows: Sequence[dict],
-    *,
-    bfloat16: bool = False,
-    progress: str | None = None,
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict], **options
 ) -> "numpy.ndarray":
-    """Return the model's logits for rows {"input_ids"}, in the given order: (texts, labels) float64."""
+    """Return the model's logits for rows {"input_ids"}, in the given order: (texts, labels) float64.
+
+    The options are those of `forward.forward_in_batches`.
+    """
     from utils.compute.forward import last_token_outputs
 
-    pad_id, labels = padding_id(tokenizer), model.config.num_labels
-    return last_token_outputs(model, rows, pad_id, labels, bfloat16=bfloat16, progress=progress)
+    return last_token_outputs(model, rows, padding_id(tokenizer), model.config.num_labels, **options)
 
 
 def decide_labels(probabilities: "numpy.ndarray", labels: Sequence[str], threshold: float | None) -> list[str | None]:

@@ -55,11 +55,8 @@ def _generate(
     stop = StopStrings(tokenizer, sampling.stop)
     options = {"sampling_topk": 1}
     if sampling.draws:
-        options = {
-            "sampling_topk": sampling.top_k,
-            "sampling_topp": sampling.top_p,
-            "sampling_temperature": sampling.temperature,
-        }
+        options = {"sampling_topk": sampling.top_k, "sampling_topp": sampling.top_p}
+        options["sampling_temperature"] = sampling.temperature
     # In a batch with a prompt that is the start token alone, CTranslate2 (4.8) returns the rest of longer prompts as if
     # it were generated.
     for batch in static_batches(
@@ -105,24 +102,21 @@ def convert_model(path: str, trained: Trained) -> Path:
     if _source_of(folder) == source:
         return folder
     if folder.exists() and _source_of(folder) is None:
-        raise UserError(
-            f"{folder} exists and is not one that we converted", f"move it elsewhere, or {USE_DEFAULT_ENGINE}"
-        )
+        hint = f"move it elsewhere, or {USE_DEFAULT_ENGINE}"
+        raise UserError(f"{folder} exists and is not one that we converted", hint)
     log.info("converting %s once for CTranslate2, into %s", path, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=folder.parent, prefix=f".{folder.name}.", ignore_cleanup_errors=True
-        ) as temporary:
+        place = {"dir": folder.parent, "prefix": f".{folder.name}."}
+        with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as temporary:
             new = _convert(trained, Path(temporary))
             _check_conversion(new, trained)
             (new / SOURCE_FILE).write_text(json.dumps(source), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             new.replace(folder)
     except OSError as error:
-        raise UserError(
-            f"cannot write {folder}: {error.strerror or error}", f"free some disk space, or {USE_DEFAULT_ENGINE}"
-        ) from error
+        hint = f"free some disk space, or {USE_DEFAULT_ENGINE}"
+        raise UserError(f"cannot write {folder}: {error.strerror or error}", hint) from error
     return folder
 
 
@@ -179,7 +173,5 @@ def _check_conversion(folder: Path, trained: Trained) -> None:
     actual = numpy.array(generator.forward_batch([tokens], return_log_probs=True))[0]
     difference = numpy.abs(actual - expected).max()
     if not difference < TOLERANCE:
-        raise UserError(
-            f"CTranslate2 computes other log probabilities than this model: they differ by {difference:.3g}",
-            USE_DEFAULT_ENGINE,
-        )
+        problem = f"CTranslate2 computes other log probabilities than this model: they differ by {difference:.3g}"
+        raise UserError(problem, USE_DEFAULT_ENGINE)

@@ -25,14 +25,6 @@ NGRAM_RANGE = (2, 5)  # characters, within words
 ROWS_AT_ONCE = 512
 
 
-@dataclass(frozen=True)
-class EmojiMemory:
-    """The training descriptions, and the target of each emoji."""
-
-    descriptions: "DescriptionIndex"
-    target_of: dict[str, str]
-
-
 class DescriptionIndex:
     """Descriptions with their emoji, as TF-IDF vectors of character n-grams (scikit-learn's char_wb).
 
@@ -61,6 +53,14 @@ class DescriptionIndex:
                 for index in numpy.argsort(-row, kind="stable")[: numpy.count_nonzero(row > 0)]:
                     cosines.setdefault(self._emoji[index], float(row[index]))
                 yield cosines
+
+
+@dataclass(frozen=True)
+class EmojiMemory:
+    """The training descriptions, and the target of each emoji."""
+
+    descriptions: DescriptionIndex
+    target_of: dict[str, str]
 
 
 def nearest_emoji(

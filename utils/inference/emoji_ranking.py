@@ -10,14 +10,13 @@ from typing import TypeVar
 
 import torch
 from tqdm import tqdm
-from transformers import GenerationConfig
 
 from utils import distributed
 from utils.compute.batching import longest_first
 from utils.errors import DataError, UserError
 from utils.inference.emoji_search import build_trie, find_best_targets
 from utils.inference.generation import encode_prompts
-from utils.inference.hf_generate import pad_left
+from utils.inference.hf_generate import generation_config, pad_left
 from utils.inference.stopping import DECODE_OPTIONS
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template, context_length, start_and_end, token_ids
@@ -66,13 +65,10 @@ def rank_emoji(
 
     def rank_batch(batch: list[int]) -> list[list[RankedEmoji]]:
         inputs = pad_left([prompts[index] for index in batch], pad_id, trained.model.device)
-        last = [
-            {number_of[emoji] for emoji in (until[index] if until else ()) if emoji in number_of} for index in batch
-        ]
-        rankings = find_best_targets(trained.model, inputs, trie, num, last)
+        last = [{number_of[emoji] for emoji in until[index] if emoji in number_of} if until else () for index in batch]
         return [
             [RankedEmoji(*targets[number][:2], math.exp(score), True) for score, number in ranking]
-            for ranking in rankings
+            for ranking in find_best_targets(trained.model, inputs, trie, num, last)
         ]
 
     with torch.inference_mode(), torch.autocast(trained.model.device.type, torch.bfloat16, enabled=bfloat16):
@@ -88,13 +84,9 @@ def rank_unconstrained(
     """
     num = min(num, len(trained.run["targets"]))
     beams = max(MIN_BEAMS, 2 * num)
-    search = {
-        "num_beams": beams,
-        "num_return_sequences": num,
-        "length_penalty": 0.0,  # the score of a text is its log probability
-        "early_stopping": False,
-        "output_scores": True,  # else there are no scores of sequences
-    }
+    search = {"num_beams": beams, "num_return_sequences": num, "early_stopping": False}
+    search["length_penalty"] = 0.0  # the score of a text is its log probability
+    search["output_scores"] = True  # else there are no scores of sequences
     return _generate(trained, descriptions, search, max(1, batch_size // beams), progress)
 
 
@@ -160,18 +152,7 @@ def _generate(
     longest = max(map(len, _target_sequences(trained)))
     prompts = _encode_descriptions(trained, descriptions, longest)
     emoji_of = {target[0]: target[1] for target in trained.run["targets"]}
-    config = GenerationConfig(
-        **search,
-        do_sample=False,
-        max_new_tokens=longest,
-        eos_token_id=end,
-        pad_token_id=end,
-        use_cache=True,
-        return_dict_in_generate=True,
-        # What is not set here comes from the model's own generation_config.json.
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-    )
+    config = generation_config(end, longest, return_dict_in_generate=True, **search)
 
     def generate_batch(batch: list[int]) -> list[list[RankedEmoji]]:
         inputs = pad_left([prompts[index] for index in batch], end, trained.model.device)

@@ -17,27 +17,13 @@ ENGINES = ("transformers", "ctranslate2")
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the engine, its batch size, its device and its number format."""
     add = parser.add_argument
-    add(
-        "--batch_size",
-        type=positive_int,
-        metavar="N",
-        default=BATCH_SIZE,
-        help="texts generated at once (default: %(default)s)",
-    )
+    batch = "texts generated at once (default: %(default)s)"
+    add("--batch_size", type=positive_int, metavar="N", default=BATCH_SIZE, help=batch)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add(
-        "--engine",
-        type=_engine,
-        choices=ENGINES,
-        default="transformers",
-        help="ctranslate2 computes in int8 on a CPU, and draws other samples (default: %(default)s)",
-    )
-    add(
-        "--precision",
-        choices=("auto", "fp32", "bf16"),
-        default="auto",
-        help="auto: fp32, or int8 with ctranslate2. In bf16, texts depend on the batch size",
-    )
+    engine = "ctranslate2 computes in int8 on a CPU, and draws other samples (default: %(default)s)"
+    add("--engine", type=_engine, choices=ENGINES, default="transformers", help=engine)
+    precision = "auto: fp32, or int8 with ctranslate2. In bf16, texts depend on the batch size"
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help=precision)
 
 
 def check_engine(args: argparse.Namespace) -> None:
@@ -55,9 +41,8 @@ def check_engine(args: argparse.Namespace) -> None:
     }
     for flag, is_given in unsupported.items():
         if is_given:
-            raise UsageError(
-                f"--engine {args.engine} does not support {flag}", f"remove {flag}, or {USE_DEFAULT_ENGINE}"
-            )
+            hint = f"remove {flag}, or {USE_DEFAULT_ENGINE}"
+            raise UsageError(f"--engine {args.engine} does not support {flag}", hint)
     if importlib.util.find_spec(args.engine) is None:
         raise UsageError(
             f"--engine {args.engine}: the package {args.engine} is not installed",
@@ -90,11 +75,10 @@ def open_text_generators(
 
     import torch
 
-    generators = {}
+    generators, dtype = {}, torch.bfloat16 if args.precision == "bf16" else torch.float32
     for name, trained in models.items():
-        trained.model.to(device, torch.bfloat16 if args.precision == "bf16" else torch.float32)
-        options = {"batch_size": args.batch_size, "progress": name}
-        generators[name] = functools.partial(generate_from_ids, trained.model, trained.tokenizer, **options)
+        model, options = trained.model.to(device, dtype), {"batch_size": args.batch_size, "progress": name}
+        generators[name] = functools.partial(generate_from_ids, model, trained.tokenizer, **options)
     return generators
 
 

@@ -41,6 +41,13 @@ def pad_left(prompts: Sequence[Sequence[int]], pad_id: int, device: torch.device
     return {"input_ids": input_ids.to(device), "attention_mask": attention_mask.to(device)}
 
 
+def generation_config(end: int, max_new_tokens: int, **options) -> GenerationConfig:
+    """Return deterministic settings: what they don't set comes from the model's own generation_config.json."""
+    neutral = {"do_sample": False, "min_new_tokens": 0, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+    options |= {"max_new_tokens": max_new_tokens, "eos_token_id": end, "pad_token_id": end, "use_cache": True}
+    return GenerationConfig(**neutral, **options)
+
+
 def _generate(
     model, batch: list[Request], sampling: Sampling, end: int, stop: StopStrings, streamer: BaseStreamer | None
 ) -> list[list[int]]:
@@ -68,19 +75,8 @@ def _generate(
         stopped = [stop(prompt, ids) for prompt, ids in zip(*so_far(input_ids), strict=True)]
         return torch.tensor(stopped, device=input_ids.device)
 
-    config = GenerationConfig(
-        do_sample=False,
-        num_beams=sampling.num_beams,
-        num_return_sequences=sampling.sequences_per_request,
-        max_new_tokens=batch[0].max_new_tokens,
-        eos_token_id=end,
-        pad_token_id=end,
-        use_cache=True,
-        # What is not set here comes from the model's own generation_config.json.
-        min_new_tokens=0,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-    )
+    options = {"num_beams": sampling.num_beams, "num_return_sequences": sampling.sequences_per_request}
+    config = generation_config(end, batch[0].max_new_tokens, **options)
     output = model.generate(
         **inputs,
         generation_config=config,

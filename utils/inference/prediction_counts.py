@@ -59,14 +59,11 @@ class PredictionCounts:
         pairs, counts = list(self._pairs), list(self._pairs.values())
         true, predicted = zip(*pairs, strict=True)
         present = [label for label in self.labels if label in {*true, *predicted}]
-        columns = precision_recall_fscore_support(
-            true, predicted, labels=present, sample_weight=counts, zero_division=0
-        )
+        options = {"labels": present, "sample_weight": counts, "zero_division": 0}
+        columns = [column.tolist() for column in precision_recall_fscore_support(true, predicted, **options)]
         per_label = {
             label: {"precision": precision, "recall": recall, "f1": f1, "rows": round(rows)}
-            for label, precision, recall, f1, rows in zip(
-                present, *(column.tolist() for column in columns), strict=True
-            )
+            for label, precision, recall, f1, rows in zip(present, *columns, strict=True)
         }
         total = sum(counts)
         correct = sum(count for (label, prediction), count in self._pairs.items() if label == prediction)

@@ -123,9 +123,8 @@ def parse_messages(messages: object, where: str) -> list[dict]:
             "end with the message to answer",
         )
     if not turns[-1]["content"]:
-        raise DataError(
-            f"{where}: message {len(conversation)}, the one to answer, is empty", "write the message to answer"
-        )
+        problem = f"{where}: message {len(conversation)}, the one to answer, is empty"
+        raise DataError(problem, "write the message to answer")
     return conversation
 
 

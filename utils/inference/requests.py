@@ -36,9 +36,8 @@ def make_requests(prompts: Sequence[list[int]], sampling: Sampling, context: int
                 "shorten the prompt, or use a model with a longer context",
             )
     requests_per_prompt = sampling.num_return_sequences // sampling.sequences_per_request
-    indices = sorted(
-        itertools.product(range(len(prompts)), range(requests_per_prompt)), key=lambda index: -len(prompts[index[0]])
-    )
+    indices = itertools.product(range(len(prompts)), range(requests_per_prompt))
+    indices = sorted(indices, key=lambda index: -len(prompts[index[0]]))
     requests = []
     for index, key in zip(indices, random_keys(sampling.seed, indices), strict=True):
         prompt = prompts[index[0]]

@@ -1,7 +1,7 @@
 """How texts are sampled: the settings, their defaults, and the flags of generate.py that set them."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from utils.cli import fraction, non_negative_float, non_negative_int, positive_float, positive_int
 from utils.errors import UsageError
@@ -73,35 +73,19 @@ class Sampling:
 def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the length of a text and for the choice of each token. Those not given are None."""
     add, defaults = parser.add_argument, Sampling()
-    add(
-        "--max_new_tokens",
-        type=positive_int,
-        metavar="N",
-        help=f"default: {defaults.max_new_tokens}, or {ANSWER_MAX_NEW_TOKENS} for an answer",
-    )
+    longest = f"default: {defaults.max_new_tokens}, or {ANSWER_MAX_NEW_TOKENS} for an answer"
+    add("--max_new_tokens", type=positive_int, metavar="N", help=longest)
     add("--min_new_tokens", type=non_negative_int, metavar="N", help=f"default: {defaults.min_new_tokens}")
     add("--temperature", type=non_negative_float, metavar="T", help=f"default: {defaults.temperature}")
     add("--top_k", type=non_negative_int, metavar="K", help=f"0: all tokens (default: {defaults.top_k})")
     add("--top_p", type=fraction, metavar="P", help=f"1: all tokens (default: {defaults.top_p})")
-    add(
-        "--min_p",
-        type=non_negative_float,
-        metavar="P",
-        help="drop tokens whose probability is below P times the highest one (default: 0)",
-    )
-    add(
-        "--repetition_penalty",
-        type=positive_float,
-        metavar="P",
-        help=f"1: none (default: {defaults.repetition_penalty})",
-    )
-    add(
-        "--no_repeat_ngram_size",
-        type=non_negative_int,
-        metavar="N",
-        help="write no sequence of N tokens twice; 0: allow it "
-        f"(default: {defaults.no_repeat_ngram_size}, or {ANSWER_NO_REPEAT_NGRAM_SIZE} for an answer)",
-    )
+    min_p = "drop tokens whose probability is below P times the highest one (default: 0)"
+    add("--min_p", type=non_negative_float, metavar="P", help=min_p)
+    penalty = f"1: none (default: {defaults.repetition_penalty})"
+    add("--repetition_penalty", type=positive_float, metavar="P", help=penalty)
+    no_repeat = f"default: {defaults.no_repeat_ngram_size}, or {ANSWER_NO_REPEAT_NGRAM_SIZE} for an answer"
+    no_repeat = f"write no sequence of N tokens twice; 0: allow it ({no_repeat})"
+    add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
     add("--greedy", action="store_true", help="always take the most likely token instead of sampling")
     add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
@@ -113,15 +97,6 @@ def sampling_from_flags(args: argparse.Namespace, answers: bool) -> Sampling:
     defaults = {}
     if answers:
         defaults = {"max_new_tokens": ANSWER_MAX_NEW_TOKENS, "no_repeat_ngram_size": ANSWER_NO_REPEAT_NGRAM_SIZE}
-    names = (
-        *("max_new_tokens", "min_new_tokens", "temperature", "top_k", "top_p", "min_p"),
-        *("repetition_penalty", "no_repeat_ngram_size", "num_beams"),
-    )
+    names = {field.name for field in fields(Sampling)} & vars(args).keys()
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return Sampling(
-        **{**defaults, **given},
-        num_return_sequences=args.num_return_sequences,
-        seed=args.seed,
-        do_sample=not args.greedy,
-        stop=tuple(args.stop),
-    )
+    return Sampling(**{**defaults, **given, "stop": tuple(args.stop)}, do_sample=not args.greedy)

@@ -34,11 +34,8 @@ class ProgressCallback(TrainerCallback):
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "eval_loss" in logs:
-            metrics = [
-                f"{name.replace('_', ' ')} {logs[f'eval_{name}']:.4f}"
-                for name in SHOWN_METRICS
-                if f"eval_{name}" in logs
-            ]
+            shown = [name for name in SHOWN_METRICS if f"eval_{name}" in logs]
+            metrics = [f"{name.replace('_', ' ')} {logs[f'eval_{name}']:.4f}" for name in shown]
             self._write(f"step {state.global_step}: validation {', '.join(metrics)}")
             self.last = (time.perf_counter(), state.num_input_tokens_seen)
         elif "loss" in logs:

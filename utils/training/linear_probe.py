@@ -43,11 +43,9 @@ def start_from_probe(
 
 def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) -> numpy.ndarray:
     """Return the hidden state of the last token of each row {"input_ids"}: (texts, width) float64."""
-    model, width = base.model, base.model.config.get_text_config().hidden_size
+    model, pad_id, width = base.model, padding_id(base.tokenizer), base.model.config.get_text_config().hidden_size
     with replaced_forward({model.score: lambda states: states}):
-        return last_token_outputs(
-            model, rows, padding_id(base.tokenizer), width, bfloat16=bfloat16, progress="linear probe"
-        )
+        return last_token_outputs(model, rows, pad_id, width, bfloat16=bfloat16, progress="linear probe")
 
 
 def _fit(

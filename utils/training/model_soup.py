@@ -48,28 +48,22 @@ def train_soup(
             continue
         log.info("run %d of %d", number + 1, len(files))
         _set_weights(parameters, start)
-        outcome = train(
-            *(model, objective, train_rows, validation_rows),
-            replace(settings, seed=settings.seed + number),
-            state_folder,
-            resume and has_checkpoints(state_folder),
-            prefix_cache,
-        )
+        own = replace(settings, seed=settings.seed + number)
+        continues = resume and has_checkpoints(state_folder)
+        outcome = train(model, objective, train_rows, validation_rows, own, state_folder, continues, prefix_cache)
         with explain_state_errors(state_folder):
             part = file.with_suffix(".part")
             save_file(parameters, part, metadata={"outcome": json.dumps(asdict(outcome))})
             part.replace(file)
             remove_checkpoints(state_folder)
     with explain_state_errors(state_folder):
-        outcomes = [_read_outcome(file) for file in files]
-        _set_average(parameters, files)
+        runs = [safe_open(file, "pt") for file in files]
+        outcomes = [TrainingOutcome(**json.loads(run.metadata()["outcome"])) for run in runs]
+        for name, parameter in parameters.items():  # one at a time: memory never has to hold all runs
+            parameter.data.copy_(sum(run.get_tensor(name) for run in runs) / len(runs))
     history = [{**entry, "run": number + 1} for number, outcome in enumerate(outcomes) for entry in outcome.history]
-    soup = replace(
-        outcomes[0],
-        steps=sum(outcome.steps for outcome in outcomes),
-        seconds=sum(outcome.seconds for outcome in outcomes),
-        history=history,
-    )
+    steps, seconds = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("steps", "seconds"))
+    soup = replace(outcomes[0], steps=steps, seconds=seconds, history=history)
     if not validation_rows:
         return soup
     metrics = _evaluate(model, objective, validation_rows, settings)
@@ -87,18 +81,6 @@ def train_soup(
 def _set_weights(parameters: Mapping[str, torch.nn.Parameter], weights: Mapping[str, torch.Tensor]) -> None:
     for name, parameter in parameters.items():
         parameter.data.copy_(weights[name])
-
-
-def _set_average(parameters: Mapping[str, torch.nn.Parameter], files: Sequence[Path]) -> None:
-    """Set the mean of the runs' weights, one parameter at a time: memory never has to hold all runs."""
-    runs = [safe_open(file, "pt") for file in files]
-    for name, parameter in parameters.items():
-        parameter.data.copy_(sum(run.get_tensor(name) for run in runs) / len(runs))
-
-
-def _read_outcome(file: Path) -> TrainingOutcome:
-    with safe_open(file, "pt") as run:
-        return TrainingOutcome(**json.loads(run.metadata()["outcome"]))
 
 
 def _evaluate(

@@ -105,9 +105,8 @@ def _prepare_classifier(
     longest = min(flags.max_length or sys.maxsize, context_length(base.model))
     rows = labeled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if flags.oversample or flags.augment:
-        texts, text_labels = oversample_and_augment(
-            train.prompt, train.label, oversample=flags.oversample, augment=flags.augment, seed=flags.seed
-        )
+        options = {"oversample": flags.oversample, "augment": flags.augment, "seed": flags.seed}
+        texts, text_labels = oversample_and_augment(train.prompt, train.label, **options)
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
         encoded, tail = encode_for_classification(base.tokenizer, texts, data.recipe["template"])
         rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)

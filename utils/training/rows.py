@@ -56,8 +56,12 @@ def training_rows(
                 ids = ids[:max_length]
                 size = len(tokenizer.decode(ids[loss_start:]).encode())
             rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size, "number": number})
+        if len(without_room) == len(split) > 0:
+            problem = f"no row of {name} has a supervised token: the prompt of row {without_room[0]} alone fills the"
+            raise DataError(f"{problem} {max_length}", "raise --max_length, or shorten the prompts")
         if without_room:
-            _report_without_room(without_room, len(split), name, max_length)
+            rejected = f"{len(without_room)} of {len(split)} rows of {name} are skipped, since their prompt alone fills"
+            log.warning("warning: %s the %d tokens; the first is row %d", rejected, max_length, without_room[0])
     if truncated:
         log.info("%d texts were cut to %d tokens", truncated, max_length)
     return rows
@@ -93,18 +97,6 @@ def _encode_split(data: Processed, tokenizer: "PreTrainedTokenizerBase", split: 
         return encode_answers(open_chat_template(tokenizer), split.metadata["messages"], split.completion)
     prompts = [apply_template(data.recipe["template"], prompt) for prompt in split.prompt]
     return encode(tokenizer, prompts, split.completion)
-
-
-def _report_without_room(numbers: list[int], rows: int, split: str, max_length: int) -> None:
-    if len(numbers) == rows:
-        raise DataError(
-            f"no row of {split} has a supervised token: the prompt of row {numbers[0]} alone fills the {max_length}",
-            "raise --max_length, or shorten the prompts",
-        )
-    log.warning(
-        "warning: %d of %d rows of %s are skipped, since their prompt alone fills the %d tokens; the first is row %d",
-        len(numbers), rows, split, max_length, numbers[0],
-    )  # fmt: skip
 
 
 # ---- classifiers
@@ -204,7 +196,6 @@ def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether the ids in the data are this tokenizer's."""
     stored = tokenizer_fingerprint(tokenizer) == data.tokenizer["fingerprint"]
     if not stored:
-        log.info(
-            "the data was encoded for %s: encoding it again for %s", data.tokenizer["name"], tokenizer.name_or_path
-        )
+        names = data.tokenizer["name"], tokenizer.name_or_path
+        log.info("the data was encoded for %s: encoding it again for %s", *names)
     return stored

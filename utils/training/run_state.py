@@ -18,10 +18,8 @@ from utils.processed import Processed
 
 ARGUMENTS_FILE = "arguments.json"
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
-PREFIX_CACHE_FLAGS = {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
-FREE_TO_CHANGE = PREFIX_CACHE_FLAGS | {
-    "config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume",
-}  # fmt: skip
+FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
+FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 
 CHECKPOINTS = "checkpoint-*"
 SOUP_RUNS = "run-*.*"  # the weights of the finished runs of --model_soup
@@ -29,12 +27,8 @@ LAST_WRITTEN = "trainer_state.json"  # a checkpoint without it is incomplete
 
 STORAGE_FILE = "study.db"
 TABLE_FILE = "search.csv"
-SEARCH_FILES = (
-    ARGUMENTS_FILE,
-    f"{STORAGE_FILE}*",  # and SQLite's journal
-    TABLE_FILE,
-    f".{TABLE_FILE}.*",  # the table while it is being written
-)
+# With SQLite's journal, and with the table while it is being written.
+SEARCH_FILES = (ARGUMENTS_FILE, f"{STORAGE_FILE}*", TABLE_FILE, f".{TABLE_FILE}.*")
 
 
 # ---- a training run

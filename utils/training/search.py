@@ -88,13 +88,8 @@ def search_settings(
         )
     number = trials.index(best) + 1
     log.info("the best of %d trials is trial %d: training with its settings", len(trials), number)
-    record = {
-        "trials": len(trials),
-        "metric": setup.objective.metric,
-        "best_trial": number,
-        "best_value": best.value,
-        "best_parameters": best.params,
-    }
+    best_values = {"best_trial": number, "best_value": best.value, "best_parameters": best.params}
+    record = {"trials": len(trials), "metric": setup.objective.metric, **best_values}
     return {name: None if value == ALL_BLOCKS else value for name, value in best.params.items()}, record
 
 
@@ -190,12 +185,9 @@ class _Search:
         model = copy.deepcopy(self.setup.base.model)
         skippable_modules(model)  # before its weights are cast
         self.setup.freeze(model, None if blocks == ALL_BLOCKS else blocks)
-        trainer = ObjectiveTrainer(
-            *(objective, model, rows["train"], rows["validation"], settings, self.folder),
-            callbacks=[FiniteLossCallback(), callback],
-            eval_on_start=False,
-            saves=False,
-        )
+        callbacks, splits = [FiniteLossCallback(), callback], (rows["train"], rows["validation"])
+        options = {"eval_on_start": False, "saves": False}
+        trainer = ObjectiveTrainer(objective, model, *splits, settings, self.folder, callbacks, **options)
         with trainer.cached_rows(self.prefix_cache, settings.precision, epochs=math.inf):  # of all trials
             if settings.precision == "bf16":
                 cast_weights(model)

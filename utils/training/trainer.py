@@ -25,6 +25,10 @@ from utils.training.objectives import Objective
 from utils.training.run_state import completed_epochs, explain_state_errors
 
 log = logging.getLogger(__name__)
+SAME_NAME = (  # settings that Trainer has too
+    *("gradient_accumulation_steps", "learning_rate", "warmup_steps", "weight_decay", "max_grad_norm", "seed"),
+    *("activation_checkpointing", "save_total_limit", "logging_steps"),
+)
 
 
 @dataclass(frozen=True)
@@ -145,15 +149,8 @@ class ObjectiveTrainer(Trainer):
                 num_train_epochs=settings.epochs,
                 max_steps=settings.max_steps or -1,
                 per_device_train_batch_size=settings.batch_size,
-                gradient_accumulation_steps=settings.gradient_accumulation_steps,
-                learning_rate=settings.learning_rate,
                 lr_scheduler_type="linear",
-                warmup_steps=settings.warmup_steps,
-                weight_decay=settings.weight_decay,
-                max_grad_norm=settings.max_grad_norm,
                 optim="adamw_torch_fused",
-                activation_checkpointing=settings.activation_checkpointing,
-                seed=settings.seed,
                 bf16=settings.precision == "bf16",
                 fp16=settings.precision == "fp16",
                 use_cpu=settings.device == "cpu",
@@ -163,12 +160,10 @@ class ObjectiveTrainer(Trainer):
                 eval_on_start=bool(validation_rows) and eval_on_start,
                 save_strategy=when if saves else "no",
                 save_steps=settings.save_steps or 500,
-                save_total_limit=settings.save_total_limit,
                 load_best_model_at_end=bool(validation_rows) and saves,
                 restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
                 metric_for_best_model=f"eval_{objective.metric}",
                 greater_is_better=objective.greater_is_better,
-                logging_steps=settings.logging_steps,
                 logging_nan_inf_filter=False,
                 include_num_input_tokens_seen="non_padding",
                 remove_unused_columns=False,
@@ -176,6 +171,7 @@ class ObjectiveTrainer(Trainer):
                 disable_tqdm=True,
                 report_to=[name for name in settings.report_to if name != "tensorboard"] or "none",
                 run_name=settings.output_path.stem,
+                **{name: getattr(settings, name) for name in SAME_NAME},
             ),
             data_collator=objective.collate,
             compute_loss_func=objective.loss,
