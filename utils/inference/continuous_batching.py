@@ -61,10 +61,7 @@ class PreallocatedLayer(DynamicLayer):
 
 
 def supports_continuous_batching(model: PreTrainedModel) -> bool:
-    """Return whether requests can leave and join a batch of this model: its cache has keys and values of all positions.
-
-    State-space models and models with a sliding window keep something else.
-    """
+    """Return whether this model's cache has all positions: not with a sliding window, nor in state-space models."""
     parameters = inspect.signature(type(model).forward).parameters
     if model.config.is_encoder_decoder or not {"past_key_values", "attention_mask"} <= parameters.keys():
         return False

@@ -11,10 +11,7 @@ DECODE_OPTIONS = {"skip_special_tokens": True, "clean_up_tokenization_spaces": F
 
 
 def decode_continuation(tokenizer: "PreTrainedTokenizerBase", prompt_ids: list[int], new_ids: list[int]) -> str:
-    """Return the text of `new_ids`.
-
-    They are decoded together with the prompt: SentencePiece drops the blank at the start of what it decodes.
-    """
+    """Return the text of `new_ids`, decoded with the prompt: SentencePiece drops a blank at the start of a text."""
     prompt = tokenizer.decode(prompt_ids, **DECODE_OPTIONS)
     return tokenizer.decode(prompt_ids + new_ids, **DECODE_OPTIONS)[len(prompt) :]
 

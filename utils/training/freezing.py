@@ -61,10 +61,7 @@ def untie_head(model: PreTrainedModel) -> None:
 
 
 def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """Return the modules that belong in eval mode while others train: frozen parts run without dropout.
-
-    A dropout between frozen parts (GPT-2's, after its embeddings) is one of them.
-    """
+    """Return the modules that belong in eval mode while others train, dropouts between frozen parts among them."""
     frozen, queue = [], [model]
     while queue:
         module = queue.pop()

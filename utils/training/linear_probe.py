@@ -22,10 +22,7 @@ FOLDS = 5
 
 
 def supports_probe(base: Trained, rows: Sequence[dict]) -> bool:
-    """Whether a probe is possible: the head reads hidden states, and each class has rows {"label"} for all folds.
-
-    An encoder's head reads the output of a pooler, which is as new as the head.
-    """
+    """Whether the head reads hidden states (an encoder's reads a new pooler), and each class has rows for all folds."""
     counts = Counter(row["label"] for row in rows)
     enough = all(counts[label] >= FOLDS for label in range(base.model.config.num_labels))
     return hasattr(base.model, "score") and enough

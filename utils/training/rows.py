@@ -81,10 +81,7 @@ def reworded_rows(data: Processed, tokenizer: "PreTrainedTokenizerBase", max_len
 
 
 def reword_description(description: str, generator: random.Random) -> str:
-    """Keep each word with a probability of 0.7 (one at least), in random order half of the time.
-
-    That is how people shorten the names of emoji.
-    """
+    """Keep each word with a probability of 0.7 (one at least), in random order half of the time, as people do."""
     words = description.split()
     kept = [word for word in words if generator.random() < KEPT_WORDS] or [generator.choice(words)]
     if generator.random() < SHUFFLED_DESCRIPTIONS:

@@ -40,10 +40,7 @@ def run_state_folder(output_path: Path) -> Path:
 
 
 def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Raise UserError if starting would lose an interrupted run, or if `folder` has files that are not ours.
-
-    It is also an error if `resume` is set and there is nothing to resume.
-    """
+    """Raise UserError if starting would lose an interrupted run or files not ours, or there is nothing to resume."""
     _require_no_other_files(folder, (CHECKPOINTS, SOUP_RUNS, ARGUMENTS_FILE), "training state")
     interrupted = has_checkpoints(folder) or any(folder.glob(SOUP_RUNS))
     if resume and not interrupted:

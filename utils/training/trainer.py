@@ -111,10 +111,7 @@ def _remaining_epochs(args: TrainingArguments, rows: int) -> float:
 
 
 def _tensorboard_callback(output_path: Path) -> TensorBoardCallback:
-    """Return transformers' own callback, which would write into the state folder: that is removed at the end.
-
-    TENSORBOARD_LOGGING_DIR may name another folder.
-    """
+    """Return a callback that writes beside the output (or to TENSORBOARD_LOGGING_DIR): the state folder is removed."""
     callback = TensorBoardCallback()
     folder = output_path.with_name(f"{output_path.name.removesuffix('.pt')}.tensorboard")
     callback.logging_dir = callback.logging_dir or str(folder / time.strftime("%Y%m%d-%H%M%S"))
