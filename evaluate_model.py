@@ -155,11 +155,11 @@ def evaluate_classifier(args, models: dict[str, Trained], data: Processed, setti
 
 def evaluate_emoji_writer(args, models: dict[str, Trained], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of models that write emoji; write the tuned model's mistakes to --errors_path."""
-    from utils.evaluation.emoji import evaluate_emoji, format_emoji_report, write_mistakes
+    from utils.evaluation.emoji import evaluate_emoji, format_emoji_report, write_emoji_mistakes
 
     figures, mistakes = evaluate_emoji(models, data, limit=args.limit, **settings)
     if args.errors_path:
-        write_mistakes(args.errors_path, mistakes)
+        write_emoji_mistakes(args.errors_path, mistakes)
     return {"kind": "emoji", **figures}, format_emoji_report(figures)
 
 

@@ -131,7 +131,7 @@ def format_emoji_report(evaluation: dict) -> str:
     return "\n\n".join(parts)
 
 
-def write_mistakes(path: Path, mistakes: Sequence[dict]) -> None:
+def write_emoji_mistakes(path: Path, mistakes: Sequence[dict]) -> None:
     """Write every mistake that `evaluate_emoji` returned as a row of a CSV file."""
     columns = (
         *("description", "emoji", "codepoints", "group", "prediction", "prediction_codepoints", "prediction_group"),
