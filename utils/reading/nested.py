@@ -1,0 +1,162 @@
+"""What is inside the objects and lists that a file has in its cells, by dotted paths such as post.record.text.
+
+`read_frame` keeps an object or a list as JSON text in one cell. `nested_paths` lists the values inside, `nested_cells`
+returns those at one path. `paths_in_cells` and `value_at` do the same for plain lists of cells.
+"""
+
+import ast
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from utils.reading.columns import find_column
+from utils.reading.json_records import DECODER, NotText, as_text
+from utils.reading.read_frame import NOT_TEXT
+
+if TYPE_CHECKING:
+    import pandas
+
+# The content of a chat message: each of its parts is a paragraph. Other pieces, as in Telegram, are runs of one text.
+PART_TYPES = {"text", "input_text", "output_text"}
+DEEPEST = 8
+MOST_PATHS = 500  # of one column: more are an index by ids or dates and no set of fields
+
+
+def nested_paths(frame: "pandas.DataFrame", sample: int = 1000) -> list[str]:
+    """Return the dotted paths of the values inside objects and lists, in the order of first sight.
+
+    "media[].title" is in a list of objects, "langs[]" in a list of values. A list of pieces of one text, such as
+    Telegram's, is itself a text and has the path of its column. Of each column the first `sample` cells are looked at:
+    of a column that the file marks as nested, the first such cells; of another one, where at least half of the filled
+    cells read as JSON or as Python writes it.
+    """
+    marks = frame.attrs.get(NOT_TEXT, {})
+    paths = []
+    for name in frame.columns:
+        if name in marks:
+            cells = frame[name].iloc[list(itertools.islice(itertools.compress(itertools.count(), marks[name]), sample))]
+        else:
+            cells = frame[name].iloc[:sample]
+        paths += paths_in_cells(name, cells.tolist(), marked=name in marks)
+    return paths
+
+
+def nested_cells(frame: "pandas.DataFrame", path: str) -> list[str | None]:
+    """Return every row's value at a path, as text; None where there is none.
+
+    Names are compared by `column_key`, and "[]" may be left out. Several texts in a list are joined by line ends,
+    without repetitions; pieces of one text without anything between them. What is an object is `NotText`.
+    """
+    found = find_path(list(frame), path)
+    if found is None:
+        return [None] * len(frame)
+    column, keys = found
+    return [value_at(cell, keys) for cell in frame[column].tolist()]
+
+
+def find_path(columns: Sequence[str], path: str) -> tuple[str, list[str]] | None:
+    """Return the column that a path starts in, and the keys to follow inside; None if there is no such column."""
+    parts = path.replace("[]", "").split(".")
+    for end in range(len(parts), 0, -1):  # the longest name first: a column's own name may have dots
+        column = find_column(columns, [".".join(parts[:end])])
+        if column is not None:
+            return column, parts[end:]
+    return None
+
+
+def paths_in_cells(name: str, cells: Iterable[str | None], *, marked: bool = False) -> list[str]:
+    """Return the paths of the values inside the cells of a column, of which all are nested or not `marked` so."""
+    filled = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    values = [value for cell in filled if (value := parse_nested(cell))]
+    if not marked and 2 * len(values) < len(filled):
+        return []
+    paths: dict[str, None] = {}
+    for value in values:
+        for path in _paths(value, name, DEEPEST):
+            paths[path] = None
+        if len(paths) > MOST_PATHS:
+            break
+    return list(paths)
+
+
+def value_at(cell: str | None, keys: Sequence[str]) -> str | None:
+    """Return, as text, what is in a cell where the keys lead; None if there is nothing."""
+    if not isinstance(cell, str):
+        return None
+    value = parse_nested(cell)
+    if value is None:
+        return None if keys else cell
+    texts = [text for inside in _follow(value, keys) if (text := _text_of(inside)) is not None]
+    filled = [text for text in texts if text.strip() and not isinstance(text, NotText)]
+    return "\n".join(dict.fromkeys(filled)) if filled else next(iter(texts), None)
+
+
+def parse_nested(cell: str) -> dict | list | None:
+    """Return the object or the list that a cell holds as JSON or as Python writes it; None if it holds another text."""
+    stripped = cell.strip()
+    if stripped[:1] + stripped[-1:] not in ("{}", "[]"):
+        return None
+    try:
+        return DECODER.decode(stripped)
+    except (ValueError, RecursionError):
+        pass
+    if not any(quote in stripped for quote in "'\""):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a backslash that starts no escape
+            value = ast.literal_eval(stripped)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def join_pieces(value: list) -> str | None:
+    """Return the text of a list of pieces: strings and objects with a type and a text; None if it is another list."""
+    objects = [piece for piece in value if isinstance(piece, dict)]
+    if not objects or not all(isinstance(piece, str) or _has_type(piece) for piece in value):
+        return None
+    pieces = [piece if isinstance(piece, str) else piece.get("text") for piece in value]
+    texts = [text for text in pieces if isinstance(text, str)]
+    if any(piece["type"] in PART_TYPES for piece in objects):
+        return "\n".join(texts) if texts else None  # the other parts are images, …
+    return "".join(texts) if len(texts) == len(pieces) else None
+
+
+def _has_type(piece) -> bool:
+    return isinstance(piece, dict) and isinstance(piece.get("type"), str)
+
+
+def _paths(value, path: str, depth: int) -> Iterator[str]:
+    if isinstance(value, dict) and depth:
+        for key, inside in value.items():
+            yield from _paths(inside, f"{path}.{key}", depth - 1)
+    elif isinstance(value, list) and depth:
+        if join_pieces(value) is not None:
+            yield path
+        else:
+            for inside in value:
+                yield from _paths(inside, f"{path}[]", depth - 1)
+    elif value is not None and not isinstance(value, dict | list):
+        yield path
+
+
+def _follow(value, keys: Sequence[str]) -> Iterator:
+    """Yield the values where the keys lead, which go through lists."""
+    if isinstance(value, list) and join_pieces(value) is None:
+        for inside in value:
+            yield from _follow(inside, keys)
+    elif not keys:
+        yield value
+    elif isinstance(value, dict):
+        key = keys[0] if keys[0] in value else find_column([key for key in value if isinstance(key, str)], [keys[0]])
+        if key is not None:
+            yield from _follow(value[key], keys[1:])
+
+
+def _text_of(value) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    pieces = join_pieces(value) if isinstance(value, list) else None
+    return as_text(value if pieces is None else pieces)
