@@ -4,14 +4,13 @@
 returns those at one path. `paths_in_cells` and `value_at` do the same for plain lists of cells.
 """
 
-import ast
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from utils.reading.columns import find_column
 from utils.reading.json_records import DECODER, NotText, as_text
+from utils.reading.literals import parse_literal
 from utils.reading.read_frame import NOT_TEXT
 
 if TYPE_CHECKING:
@@ -101,15 +100,7 @@ def parse_nested(cell: str) -> dict | list | None:
         return DECODER.decode(stripped)
     except (ValueError, RecursionError):
         pass
-    if not any(quote in stripped for quote in "'\""):
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a backslash that starts no escape
-            value = ast.literal_eval(stripped)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return value if isinstance(value, dict | list) else None
+    return parse_literal(stripped) if "'" in stripped or '"' in stripped else None
 
 
 def join_pieces(value: list) -> str | None:
