@@ -20,10 +20,11 @@ from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
 from utils.inference.classifier import Classifier
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
-from utils.inference.prompts import check_unicode_argument
+from utils.inference.prompts import check_unicode_argument, json_object
 from utils.reading.csv_rows import encode_rows
-from utils.reading.encodings import BOM, decode_mixed
+from utils.reading.encodings import BOM
 from utils.reading.hub_datasets import is_hub_path
+from utils.reading.piped_lines import arriving_lines
 from utils.reading.table_stream import dialect_of_output
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.labels import parse_label_map
@@ -63,21 +64,34 @@ def main(argv: list[str] | None = None) -> int:
             raise UsageError(f"--{name} is for files", f"add --data_path FILE, or remove --{name}")
     for text in args.text:
         check_unicode_argument("text", text, file_flag="data_path")
-    classify_lines(args, iter(args.text) if args.text else stdin_lines())
+    classify_lines(args, in_chunks(args.text) if args.text else piped_texts())
     return EXIT_DONE
 
 
-def stdin_lines() -> Iterator[str]:
-    """Return the lines that another program writes to stdin; bytes that are not UTF-8 are read as cp1252."""
+def piped_texts() -> Iterator[list[str]]:
+    """Return the texts that another program writes to stdin, as many at once as have arrived."""
     distributed.require_single_process("reading texts from stdin")
     hint = 'add --text "…" or --data_path FILE, or pipe in one text per line'
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("there is nothing to classify", hint)
-    lines = (decode_mixed(line).removesuffix("\n").removesuffix("\r") for line in sys.stdin.buffer)
-    first = next(lines, None)
+    chunks = arriving_lines()
+    first = next(chunks, None)
     if first is None:
         raise DataError("stdin holds no text", hint)
-    return itertools.chain([first.removeprefix(BOM)], lines)
+    numbers = itertools.count(1)
+    return ([text_of_line(line, next(numbers)) for line in chunk] for chunk in itertools.chain([first], chunks))
+
+
+def text_of_line(line: str, number: int) -> str:
+    """Return the text in a line of stdin: the line itself, or of a JSON object its "full_text" or "text"."""
+    record = json_object(line)
+    if record is None:
+        return line
+    text = next((record[key] for key in ("full_text", "text") if isinstance(record.get(key), str)), None)
+    if text is None:
+        problem = f'stdin, line {number}: a JSON object without a "text"; its keys are {", ".join(map(repr, record))}'
+        raise DataError(problem, 'write {"text": "…"}, or one plain text per line')
+    return text
 
 
 def load_classifier(args) -> tuple[Classifier, bool]:
@@ -93,14 +107,14 @@ def load_classifier(args) -> tuple[Classifier, bool]:
     return classifier, bfloat16
 
 
-def classify_lines(args, texts: Iterator[str]) -> None:
-    """Print the label and the probabilities of each text."""
+def classify_lines(args, chunks: Iterator[list[str]]) -> None:
+    """Print the label and the probabilities of each text, chunk by chunk."""
     classifier, bfloat16 = load_classifier(args)
     from utils.inference.classifier import classify_texts
 
     counts = PredictionCounts(classifier.labels)
     width = max(map(len, classifier.labels))
-    for chunk in in_chunks(texts):
+    for chunk in chunks:
         predictions = classify_texts(classifier, chunk, bfloat16=bfloat16)
         counts.add(predictions.labels, truncated=predictions.truncated)
         for text, label, row in zip(chunk, predictions.labels, predictions.probabilities.tolist(), strict=True):

@@ -39,7 +39,7 @@ def build_parser() -> Parser:
     model = f"a trained model (folder or .pt) or a {MODEL_HELP}"
     add("--model_path", metavar="MODEL", default="models/fine_tuned_model.pt", help=model)
     add("--prompt", action="append", default=[], metavar="TEXT", help="the beginning of a text (repeatable)")
-    prompts = 'one prompt per line, or .jsonl with {"prompt": "…"} per line'
+    prompts = 'one prompt per line, or .jsonl with {"prompt": "…"} per line; - is stdin, the default where it is piped'
     add("--prompts_file", type=Path, metavar="FILE", help=prompts)
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="samples per prompt (default: 1)")
     add_sampling_flags(parser)
@@ -62,12 +62,13 @@ def main(argv: list[str] | None = None) -> int:
     """Load the model, then chat, or generate and print the texts."""
     args = build_parser().parse_args(argv)
     sampling_from_flags(args, answers=True)  # UsageError where the flags contradict each other
-    prompts = prompts_from_flags(args.instruction, args.input, args.prompt, args.prompts_file)
     check_unicode_argument("system", args.system or "")
     check_chat(args)
     check_engine(args)
     if args.output_path:
         check_writable(args.output_path)
+    flags = (args.instruction, args.input, args.prompt, args.prompts_file)
+    prompts = [] if args.chat else prompts_from_flags(*flags)
 
     from utils.compute.device import choose_device
 
@@ -103,7 +104,9 @@ def main(argv: list[str] | None = None) -> int:
         else:
             asked, texts = continue_prompts(models, trained.run, prompts, sampling, generators)
         records = list(text_records(asked, texts, args.num_return_sequences, args.seed))
-        blocks = text_blocks(records, labelled=args.compare_base)
+        # One text per line is what the next program reads, and classify.py and preprocess.py do.
+        by_line = not (answers or args.compare_base or sys.stdout.isatty())
+        blocks = map(text_line, records) if by_line else text_blocks(records, labelled=args.compare_base)
     lines = [json.dumps(record, ensure_ascii=False) for record in records]
     if args.output_path:
         with atomic_write(args.output_path, "w") as file:
@@ -148,6 +151,11 @@ def text_records(
                 full_text = {} if "input" in prompt else {"full_text": prompt["prompt"] + generated.text}
                 indices = {"prompt_index": prompt_index, "sequence_index": sequence_index}
                 yield {**prompt, **asdict(generated), **full_text, "model": model, **indices, "seed": seed}
+
+
+def text_line(record: dict) -> str:
+    """Return the full text in one line."""
+    return " ".join(record["full_text"].splitlines())
 
 
 def text_blocks(records: Sequence[dict], labelled: bool) -> Iterator[str]:

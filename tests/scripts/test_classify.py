@@ -146,6 +146,36 @@ def test_stdin_holds_a_text_a_line(cli, model, pipe_in):
     assert "1 of 4 texts are empty" in err
 
 
+def test_every_line_of_stdin_is_answered_before_the_next_one_is_read(cli, model, monkeypatch, capsys):
+    answered = []
+
+    class Lines(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            answered.append(capsys.readouterr().out)
+            line = [b"one\n", b"two\n", b""][len(answered) - 1]
+            buffer[: len(line)] = line
+            return len(line)
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Lines())))
+    code, *_ = cli("--model_path", model)
+    assert code == 0
+    assert [output.split()[-1:] for output in answered] == [[], ["one"], ["two"]]
+
+
+def test_stdin_takes_the_lines_of_generate_json(cli, model, pipe_in):
+    pipe_in(b'{"prompt": "so", "text": " bad", "full_text": "so bad"}\n{"text": "good"}\n{so} {}\n{}\n')
+    code, out, _ = cli("--model_path", model, "--json")
+    assert code == 0
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["so bad", "good", "{so} {}", "{}"]
+    pipe_in(b'one\n{"prompt": "so", "answer": 1}\n')
+    code, _, err = cli("--model_path", model)
+    assert code == 3
+    assert_one_error(err, "stdin, line 2", "'prompt', 'answer'")
+
+
 def test_a_text_that_cleaning_empties_has_no_label_and_emoji_alone_are_a_text(cli, model):
     code, out, err = cli("--model_path", model, "--text", "https://example.com", "--text", "😀")
     lines = out.splitlines()

@@ -1,5 +1,6 @@
 """generate.py as its users meet it: streams, files, exit codes, and what it says about bad input."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -81,10 +82,49 @@ def test_one_text_is_printed_alone_behind_its_prompt(cli, folder):
     assert out.endswith("\n")
 
 
-def test_several_texts_stand_apart_and_change_with_the_seed_only(cli, folder):
+@pytest.fixture
+def pipe_in(monkeypatch):
+    """Let another program write these bytes to stdin."""
+    with contextlib.ExitStack() as opened:
+
+        def pipe(content: bytes) -> None:
+            reading, writing = os.pipe()
+            os.write(writing, content)
+            os.close(writing)
+            monkeypatch.setattr(sys, "stdin", opened.enter_context(os.fdopen(reading)))
+
+        yield pipe
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"), [([], "reading prompts from stdin, one per line\n"), (["--prompts_file", "-"], "")]
+)
+def test_prompts_come_from_a_pipe(cli, folder, pipe_in, flags, said):
+    pipe_in('\ufeffun été\r\n\n{"prompt": "deux"}\n{trois}\n'.encode())
+    code, out, err = cli("--model_path", folder, *flags, *SHORT, "--json")
+    assert (code, err) == (0, said)
+    assert [json.loads(line)["prompt"] for line in out.splitlines()] == ["un été", "deux", "{trois}"]
+
+
+def test_a_pipe_without_prompts(cli, folder, pipe_in):
+    pipe_in(b"\n")
+    code, out, _ = cli("--model_path", folder, *SHORT, "--json")
+    assert (code, json.loads(out)["prompt"]) == (0, "")
+    pipe_in(b"\n")
+    refused(cli("--model_path", folder, "--prompts_file", "-"), 3, "stdin holds no prompts")
+
+
+def test_a_pipe_is_left_alone_where_a_prompt_is_given(cli, folder, pipe_in):
+    pipe_in(b"for another program\n")
+    code, out, err = cli("--model_path", folder, "--prompt", "one", *SHORT, "--json")
+    assert (code, err, json.loads(out)["prompt"]) == (0, "", "one")
+    assert sys.stdin.read() == "for another program\n"
+
+
+def test_several_texts_get_a_line_each_and_change_with_the_seed_only(cli, folder):
     arguments = ["--model_path", folder, "--prompt", "one", "--prompt", "two", "--num_return_sequences", 2, *SHORT]
     code, out, _ = cli(*arguments)
-    texts = out.removesuffix("\n").split("\n\n")
+    texts = out.removesuffix("\n").split("\n")
     assert code == 0
     assert [text[:3] for text in texts] == ["one", "one", "two", "two"]
     assert len(set(texts)) == 4
@@ -104,7 +144,7 @@ def test_json_says_all_about_each_text(cli, folder):
         (1, 0),
         (1, 1),
     ]
-    assert "\n\n".join(record["full_text"] for record in records) + "\n" == printed
+    assert "\n".join(" ".join(record["full_text"].splitlines()) for record in records) + "\n" == printed
     for record in records:
         text = record.pop("text")
         assert len(text) == 6

@@ -1,10 +1,12 @@
 """The prompts of generate.py: texts to continue, instructions and conversations, from flags and from files."""
 
+import itertools
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from utils import distributed
 from utils.errors import DataError, UsageError
 from utils.inference.generation import Generated, TextGenerator, encode_prompts
 from utils.inference.sampling import Sampling
@@ -12,6 +14,7 @@ from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template
 from utils.preprocessing.placeholders import is_placeholder_input
 from utils.reading.encodings import to_utf8
+from utils.reading.piped_lines import arriving_lines, is_redirected
 from utils.text.cleaning import Cleaning, clean
 
 log = logging.getLogger(__name__)
@@ -19,13 +22,18 @@ log = logging.getLogger(__name__)
 # {"role": …, "content": …} that ends with a user's, which may have an "input".
 Prompt = str | list[dict]
 ROLES = ("system", "user", "assistant")
+STDIN = "-"
+PROMPT_KEYS = {"prompt", "instruction", "messages"}
 JSON_HINT = 'write one object per line: {"prompt": "…"}, {"instruction": "…", "input": "…"} or {"messages": […]}'
 
 
 def prompts_from_flags(
     instructions: Sequence[str], inputs: Sequence[str], prompts: Sequence[str], path: Path | None
 ) -> list[Prompt]:
-    """Return the instructions of the command line with their inputs, then its prompts, then those of the file."""
+    """Return the instructions of the command line with their inputs, then its prompts, then those of the file.
+
+    The file "-" is stdin, which is also read where there is neither a prompt nor a file and stdin is redirected.
+    """
     for flag, texts in (("instruction", instructions), ("input", inputs), ("prompt", prompts)):
         for text in texts:
             check_unicode_argument(flag, text)
@@ -37,7 +45,14 @@ def prompts_from_flags(
             'give one for each, in the same order; --input "" for an instruction that needs none',
         )
     pairs = zip(instructions, inputs or [""] * len(instructions), strict=True)
-    return [*(instruction_prompt(*pair) for pair in pairs), *prompts, *(read_prompts(path) if path else [])]
+    given = [*(instruction_prompt(*pair) for pair in pairs), *prompts]
+    if str(path) == STDIN:
+        return [*given, *piped_prompts()]
+    if path is not None:
+        return [*given, *read_prompts(path)]
+    if given or not is_redirected() or distributed.world_size() > 1:
+        return given
+    return piped_prompts(required=False)
 
 
 def check_unicode_argument(flag: str, text: str, file_flag: str = "prompts_file") -> None:
@@ -75,6 +90,36 @@ def read_prompts(path: Path) -> list[Prompt]:
     if not prompts:
         raise DataError(f"{path} holds no prompts", "write one prompt per line, or remove --prompts_file")
     return prompts
+
+
+def piped_prompts(required: bool = True) -> list[Prompt]:
+    """Return the prompts on stdin: one per line, as text or as a JSON object; blank lines are skipped.
+
+    DataError where there is none, unless none is `required`.
+    """
+    distributed.require_single_process("reading prompts from stdin")
+    if not required:  # nobody asked for it
+        log.info("reading prompts from stdin, one per line")
+    lines = enumerate(itertools.chain.from_iterable(arriving_lines()), start=1)
+    prompts = [
+        parse_json_prompt(line, f"stdin, line {number}") if PROMPT_KEYS & (json_object(line) or {}).keys() else line
+        for number, line in lines
+        if line.strip()
+    ]
+    if not prompts and required:
+        raise DataError("stdin holds no prompts", "pipe in one prompt per line, or name a file with --prompts_file")
+    return prompts
+
+
+def json_object(line: str) -> dict | None:
+    """Return the JSON object that a line is; None for any other text."""
+    if not line.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value or None  # "{}" is more likely a text
 
 
 def parse_json_prompt(line: str, where: str) -> Prompt:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.progress import progress_bar
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -136,16 +137,18 @@ def packed_ids(backend: "Tokenizer", texts: Sequence[str]) -> list[bytes]:
     by_words = encodes_word_by_word(backend)
     first_words, later_words = {}, {}  # word → its ids
     ids = []
-    for start in range(0, len(texts), TEXTS_AT_ONCE):
-        chunk = texts[start : start + TEXTS_AT_ONCE]
-        split = [text.split(" ") if by_words and _has_single_spaces(text) else None for text in chunk]
-        _cache_words(backend, first_words, {words[0] for words in split if words}, "")
-        _cache_words(backend, later_words, set().union(*(words[1:] for words in split if words)), " ")
-        unsplit = iter(_encode(backend, [text for text, words in zip(chunk, split, strict=True) if not words]))
-        ids += [
-            first_words[words[0]] + b"".join(map(later_words.__getitem__, words[1:])) if words else next(unsplit)
-            for words in split
-        ]
+    with progress_bar("encoding", len(texts)) as bar:
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            chunk = texts[start : start + TEXTS_AT_ONCE]
+            split = [text.split(" ") if by_words and _has_single_spaces(text) else None for text in chunk]
+            _cache_words(backend, first_words, {words[0] for words in split if words}, "")
+            _cache_words(backend, later_words, set().union(*(words[1:] for words in split if words)), " ")
+            unsplit = iter(_encode(backend, [text for text, words in zip(chunk, split, strict=True) if not words]))
+            ids += [
+                first_words[words[0]] + b"".join(map(later_words.__getitem__, words[1:])) if words else next(unsplit)
+                for words in split
+            ]
+            bar.update(len(chunk))
     return ids
 
 

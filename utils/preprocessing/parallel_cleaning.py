@@ -15,6 +15,7 @@ from itertools import repeat
 from multiprocessing import connection
 
 from utils.errors import UserError
+from utils.progress import progress_bar
 from utils.text.cleaning import Cleaning, clean_all
 from utils.text.words import bare_words, count_words
 
@@ -33,15 +34,19 @@ class CleanedTexts:
 
 def clean_texts(texts: Sequence[str], cleaning: Cleaning, processes: int = 1) -> CleanedTexts:
     """Clean the texts in that many processes; the result does not depend on the number."""
-    if processes == 1 or len(texts) <= TEXTS_AT_ONCE:
+    if len(texts) <= TEXTS_AT_ONCE:
         return _clean_chunk(texts, cleaning)
     chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
+    processes = min(processes, len(chunks))
+    in_one = (_clean_chunk(chunk, cleaning) for chunk in chunks)
     joined = CleanedTexts([], [], [], Counter())
-    for part in _in_processes(chunks, cleaning, min(processes, len(chunks))):
-        joined.texts.extend(part.texts)
-        joined.word_counts.extend(part.word_counts)
-        joined.bare_words.extend(part.bare_words)
-        joined.noise_counts.update(part.noise_counts)
+    with progress_bar("cleaning", len(texts)) as bar:
+        for part in in_one if processes == 1 else _in_processes(chunks, cleaning, processes):
+            joined.texts.extend(part.texts)
+            joined.word_counts.extend(part.word_counts)
+            joined.bare_words.extend(part.bare_words)
+            joined.noise_counts.update(part.noise_counts)
+            bar.update(len(part.texts))
     # Interned like the constants that a single process returns, so that the pickle has the same bytes.
     return replace(joined, noise_counts={sys.intern(kind): count for kind, count in joined.noise_counts.items()})
 
