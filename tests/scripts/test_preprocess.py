@@ -572,9 +572,11 @@ def test_a_missing_file_suggests_its_neighbour(refused, written, tmp_path):
     assert hint == f"did you mean {tmp_path}/tweets.csv?"
 
 
-def test_a_single_thread_cannot_be_split(refused, written):
+def test_a_single_thread_is_divided(made, written):
     path = written("thread.csv", [{"text": text, "conversation_id": "1"} for text in SENTENCES])
-    assert "12 rows in 1 groups are left, too few" in refused(3, "--data", path)[0]
+    data = made("--data", path)
+    assert data.audit["kept"] == {"train": 10, "validation": 1, "test": 1}
+    assert data.audit["cleaned"]["in a group too large for one split, divided"] == 12
 
 
 @pytest.mark.parametrize(

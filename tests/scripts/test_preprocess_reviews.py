@@ -320,23 +320,17 @@ def test_scores_are_not_classes_but_ranges_of_them_are(refused, made):
 
 
 @pytest.mark.parametrize(
-    ("rows", "problem"),
+    "rows",
     [
-        (
-            [("a", 1), ("b", 2), ("a", 1), ("b", 3), ("b", 4), ("a", 5)],
-            "class 'a' has 3 rows left in 2 groups that stay",
-        ),
-        (
-            [("b", 5), ("a", 1), ("a", 4), ("a", 0), ("b", 1), ("a", 4), ("b", 2)],
-            "5 groups that must stay together, which leaves no row of class 'a' for the validation split",
-        ),
+        [("a", 1), ("b", 2), ("a", 1), ("b", 3), ("b", 4), ("a", 5)],
+        [("b", 5), ("a", 1), ("a", 4), ("a", 0), ("b", 1), ("a", 4), ("b", 2)],
     ],
 )
-def test_threads_that_leave_a_split_without_a_class(refused, rows, problem):
+def test_threads_that_would_leave_a_split_without_a_class_are_divided(made, rows):
     rows = [(sentence(number), label, f"thread {thread}") for number, (label, thread) in enumerate(rows)]
-    said, hint = refused(3, "a.csv", table(["text", "label", "thread_id"], rows))
-    assert problem in said
-    assert hint.startswith(("bring more", "add more"))
+    data = made("a.csv", table(["text", "label", "thread_id"], rows))
+    assert all(set(split.label) == {"a", "b"} for split in data.splits.values())
+    assert data.audit["cleaned"]["in a group too large for one split, divided"] > 0
 
 
 @pytest.mark.parametrize(

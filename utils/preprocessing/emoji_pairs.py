@@ -68,6 +68,7 @@ def filter_pairs(table: UsableRows, filters: Filters, seed: int) -> FilteredRows
         texts=[pair.description for pair in pairs],
         labels=[None] * len(pairs),
         groups=[concept_of(pair.emoji) for pair in pairs],
+        parts=[""] * len(pairs),
         metadata={name: [getattr(pair, name) for pair in pairs] for name in METADATA},
         dropped=kept.dropped,
         cleaned=table.changed,

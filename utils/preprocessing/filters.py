@@ -72,6 +72,7 @@ class FilteredRows:
     texts: list[str]
     labels: list[str | None]
     groups: list[str]
+    parts: list[str]  # what must stay together even of groups that are too large for a split
     metadata: dict[str, list]  # other columns: id, date, language, … of posts (the user only with keep_users)
     dropped: dict[str, int]  # reason → number of rows
     cleaned: dict[str, int]  # kind of noise → number of texts that had it
@@ -172,6 +173,7 @@ def filter_rows(
         texts=rows["text"].tolist(),
         labels=kept.take(labels),
         groups=rows["group"].tolist(),
+        parts=list(map(str, range(len(rows)))),
         metadata=_metadata(rows, filters.keep_users),
         dropped=kept.dropped,
         cleaned=cleaned.noise_counts,

@@ -31,8 +31,8 @@ def filter_conversations(conversations: UsableRows, filters: Filters, seed: int,
     """Return a row for every answer that passes the filters; its metadata are the messages before it, id and location.
 
     Duplicates are conversations with (almost) the same instructions, inputs and answers. Lengths are those of the
-    answers. The group of a row is its first instruction, without the input. `has_system` says whether the template has
-    a place for system messages, which are otherwise left out.
+    answers. The group of a row is its first instruction; its part in that, its input. `has_system` says whether the
+    template has a place for system messages, which are otherwise left out.
     """
     changed = dict(conversations.changed)
     kept = KeptRows(len(conversations.kept), conversations.dropped)
@@ -57,6 +57,7 @@ def filter_conversations(conversations: UsableRows, filters: Filters, seed: int,
         texts=[answer.text for answer in answers],
         labels=[None] * len(answers),
         groups=_groups(answers),
+        parts=[_first_input(answer) for answer in answers],
         metadata={
             "messages": [answer.messages for answer in answers],
             "id": [answer.conversation.id for answer in answers],
@@ -117,6 +118,12 @@ def _groups(answers: Sequence[Answer]) -> list[str]:
     numbers: dict[str, int] = {}
     spoken = ([message["content"] for message in answer.messages if message["role"] == "user"] for answer in answers)
     return [f"instruction {numbers.setdefault(text_key(first), len(numbers))}" for first, *_ in spoken]
+
+
+def _first_input(answer: Answer) -> str:
+    """Return what is the same for answers to the same first input, or to the same instruction if it has no input."""
+    first = next(message for message in answer.messages if message["role"] == "user")
+    return text_key(first.get("input") or first["content"])
 
 
 def _max_words(word_counts: Sequence[int]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from utils.errors import DataError, UsageError
+from utils.errors import UsageError
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.tokenization import encode, encode_for_classification, tokenizer_fingerprint
@@ -20,14 +20,14 @@ from utils.preprocessing.conversations import read_conversations
 from utils.preprocessing.emoji_pairs import drop_unencodable, encode_pairs, filter_pairs, list_targets, split_pairs
 from utils.preprocessing.emoji_sources import check_languages
 from utils.preprocessing.emoji_table import read_emoji_table
-from utils.preprocessing.filters import FilteredRows, Filters, describe_drops, filter_rows
+from utils.preprocessing.filters import FilteredRows, Filters, filter_rows
 from utils.preprocessing.instructions import add_length_hints, encode_conversations, filter_conversations
-from utils.processed import SPLITS, Processed, Split
+from utils.preprocessing.splitting import assign_splits, warn_if_uneven
+from utils.processed import Processed, Split
 from utils.tasks.base import Task
 from utils.tasks.columns import RequestedColumns, read_rows
 from utils.tasks.emoji import SPLITS_BY, TARGETS
-from utils.tasks.labels import check_are_enough, label_order, parse_label_map
-from utils.text.splits import split_by_group
+from utils.tasks.labels import label_order, parse_label_map
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,7 +80,7 @@ def process_texts(
     rows, sources = read_rows(task, paths, columns, classes, **options)
     tokenizer = settings.load_tokenizer()
     filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, processes)
-    split_rows = assign_splits(filtered, task, seed)
+    filtered, split_rows = assign_splits(filtered, task, seed)
     encoded = encode_texts(filtered, task, tokenizer)
     recipe = {"cleaning": asdict(cleaning)}
     if task.kind == "classify":
@@ -103,7 +103,7 @@ def process_instructions(
     set_chat_template(tokenizer, template)
     chat_template = open_chat_template(tokenizer)
     filtered = filter_conversations(conversations, settings.filters, settings.seed, chat_template.has_system)
-    split_rows = assign_splits(filtered, settings.task, settings.seed)
+    filtered, split_rows = assign_splits(filtered, settings.task, settings.seed)
     lengths = add_length_hints(filtered, split_rows["train"], settings.seed) if length_hints else None
     encoded = encode_conversations(filtered, chat_template)
     recipe = {"template": template, "multi_turn": multi_turn, "lengths": lengths}
@@ -133,30 +133,13 @@ def process_emoji(
     table = drop_unencodable(table, tokenizer, emoji_target)
     filtered = filter_pairs(table, settings.filters, settings.seed)
     split_rows = split_pairs(filtered, settings.task.split, split_by, settings.seed)
+    warn_if_uneven(split_rows, settings.task.split, "the emoji are split instead of the rows, see --split_by")
     encoded = encode_pairs(filtered, tokenizer, settings.task.template, emoji_target)
     targets = list_targets(table.kept, emoji_target)
     recipe = {"target": emoji_target, "split_by": split_by, "aliases": languages, "targets": targets}
     processed = _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
     processed.audit["emoji"] = count_emoji(processed.splits, targets)
     return processed
-
-
-def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> dict[str, Sequence[int]]:
-    """Return the row numbers of each split; DataError if a split would have no row, or no row of some class."""
-    dropped = describe_drops(filtered.dropped) or "nothing"
-    if task.kind == "classify":
-        check_are_enough(filtered.labels, filtered.groups, dropped)
-    split_rows = dict(zip(SPLITS, split_by_group(filtered.groups, task.split, seed, filtered.labels), strict=True))
-    groups = len(set(filtered.groups))
-    for name, numbers in split_rows.items():
-        if len(numbers) == 0:
-            problem = f"{len(filtered.texts)} rows in {groups} groups are left, too few for three splits"
-            raise DataError(problem, f"add more rows, or filter less (dropped: {dropped})")
-        if missing := set(filtered.labels) - {filtered.labels[number] for number in numbers}:
-            problem = f"the rows are in {groups} groups that must stay together, which leaves no row of class"
-            hint = "add more groups, try another --seed, or drop or merge the class with --label_map"
-            raise DataError(f"{problem} {min(missing)!r} for the {name} split", hint)
-    return split_rows
 
 
 def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:

@@ -48,6 +48,16 @@ def split_by_group(
     return [np.array(sorted(rows), dtype=np.intp) for rows in splits]
 
 
+def divide_large_groups(groups: Sequence[str], parts: Sequence[str], most: float) -> list[str]:
+    """Return the groups, those of more than `most` rows divided: their rows with the same part are the new groups."""
+    large = {group for group, rows in Counter(groups).items() if rows > most}
+    names: dict[str, str] = {}
+    return [
+        names.setdefault(part, f"{group}, part {len(names)}") if group in large else group
+        for group, part in zip(groups, parts, strict=True)
+    ]
+
+
 def _lack(part: dict, totals: Counter, lacking: dict[str | None, list[float]]) -> Callable[[int], float]:
     """Return how much a split lacks rows of a group's labels, each weighted by the group's part of the label's rows."""
     if len(part) == 1:
