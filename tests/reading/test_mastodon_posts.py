@@ -14,7 +14,8 @@ from utils.reading.json_records import columns_of
 from utils.reading.mastodon_posts import COLUMNS, has_mastodon_columns, html_to_text, mastodon_columns
 from utils.reading.read_frame import read_frame
 from utils.tasks.columns import choose_column
-from utils.tasks.tweets import TWEETS, to_rows
+from utils.tasks.posts import to_rows
+from utils.tasks.tweets import TWEETS
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 ANN = "https://quay.example/users/ann"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from utils.errors import EXIT_BAD_DATA, DataError
 from utils.reading.read_frame import read_frame
 from utils.reading.x_archive import is_x_archive, read_x_archive
-from utils.tasks.tweets import to_rows
+from utils.tasks.posts import to_rows
 
 ROOT = Path(__file__).parent.parent.parent
 AGAIN = "download the archive again from X"

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from utils.tasks.posts import to_rows
 from utils.tasks.reviews import REVIEWS
-from utils.tasks.tweets import to_rows
 
 
 def test_only_columns_make_a_review_a_reply_or_a_retweet():

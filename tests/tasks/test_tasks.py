@@ -11,8 +11,9 @@ from utils.models.tokenization import apply_template
 from utils.tasks.alpaca import ALPACA
 from utils.tasks.emoji import EMOJI
 from utils.tasks.kinds import KINDS
+from utils.tasks.posts import to_rows
 from utils.tasks.tasks import TASKS
-from utils.tasks.tweets import TWEETS, to_rows
+from utils.tasks.tweets import TWEETS
 from utils.text.cleaning import CHOICES
 
 

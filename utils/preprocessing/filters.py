@@ -191,8 +191,18 @@ def filter_warnings(rows_read: int, dropped: dict[str, int]) -> list[str]:
 
 
 def in_other_language(languages: Sequence[str | None], language: str) -> list[bool]:
-    """Return True for every entry that is not `language`; "pt-br" counts as "pt". DataError if all are True."""
-    others = [not isinstance(code, str) or language.lower() not in (code, code.partition("-")[0]) for code in languages]
+    """Return True for every entry that is not `language`; "pt-br" counts as "pt", "en,fr" as both.
+
+    DataError if all are True.
+    """
+    wanted = language.lower().replace("_", "-")
+
+    def is_other(codes: str | None) -> bool:
+        present = re.split("[,;| ]+", codes.replace("_", "-")) if isinstance(codes, str) else []
+        return not any(wanted in (code, code.partition("-")[0]) for code in present)
+
+    by_codes = {codes: is_other(codes) for codes in {code if isinstance(code, str) else None for code in languages}}
+    others = [by_codes[code if isinstance(code, str) else None] for code in languages]
     if others and all(others):
         known = sorted({code for code in languages if isinstance(code, str)} - {""})
         present = f"the languages are {', '.join(known[:20])}" if known else "the data has no language column"

@@ -17,8 +17,8 @@ from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
 from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look_like_labels, read_labels
+from utils.tasks.posts import to_rows
 from utils.tasks.tasks import TASKS
-from utils.tasks.tweets import to_rows
 
 if TYPE_CHECKING:
     import pandas

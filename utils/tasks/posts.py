@@ -1,0 +1,147 @@
+"""Rows of posts from a table: the text, and what its other columns say of it."""
+
+import logging
+import re
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from utils.reading.columns import find_columns
+from utils.tasks.post_columns import PostColumn, post_columns
+from utils.tasks.post_marks import is_filled, kind_of, marked, reply_marks, repost_marks
+
+if TYPE_CHECKING:
+    import pandas
+
+log = logging.getLogger(__name__)
+
+THREAD_COLUMNS = ("conversationid", "conversation_id", "conversation_id_str", "thread_id", "conversation")
+ID_COLUMNS = ("id_str", "id", "tweet_id", "tweetid", "status_id")
+DATE_COLUMNS = ("date", "created_at", "createdat", "created", "timestamp", "datetime")
+USER_COLUMNS = ("user", "username", "user_name", "screen_name", "author", "handle")
+PUBLIC = {"", "public", "unlisted", "home", "everyone", "world", "anyone", "member_network", "none", "nan"}
+LANGUAGE_CODE = re.compile(r"[a-z]+(?:[-_][a-z0-9]+)*")
+SHOWN_COLUMNS = 3
+
+
+def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: bool = True) -> "pandas.DataFrame":
+    """Return the columns text, group (the thread), language (None if unknown), is_reply, is_retweet, is_private,
+    content_warning (or ""), id, date and user (None if unknown) of every row; cells are text, None or NaN if missing.
+
+    A reply is what a column says; only in a file without such a column is it a text that starts with @. A retweet is
+    what a column says, or a text that starts with "RT @". Without `infer_from_text`, only the columns count. A row is
+    private if the file says that it was not written for everybody. Logs which columns decided.
+    """
+    import pandas
+
+    texts = frame[text_column].fillna("").astype(str)
+    columns = [column for column in post_columns(frame) if column.path != text_column]
+    ids, threads, users = (first_filled(frame, names) for names in (ID_COLUMNS, THREAD_COLUMNS, USER_COLUMNS))
+    authors = [
+        frame[name].fillna("").astype(str).str.strip() for name in find_columns(list(frame), ("user_id", *USER_COLUMNS))
+    ]
+    is_reply, replies_by = _replies(columns, authors, texts, ids, threads, infer_from_text)
+    is_retweet, reposts_by = _reposts(columns, texts, infer_from_text)
+    log.info("replies: %s; reposts: %s", replies_by, reposts_by)
+
+    rows = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
+    groups = rows if threads is None else threads.where(is_filled(threads), rows)
+    return pandas.DataFrame(
+        {
+            "text": texts,
+            # Numbers instead of the file's own names, which in the fediverse are addresses with people's names in them.
+            "group": [f"thread {number}" for number in pandas.factorize(groups)[0]],
+            "language": _languages(columns),
+            "is_reply": is_reply,
+            "is_retweet": is_retweet,
+            "is_private": _is_private(columns),
+            "content_warning": _warnings(columns),
+            "id": None if ids is None else _id_of_address(ids),
+            "date": first_filled(frame, DATE_COLUMNS),
+            "user": users,
+        },
+        index=frame.index,
+    )
+
+
+def first_filled(frame: "pandas.DataFrame", names: Sequence[str]) -> "pandas.Series | None":
+    """Return, row by row, the first filled cell of the columns with these names; None without such a column."""
+    return _first([frame[column].fillna("").astype(str).str.strip() for column in find_columns(list(frame), names)])
+
+
+def _first(cells: Sequence["pandas.Series"]) -> "pandas.Series | None":
+    return reduce(lambda first, other: first.where(is_filled(first), other), cells) if cells else None
+
+
+def _replies(
+    columns: Sequence[PostColumn],
+    authors: Sequence["pandas.Series"],
+    texts: "pandas.Series",
+    ids: "pandas.Series | None",
+    threads: "pandas.Series | None",
+    infer: bool,
+) -> tuple:
+    """Return which rows are replies, and in words what decided."""
+    if (marks := reply_marks(columns, authors, labeled=not infer)) is not None:
+        return marks[0], _names(marks[1])
+    if not infer:
+        return False, "no column tells them"
+    if ids is not None and threads is not None and (first_of_thread := ids == threads).mean() > 0.1:
+        # X calls a thread by its first post, so the others in it are replies.
+        return ~first_of_thread & is_filled(threads), "posts whose thread begins with another post"
+    return texts.str.lstrip().str.startswith("@"), "no column tells them; texts that start with @ count"
+
+
+def _reposts(columns: Sequence[PostColumn], texts: "pandas.Series", infer: bool) -> tuple:
+    """Return which rows are reposts, and in words what decided."""
+    has_prefix = texts.str.match(r"\s*RT @") & infer
+    marks = repost_marks(columns, texts)
+    if marks is not None:
+        return marks[0] | has_prefix, _names(marks[1])
+    return has_prefix, "no column tells them" + ("; texts that start with RT @ count" if infer else "")
+
+
+def _names(paths: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, paths[:SHOWN_COLUMNS])) + (", …" if len(paths) > SHOWN_COLUMNS else "")
+    return f"column{'s' if len(paths) > 1 else ''} {shown}"
+
+
+def _languages(columns: Sequence[PostColumn]) -> "pandas.Series | None":
+    """Return the codes of each row's languages in small letters, separated by commas."""
+    found = []
+    for column in columns:
+        kind = kind_of(column.cells) if column.meaning == "language" else "numbers"
+        if kind not in ("numbers", "marks"):
+            codes = column.cells.str.lower()
+            found.append(codes.str.findall(LANGUAGE_CODE).str.join(",") if kind == "objects" else codes)
+    return _first(found)
+
+
+def _is_private(columns: Sequence[PostColumn]) -> "pandas.Series | bool":
+    private = False
+    for column in columns:
+        kind = kind_of(column.cells)
+        if column.meaning == "visibility" and kind in ("ids", "texts"):
+            private |= ~column.cells.str.lower().isin(PUBLIC)
+        elif column.meaning == "private" and kind == "marks":
+            private |= marked(column.cells)
+    return private
+
+
+def _warnings(columns: Sequence[PostColumn]) -> "pandas.Series | str":
+    """Return what each row warns of; where a column only says that it does, "content warning"."""
+    warnings = []
+    for column in columns:
+        kind = kind_of(column.cells) if column.meaning == "warning" else "nothing"
+        if kind == "marks":
+            warnings.append(marked(column.cells).map({True: "content warning", False: ""}))
+        elif kind in ("ids", "texts"):
+            warnings.append(column.cells.where(is_filled(column.cells), ""))
+    return "" if not warnings else _first(warnings)
+
+
+def _id_of_address(ids: "pandas.Series") -> "pandas.Series":
+    """Return the number at the end of ids that are addresses, as in the fediverse."""
+    if not ids.str.contains("/", regex=False).any():
+        return ids
+    return ids.str.removesuffix("/activity").str.rpartition("/")[2]
