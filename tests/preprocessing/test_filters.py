@@ -207,9 +207,9 @@ def test_fewer_than_three_texts_are_all_shown():
     assert filtered.samples == [{"before": text, "after": text} for text in DISTINCT[:2]]
 
 
-def test_a_filter_that_drops_more_than_half_gives_a_warning():
-    dropped = {"reply": 50, "too short": 51, "not sampled": 90, "near duplicate": 60}
-    assert filter_warnings(100, dropped) == ["51 of 100 rows were dropped (too short): lower --min_words"]
+def test_a_filter_that_drops_a_fifth_gives_a_warning():
+    dropped = {"reply": 19, "too short": 20, "not sampled": 90}
+    assert filter_warnings(100, dropped) == ["20 of 100 rows were dropped (too short): lower --min_words"]
     assert filter_warnings(3000, {"retweet": 2500}) == [
         "2,500 of 3,000 rows were dropped (retweet): --keep_retweets keeps them"
     ]

@@ -55,11 +55,17 @@ def test_a_flag_that_does_nothing_for_the_task(task, words, problem, tasks):
 
 
 def test_filters_are_those_of_the_task_unless_flags_say_otherwise():
-    assert filters_from(parse(), TASKS["tweets"]) == Filters(min_words=6, max_words=30)
+    assert filters_from(parse(), TASKS["tweets"]) == Filters(min_words=6, max_words=None)
     words = ["--min_words", "0", "--exclude", "a", "--exclude", "b", "--keep_users", "--lang", "fr", "--sample", "0.5"]
     assert filters_from(parse(*words), TASKS["tweets"]) == Filters(
-        min_words=0, max_words=30, exclude=("a", "b"), keep_users=True, language="fr", sample=0.5
+        min_words=0, exclude=("a", "b"), keep_users=True, language="fr", sample=0.5
     )
+
+
+def test_the_recipe_of_jeudiconfession_sets_the_lengths_that_flags_do_not():
+    recipe = ["--recipe", "jeudiconfession"]
+    assert filters_from(parse(*recipe), TASKS["tweets"]) == Filters(min_words=6, max_words=30)
+    assert filters_from(parse(*recipe, "--max_words", "40"), TASKS["tweets"]) == Filters(min_words=6, max_words=40)
 
 
 def test_cleaning_is_that_of_the_task_unless_flags_say_otherwise():
@@ -74,4 +80,4 @@ def test_the_help_shows_the_defaults_of_the_tasks(capsys):
     assert "--emoji {remove,keep} default: remove for tweets; keep for reviews" in shown
     assert "--case {keep,lower} default: keep --num" in shown
     assert "in words (default: 6 for tweets; 1 for reviews and alpaca and emoji)" in shown
-    assert "in words (default: 30 for tweets; no limit for reviews and alpaca and emoji)" in shown
+    assert "in words (default: no limit)" in shown

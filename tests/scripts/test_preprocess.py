@@ -606,9 +606,11 @@ def test_partly_damaged_text_is_read_with_a_warning(call, written, output):
     )
 
 
-def test_a_cell_of_a_megabyte_is_too_long(made, written):
+def test_long_texts_stay_unless_the_recipe_has_a_limit(made, written):
     cell = "word " * 200_000
-    data = made("--data", written("large.csv", [{"text": text} for text in [*SENTENCES, cell]]))
+    path = written("large.csv", [{"text": text} for text in [*SENTENCES, cell]])
+    assert texts(made("--data", path)) == sorted([*SENTENCES, cell.strip()])
+    data = made("--data", path, "--recipe", "jeudiconfession")
     assert texts(data) == sorted(SENTENCES)
     assert data.audit["dropped"] == {"too long": 1}
 

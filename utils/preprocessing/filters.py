@@ -182,11 +182,11 @@ def filter_rows(
 
 
 def filter_warnings(rows_read: int, dropped: dict[str, int]) -> list[str]:
-    """Return a line for every filter that dropped more than half of the rows, with the flag that changes it."""
+    """Return a line for every filter that dropped a fifth of the rows or more, with the flag that changes it."""
     return [
         f"{number:,} of {rows_read:,} rows were dropped ({reason}): {HINTS[reason]}"
         for reason, number in dropped.items()
-        if reason in HINTS and number > rows_read / 2
+        if reason in HINTS and number >= rows_read / 5
     ]
 
 

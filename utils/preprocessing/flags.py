@@ -16,6 +16,7 @@ from utils.text.cleaning import CHOICES, Cleaning
 if TYPE_CHECKING:
     from utils.preprocessing.filters import Filters
 
+RECIPES = {"jeudiconfession": {"min_words": 6, "max_words": 30}}  # the limits that a published model was made with
 OLD_FLAGS = {"--min_tokens": "--min_words", "--max_tokens": "--max_words", "--target": "--emoji_target"}
 
 
@@ -76,6 +77,8 @@ def add_preprocess_flags(parser: Parser) -> None:
         defaults = _by_task({task.name: getattr(task, name) or "no limit" for task in TASKS.values()})
         words = "text, answer or description to keep, in words"
         add(f"--{name}", type=type_, metavar="N", help=f"{extreme} {words} (default: {defaults})")
+    recipes = "; ".join(f"{name}: {each['min_words']} to {each['max_words']} words" for name, each in RECIPES.items())
+    add("--recipe", choices=sorted(RECIPES), help=f"the limits of a published model ({recipes})")
     add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
     add("--sample", type=fraction, help="keep a random fraction of the remaining rows, e.g. 0.1")
     add("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")
@@ -105,6 +108,7 @@ def filters_from(args, task: Task) -> "Filters":
 
     names = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users", "sample", "max_rows")
     flags = {name: getattr(args, name) for name in names}
+    flags |= RECIPES.get(args.recipe, {})
     flags |= {name: value for name in ("min_words", "max_words") if (value := getattr(args, name)) is not None}
     return Filters.for_task(task, language=args.lang, exclude=tuple(args.exclude), **flags)
 

@@ -49,7 +49,7 @@ GENERATE = Kind(
     verb_phrase="write texts",
     third_person="writes texts",
     data="short texts",
-    preprocess_flags=_OF_POSTS,
+    preprocess_flags=(*_OF_POSTS, "recipe"),
     training_flags=_OF_WRITERS,
     evaluation_flags=("compare_base", "max_new_tokens", "num_samples"),
     training_defaults=_defaults(epochs=2.0, learning_rate=1e-4),
