@@ -137,7 +137,7 @@ def _read_delimited(path: str, kind: str, header: bool) -> tuple:
 
     table = open_delimited(path, kind, header)
     names = unique_names(table.columns)
-    rows, line_end = table.rows(report_short=True), "\r" if table.text.newline == "\r" else "\r\n"
+    rows, line_end = table.rows(report=True), "\r" if table.text.newline == "\r" else "\r\n"
     frames = []
     # Piece by piece, since pandas keeps texts in a fraction of the memory that Python's strings take.
     while piece := [cells for _, cells in itertools.islice(rows, ROWS_AT_ONCE)]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.errors import DataError
-from utils.reading.csv_rows import DELIMITED_FORMATS, CsvDialect, NumberedRow, open_delimited
+from utils.reading.csv_cells import NO_DELIMITER, CsvDialect, NumberedRow
+from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
 from utils.reading.read_frame import files_of, format_of, read_frame
 
 
@@ -38,10 +39,12 @@ def open_table(path: str, header: bool = True) -> TableStream:
 
         return TableStream(list(frame), len(frame), rows, CsvDialect())
     file = open_delimited(path, kind, header)
-    count = sum(1 for _ in file.rows(report_short=True))
+    count = sum(1 for _ in file.rows(report=True))
     if not count:
         raise DataError(f"{path} holds no rows", "check how the file was made; column names alone are not enough")
     dialect = file.dialect or CsvDialect(byte_order_mark=file.text.encoding.has_mark)
+    if dialect.delimiter == NO_DELIMITER:
+        dialect = replace(dialect, delimiter=",")
     return TableStream(file.columns, count, file.rows, dialect)
 
 
