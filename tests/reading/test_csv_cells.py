@@ -3,6 +3,8 @@
 import pytest
 from frames import rows
 
+from utils.reading.csv_cells import CsvDialect, split_rows
+from utils.reading.csv_irregular import LinesAhead
 from utils.reading.table_stream import open_table
 
 GOOD = '1,"good, really",1\n'
@@ -61,18 +63,16 @@ def test_regular_quotes_are_not_reported(read, caplog):
 
 @pytest.mark.parametrize("line", ['{},"open,1', '{},"""open,1', "{},plain,1", '{},"",1', '{},"a, b",1', '{},5",1'])
 def test_every_line_is_read_a_bounded_number_of_times(monkeypatch, line):
-    from utils.reading import csv_cells
-
     taken = 0
-    take = csv_cells._Lines.take
+    take = LinesAhead.take
 
     def counted(self):
         nonlocal taken
         taken += 1
         return take(self)
 
-    monkeypatch.setattr(csv_cells._Lines, "take", counted)
+    monkeypatch.setattr(LinesAhead, "take", counted)
     lines = enumerate(['0,"open,1', *map(line.format, range(2000))], 1)
-    found = list(csv_cells.split_rows(lines, csv_cells.CsvDialect(), "", "\n", 3))
+    found = list(split_rows(lines, CsvDialect(), "", "\n", 3))
     assert len(found) == 2001
     assert taken < 5 * 2001
