@@ -1,7 +1,8 @@
 """Split the lines of delimited text into rows of cells, whatever is wrong with their quotes.
 
 A quote that is not closed, or not doubled inside a cell, is text, and never swallows the rows below
-(`csv_irregular.py`). `split_rows` says in which lines that happened. It reads every line a bounded number of times, however many quotes are not closed.
+(`csv_irregular.py`). `split_rows` says in which lines that happened. It reads every line a bounded number of times,
+however many quotes are not closed.
 """
 
 import re
