@@ -18,7 +18,7 @@ from utils import distributed
 from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
-from utils.inference.classifier import Classifier
+from utils.inference.classifier import Classifier, classify_texts, open_classifier
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.reading.csv_rows import encode_rows
@@ -97,7 +97,6 @@ def text_of_line(line: str, number: int) -> str:
 def load_classifier(args) -> tuple[Classifier, bool]:
     """Return the classifier on its device, and whether it computes in bfloat16."""
     from utils.compute.device import choose_device, choose_precision
-    from utils.inference.classifier import open_classifier
 
     device = choose_device(args.device)
     bfloat16 = choose_precision(args.precision, device) == "bf16"
@@ -110,8 +109,6 @@ def load_classifier(args) -> tuple[Classifier, bool]:
 def classify_lines(args, chunks: Iterator[list[str]]) -> None:
     """Print the label and the probabilities of each text, chunk by chunk."""
     classifier, bfloat16 = load_classifier(args)
-    from utils.inference.classifier import classify_texts
-
     counts = PredictionCounts(classifier.labels)
     width = max(map(len, classifier.labels))
     for chunk in chunks:
@@ -137,8 +134,6 @@ def classify_file(args) -> None:
     requested = RequestedColumns(args.text_column, args.label_column)
     table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
-    from utils.inference.classifier import classify_texts
-
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
     counts = PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
     dialect = dialect_of_output(path, args.data_path, table.dialect)

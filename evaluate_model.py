@@ -15,6 +15,7 @@ from utils.evaluation.checks import check_fits, check_flags, check_outputs, defa
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.files import atomic_write, sha256_of
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
+from utils.models import checkpoint
 from utils.models.checkpoint import Trained
 from utils.processed import Processed, load_processed
 
@@ -73,7 +74,6 @@ def main(argv: list[str] | None = None) -> int:
     check_outputs([args.data_path, *([model_path] if model_path.is_file() else [])], outputs)
 
     from utils.compute.device import choose_device, choose_precision
-    from utils.models import checkpoint
     from utils.models.model_card import model_card
 
     device = choose_device(args.device)
@@ -108,8 +108,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def models_of(args, trained: Trained) -> dict[str, Trained]:
     """Return the model as "tuned", and before it, with --compare_base, its base model as "base"."""
-    from utils.models import checkpoint
-
     if not args.compare_base:
         return {"tuned": trained}
     return {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}

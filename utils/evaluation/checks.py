@@ -6,7 +6,7 @@ from pathlib import Path
 
 from utils.errors import DataError, UsageError, UserError
 from utils.files import check_writable
-from utils.models.checkpoint import Trained
+from utils.models.checkpoint import Trained, is_trained_classifier
 from utils.processed import Processed
 from utils.tasks.kinds import KINDS
 
@@ -60,8 +60,6 @@ def check_fits(model_path: str, trained: Trained, data_path: Path, data: Process
     A model without run.json that writes texts can be evaluated on every kind of data but labeled texts. Warns if
     the model was trained on another pickle, and so perhaps on these test texts.
     """
-    from utils.models.checkpoint import is_trained_classifier
-
     kind, data_kind = trained.run.get("kind"), data.recipe["kind"]
     classifier = kind == "classify" or (kind is None and is_trained_classifier(trained.model))
     if classifier and data_kind != "classify":

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from utils import distributed
 from utils.compute.batching import longest_first
+from utils.compute.device import autocast
 from utils.errors import DataError, UserError
 from utils.inference.emoji_search import build_trie, find_best_targets
 from utils.inference.generation import encode_prompts
@@ -71,7 +72,7 @@ def rank_emoji(
             for ranking in find_best_targets(trained.model, inputs, trie, num, last)
         ]
 
-    with torch.inference_mode(), torch.autocast(trained.model.device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.inference_mode(), autocast(trained.model.device.type, "bf16" if bfloat16 else "fp32"):
         return _in_batches(prompts, PROMPTS_AT_ONCE, rank_batch, progress)
 
 

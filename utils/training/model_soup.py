@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from utils.compute.device import autocast
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
@@ -71,11 +72,11 @@ def train_soup(
     after, best_run = metrics[objective.metric], objective.best(outcome.after for outcome in outcomes)
     name = soup.metric.replace("_", " ")
     log.info("average of %d runs: validation %s %.4f; best single run: %.4f", len(files), name, after, best_run)
-    if objective.best(after, best_run) != after:
+    if objective.is_better(best_run, after):
         log.warning("warning: the average is worse than the best of the runs, which is kept")
         _set_weights(parameters, load_file(files[[outcome.after for outcome in outcomes].index(best_run)]))
         after = best_run
-    return replace(soup, after=after, better=after != soup.before and objective.best(after, soup.before) == after)
+    return replace(soup, after=after, better=objective.is_better(after, soup.before))
 
 
 def _set_weights(parameters: Mapping[str, torch.nn.Parameter], weights: Mapping[str, torch.Tensor]) -> None:
@@ -87,9 +88,8 @@ def _evaluate(
     model: PreTrainedModel, objective: Objective, rows: Sequence[dict], settings: TrainingSettings
 ) -> dict[str, float]:
     """Return the metrics of the validation split in the precision in which the runs were evaluated."""
-    dtype = torch.float16 if settings.precision == "fp16" else torch.bfloat16
     model.to(settings.device)
-    with torch.autocast(settings.device, dtype, enabled=settings.precision != "fp32"):
+    with autocast(settings.device, settings.precision):
         metrics = objective.evaluate(model, rows)
     model.to("cpu")
     return metrics

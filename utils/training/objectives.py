@@ -43,6 +43,10 @@ class Objective:
         """`max` or `min`: what picks the best value of `metric`."""
         return max if self.greater_is_better else min
 
+    def is_better(self, value: float, other: float) -> bool:
+        """Return whether a value of `metric` is better than another one."""
+        return value != other and self.best(value, other) == value
+
 
 def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int | None = None) -> Objective:
     """Return the objective of predicting the next token. Rows are those of `rows.training_rows`.

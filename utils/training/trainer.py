@@ -87,7 +87,7 @@ def train(
     model.to("cpu").eval()
     first, *later = trainer.evaluations or [None]
     after = objective.best(later, default=None)
-    if start and after is not None and objective.best(after, first) != after:
+    if start and after is not None and objective.is_better(first, after):
         log.warning("warning: no evaluation was as good as the start (the linear probe), which is kept")
         for parameter, value in zip(trained, start, strict=True):
             parameter.data.copy_(value)
@@ -99,7 +99,7 @@ def train(
         metric=objective.metric,
         before=first,
         after=after,
-        better=None if after is None else after != first and objective.best(after, first) == after,
+        better=None if after is None else objective.is_better(after, first),
         history=trainer.state.log_history,
     )
 
