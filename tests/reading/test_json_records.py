@@ -77,7 +77,7 @@ def test_broken_last_line_of_jsonl_is_an_error_too(fails, name):
         ("a.json", '["x", "y"]', "element 1 of the list is a text"),
         ("a.json", '[{"text": "x"}, 3]', "element 2 of the list is a number"),
         ("a.json", '"x"', "a text"),
-        ("a.json", '{"a": {"0": "x"}}', "an object"),
+        ("a.json", '{"a": {"b": 1}, "c": 2}', "an object"),
         ("a.json", '{"a": [1], "b": [1, 2]}', "different lengths"),
         ("a.jsonl", '{"text": "x"}\n[1]\n', "line 2: a list"),
         ("a.json", '[1]\n{"text": "x"}\n', "line 1: a list"),

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from utils.errors import DataError
+from utils.reading.json_shapes import EXPECTED, kind_of, rows_in
 
+BLANKS = re.compile(r"\s*")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-EXPECTED = 'expected a list of objects, [{"text": "…"}, …], or one object per line'
 
 
 class _Number(float):
@@ -37,7 +38,7 @@ DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=F
 
 
 def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
-    """Return the columns of a list of objects, an object of lists, an object with one list inside, or JSON Lines.
+    """Return the columns of the rows in a JSON value (`json_shapes.py`), of JSON Lines, or of objects one by one.
 
     null and a key that an object lacks are None. Raises DataError with line and column for invalid JSON.
     """
@@ -45,16 +46,21 @@ def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
         value = DECODER.decode(text.decode())
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.doc[error.pos] == "{":
-            return columns_of(_objects_of_lines(text, name))
+            is_line = "\n" in error.doc[: error.pos] and "\n" not in error.doc[: error.pos].strip()
+            return columns_of(_objects_of_lines(text, name) if is_line else _objects_in_a_row(error.doc, name))
         raise _invalid(f"{name}, line {error.lineno}", error) from error
     except (ValueError, RecursionError) as error:
         raise _invalid(name, error) from error
-    return columns_of(_objects(value, name))
+    return columns_of(rows_in(value, name))
 
 
 def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
-    """Return the columns of a file with one JSON object per line, or of a list. Raises DataError like `read_json`."""
-    if text.lstrip()[:1] == b"[":
+    """Return the columns of a file with one JSON object per line, of a list, or of objects that span lines.
+
+    Raises DataError like `read_json`.
+    """
+    first = text.lstrip()[:1024].partition(b"\n")[0].strip()
+    if first[:1] == b"[" or first == b"{":
         return read_json(text, name)
     return columns_of(_objects_of_lines(text, name))
 
@@ -107,34 +113,24 @@ def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
         except (ValueError, RecursionError) as error:
             raise _invalid_line(name, number, error, is_last=not lines.read().strip()) from error
         if not isinstance(value, dict):
-            raise DataError(f"{name}, line {number}: {_kind(value)} instead of an object", EXPECTED)
+            raise DataError(f"{name}, line {number}: {kind_of(value)} instead of an object", EXPECTED)
         yield value
 
 
-def _objects(value, name: str) -> Iterable[dict]:
-    """Return the objects in the value of a whole JSON file, one per row."""
-    if isinstance(value, dict):
-        # "@context" says what the keys mean, in JSON-LD such as an export of Mastodon.
-        lists = [inside for key, inside in value.items() if isinstance(inside, list) and key != "@context"]
-        if lists and len(lists) == len(value) and not all(isinstance(cell, dict) for cell in lists[0]):
-            if len({len(column) for column in lists}) > 1:
-                raise DataError(f"{name}: an object of lists of different lengths", EXPECTED)
-            return (dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True))
-        if len(lists) == 1:
-            value = lists[0]
-        elif not any(isinstance(inside, dict | list) for inside in value.values()):
-            value = [value]
-    if not isinstance(value, list):
-        raise DataError(f"{name}: {_kind(value)} with no list of objects in it", EXPECTED)
-    for number, row in enumerate(value, 1):
-        if not isinstance(row, dict):
-            raise DataError(f"{name}: element {number} of the list is {_kind(row)} instead of an object", EXPECTED)
-    return value
-
-
-def _kind(value) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
+def _objects_in_a_row(text: str, name: str) -> Iterator[dict]:
+    """Yield objects that follow each other with nothing between them, wherever their lines end."""
+    position = 0
+    while (position := BLANKS.match(text, position).end()) < len(text):
+        try:
+            value, position = DECODER.raw_decode(text, position)
+        except json.JSONDecodeError as error:
+            raise _invalid(f"{name}, line {error.lineno}", error) from error
+        except (ValueError, RecursionError) as error:
+            raise _invalid(name, error) from error
+        if not isinstance(value, dict):
+            line = text.count("\n", 0, position) + 1
+            raise DataError(f"{name}, line {line}: {kind_of(value)} instead of an object", EXPECTED)
+        yield value
 
 
 def _invalid(where: str, error: Exception) -> DataError:
