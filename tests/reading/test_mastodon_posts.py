@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from utils.reading.json_records import columns_of
 from utils.reading.mastodon_posts import COLUMNS, has_mastodon_columns, html_to_text, mastodon_columns
 from utils.reading.read_frame import read_frame
-from utils.tasks.columns import choose_column
+from utils.tasks.column_choice import Candidate, choose_text
 from utils.tasks.posts import to_rows
 from utils.tasks.tweets import TWEETS
 
@@ -458,7 +458,11 @@ def read(tmp_path, name, rows, wrap=None):
         path.write_text(json.dumps(wrap | {"orderedItems": rows} if wrap else rows))
     frame, (source,) = read_frame([path])
     assert source.rows == len(rows)
-    return frame, to_rows(frame, choose_column("text", TWEETS, list(frame.columns), None))
+    return frame, to_rows(frame, text_column_of(frame))
+
+
+def text_column_of(frame):
+    return choose_text(TWEETS, [Candidate(name, frame[name].fillna("").tolist) for name in frame]).name
 
 
 STATUSES = [
@@ -529,7 +533,7 @@ def test_the_tweets_task_understands_twscrape(tmp_path):
         twscrape_tweet(first + 3, "Indeed", quotedTweet=other, isQuoteStatus=True, lang="und"),
     ]
     frame, rows = read(tmp_path, "tweets.jsonl", tweets)
-    assert choose_column("text", TWEETS, list(frame.columns), None) == "rawContent"
+    assert text_column_of(frame) == "rawContent"
     assert rows["text"].tolist() == [tweet["rawContent"] for tweet in tweets]
     assert rows["is_reply"].tolist() == [False, True, False, False]
     assert rows["is_retweet"].tolist() == [False, False, True, False]

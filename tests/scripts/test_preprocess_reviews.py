@@ -195,12 +195,13 @@ def test_headerless_csv_with_more_columns(made):
 
 
 def test_unknown_column_names_are_not_data(refused):
-    content = table(["said", "good", "shop"], [(*row, "x") for row in rows_of("0", "1")])
-    problem, hint = refused(3, "a.csv", content)
-    assert problem == "no column looks like the text of reviews; the columns are: 'said', 'good', 'shop'"
+    rows = [(text, f"{text} too", label) for text, label in rows_of("0", "1")]
+    problem, hint = refused(3, "a.csv", table(["said", "thought", "good"], rows))
+    assert problem.startswith("no column looks like the text of reviews more than the others: 'said', 'thought' hold")
     assert hint == "name it with --text_column"
+    content = table(["said", "shop", "town"], [(text, "x", "y") for text, _ in rows_of("0", "1")])
     problem, hint = refused(3, "a.csv", content, "--text_column", "said")
-    assert problem == "no column looks like the label of reviews; the columns are: 'said', 'good', 'shop'"
+    assert problem == "no column looks like the label of reviews; the columns are: 'said', 'shop', 'town'"
     assert hint == "name it with --label_column"
 
 
@@ -364,7 +365,7 @@ def test_labeled_texts_without_a_task_give_a_hint(call):
     assert (code, err.splitlines()[0]) == (0, HINT)
     assert HINT not in call("a.csv", content, task=("--task", "tweets"))[2]
     code, _, err = call("a.csv", content.replace("text", "Review"), task=())
-    assert (code, err.splitlines()[0]) == (3, HINT.replace("text", "Review", 1))
+    assert (code, err.splitlines()[0]) == (0, HINT.replace("text", "Review", 1))
 
 
 def test_many_values_give_no_hint_about_labels(call):

@@ -2,63 +2,8 @@
 
 import pytest
 
-from utils.errors import DataError
-from utils.tasks.columns import (
-    RequestedColumns,
-    choose_column,
-    open_table_to_classify,
-    read_rows,
-)
+from utils.tasks.columns import RequestedColumns, open_table_to_classify, read_rows
 from utils.tasks.reviews import REVIEWS
-from utils.tasks.tweets import TWEETS
-
-
-@pytest.mark.parametrize(
-    ("columns", "requested", "chosen"),
-    [
-        (["id", "text"], None, "text"),
-        (["id", " Tweet_Text\ufeff"], None, " Tweet_Text\ufeff"),
-        (["id", "TEXT "], None, "TEXT "),
-        (["content", "rawContent"], None, "rawContent"),
-        (["content", "text"], None, "text"),
-        (["0", "1", "2", "3"], None, "2"),
-        (["whatever"], None, "whatever"),
-        (["text", "Review"], "review", "Review"),
-        (["text", "Review"], "1", "Review"),
-        (["1", "text"], "1", "1"),
-    ],
-)
-def test_the_text_column_is_recognized(columns, requested, chosen):
-    assert choose_column("text", TWEETS, columns, requested) == chosen
-
-
-@pytest.mark.parametrize(
-    ("requested", "said"), [(None, "no column looks like the text of tweets"), ("txt", "there is no column 'txt'")]
-)
-def test_without_a_text_column_the_columns_are_listed(requested, said):
-    with pytest.raises(DataError) as caught:
-        choose_column("text", TWEETS, ["id", "my words"], requested)
-    assert caught.value.problem == f"{said}; the columns are: 'id', 'my words'"
-    assert caught.value.hint == "name it with --text_column"
-
-
-@pytest.mark.parametrize(
-    ("columns", "requested", "text", "chosen"),
-    [
-        (["Review", "Liked"], None, "Review", "Liked"),
-        (["score", "text", "Label "], None, "text", "Label "),
-        (["text", "anything"], None, "text", "anything"),
-        (["label", "kind"], None, "label", "kind"),  # the column called label is the text that was asked for
-        (["a", "b", "label"], "b", "a", "b"),
-        (["a", "b", "label"], "1", "a", "b"),
-    ],
-)
-def test_the_label_column_is_recognized(columns, requested, text, chosen):
-    assert choose_column("label", REVIEWS, columns, requested, text) == chosen
-
-
-def test_a_text_column_that_the_label_leaves():
-    assert choose_column("text", REVIEWS, ["label", "said"], None, "label") == "said"
 
 
 @pytest.mark.parametrize(

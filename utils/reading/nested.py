@@ -1,7 +1,7 @@
 """What is inside the objects and lists that a file has in its cells, by dotted paths such as post.record.text.
 
 `read_frame` keeps an object or a list as JSON text in one cell. `nested_paths` lists the values inside, `nested_cells`
-returns those at one path. `paths_in_cells` and `value_at` do the same for plain lists of cells.
+returns those at one path. `texts_by_path` and `value_at` do the same for plain lists of cells.
 """
 
 import itertools
@@ -31,14 +31,25 @@ def nested_paths(frame: "pandas.DataFrame", sample: int = 1000) -> list[str]:
     cells read as JSON or as Python writes it.
     """
     marks = frame.attrs.get(NOT_TEXT, {})
-    paths = []
-    for name in frame.columns:
-        if name in marks:
-            cells = frame[name].iloc[list(itertools.islice(itertools.compress(itertools.count(), marks[name]), sample))]
-        else:
-            cells = frame[name].iloc[:sample]
-        paths += paths_in_cells(name, cells.tolist(), marked=name in marks)
-    return paths
+    return [
+        path
+        for name in frame.columns
+        for path in texts_by_path(name, first_nested(frame[name], marks.get(name), sample), marked=name in marks)
+    ]
+
+
+def first_nested(column: "pandas.Series", marks: bytes | None, sample: int) -> list[str | None]:
+    """Return the first cells of a column, or if some of them are marked as not text, the first of these."""
+    if marks is None:
+        return column.iloc[:sample].tolist()
+    return column.iloc[list(itertools.islice(itertools.compress(itertools.count(), marks), sample))].tolist()
+
+
+def nested_columns(frame: "pandas.DataFrame") -> frozenset[str]:
+    """Return the columns in which a JSON or Parquet file has lists or objects."""
+    marks = frame.attrs.get(NOT_TEXT, {})
+    cells = {name: itertools.compress(frame[name], of_rows) for name, of_rows in marks.items()}
+    return frozenset(name for name in cells if any(cell[:1] in ("[", "{") for cell in cells[name]))
 
 
 def nested_cells(frame: "pandas.DataFrame", path: str) -> list[str | None]:
@@ -56,6 +67,8 @@ def nested_cells(frame: "pandas.DataFrame", path: str) -> list[str | None]:
 
 def find_path(columns: Sequence[str], path: str) -> tuple[str, list[str]] | None:
     """Return the column that a path starts in, and the keys to follow inside; None if there is no such column."""
+    if (column := find_column(columns, [path])) is not None:
+        return column, []
     parts = path.replace("[]", "").split(".")
     for end in range(len(parts), 0, -1):  # the longest name first: a column's own name may have dots
         column = find_column(columns, [".".join(parts[:end])])
@@ -64,19 +77,22 @@ def find_path(columns: Sequence[str], path: str) -> tuple[str, list[str]] | None
     return None
 
 
-def paths_in_cells(name: str, cells: Iterable[str | None], *, marked: bool = False) -> list[str]:
-    """Return the paths of the values inside the cells of a column, of which all are nested or not `marked` so."""
-    filled = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
-    values = [value for cell in filled if (value := parse_nested(cell))]
+def texts_by_path(name: str, cells: Sequence[str | None], *, marked: bool = False) -> dict[str, dict[int, list[str]]]:
+    """Return the values inside the cells of a column: path → number of the cell → the values there, as text.
+
+    Nothing is returned if less than half of the filled cells are nested, unless the file has `marked` some as nested.
+    """
+    filled = [(number, cell) for number, cell in enumerate(cells) if isinstance(cell, str) and cell.strip()]
+    values = [(number, value) for number, cell in filled if (value := parse_nested(cell))]
     if not marked and 2 * len(values) < len(filled):
-        return []
-    paths: dict[str, None] = {}
-    for value in values:
-        for path in _paths(value, name, DEEPEST):
-            paths[path] = None
+        return {}
+    paths: dict[str, dict[int, list[str]]] = {}
+    for number, value in values:
+        for path, text in _paths(value, name, DEEPEST):
+            paths.setdefault(path, {}).setdefault(number, []).append(text)
         if len(paths) > MOST_PATHS:
             break
-    return list(paths)
+    return paths
 
 
 def value_at(cell: str | None, keys: Sequence[str]) -> str | None:
@@ -87,8 +103,12 @@ def value_at(cell: str | None, keys: Sequence[str]) -> str | None:
     if value is None:
         return None if keys else cell
     texts = [text for inside in _follow(value, keys) if (text := _text_of(inside)) is not None]
-    filled = [text for text in texts if text.strip() and not isinstance(text, NotText)]
-    return "\n".join(dict.fromkeys(filled)) if filled else next(iter(texts), None)
+    return join_texts(texts) or next(iter(texts), None)
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """Return the texts, one per line, without blank and repeated ones and what is an object."""
+    return "\n".join(dict.fromkeys(text for text in texts if text.strip() and not isinstance(text, NotText)))
 
 
 def parse_nested(cell: str) -> dict | list | None:
@@ -119,18 +139,18 @@ def _has_type(piece) -> bool:
     return isinstance(piece, dict) and isinstance(piece.get("type"), str)
 
 
-def _paths(value, path: str, depth: int) -> Iterator[str]:
+def _paths(value, path: str, depth: int) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and depth:
         for key, inside in value.items():
             yield from _paths(inside, f"{path}.{key}", depth - 1)
     elif isinstance(value, list) and depth:
-        if join_pieces(value) is not None:
-            yield path
+        if (text := join_pieces(value)) is not None:
+            yield path, text
         else:
             for inside in value:
                 yield from _paths(inside, f"{path}[]", depth - 1)
-    elif value is not None and not isinstance(value, dict | list):
-        yield path
+    elif not isinstance(value, dict | list) and (text := _text_of(value)) is not None:
+        yield path, text
 
 
 def _follow(value, keys: Sequence[str]) -> Iterator:

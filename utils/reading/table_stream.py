@@ -7,6 +7,7 @@ from pathlib import Path
 from utils.errors import DataError
 from utils.reading.csv_cells import NO_DELIMITER, CsvDialect, NumberedRow
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
+from utils.reading.nested import nested_columns
 from utils.reading.read_frame import files_of, format_of, read_frame
 
 
@@ -18,6 +19,7 @@ class TableStream:
     count: int
     rows: Callable[[], Iterator[NumberedRow]]
     dialect: CsvDialect
+    nested: frozenset[str] = frozenset()  # the columns in which there are lists or objects
 
 
 def open_table(path: str, header: bool = True) -> TableStream:
@@ -32,12 +34,13 @@ def open_table(path: str, header: bool = True) -> TableStream:
     """
     kind = format_of(Path(path))
     if files_of(path) != [path] or kind not in DELIMITED_FORMATS:
-        frame = read_frame([path], header=header)[0].fillna("")
+        frame = read_frame([path], header=header)[0]
+        nested, frame = nested_columns(frame), frame.fillna("")
 
         def rows() -> Iterator[NumberedRow]:
             return enumerate(map(list, frame.itertuples(index=False, name=None)), start=1)
 
-        return TableStream(list(frame), len(frame), rows, CsvDialect())
+        return TableStream(list(frame), len(frame), rows, CsvDialect(), nested)
     file = open_delimited(path, kind, header)
     count = sum(1 for _ in file.rows(report=True))
     if not count:

@@ -100,13 +100,10 @@ def label_order(labels: Iterable[str]) -> list[str]:
     return sorted(numbers, key=lambda label: (numbers[label] is None, numbers[label] or 0.0, label))
 
 
-def look_like_labels(cells: Sequence[str], first_recurs: bool = False) -> bool:
-    """Whether a column has few values in many rows; with `first_recurs`, a later row must repeat the first one's."""
-    stripped = [cell.strip() for cell in cells]
-    values = {value for value in set(stripped) if value.casefold() not in MISSING}
-    if not 2 <= len(values) <= min(MOST_LABELS, len(stripped) / 2):
-        return False
-    return not first_recurs or (stripped[0] in values and stripped[0] in stripped[1:])
+def look_like_labels(cells: Sequence[str]) -> bool:
+    """Whether a column has few values in many rows; case and blanks don't count."""
+    values = {" ".join(cell.casefold().split()) for cell in set(cells)} - MISSING
+    return 2 <= len(values) <= min(MOST_LABELS, len(cells) / 2)
 
 
 def list_labels(labels: Iterable[str], most: int = 8) -> str:

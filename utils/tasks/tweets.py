@@ -8,7 +8,11 @@ TWEETS = Task(
     kind="generate",
     summary="short texts to imitate",
     # "2" is the text of the notebook's scrape, whose columns are 0, 1, 2, 3 = date, id, text, user.
-    text_columns=("text", "full_text", "rawcontent", "content", "tweet", "tweet_text", "body", "message", "2"),
+    text_columns=(
+        *("text", "full_text", "rawcontent", "content", "contents", "tweet", "tweet_text", "body", "message", "2"),
+        *("post", "post_text", "status", "textoriginal", "textdisplay", "selftext", "caption", "comment"),
+        *("comment_text", "comments", "sharecommentary", "texte", "texto", "testo", "beitrag", "nachricht"),
+    ),
     template="{prompt}",
     cleaning=Cleaning(),
     split=(0.8, 0.1, 0.1),

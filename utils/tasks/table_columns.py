@@ -1,0 +1,90 @@
+"""The columns of a table and the paths inside their objects: candidates to choose from, and the cells of the chosen."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from utils.errors import DataError
+from utils.reading.columns import find_requested_column
+from utils.reading.json_records import NotText
+from utils.reading.nested import find_path, join_texts, texts_by_path, value_at
+from utils.tasks.column_choice import Candidate
+
+MOST_LISTED = 8
+Part = tuple[int, list[str]]  # the position of a column, and the keys to follow inside its cells
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The names of a table's columns, and a function that samples the cells of one, from the same rows for each.
+
+    `nested` are the columns in which the file has lists or objects.
+    """
+
+    names: list[str]
+    sample: Callable[[str], Sequence[str | None]]
+    nested: frozenset[str] = frozenset()
+
+    def candidates(self) -> list[Candidate]:
+        """Return the columns; where cells are lists of pieces of one text, these are joined."""
+        return [Candidate(name, partial(self._joined, name)) for name in self.names]
+
+    def inside(self) -> list[Candidate]:
+        """Return the paths to the values in objects and lists."""
+        return [
+            Candidate(path, partial(self._cells, name, rows), _values_per_row(rows))
+            for name in self.names
+            for path, rows in self._texts_inside(name).items()
+            if path != name
+        ]
+
+    def find_requested(self, requested: str, content: str) -> str:
+        """Return the column or the path that a user asked for, by name or number, for the `content` text or label.
+
+        Raises DataError if there is no such column or path, or only objects and lists are there.
+        """
+        name = find_requested_column(self.names, requested) or requested
+        values = [value_at(cell, keys) for place, keys in self.parts([name]) for cell in self.sample(self.names[place])]
+        filled = [value for value in values if value]
+        inside = [candidate.name for candidate in self.inside() if candidate.cells.kind == "text"]
+        if name not in self.names and not filled:
+            problem = f"there is no column {requested!r}; the columns are: {', '.join(map(repr, self.names))}"
+        elif filled and 2 * sum(isinstance(value, NotText) for value in filled) > len(filled):
+            problem = f"column {requested!r} holds objects or lists"
+            inside = [path for path in inside if path.startswith((f"{name}.", f"{name}["))] or inside
+        else:
+            return name
+        if inside:
+            more = ", …" if len(inside) > MOST_LISTED else ""
+            problem += f"; the texts inside are: {', '.join(map(repr, inside[:MOST_LISTED]))}{more}"
+        raise DataError(problem, f"name it with --{content}_column")
+
+    def parts(self, names: Sequence[str]) -> list[Part]:
+        """Return where the cells of columns or paths are."""
+        found = [find_path(self.names, name) for name in names]
+        return [(self.names.index(place[0]), place[1]) for place in found if place is not None]
+
+    def is_plain(self, name: str) -> bool:
+        """Whether the cells of a column are texts as they are."""
+        return name in self.names and name not in self.nested and not self._texts_inside(name)
+
+    def _texts_inside(self, name: str) -> dict[str, dict[int, list[str]]]:
+        return texts_by_path(name, self.sample(name), marked=name in self.nested)
+
+    def _joined(self, name: str) -> Sequence[str | None]:
+        cells = self.sample(name)
+        return [value_at(cell, []) for cell in cells] if name in self._texts_inside(name) else cells
+
+    def _cells(self, name: str, rows: dict[int, list[str]]) -> list[str | None]:
+        return [join_texts(rows[row]) if row in rows else None for row in range(len(self.sample(name)))]
+
+
+def text_of_row(cells: Sequence[str | None], parts: Sequence[Part]) -> str | None:
+    """Return the first text in a row's cells where the parts lead; None if there is none."""
+    values = (value_at(cells[place], keys) for place, keys in parts)
+    return next((value for value in values if value and value.strip() and not isinstance(value, NotText)), None)
+
+
+def _values_per_row(rows: dict[int, list[str]]) -> float:
+    filled = [number for texts in rows.values() if (number := len(set(filter(str.strip, texts))))]
+    return sum(filled) / max(1, len(filled))
