@@ -50,6 +50,15 @@ def test_labels_are_compared_as_numbers_where_they_are_numbers():
     assert counts.scores()["accuracy"] == pytest.approx(2 / 3)
 
 
+def test_labels_are_compared_regardless_of_case_unless_the_model_tells_them_apart():
+    counts = PredictionCounts(["Pos", "neg"])
+    counts.add(["Pos", "neg", "neg"], ["pos ", "NEG", "POS"])
+    assert (counts.scores()["accuracy"], counts.unknown) == (pytest.approx(2 / 3), 0)
+    counts = PredictionCounts(["us", "US"])
+    counts.add(["us", "US", "us"], ["us", "US", "Us"])
+    assert (counts.scores()["accuracy"], counts.unknown) == (1, 1)
+
+
 def test_mostly_unknown_labels_give_no_scores_unless_asked_for(caplog):
     counts = PredictionCounts(["0", "1"])
     counts.add(["1", "0", "1"], ["1", "5", "4"])

@@ -70,13 +70,26 @@ def test_a_map_that_says_nothing_clear_is_refused(text, problem):
         (["1.0", "2.5", "1"], ["1.0", "2.5", "1"]),
         (["1.0", "good"], ["1.0", "good"]),
         (["01", "10"], ["01", "10"]),
-        ([" pos ", "so\u00a0 so", "Pos"], ["pos", "so so", "Pos"]),
+        ([" pos ", "so\u00a0 so", "neg"], ["pos", "so so", "neg"]),
+        (["Positive", "positive ", "POSITIVE", "positive", "neg"], ["positive"] * 4 + ["neg"]),
+        (["So So", "So So", "so  so", "ok"], ["So So", "So So", "So So", "ok"]),
+        (["Straße", "STRASSE", "Straße", "Weg"], ["Straße", "Straße", "Straße", "Weg"]),
         (["1", "", " ", None, float("nan"), "NaN", "null", "N/A", "na", "<NA>", "#N/A"], ["1", *[""] * 10]),
         (["none", "against"], ["none", "against"]),  # a stance, and no missing one
     ],
 )
 def test_a_label_is_what_the_cell_says(cells, labels):
     assert read_labels(cells, None) == (labels, [False] * len(cells))
+
+
+def test_spellings_of_one_class_are_logged(caplog):
+    caplog.set_level("INFO")
+    read_labels(["Pos", "pos", "Pos", "pos ", "neg"], None)
+    assert caplog.messages == ["'Pos', 'pos', 'pos ' differ in case or blanks alone: they are one class, 'Pos'"]
+    caplog.clear()
+    read_labels(["pos", "pos", "neg"], None)
+    read_labels(["1", "1.0", " 1"], None)
+    assert not caplog.messages
 
 
 def test_with_a_map_labels_are_classes_or_left_out_or_missing():

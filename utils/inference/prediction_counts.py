@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from utils.tasks.labels import MISSING, LabelMap, as_number
+from utils.tasks.labels import MISSING, LabelMap, as_number, label_key
 from utils.text_tables import format_table
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ class PredictionCounts:
         self.unknown_labels: list[str] = []  # the first of these labels
         self._pairs = Counter()  # (label, prediction)
         self._by_number = {number: label for label in self.labels if (number := as_number(label)) is not None}
+        spellings = Counter(map(label_key, self.labels))  # a model may tell labels apart that differ in case alone
+        self._by_key = {key: label for label in self.labels if spellings[key := label_key(label)] == 1}
 
     def add(self, predictions: Sequence[str | None], cells: Sequence[str] | None = None, truncated: int = 0) -> None:
         """Count some rows: their predictions (None without text) and, where there is one, their label column."""
@@ -83,7 +85,7 @@ class PredictionCounts:
             return label
         if label.casefold() in MISSING:
             return None
-        known = self._by_number.get(as_number(label))  # "1.0" is "1"
+        known = self._by_key.get(label_key(label)) or self._by_number.get(as_number(label))  # "1.0" is "1"
         if known is None:
             self.unknown += 1
             if label not in self.unknown_labels and len(self.unknown_labels) <= MAX_LISTED:

@@ -75,13 +75,21 @@ def as_number(label: str) -> float | None:
     return float(label) if re.fullmatch(NUMBER, label) else None
 
 
+def label_key(label: str) -> str:
+    """Return what makes two labels the same class: case and blanks don't count."""
+    return " ".join(label.casefold().split())
+
+
 def read_labels(cells: Iterable[str | None], label_map: LabelMap | None) -> tuple[list[str], list[bool]]:
     """Return the class of every cell ("" if it holds no label), and whether it is a label that the map leaves out.
 
-    Without a map, the class is what the cell says, except that whole numbers are written as such ("1.0" is "1") if all
-    labels are whole numbers. A label that the map leaves out is returned unchanged.
+    Without a map, the class is what the cell says, in its most frequent spelling where several differ in case alone,
+    which is logged. Whole numbers are written as such ("1.0" is "1") if all labels are whole numbers. A label that the
+    map leaves out is returned unchanged.
     """
-    cleaned = [" ".join(cell.split()) if isinstance(cell, str) else "" for cell in cells]
+    cells = [cell if isinstance(cell, str) else "" for cell in cells]
+    spelled = {cell: " ".join(cell.split()) for cell in set(cells)}
+    cleaned = [spelled[cell] for cell in cells]
     distinct = set(cleaned)
     if label_map is not None:
         classes = {label: label_map.class_of(label) for label in distinct}
@@ -89,8 +97,10 @@ def read_labels(cells: Iterable[str | None], label_map: LabelMap | None) -> tupl
         names = {label: classes[label] or (label if label in left_out else "") for label in distinct}
         return [names[label] for label in cleaned], [label in left_out for label in cleaned]
     labels = {label for label in distinct if label.casefold() not in MISSING}
-    all_whole = all(WHOLE.fullmatch(label) for label in labels)
-    names = {label: WHOLE.fullmatch(label)[1] if all_whole else label for label in labels}
+    if all(WHOLE.fullmatch(label) for label in labels):
+        names = {label: WHOLE.fullmatch(label)[1] for label in labels}
+    else:
+        names = _usual_spellings(Counter(label for label in cleaned if label in labels), spelled)
     return [names.get(label, "") for label in cleaned], [False] * len(cleaned)
 
 
@@ -102,7 +112,7 @@ def label_order(labels: Iterable[str]) -> list[str]:
 
 def look_like_labels(cells: Sequence[str]) -> bool:
     """Whether a column has few values in many rows; case and blanks don't count."""
-    values = {" ".join(cell.casefold().split()) for cell in set(cells)} - MISSING
+    values = set(map(label_key, set(cells))) - MISSING
     return 2 <= len(values) <= min(MOST_LABELS, len(cells) / 2)
 
 
@@ -185,6 +195,20 @@ def conflicting_labels(keys: Sequence[str], labels: Sequence[str], keep_majority
         (label, most), *second = votes.most_common(2)
         kept[key] = label if not second or (keep_majority and second[0][1] < most) else None
     return [kept[key] != label for key, label in zip(keys, labels, strict=True)]
+
+
+def _usual_spellings(counts: Counter[str], spelled: dict[str, str]) -> dict[str, str]:
+    """Return for each label the most frequent spelling of its class; log what else is `spelled` in the cells."""
+    usual: dict[str, str] = {}
+    for label, _ in counts.most_common():
+        usual.setdefault(label_key(label), label)
+    spellings = defaultdict(list)
+    for cell in sorted(cell for cell, label in spelled.items() if label in counts):
+        spellings[usual[label_key(cell)]].append(cell)
+    for label, of_label in spellings.items():
+        if len(of_label) > 1:
+            log.info("%s differ in case or blanks alone: they are one class, %r", list_labels(of_label), label)
+    return {label: usual[label_key(label)] for label in counts}
 
 
 def _amount(label: str, rows: int, groups: int) -> str:
