@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.errors import DataError
-from utils.reading.csv_cells import CsvDialect
 from utils.reading.csv_rows import encode_rows
+from utils.reading.delimited.cells import CsvDialect
 from utils.reading.read_frame import read_frame
 from utils.reading.table_stream import open_table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.errors import DataError
-from utils.reading.csv_cells import CsvDialect
+from utils.reading.delimited.cells import CsvDialect
 from utils.reading.read_frame import read_frame
 from utils.reading.table_stream import dialect_of_output, open_table
 

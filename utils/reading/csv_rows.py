@@ -1,7 +1,7 @@
 """Comma-, semicolon-, tab- and bar-separated text: read its rows one by one, and write rows like it.
 
 This is the one parser of such files, for training and for use. No cell is converted: numbers, "NA" and blanks are text.
-Open `open_delimited` first; `csv_dialects.py` recognizes how a file is written, `csv_cells.py` splits its lines.
+Open `open_delimited` first; `delimited/` recognizes how a file is written, and splits its lines into cells.
 """
 
 import itertools
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from utils.errors import DataError
-from utils.reading.csv_cells import CsvDialect, NumberedRow, split_rows
-from utils.reading.csv_dialects import DELIMITERS, recognize_form
+from utils.reading.delimited.cells import CsvDialect, NumberedRow, split_rows
+from utils.reading.delimited.dialects import DELIMITERS, recognize_form
+from utils.reading.delimited.labeled_lines import LabeledLines, recognize_labels
 from utils.reading.encodings import TextFile, open_text
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class DelimitedFile:
     header: bool  # whether the first row names the columns
     columns: list[str]  # as the file names them; "0", "1", … if it does not; "text" if it has one text per line
     skipped: int = 0  # the number of lines above the first row
+    labels: LabeledLines | None = None  # where the labels are, in a file with one text per line
 
     def rows(self, *, report: bool = False) -> Iterator[NumberedRow]:
         """Yield every row from the start, but for blank lines and the header, wherever it is repeated.
@@ -38,7 +40,7 @@ class DelimitedFile:
         """
         path = self.text.path
         if self.dialect is None:
-            yield from ((number, [line.removesuffix("\r")]) for number, line in self.text.lines() if line.strip())
+            yield from self._texts()
             return
         width, header = len(self.columns), self.columns if self.header else None
         short: list[int] = []
@@ -63,6 +65,14 @@ class DelimitedFile:
             _report(path, irregular, "rows have a quote that is not closed, or not doubled inside a cell: it is text")
             _report(path, repeated, "rows repeat the header, and are no data")
 
+    def _texts(self) -> Iterator[NumberedRow]:
+        lines = ((number, line.removesuffix("\r")) for number, line in self.text.lines() if line.strip())
+        if self.labels is None:
+            yield from ((number, [line]) for number, line in lines)
+        else:
+            for number, line in itertools.islice(lines, int(self.labels.header), None):
+                yield number, self.labels.split(line, f"{self.text.path}, line {number}")
+
     def _too_long(self, number: int, count: int) -> DataError:
         problem = f"{self.text.path}, line {number}: {count} cells, but the first line has {len(self.columns)}"
         delimiter = DELIMITERS.get(self.dialect.delimiter, repr(self.dialect.delimiter))
@@ -82,7 +92,9 @@ def open_delimited(path: str, kind: str, header: bool) -> DelimitedFile:
     file = open_text(path)
     form = recognize_form(file, kind)
     if form is None:
-        return DelimitedFile(file, None, False, ["text"])
+        labels = recognize_labels(file.sample.replace(file.newline, "\n"))
+        columns = ["text"] if labels is None else ["text", "label"]
+        return DelimitedFile(file, None, False, columns, labels=labels)
     lines = itertools.islice(file.lines(), form.skipped, None)
     _, cells = next(split_rows(lines, form.dialect, path, file.newline), (0, []))
     first = [""] * form.has_row_names + cells

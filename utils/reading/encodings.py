@@ -5,18 +5,16 @@ Either way, NUL characters are removed, and an encoding that had to be guessed i
 """
 
 import codecs
-import gzip
 import io
 import logging
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import BinaryIO
 
 from utils.errors import DataError
+from utils.reading.compressed import DAMAGES, compression, open_decompressed
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +93,7 @@ class TextFile:
 
 
 def open_text(path: str) -> TextFile:
-    """Recognize a file's encoding and line ends; .gz is decompressed.
+    """Recognize a file's encoding and line ends; what is compressed is decompressed.
 
     Raises DataError if the file cannot be read, or is empty, binary or damaged.
     """
@@ -172,12 +170,13 @@ def recognize_encoding(file: BinaryIO, name: str) -> Encoding:
 
 @contextmanager
 def open_bytes(path: str) -> Iterator[BinaryIO]:
-    """Open a file, decompressing .gz. Raises DataError if it cannot be read or, in the block, decoded."""
+    """Open a file, decompressing it. Raises DataError if it cannot be read or, in the block, decoded."""
     try:
-        with gzip.open(path) if path.lower().endswith(".gz") else Path(path).open("rb") as file:
+        with open_decompressed(path) as file:
             yield file
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a complete gzip file: {error}", COPY_AGAIN) from error
+    except DAMAGES as error:
+        kind = {".gz": "gzip", ".bz2": "bzip2"}.get(compression(path), compression(path).strip("."))
+        raise DataError(f"{path} is not a complete {kind} file: {error}", COPY_AGAIN) from error
     except UnicodeError as error:
         raise _incomplete_text(path, error) from error
     except OSError as error:

@@ -17,17 +17,18 @@ from pathlib import Path
 
 from utils.errors import DataError
 from utils.reading.columns import column_key, unique_names
+from utils.reading.compressed import OPENERS, STDIN, TEXT_FORMATS, compression, on_disk, table_in_zip
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
 from utils.reading.encodings import COPY_AGAIN, open_bytes, to_utf8, unreadable
 from utils.reading.hub_datasets import is_hub_path, read_hub_dataset
 from utils.reading.json_records import NotText, as_text, read_json, read_json_lines
+from utils.reading.kind_of_stdin import kind_of_stdin
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
 from utils.reading.x_archive import is_x_archive, read_x_archive
 
 log = logging.getLogger(__name__)
 
-TEXT_FORMATS = (*DELIMITED_FORMATS, ".json", ".jsonl", ".ndjson")
-SUPPORTED = f"{', '.join(TEXT_FORMATS)} (also with .gz), .parquet"
+SUPPORTED = f"{', '.join(TEXT_FORMATS)} (also with {', '.join(OPENERS)}), .parquet, a .zip with one of these"
 NOT_TEXT = "not_text"  # the key in a frame's attrs
 ROWS_AT_ONCE = 50_000
 PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -66,16 +67,22 @@ def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: s
             frame, encoding = _frame_of_columns(columns), "utf-8"
         else:
             frame, encoding = _read_file(file, header)
-            with Path(file).open("rb") as opened:
-                name, sha256 = file, hashlib.file_digest(opened, "sha256").hexdigest()
+            name = f"{file}: {table_in_zip(file)}" if compression(file) == ".zip" else file
+            with on_disk(file).open("rb") as opened:
+                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         frames.append(frame)
         sources.append(SourceFile(name, sha256, len(frame), encoding))
     return _union(frames), sources
 
 
 def files_of(path: str | Path) -> list[str]:
-    """Return the files that a typed path stands for: the supported ones of a folder, by name; an X archive is one."""
+    """Return the files that a typed path stands for: the supported ones of a folder, by name; an X archive is one.
+
+    "-" stands for what is piped in. A folder's .zip files are skipped: what they hold is often beside them.
+    """
     typed, path = str(path), Path(path)
+    if typed == "-":
+        return [STDIN]
     if is_hub_path(typed) or is_x_archive(path):
         return [typed]
     try:
@@ -87,7 +94,7 @@ def files_of(path: str | Path) -> list[str]:
         raise _missing(path) from error
     except OSError as error:
         raise unreadable(typed, error) from error
-    supported = [file for file in files if format_of(file) and file.is_file()]
+    supported = [file for file in files if file.is_file() and file.suffix.lower() != ".zip" and format_of(file)]
     if skipped := [file.name for file in files if file not in supported]:
         log.warning("%s: skipped %s; supported are %s", typed, ", ".join(skipped), SUPPORTED)
     if not supported:
@@ -96,10 +103,22 @@ def files_of(path: str | Path) -> list[str]:
 
 
 def format_of(path: Path) -> str | None:
-    """Return the file name's ending, without .gz and in lower case; None if it is not supported."""
+    """Return the ending that says how a file is written, in lower case and without .gz; None if it is not supported.
+
+    A .zip file has the ending of the one file in it; stdin has that which suits its content.
+    """
+    if str(path) in ("-", STDIN):
+        return kind_of_stdin()
     name = path.name.lower()
-    ending = Path(name.removesuffix(".gz")).suffix
-    return ending if ending in TEXT_FORMATS or (ending == ".parquet" and name.endswith(ending)) else None
+    ending = path.suffix.lower()
+    if ending == ".zip":
+        name = (table_in_zip(str(path)) or "").lower()
+    elif ending in OPENERS:
+        name = name.removesuffix(ending)
+    ending = Path(name).suffix
+    return (
+        ending if ending in TEXT_FORMATS or (ending == ".parquet" and compression(str(path)) in ("", ".zip")) else None
+    )
 
 
 def _missing(path: Path) -> DataError:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.errors import DataError
-from utils.reading.csv_cells import NO_DELIMITER, CsvDialect, NumberedRow
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
+from utils.reading.delimited.cells import NO_DELIMITER, CsvDialect, NumberedRow
 from utils.reading.nested import nested_columns
 from utils.reading.read_frame import files_of, format_of, read_frame
 
@@ -32,8 +32,9 @@ def open_table(path: str, header: bool = True) -> TableStream:
     A streamed file is read to its end here, so that what is wrong with it is known before any work: DataError, with
     the line, if it is damaged, has no rows, has one with more cells than the first, or a quote is not closed.
     """
-    kind = format_of(Path(path))
-    if files_of(path) != [path] or kind not in DELIMITED_FORMATS:
+    files = files_of(path)
+    kind = format_of(Path(files[0]))
+    if len(files) > 1 or Path(path).is_dir() or kind not in DELIMITED_FORMATS:
         frame = read_frame([path], header=header)[0]
         nested, frame = nested_columns(frame), frame.fillna("")
 
@@ -41,7 +42,7 @@ def open_table(path: str, header: bool = True) -> TableStream:
             return enumerate(map(list, frame.itertuples(index=False, name=None)), start=1)
 
         return TableStream(list(frame), len(frame), rows, CsvDialect(), nested)
-    file = open_delimited(path, kind, header)
+    file = open_delimited(files[0], kind, header)
     count = sum(1 for _ in file.rows(report=True))
     if not count:
         raise DataError(f"{path} holds no rows", "check how the file was made; column names alone are not enough")

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from utils.errors import DataError
+from utils.reading.compressed import table_in_zip
 from utils.reading.encodings import to_utf8, unreadable
 from utils.reading.json_records import DECODER, columns_of
 
@@ -46,11 +47,16 @@ CUT_OFF = "the file is cut off or was changed; unpack or download the archive ag
 
 
 def is_x_archive(path: Path) -> bool:
-    """Whether `path` is a .zip, an unpacked archive (or its data folder), or its tweets.js; only by names."""
+    """Whether `path` is an archive's .zip, unpacked folder (or its data folder), or tweets.js; only by names.
+
+    A .zip is one unless it holds other tables.
+    """
     try:
         if path.is_dir():
             return bool(_tweets_files_in(path))
-        return path.is_file() and bool(path.suffix.lower() == ".zip" or TWEETS_FILE.fullmatch(path.name))
+        if path.suffix.lower() == ".zip":
+            return path.is_file() and table_in_zip(str(path)) is None
+        return path.is_file() and bool(TWEETS_FILE.fullmatch(path.name))
     except OSError:
         return False
 

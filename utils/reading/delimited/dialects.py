@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from utils.reading.csv_cells import NO_DELIMITER, CsvDialect, split_rows
+from utils.reading.delimited.cells import NO_DELIMITER, CsvDialect, split_rows
+from utils.reading.delimited.tab_quotes import quotes_enclose_cells
 from utils.reading.encodings import TextFile
-from utils.reading.tab_quotes import quotes_enclose_cells
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,13 @@ def recognize_form(file: TextFile, kind: str) -> Form | None:
     if kind != ".csv" and "\t" in text:
         return _form(_fit(sample, dialect))
     return _form_of_csv(text, dialect, above, file.path)
+
+
+def sample_of_table(file: TextFile) -> list[list[str]] | None:
+    """Return the first rows of a text that almost evenly divides into columns; None for another text."""
+    text = file.sample.replace("\r\n", "\n").replace(file.newline, "\n").lstrip(" \n")
+    fit = _best_fit(text, CsvDialect())
+    return fit.rows if fit.width > 1 and fit.even >= MOST and not _is_prose(text, fit) else None
 
 
 def _form(fit: _Fit, skipped: int = 0) -> Form:

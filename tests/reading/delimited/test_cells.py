@@ -3,8 +3,8 @@
 import pytest
 from frames import rows
 
-from utils.reading.csv_cells import CsvDialect, split_rows
-from utils.reading.csv_irregular import LinesAhead
+from utils.reading.delimited.cells import CsvDialect, split_rows
+from utils.reading.delimited.irregular_quotes import LinesAhead
 from utils.reading.table_stream import open_table
 
 GOOD = '1,"good, really",1\n'

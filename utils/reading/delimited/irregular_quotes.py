@@ -1,6 +1,6 @@
 """The cells of a row of delimited text whose quotes are not closed, or not doubled inside a cell.
 
-Open `irregular_cells` first; `csv_cells.py` reads regular rows.
+Open `irregular_cells` first; `cells.py` reads regular rows.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from utils.reading.encodings import LONGEST_LINE
 
 if TYPE_CHECKING:
-    from utils.reading.csv_cells import CsvDialect
+    from utils.reading.delimited.cells import CsvDialect
 
 NumberedLines = Iterator[tuple[int, str]]
 ESCAPED = re.compile(r'\\(["\\])|""')

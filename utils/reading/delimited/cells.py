@@ -1,7 +1,7 @@
 """Split the lines of delimited text into rows of cells, whatever is wrong with their quotes.
 
 A quote that is not closed, or not doubled inside a cell, is text, and never swallows the rows below
-(`csv_irregular.py`). `split_rows` says in which lines that happened. It reads every line a bounded number of times,
+(`irregular_quotes.py`). `split_rows` says in which lines that happened. It reads every line a bounded number of times,
 however many quotes are not closed.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from utils.errors import DataError
-from utils.reading.csv_irregular import LinesAhead, NumberedLines, are_rows, irregular_cells, unescaped
+from utils.reading.delimited.irregular_quotes import LinesAhead, NumberedLines, are_rows, irregular_cells, unescaped
 from utils.reading.encodings import LONGEST_LINE
 
 NumberedRow = tuple[int, list[str]]  # the number, from 1, of the line that the row starts in, and its cells

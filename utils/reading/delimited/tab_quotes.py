@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from utils.reading.csv_cells import CsvDialect, split_rows
+from utils.reading.delimited.cells import CsvDialect, split_rows
 
 # A cell that opens with a quote, up to the first quote in it that is neither doubled nor behind a backslash.
 OPENED_CELL = re.compile(r'(?<![^\t\n])"((?:[^"\\]++|""|\\.?)*+)')

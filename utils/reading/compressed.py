@@ -1,0 +1,122 @@
+"""The bytes of a file or of stdin, decompressed: .gz, .bz2, .xz, and a .zip that holds one table, as Kaggle's do.
+
+Open `open_decompressed` first. What another program writes to stdin is copied once, since tables are read twice.
+"""
+
+import atexit
+import bz2
+import functools
+import gzip
+import lzma
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from utils.errors import DataError, UsageError
+
+STDIN = "stdin"  # stands for what is piped in, as a path and in messages
+TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"PK\x03\x04": ".zip"}
+DAMAGES = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+# Files in a .zip that are no table: what macOS adds, hidden ones, and what is said about the data.
+BESIDE_TABLES = re.compile(
+    r"(?:.*/)?(?:__MACOSX/.*|\..*|(?:readme|license|licence|licenses)(?:\.[a-z]+)?)", re.IGNORECASE
+)
+TWEETS_FILE = re.compile(r"(?:.*/)?tweets?(?:-part\d+)?\.js")
+MAX_BYTES = 2 << 30
+MAX_RATIO = 200
+UNPACK = "unpack it, and name the file that you want"
+
+
+@contextmanager
+def open_decompressed(path: str) -> Iterator[BinaryIO]:
+    """Open the bytes of a file, of the table in a .zip, or of `STDIN`, and decompress them.
+
+    Raises DataError for a .zip whose table is encrypted or unreasonably large; errors of the formats are `DAMAGES`.
+    """
+    place = on_disk(path)
+    ending = compression(path)
+    if ending == ".zip":
+        with zipfile.ZipFile(place) as archive:
+            member = archive.getinfo(table_in_zip(path))
+            _check(member, path, place)
+            with archive.open(member) as file:
+                yield file
+    else:
+        with OPENERS.get(ending, open)(place, "rb") as file:
+            yield file
+
+
+def compression(path: str) -> str:
+    """Return the ending that says how a file is compressed, "" if it is not; of stdin, by what it holds."""
+    if path == STDIN:
+        with on_disk(path).open("rb") as file:
+            start = file.read(8)
+        return next((ending for magic, ending in MAGIC.items() if start.startswith(magic)), "")
+    ending = Path(path).suffix.lower()
+    return ending if ending in (*OPENERS, ".zip") else ""
+
+
+def table_in_zip(path: str) -> str | None:
+    """Return the name of the one table in a .zip; None if it holds none, is an archive of X or is damaged.
+
+    Raises DataError if it holds several.
+    """
+    try:
+        with zipfile.ZipFile(on_disk(path)) as archive:
+            names = [name for name in archive.namelist() if not BESIDE_TABLES.fullmatch(name)]
+    except (OSError, ValueError, NotImplementedError, *DAMAGES):
+        return None
+    if any(TWEETS_FILE.fullmatch(name) for name in names):
+        return None
+    tables = [name for name in names if name.lower().endswith((*TEXT_FORMATS, ".parquet"))]
+    if len(tables) > 1:
+        shown = ", ".join(tables[:5]) + (", …" if len(tables) > 5 else "")
+        raise DataError(f"{path} holds {len(tables)} files: {shown}", UNPACK)
+    return tables[0] if tables else None
+
+
+def _check(member: zipfile.ZipInfo, path: str, place: Path) -> None:
+    name = f"{path}: {member.filename}"
+    if member.flag_bits & 0x1:
+        raise DataError(f"{name} is encrypted", f"{UNPACK}, with the password")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        method = zipfile.compressor_names.get(member.compress_type, member.compress_type)
+        raise DataError(f"{name} is compressed by a method that is not supported, {method}", UNPACK)
+    packed = min(member.compress_size, place.stat().st_size)
+    if member.file_size > min(MAX_BYTES, MAX_RATIO * packed):
+        problem = f"{name} would take {member.file_size:,} bytes, from {packed:,} in the zip file"
+        limits = f"the limits are {MAX_BYTES:,} bytes and {MAX_RATIO} times as many as in the zip file"
+        raise DataError(problem, f"{limits}; if you trust the file, {UNPACK}")
+
+
+def on_disk(path: str) -> Path:
+    """Return where the bytes of a path are: of `STDIN`, in a copy that is deleted when the program ends.
+
+    Raises UsageError if nothing is piped in, and DataError if that is empty.
+    """
+    return _copy_of(sys.stdin) if path == STDIN else Path(path)
+
+
+@functools.cache
+def _copy_of(stream) -> Path:
+    if stream is None or stream.isatty():
+        raise UsageError(
+            "nothing is piped in, so there is no data to read", "write `cat FILE |` in front of the command"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="stdin-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    copy = folder / STDIN
+    with copy.open("wb") as file:
+        shutil.copyfileobj(stream.buffer, file)
+    if not copy.stat().st_size:
+        raise DataError("stdin is empty", "check the program in front of the pipe")
+    return copy
