@@ -53,7 +53,7 @@ def recognize_labels(sample: str) -> LabeledLines | None:
         header = bool(first) and all(map(NAME.fullmatch, first.groupdict().values())) and labels[first["label"]] == 1
         if header:
             del labels[first["label"]]
-        if pattern is FASTTEXT and labels.total() >= MOST * len(lines):
+        if pattern is FASTTEXT and labels.total() >= MOST * max(1, len(lines)):
             return LabeledLines(pattern, header=False)
         if _are_labels(labels, len(lines) - header):
             return LabeledLines(pattern, header)
