@@ -1,17 +1,13 @@
 """What is read of Mastodon's posts, from its API and from its exports, and of twscrape's tweets."""
 
-import html
 import json
 import random
-import re
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from utils.reading.json_records import columns_of
-from utils.reading.mastodon_posts import COLUMNS, has_mastodon_columns, html_to_text, mastodon_columns
+from utils.reading.mastodon_posts import COLUMNS, has_mastodon_columns, mastodon_columns
 from utils.reading.read_frame import read_frame
 from utils.tasks.column_choice import Candidate, choose_text
 from utils.tasks.posts import to_rows
@@ -362,89 +358,6 @@ def test_other_objects_with_content_are_posts_and_those_without_have_no_text():
         activity(note(4, "one emoji", tag={"type": "Emoji", "name": ":x:"})),
     )
     assert values("text", rows) == ["Tides\n\nThey come.", "", "", "one emoji"]
-
-
-# --- HTML
-
-
-@pytest.mark.parametrize(
-    ("markup", "text"),
-    [
-        ("", ""),
-        ("plain  text,\n two lines", "plain  text,\n two lines"),
-        ("3 < 4 &amp; 5 > 4", "3 < 4 & 5 > 4"),
-        ("&amp;lt;b&amp;gt;", "&lt;b&gt;"),
-        ("<p>&amp;lt; &lt;b&gt; &quot;&#39;&hellip;&#x1F600;</p>", "&lt; <b> \"'…😀"),
-        ("<p>one</p><p>two</p>", "one\n\ntwo"),
-        ("<p>one<br>two<br/>three<br />four</p>", "one\ntwo\nthree\nfour"),
-        ("<p>one<br><br><br><br>two</p>\n\n<p></p><p>three</p>", "one\n\ntwo\n\nthree"),
-        ("<p>a <b>bold</b>  <i> word</i>\n\tand a <del>line</del></p>", "a bold word and a line"),
-        ("<p>half<b>way</b>s</p>", "halfways"),
-        (
-            '<p>See <a href="https://quay.example/tides/2024" rel="nofollow"><span class="invisible">https://</span>'
-            '<span class="ellipsis">quay.example/tides</span><span class="invisible">/2024</span></a>!</p>',
-            "See https://quay.example/tides/2024!",
-        ),
-        (
-            '<p><span class="h-card" translate="no"><a href="https://far.example/@bob" class="u-url mention">@<span>bob'
-            '</span></a></span> <a href="https://far.example/tags/tide" class="mention hashtag">#<span>tide</span></a>',
-            "@bob #tide",
-        ),
-        ('<p class="quote-inline">RE: <a href="https://far.example/1">far.example/1</a></p><p>Indeed</p>', "Indeed"),
-        ('<p>Yes<span class="x quote-inline"><br><br>RE: <a href="/1">/1</a></span>, so</p>', "Yes, so"),
-        ("<p>Bring:</p><ul><li>rope</li><li><p>tea</p></li></ul><p>Bye</p>", "Bring:\n\n- rope\n- tea\n\nBye"),
-        ("<ol><li>one<ul><li>half</li></ul></li><li>two</li></ol>", "- one\n\n- half\n\n- two"),
-        ("He said<blockquote><p>low</p><p>tide</p></blockquote>so", "He said\n\nlow\n\ntide\n\nso"),
-        ("<pre><code>x = 1\ny  = 2\n</code></pre><p>is\ncode</p>", "x = 1\ny = 2\n\nis code"),
-        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
-        ("<ruby>潮<rp>(</rp><rt>しお</rt><rp>)</rp></ruby>", "潮(しお)"),
-        ("a<script>alert('<p>')</script>b<style>p { color: red }</style>c<!-- d --><?e f?>g", "abcg"),
-        ("<p>never closed <b>at <i>all", "never closed at all"),
-        ("</p></div>closed <p class=>too</b> often</p></p>", "closed\n\ntoo often"),
-        ('<p title="a > b">attribute</p>', "attribute"),
-        ("<p>l’été — «\u00a0à Noël\u00a0» 🏳️‍🌈</p>", "l’été — «\u00a0à Noël\u00a0» 🏳️‍🌈"),
-        ('<?xml version="1.0" encoding="latin-1"?><meta charset="latin-1"><p>é</p>', "é"),
-        ("<p>n\x00u\x01l\x1b and\x0ba\x1fblank</p>", "nul and a blank"),
-        ("cut <a href='x", "cut"),
-    ],
-)
-def test_html_to_text(markup, text):
-    assert html_to_text(markup) == text
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["<p>{}</p>", "<p>{}", "<div>{}</div>"]))
-@settings(max_examples=300, deadline=None)
-def test_escaped_text_comes_back(text, markup):
-    text = re.sub("[\x00-\x08\x0e-\x1b]", "", text)
-    assert html_to_text(markup.format(html.escape(text))).split() == text.split()
-
-
-PIECES = ["<p>", "<br>", "</p>", "<b", "</", "<!--", "<li>", "<pre>", "x", " ", "&#0;", "&lt", "<script>", "<![CDATA[",
-          "='", "\x00", "\ud800", "</body></html>", "<table>"]  # fmt: skip
-
-
-@given(st.lists(st.sampled_from(PIECES)))
-@settings(max_examples=300, deadline=None)
-def test_broken_markup_never_raises(pieces):
-    assert "\x00" not in html_to_text("<p>" + "".join(pieces))
-
-
-@given(st.text(st.characters()))
-@settings(max_examples=300, deadline=None)
-def test_garbage_never_raises(garbage):
-    html_to_text(garbage)
-    html_to_text(f"<{garbage}>{garbage}</{garbage}>")
-
-
-@pytest.mark.parametrize(
-    "tag", ["<div>", "<b>", "<ul><li>", "<blockquote>", "<table><tr><td>", "<a href='", "<!--", "</p>"]
-)
-def test_markup_without_end_is_no_trouble(tag):
-    assert html_to_text("<p>Start</p>" + tag * 50_000).startswith("Start")
-
-
-def test_deep_markup_keeps_what_it_holds():
-    assert html_to_text("<div>" * 1000 + "deep" + "</div>" * 1000 + "<p>after</p>") == "deep\n\nafter"
 
 
 # --- through the reader and the task

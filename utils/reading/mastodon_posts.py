@@ -1,16 +1,11 @@
 """Turn posts in Mastodon's own forms, API statuses and the outbox.json of an account's export, into plain columns."""
 
-import functools
 import json
 import re
 from collections.abc import Mapping
-from html import unescape
-from typing import TYPE_CHECKING
 
 from utils.reading.json_records import as_text
-
-if TYPE_CHECKING:
-    from lxml import etree
+from utils.text.html import html_to_text
 
 COLUMNS = ("text", "content_warning", "id", "date", "language",
            "in_reply_to_id", "reblogged_id", "conversation", "user", "visibility")  # fmt: skip
@@ -142,49 +137,3 @@ def _text(html, emojis: list) -> str:
         emoji = f"(?::(?:{'|'.join(re.escape(str(name).strip(':')) for name in emojis)}):)+"
         text = re.sub(f"(?:^|(?<= )){emoji} | ?{emoji}", "", text, flags=re.MULTILINE).strip(" \n")
     return text
-
-
-TAG = re.compile("<[a-zA-Z/!?]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1b]")
-WHITESPACE = re.compile("[\t-\r\x1c-\x1f ]+")
-LINE_ENDS = re.compile(" ?\n[ \n]*")
-BULLET = "\x00"  # texts have no such character, see CONTROL
-DROPPED = {"script", "style", "title"}
-PARAGRAPHS = ("p", "div", "blockquote", "pre", "ul", "ol", "dl", "table", "hr", "h1", "h2", "h3", "h4", "h5", "h6")
-CLOSING = dict.fromkeys(PARAGRAPHS, "\n\n")
-OPENING = CLOSING | {"br": "\n", "li": "\n" + BULLET, "tr": "\n", "dt": "\n", "dd": "\n", "td": " ", "th": " "}
-
-
-def html_to_text(html: str) -> str:
-    """Return the text that a reader sees, with shortened links in full.
-
-    A blank line separates paragraphs; list items start with "- ". Without a tag, only entities change.
-    """
-    if not TAG.search(html):
-        return unescape(html)
-    from lxml import etree  # late: the scripts that read no posts start sooner
-
-    # Fed with bytes: lxml refuses a text with an XML declaration.
-    root = etree.fromstring(b"<div>" + CONTROL.sub("", html).encode("utf-8", "replace"), _html_parser())
-    pieces, preformatted = [], 0
-    walk = etree.iterwalk(root, ("start", "end"))
-    for event, element in walk:
-        tag, start = element.tag, event == "start"
-        preformatted += (tag == "pre") * (1 if start else -1)
-        if start and (tag in DROPPED or "quote-inline" in element.get("class", "").split()):
-            walk.skip_subtree()
-            continue
-        pieces.append((OPENING if start else CLOSING).get(tag, ""))
-        if text := element.text if start else element.tail:
-            pieces.append(text if preformatted else WHITESPACE.sub(" ", text))
-    text = re.sub(" {2,}", " ", "".join(pieces))
-    text = LINE_ENDS.sub(lambda match: "\n\n" if match[0].count("\n") > 1 else "\n", text)
-    return re.sub(rf"{BULLET}\s*", "- ", text).strip(" \n")
-
-
-@functools.cache
-def _html_parser() -> "etree.HTMLParser":
-    from lxml import etree
-
-    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
-    return etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)

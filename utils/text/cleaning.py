@@ -4,8 +4,9 @@
 currency signs and the letters and marks of every alphabet survive. It is idempotent for every text and setting,
 joins no two words, and its result can always be encoded as UTF-8.
 
-The steps are in `characters.py` and `tweet_entities.py`. Each first makes a test that costs next to nothing on a text
-that does not need it, and its expressions start with a plain class of characters, so that `re` can skip quickly.
+The steps are in `characters.py`, `html.py` and `tweet_entities.py`. Each first makes a test that costs next to nothing
+on a text that does not need it, and its expressions start with a plain class of characters, so that `re` can skip
+quickly.
 """
 
 import re
@@ -14,7 +15,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal, get_args
 
-from utils.text import characters, tweet_entities
+from utils.text import characters, html, tweet_entities
 from utils.text.characters import collapse_blanks
 
 
@@ -23,7 +24,7 @@ class Cleaning:
     """How to treat each kind of noise; stored with the model as a plain dict."""
 
     mojibake: Literal["repair", "keep"] = "repair"
-    html: Literal["unescape", "keep"] = "unescape"
+    html: Literal["to_text", "unescape", "keep"] = "to_text"
     urls: Literal["remove", "keep"] = "remove"
     mentions: Literal["remove", "placeholder", "keep"] = "remove"
     emoji: Literal["remove", "keep"] = "remove"
@@ -77,8 +78,8 @@ def _clean(text: str, steps: dict[str, Step]) -> tuple[str, set[str]]:
 def _steps(cleaning: Cleaning) -> dict[str, Step]:
     """Return the steps by kind of noise, in their order."""
     steps: dict[str, Step] = {"surrogates": characters.join_surrogates}
-    if cleaning.html == "unescape":
-        steps["html"] = characters.unescape_html
+    if cleaning.html != "keep":
+        steps["html"] = _html_to_text if cleaning.html == "to_text" else characters.unescape_html
     if cleaning.mojibake == "repair":
         steps["mojibake"] = characters.repair_mojibake
     steps["blanks"] = collapse_blanks  # after mojibake: half of a broken "à" is a no-break space
@@ -103,6 +104,10 @@ def _steps(cleaning: Cleaning) -> dict[str, Step]:
     if cleaning.case == "lower":
         steps["case"] = str.lower
     return steps
+
+
+def _html_to_text(text: str) -> str:
+    return html.remove_tags(characters.unescape_html(text)) if "&" in text or "<" in text else text
 
 
 def _outside(kept: Callable[[], re.Pattern], step: Step) -> Step:
