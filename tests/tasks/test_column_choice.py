@@ -165,7 +165,7 @@ def test_tables_of_texts(table):
         (TWEETS, "instruction:headline,output:long", "no column looks like the text of tweets"),
         (TWEETS, "id:number,name:name,seen:date", "the columns are: 'id', 'name', 'seen'"),
         (TWEETS, "text:number,seen:date", "column 'text' holds numbers"),
-        (TWEETS, "Answer A:text,Answer B:text", "'Answer A', 'Answer B'"),
+        (TWEETS, "Answer A:text,Answer B:text", "texts are in 'Answer A'; 'Answer B'"),
         (TWEETS, "tags:list,id:number", "no column looks like"),
     ],
 )

@@ -1,9 +1,14 @@
 """Which columns hold the text and the label, by name, by number or by their cells."""
 
+import csv
+import json
+
 import pytest
 
+from utils.errors import DataError
 from utils.tasks.columns import RequestedColumns, open_table_to_classify, read_rows
 from utils.tasks.reviews import REVIEWS
+from utils.tasks.tweets import TWEETS
 
 
 @pytest.mark.parametrize(
@@ -32,3 +37,151 @@ def test_a_table_to_classify_may_have_no_label(tmp_path):
     path.write_text("id,text\n1,good film\n2,bad film\n")
     _, positions = open_table_to_classify(str(path), RequestedColumns(), header=True)
     assert positions == (1, None)
+
+
+# Inside objects and lists ---------------------------------------------------------------------------------------------
+
+TEXTS = [
+    "We walked home along the wide river",
+    "A small dog stole my lunch today",
+    "Rain all week means soup and old films",
+    "The tram was late again this morning",
+]
+OTHERS = [f"Somebody else said that {text} for sure" for text in TEXTS]
+PIECES = [[text[:9], {"type": "bold", "text": text[9:]}] for text in TEXTS]
+
+
+@pytest.fixture
+def both_ways(tmp_path):
+    """Write rows as JSON Lines, read them for training and for classifying; return texts, labels and the column."""
+
+    def read(task, rows, text=None, label=None):
+        path, requested = tmp_path / "a.jsonl", RequestedColumns(text, label)
+        path.write_text("\n".join(map(json.dumps, rows)))
+        trained, _ = read_rows(task, [str(path)], requested)
+        table, (text_at, label_at) = open_table_to_classify(str(path), requested, header=True)
+        cells = [cells for _, cells in table.rows()]
+        assert [row[text_at] for row in cells] == trained["text"].tolist()
+        assert {len(row) for row in cells} == {len(table.columns)}
+        labels = None if label_at is None else [row[label_at] for row in cells]
+        return trained["text"].tolist(), labels, table.columns[text_at]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("path", "row"),
+    [
+        (
+            "post.record.text",  # Bluesky's feed
+            lambda text, other: {
+                "post": {
+                    "uri": "at://did:plc:abc/1",
+                    "author": {"handle": "ann.example.org", "description": other},
+                    "record": {"text": text, "langs": ["en"], "embed": {"images": [{"alt": other}]}},
+                    "embed": {"record": {"value": {"text": other}}},
+                },
+                "reply": {"parent": {"record": {"text": other}}},
+            },
+        ),
+        (
+            "commit.record.text",
+            lambda text, _: {"did": "did:plc:abc", "commit": {"rev": "a", "record": {"text": text}}},
+        ),
+        (
+            "snippet.topLevelComment.snippet.textOriginal",
+            lambda text, other: {
+                "kind": "youtube#commentThread",
+                "snippet": {"topLevelComment": {"snippet": {"textDisplay": f"<b>{text}</b>", "textOriginal": text}}},
+                "replies": {"comments": [{"snippet": {"textOriginal": other}}]},
+            },
+        ),
+        ("snippet.textDisplay", lambda text, _: {"id": "Ug1", "snippet": {"textDisplay": text, "likeCount": 1}}),
+        ("media[].title", lambda text, _: {"media": [{"uri": "", "creation_timestamp": 1, "title": text}]}),
+        ("data.body", lambda text, other: {"kind": "t1", "data": {"body": text, "author": "ann", "link_title": other}}),
+        ("data[].post", lambda text, _: {"title": "Ann updated her status.", "data": [{"post": text}, {"update": 1}]}),
+        ("data[].comment.comment", lambda text, _: {"data": [{"comment": {"comment": text, "author": "Ann Lee"}}]}),
+        ("tweet.full_text", lambda text, _: {"tweet": {"full_text": text, "entities": {"hashtags": [{"text": "a"}]}}}),
+        ("_source.text", lambda text, other: {"_id": "1", "_source": {"text": text, "user": {"description": other}}}),
+        ("content", lambda text, _: {"role": "user", "content": [{"type": "text", "text": text}, {"type": "image"}]}),
+        ("text", lambda text, _: {"_id": {"$oid": "5f1"}, "text": text}),
+    ],
+)
+def test_the_text_inside_an_export(both_ways, path, row):
+    rows = [row(text, other) for text, other in zip(TEXTS, OTHERS, strict=True)]
+    assert both_ways(TWEETS, rows) == (TEXTS, None, path)
+    assert both_ways(TWEETS, rows, text=path.replace("[]", "").upper())[0] == TEXTS
+
+
+def test_a_text_is_a_string_or_a_list_of_pieces(both_ways):
+    rows = [{"text": text if row % 2 else PIECES[row]} for row, text in enumerate(TEXTS)]
+    rows += [{"text": ""}, {"text": {"odd": "object"}}]
+    assert both_ways(TWEETS, rows) == ([*TEXTS, "", ""], None, "text")
+
+
+def test_a_text_is_in_one_of_two_places(both_ways, caplog):
+    caplog.set_level("INFO")
+    rows = [{"media": [{"title": text}], "at": 1} for text in TEXTS]
+    rows += [{"media": [{"title": ""}, {"title": ""}], "title": text} for text in OTHERS]
+    assert both_ways(TWEETS, rows)[0] == [*TEXTS, *OTHERS]
+    assert "is empty, the text is that in column" in caplog.text
+
+
+def test_the_label_inside_an_object(both_ways):
+    rows = [
+        {"content": {"label": text}, "rating": {"label": str(row % 2)}, "user": {"verified": row % 2 == 0}}
+        for row, text in enumerate(TEXTS)
+    ]
+    assert both_ways(REVIEWS, rows, text="content.label") == (TEXTS, list("0101"), "content.label")
+    labels = both_ways(REVIEWS, rows, text="content.label", label="user.verified")[1]
+    assert labels == ["true", "false"] * 2
+
+
+@pytest.mark.parametrize(
+    ("row", "requested", "said"),
+    [
+        ({"comments": [{"text": TEXTS[0]}, {"text": TEXTS[1]}]}, None, "'comments[].text', several in a row"),
+        ({"a": {"said": TEXTS[0]}, "b": {"said": OTHERS[0]}}, None, "texts are in 'a.said'; 'b.said'"),
+        (
+            {"a": {"said": TEXTS[0]}, "b": {"said": OTHERS[0]}},
+            "a",
+            "holds objects or lists; the texts inside are: 'a.s",
+        ),
+        (
+            {"a": {"said": TEXTS[0]}},
+            "a.thought",
+            "there is no column 'a.thought'; the columns are: 'a'; the",
+        ),
+        ({"tags": ["so so good", "no no"]}, None, "no column looks like the text"),
+    ],
+)
+def test_what_is_not_clearly_the_text_is_refused_with_the_paths(both_ways, row, requested, said):
+    rows = [json.loads(json.dumps(row).replace("We", word)) for word in ("We", "They", "You")]
+    with pytest.raises(DataError) as caught:
+        both_ways(TWEETS, rows, text=requested)
+    assert said in caught.value.problem
+    assert "--text_column" in caught.value.hint
+
+
+def test_objects_that_pandas_wrote_into_a_csv_file(tmp_path):
+    path = tmp_path / "a.csv"
+    csv_rows = [["id", "record"], *([number, str({"text": text, "n": None})] for number, text in enumerate(TEXTS))]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(csv_rows)
+    assert read_rows(TWEETS, [str(path)], RequestedColumns())[0]["text"].tolist() == TEXTS
+    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert table.columns == ["id", "record", "record.text"]
+    assert [cells[text_at] for _, cells in table.rows()] == TEXTS
+
+
+# Files without names, and several files -------------------------------------------------------------------------------
+
+
+def test_a_file_of_one_column_without_a_name_loses_no_row(tmp_path, caplog):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(TEXTS))
+    caplog.set_level("INFO")
+    assert read_rows(TWEETS, [str(path)], RequestedColumns())[0]["text"].tolist() == TEXTS
+    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert [cells[text_at] for _, cells in table.rows()] == TEXTS
+    assert caplog.text.count("the first line names no known column") == 2

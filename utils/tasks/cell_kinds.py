@@ -61,7 +61,7 @@ def judge(cells: Sequence[str | None]) -> Cells:
         sum(map(count_words, filled)) / len(filled),
         letters / max(1, characters),
         len(set(filled)),
-        look_like_labels(filled),
+        kind != "objects" and look_like_labels(filled),
     )
 
 

@@ -29,6 +29,7 @@ LONGEST_TITLE = 5  # words per cell, on average
 RUNNING_TEXT = 4  # words per cell that a column must have to be chosen by its cells alone
 CLEARLY = 2  # times as much text
 MOST_OTHERS = 3
+MOST_LISTED = 6
 
 
 class Candidate:
@@ -36,7 +37,7 @@ class Candidate:
 
     def __init__(self, name: str, read: Callable[[], Sequence[str | None]], values_per_row: float = 1.0):
         self.name = name
-        self.values_per_row = values_per_row
+        self.is_repeated = values_per_row >= 1.5
         self.words = frozenset(words_of(name))
         self.key = name_key(name.rpartition(".")[2])
         self.depth = name.count(".")
@@ -55,13 +56,13 @@ class Candidate:
     @cached_property
     def may_be_text(self) -> bool:
         """Whether the cells are texts, one per row, and the name doesn't say that they are somebody else's."""
-        return not is_foreign(self.name) and self.values_per_row < 1.5 and self.cells.are_texts
+        return not is_foreign(self.name) and not self.is_repeated and self.cells.are_texts
 
     @cached_property
     def may_be_label(self) -> bool:
         """Whether the cells are classes in at least half of the rows, and the name doesn't say otherwise."""
         named_otherwise = is_foreign(self.name) or self.words & NO_LABEL_WORDS
-        return not named_otherwise and self.cells.are_classes and self.cells.filled >= 0.5
+        return not named_otherwise and not self.is_repeated and self.cells.are_classes and self.cells.filled >= 0.5
 
     @property
     def amount(self) -> float:
@@ -97,13 +98,13 @@ def choose_text(
         if not texts:
             raise _no_text(task, columns, ())
         best = max(texts, key=lambda column: column.amount)
-        return Choice(best.name, _names_of_others(best, texts, ()))
+        return Choice(best.name, _names_of_others(best, texts))
     named = _named(free, task.text_columns)
     best = next((column for column in named if column.may_be_text), None)
     if best is None:
         free += inside()
         named = _named(free, task.text_columns)
-        best = _first_text(task, named)
+        best = _first_text(task, columns, named)
     related = [column for column in free if column not in named and column.words & (TEXT_WORDS | TITLE_WORDS)]
     if best is None:
         worded = [column for column in related if column.may_be_text and not column.words & TITLE_WORDS]
@@ -113,28 +114,40 @@ def choose_text(
         if best is None:
             best = _last_resort(free, named) if not pool else None
         if best is None:
-            raise _no_text(task, columns, pool or running)
+            raise _no_text(task, columns, pool or [column for column in free if column.cells.are_texts])
     elif best.cells.words <= LONGEST_TITLE and not best.words & CERTAIN:
         longer = [column for column in (*named, *related) if _is_body_of(column, best)]
         best = max((best, *longer), key=lambda column: column.amount)
-    fillers = [column.name for column in free if column.depth + best.depth and _fills(column, best)]
-    return Choice(best.name, _names_of_others(best, free, (*named, *related)), tuple(fillers))
+    fillers = [column for column in free if _fills(column, best)]
+    others = [column for column in (*named, *related, *free) if column not in fillers]
+    return Choice(
+        best.name, _names_of_others(best, others, (*named, *related)), tuple(column.name for column in fillers)
+    )
 
 
 def choose_label(
-    task: Task, columns: Sequence[Candidate], *, text: str | None = None, needed: bool = True, has_names: bool = True
+    task: Task,
+    columns: Sequence[Candidate],
+    inside: Callable[[], Sequence[Candidate]] = tuple,
+    *,
+    text: str | None = None,
+    needed: bool = True,
+    has_names: bool = True,
 ) -> Choice | None:
     """Return the column of the label beside that of the `text`; None if there is none and none is `needed`.
 
-    Raises DataError if one is needed and none is clearly the label.
+    `inside` returns the paths inside objects, which count where no column is it. Raises DataError if one is needed and
+    none is clearly the label.
     """
-    free = [column for column in columns if column.name != text]
+    free = [column for column in columns if column.name != text and column.cells.kind != "objects"]
     likely = [column for column in free if column.may_be_label]
     named = _named(free, task.label_columns) if has_names else []
     worded = [column for column in likely if has_names and column.words & LABEL_WORDS]
     for best in (*(column for column in named if column.cells.are_classes), *worded, *named):
         others = dict.fromkeys(column.name for column in (*named, *worded) if column.cells.are_classes)
         return Choice(best.name, tuple(name for name in others if name != best.name)[:MOST_OTHERS])
+    if has_names and (paths := inside()):
+        return choose_label(task, [*columns, *paths], text=text, needed=needed)
     if has_names and not needed:
         return None
     if has_names and len(free) == 1:
@@ -159,20 +172,19 @@ def _named(columns: Sequence[Candidate], names: Sequence[str]) -> list[Candidate
     )
 
 
-def _first_text(task: Task, named: Sequence[Candidate]) -> Candidate | None:
+def _first_text(task: Task, columns: Sequence[Candidate], named: Sequence[Candidate]) -> Candidate | None:
     """Return the first that holds texts; DataError if there are several of that name as deep, and with as much text."""
     texts = [column for column in named if column.may_be_text]
     same = [column for column in texts if (column.key, column.depth) == (texts[0].key, texts[0].depth)]
     if len(same) > 1 and (best := _clearly_longest(same)) is None:
-        raise _no_text(task, named, same)
+        raise _no_text(task, columns, same)
     return best if len(same) > 1 else next(iter(texts), None)
 
 
 def _clearly_longest(columns: Sequence[Candidate]) -> Candidate | None:
-    ordered = sorted(columns, key=lambda column: -column.amount)
-    if len(ordered) > 1 and ordered[0].amount < CLEARLY * ordered[1].amount:
-        return None
-    return next(iter(ordered), None)
+    best = max(columns, key=lambda column: column.amount, default=None)
+    others = [column for column in columns if column is not best and not _fills(column, best)]
+    return None if any(best.amount < CLEARLY * column.amount for column in others) else best
 
 
 def _last_resort(free: Sequence[Candidate], named: Sequence[Candidate]) -> Candidate | None:
@@ -191,7 +203,10 @@ def _is_body_of(column: Candidate, title: Candidate) -> bool:
 
 def _fills(column: Candidate, best: Candidate) -> bool:
     """Whether a column of the same last name holds texts in rows where the other has none, and hardly elsewhere."""
-    if column is best or column.key != best.key or is_foreign(column.name) or column.cells.kind != "text":
+    is_inside = column.depth or best.depth
+    if column is best or not is_inside or column.key != best.key or is_foreign(column.name):
+        return False
+    if column.cells.kind != "text":
         return False
     rows, rows_of_best = (
         {row for row, cell in enumerate(each.sample) if cell and cell.strip()} for each in (column, best)
@@ -199,8 +214,8 @@ def _fills(column: Candidate, best: Candidate) -> bool:
     return len(rows & rows_of_best) <= 0.05 * len(rows)
 
 
-def _names_of_others(best: Candidate, columns: Iterable[Candidate], known: Sequence[Candidate]) -> tuple[str, ...]:
-    texts = [column for column in (*known, *columns) if column is not best and column.may_be_text]
+def _names_of_others(best: Candidate, columns: Iterable[Candidate], known: Sequence[Candidate] = ()) -> tuple[str, ...]:
+    texts = [column for column in columns if column is not best and column.may_be_text]
     texts = [column.name for column in texts if column in known or column.cells.words >= RUNNING_TEXT]
     return tuple(dict.fromkeys(texts))[:MOST_OTHERS]
 
@@ -208,9 +223,10 @@ def _names_of_others(best: Candidate, columns: Iterable[Candidate], known: Seque
 def _no_text(task: Task, columns: Sequence[Candidate], texts: Sequence[Candidate]) -> DataError:
     problem = f"no column looks like the text of {task.name}"
     if texts:
-        problem += f" more than the others: {', '.join(repr(text.name) for text in texts)} hold texts"
+        shown = [repr(column.name) + (", several in a row" if column.is_repeated else "") for column in texts]
+        problem += f" more than the others; texts are in {'; '.join(shown[:MOST_LISTED])}"
     for column in _named(columns, task.text_columns):
-        if column.cells.kind != "text":
+        if not column.depth and column.cells.kind != "text":
             problem += f"; column {column.name!r} holds {column.cells.kind}"
-    names = ", ".join(repr(column.name) for column in columns)
+    names = ", ".join(repr(column.name) for column in columns if not column.depth)
     return DataError(f"{problem}; the columns are: {names}", "name it with --text_column")

@@ -17,7 +17,7 @@ def name_key(name: str) -> str:
 
 def is_foreign(path: str) -> bool:
     """Whether a name or one of the names in a path belongs to somebody else: quoted_text, reply.root.text."""
-    return not FOREIGN_WORDS.isdisjoint(words_of(path))
+    return not FOREIGN_WORDS.isdisjoint(words_of(path.removeprefix("_source.")))  # Elasticsearch's own name
 
 
 def _set_of(words: str) -> frozenset[str]:

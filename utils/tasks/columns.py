@@ -163,7 +163,8 @@ def _choose(
         beside = None if likely is None or not task.label_columns else likely.name
         text = choose_text(task, candidates, columns.inside, label=beside, has_names=has_names)
     if label is None and task.kind == "classify":
-        label = choose_label(task, candidates, text=text.name, needed=needs_label, has_names=has_names)
+        inside = tuple if text.name in columns.names else columns.inside
+        label = choose_label(task, candidates, inside, text=text.name, needed=needs_label, has_names=has_names)
     if label is not None and text.name == label.name:
         problem = f"column {text.name!r} cannot be both the text and the label"
         raise UsageError(problem, "name two columns with --text_column and --label_column")

@@ -1,5 +1,6 @@
 """The columns of a table and the paths inside their objects: candidates to choose from, and the cells of the chosen."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,8 @@ from utils.reading.columns import find_requested_column
 from utils.reading.json_records import NotText
 from utils.reading.nested import find_path, join_texts, texts_by_path, value_at
 from utils.tasks.column_choice import Candidate
+
+log = logging.getLogger(__name__)
 
 MOST_LISTED = 8
 Part = tuple[int, list[str]]  # the position of a column, and the keys to follow inside its cells
@@ -46,13 +49,16 @@ class TableColumns:
         name = find_requested_column(self.names, requested) or requested
         values = [value_at(cell, keys) for place, keys in self.parts([name]) for cell in self.sample(self.names[place])]
         filled = [value for value in values if value]
-        inside = [candidate.name for candidate in self.inside() if candidate.cells.kind == "text"]
+        paths = self.inside()
+        inside = [path.name for path in paths if path.cells.kind == "text"]
         if name not in self.names and not filled:
             problem = f"there is no column {requested!r}; the columns are: {', '.join(map(repr, self.names))}"
         elif filled and 2 * sum(isinstance(value, NotText) for value in filled) > len(filled):
             problem = f"column {requested!r} holds objects or lists"
             inside = [path for path in inside if path.startswith((f"{name}.", f"{name}["))] or inside
         else:
+            if any(path.is_repeated for path in paths if path.name.replace("[]", "") == name.replace("[]", "")):
+                log.warning("warning: rows have several values in %r, which are joined", requested)
             return name
         if inside:
             more = ", …" if len(inside) > MOST_LISTED else ""
