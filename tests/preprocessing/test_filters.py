@@ -13,6 +13,7 @@ from utils.text.cleaning import Cleaning
 ALL = Filters(
     keep_replies=True,
     keep_retweets=True,
+    keep_cut=True,
     keep_content_warnings=True,
     max_words=1000,
 )
@@ -27,6 +28,8 @@ def rows(*texts, **columns):
         "language": None,
         "is_reply": False,
         "is_retweet": False,
+        "is_cut": False,
+        "is_completed": False,
         "is_private": False,
         "content_warning": "",
         "id": None,
@@ -91,6 +94,14 @@ def test_replies_and_retweets_are_kept_on_request():
     assert kept(frame).texts == DISTINCT[:4]
     assert kept(frame, keep_replies=False).texts == [DISTINCT[1], DISTINCT[3]]
     assert kept(frame, keep_retweets=False).texts == [DISTINCT[0], DISTINCT[3]]
+
+
+def test_cut_texts_are_dropped_and_counted_and_completed_ones_counted_as_changed():
+    frame = rows(*DISTINCT[:4], is_cut=[True, False, False, True], is_completed=[False, True, True, False])
+    filtered = kept(frame, keep_cut=False)
+    assert (filtered.texts, filtered.dropped) == (DISTINCT[1:3], {"cut off": 2})
+    assert filtered.cleaned["whole_text"] == 2
+    assert kept(frame).texts == DISTINCT[:4]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_raw_rows_become_rows_of_plain_columns(infer_from_text):
     rows = to_rows(frame, "said", infer_from_text=infer_from_text)
     assert list(rows.columns) == [
         *("text", "group", "language", "is_reply", "is_retweet"),
-        *("is_private", "content_warning", "id", "date", "user"),
+        *("is_private", "is_cut", "is_completed", "content_warning", "id", "date", "user"),
     ]
     assert rows["text"].tolist() == ["one two", "", "", ""]
 

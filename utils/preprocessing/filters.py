@@ -26,6 +26,7 @@ METADATA = ("id", "date", "language", "is_reply", "is_retweet")
 HINTS = {  # reason for dropping a row → what to do about it
     "reply": "--keep_replies keeps them",
     "retweet": "--keep_retweets keeps them",
+    "cut off": "--keep_cut keeps them; the file has no whole version of these texts",
     "content warning": "--keep_content_warnings keeps them and puts the warning in front",
     "not public": "posts for followers and direct messages are never used",
     "other language": "remove --lang to keep them",
@@ -46,6 +47,7 @@ class Filters:
 
     keep_replies: bool = False
     keep_retweets: bool = False
+    keep_cut: bool = False
     keep_content_warnings: bool = False
     keep_users: bool = False
     language: str | None = None
@@ -148,6 +150,8 @@ def filter_rows(
         kept.drop("retweet", column("is_retweet"))
     if not filters.keep_replies:
         kept.drop("reply", column("is_reply"))
+    if not filters.keep_cut:
+        kept.drop("cut off", column("is_cut"))
     if not filters.keep_content_warnings:
         kept.drop("content warning", column("content_warning") != "")
     if filters.language is not None:
@@ -156,6 +160,7 @@ def filter_rows(
     rows = rows.iloc[kept.numbers]
     if (has_warning := rows["content_warning"] != "").any():
         rows = rows.assign(text=rows["text"].where(~has_warning, rows["content_warning"] + "\n" + rows["text"]))
+    completed = int(rows["is_completed"].sum())
     cleaned = clean_texts(rows["text"].tolist(), cleaning, processes)
     labels = rows["label"].tolist() if has_labels else [None] * len(rows)
     keys = list(map(text_key, cleaned.texts, cleaned.bare_words))
@@ -176,7 +181,7 @@ def filter_rows(
         parts=list(map(str, range(len(rows)))),
         metadata=_metadata(rows, filters.keep_users),
         dropped=kept.dropped,
-        cleaned=cleaned.noise_counts,
+        cleaned={**({"whole_text": completed} if completed else {}), **cleaned.noise_counts},
         samples=_samples(rows, filters.keep_users),
     )
 

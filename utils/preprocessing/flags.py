@@ -68,6 +68,7 @@ def add_preprocess_flags(parser: Parser) -> None:
     add("--num_proc", type=positive_int, metavar="N", help="number of processes that clean texts (default: 1)")
     add("--keep_replies", action="store_true", help="keep replies to other posts")
     add("--keep_retweets", action="store_true", help="keep retweets and boosts")
+    add("--keep_cut", action="store_true", help="keep tweets that are cut off, with … and a link at the end")
     add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")
     add("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
 
@@ -106,7 +107,7 @@ def filters_from(args, task: Task) -> "Filters":
     """Return the filters that the flags ask for, with the task's lengths where they don't say."""
     from utils.preprocessing.filters import Filters
 
-    names = ("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users", "sample", "max_rows")
+    names = ("keep_replies", "keep_retweets", "keep_cut", "keep_content_warnings", "keep_users", "sample", "max_rows")
     flags = {name: getattr(args, name) for name in names}
     flags |= RECIPES.get(args.recipe, {})
     flags |= {name: value for name in ("min_words", "max_words") if (value := getattr(args, name)) is not None}

@@ -75,7 +75,7 @@ def read_rows(
                 texts = texts.fillna(frame[column])
     frame = frame.assign(**{text.name: texts})
     # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
-    rows = to_rows(frame, text.name, infer_from_text=label is None)
+    rows = to_rows(frame, text.name, infer_from_text=label is None, whole=requested.text is None)
     if label is not None:
         labels, left_out = read_labels(_cells_of_frame(frame, columns, label), label_map)
         if label_map is None:

@@ -6,10 +6,11 @@ joined, and `post_marks.py` looks at the cells before it believes the name.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.reading.nested import nested_cells, nested_paths
+from utils.reading.nested import nested_cells
 
 if TYPE_CHECKING:
     import pandas
@@ -53,6 +54,7 @@ NAMES = {
         # What these hold does not matter: they say what the columns beside them are.
         "count": "likes?|favou?rites?|views?|quotes?|shares?",
         "own mark": "favou?rited|liked|bookmarked",
+        "cut": "(?:is)?truncated",
     }.items()
 }
 
@@ -66,8 +68,11 @@ class PostColumn:
     cells: "pandas.Series"  # without blanks around them, "" for none
 
 
-def post_columns(frame: "pandas.DataFrame") -> list[PostColumn]:
-    """Return the columns and nested paths whose names mean something of a post, in the order of the file."""
+def post_columns(frame: "pandas.DataFrame", nested: Sequence[str]) -> list[PostColumn]:
+    """Return the columns and nested paths whose names mean something of a post, in the order of the file.
+
+    `nested` are the frame's nested paths.
+    """
     import pandas
 
     found = []
@@ -75,7 +80,7 @@ def post_columns(frame: "pandas.DataFrame") -> list[PostColumn]:
         if meant := meaning_of(column):
             found.append(PostColumn(column, meant[0], _stripped(frame[column])))
     names = {column.path for column in found}
-    for path in nested_paths(frame):
+    for path in nested:
         meant = meaning_of(path)
         if meant and meant[1] not in names and meant[1].partition(".")[0] not in names:
             names.add(meant[1])
@@ -89,10 +94,7 @@ def meaning_of(path: str) -> tuple[str, str] | None:
     parts = path.split(".")
     referenced = False
     for number, part in enumerate(parts, 1):
-        words = [word.lower() for word in WORD.findall(part)]
-        while words and words[0] in CONTAINERS:
-            words = words[1:]
-        name, last = "".join(words), number == len(parts)
+        name, last = name_of(part), number == len(parts)
         meaning = next((meaning for meaning, pattern in NAMES.items() if pattern.fullmatch(name)), None)
         if meaning == "references" and not last:  # twarc's referenced_tweets.replied_to.id
             referenced = True
@@ -107,6 +109,14 @@ def meaning_of(path: str) -> tuple[str, str] | None:
         if OTHERS.match(name) and not last:
             return None
     return None
+
+
+def name_of(part: str) -> str:
+    """Return the words of a part of a path, joined, without what posts are called in front: "lang" of "Tweet Lang"."""
+    words = [word.lower() for word in WORD.findall(part)]
+    while words and words[0] in CONTAINERS:
+        words = words[1:]
+    return "".join(words)
 
 
 def _stripped(cells: "pandas.Series") -> "pandas.Series":

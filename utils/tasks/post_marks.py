@@ -129,9 +129,9 @@ def _answers(cells: "pandas.Series", authors: Sequence["pandas.Series"]) -> "pan
     linked = _is_linked(cells)
     lists = linked & cells.str.startswith("[")
     if lists.any() and authors:
-        rows = zip(cells[lists], *(author[lists].str.lower() for author in authors), strict=True)
-        linked[lists] = [not (users := {name.lower() for name in USERS.findall(cell)}) or bool(users - set(own))
-                         for cell, *own in rows]  # fmt: skip
+        own_names = [author[lists].str.lower().tolist() for author in authors]
+        answered = [set(USERS.findall(cell)) for cell in cells[lists].str.lower().tolist()]
+        linked[lists] = [not names or not names <= set(own) for names, *own in zip(answered, *own_names, strict=True)]
     return linked
 
 

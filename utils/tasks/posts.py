@@ -7,8 +7,10 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from utils.reading.columns import find_columns
+from utils.reading.nested import nested_paths
 from utils.tasks.post_columns import PostColumn, post_columns
 from utils.tasks.post_marks import is_filled, kind_of, marked, reply_marks, repost_marks
+from utils.tasks.whole_texts import are_cut, whole_texts
 
 if TYPE_CHECKING:
     import pandas
@@ -24,22 +26,32 @@ LANGUAGE_CODE = re.compile(r"[a-z]+(?:[-_][a-z0-9]+)*")
 SHOWN_COLUMNS = 3
 
 
-def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: bool = True) -> "pandas.DataFrame":
+def to_rows(
+    frame: "pandas.DataFrame", text_column: str, *, infer_from_text: bool = True, whole: bool = True
+) -> "pandas.DataFrame":
     """Return the columns text, group (the thread), language (None if unknown), is_reply, is_retweet, is_private,
-    content_warning (or ""), id, date and user (None if unknown) of every row; cells are text, None or NaN if missing.
+    is_cut, is_completed, content_warning (or ""), id, date and user (None if unknown) of every row; cells are text,
+    None or NaN if missing.
 
     A reply is what a column says; only in a file without such a column is it a text that starts with @. A retweet is
     what a column says, or a text that starts with "RT @". Without `infer_from_text`, only the columns count. A row is
-    private if the file says that it was not written for everybody. Logs which columns decided.
+    private if the file says that it was not written for everybody. Where another column has the whole version of a
+    text, that is the text, and the row is completed; not so without `whole`. Logs which columns decided.
     """
     import pandas
 
-    texts = frame[text_column].fillna("").astype(str)
-    columns = [column for column in post_columns(frame) if column.path != text_column]
+    nested = nested_paths(frame)
+    columns = [column for column in post_columns(frame, nested) if column.path != text_column]
+    if whole:
+        found = whole_texts(frame, text_column, nested)
+        texts, completed, is_whole = found.texts, found.completed, found.whole
+        if found.columns:
+            log.info("whole texts: %s, for %s rows", _names(found.columns), f"{completed.sum():,}")
+    else:
+        texts = frame[text_column].fillna("").astype(str)
+        completed = is_whole = pandas.Series(False, frame.index)
     ids, threads, users = (first_filled(frame, names) for names in (ID_COLUMNS, THREAD_COLUMNS, USER_COLUMNS))
-    authors = [
-        frame[name].fillna("").astype(str).str.strip() for name in find_columns(list(frame), ("user_id", *USER_COLUMNS))
-    ]
+    authors = [cells for name in ("user_id", *USER_COLUMNS) if (cells := first_filled(frame, [name])) is not None]
     is_reply, replies_by = _replies(columns, authors, texts, ids, threads, infer_from_text)
     is_retweet, reposts_by = _reposts(columns, texts, infer_from_text)
     log.info("replies: %s; reposts: %s", replies_by, reposts_by)
@@ -55,6 +67,8 @@ def to_rows(frame: "pandas.DataFrame", text_column: str, *, infer_from_text: boo
             "is_reply": is_reply,
             "is_retweet": is_retweet,
             "is_private": _is_private(columns),
+            "is_cut": are_cut(texts, _truncated(columns)) & ~is_whole if infer_from_text else False,
+            "is_completed": completed,
             "content_warning": _warnings(columns),
             "id": None if ids is None else _id_of_address(ids),
             "date": first_filled(frame, DATE_COLUMNS),
@@ -94,7 +108,7 @@ def _replies(
 
 def _reposts(columns: Sequence[PostColumn], texts: "pandas.Series", infer: bool) -> tuple:
     """Return which rows are reposts, and in words what decided."""
-    has_prefix = texts.str.match(r"\s*RT @") & infer
+    has_prefix = texts.str.lstrip().str.startswith("RT @") & infer
     marks = repost_marks(columns, texts)
     if marks is not None:
         return marks[0] | has_prefix, _names(marks[1])
@@ -126,6 +140,13 @@ def _is_private(columns: Sequence[PostColumn]) -> "pandas.Series | bool":
         elif column.meaning == "private" and kind == "marks":
             private |= marked(column.cells)
     return private
+
+
+def _truncated(columns: Sequence[PostColumn]) -> "pandas.Series | None":
+    """Return which rows the file itself calls cut; None if it says nothing."""
+    return next(
+        (marks for column in columns if column.meaning == "cut" and (marks := marked(column.cells)) is not None), None
+    )
 
 
 def _warnings(columns: Sequence[PostColumn]) -> "pandas.Series | str":
