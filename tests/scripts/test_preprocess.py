@@ -250,6 +250,7 @@ def test_cleaning_and_filter_flags_take_effect(made, written):
     assert data.recipe["filters"] == {
         "keep_replies": True,
         "keep_retweets": True,
+        "keep_cut": False,
         "keep_content_warnings": False,
         "keep_users": False,
         "language": "en",
