@@ -44,8 +44,12 @@ class LabeledLines:
 
 
 def recognize_labels(sample: str) -> LabeledLines | None:
-    """Return where at least 95 % of the lines have one of a few short labels; None for other texts."""
+    """Return where at least 95 % of the lines have one of a few short labels; None for other texts.
+
+    Where both ends of the lines would do, the labels are at the end that has fewer or, if as many, shorter ones.
+    """
     lines = [line.removesuffix("\r") for line in sample.split("\n", SAMPLE_LINES)[:SAMPLE_LINES] if line.strip()]
+    found = []
     for pattern in PATTERNS:
         matches = [pattern.fullmatch(line) for line in lines]
         first = matches[0] if matches else None
@@ -56,8 +60,8 @@ def recognize_labels(sample: str) -> LabeledLines | None:
         if pattern is FASTTEXT and labels.total() >= MOST * max(1, len(lines)):
             return LabeledLines(pattern, header=False)
         if _are_labels(labels, len(lines) - header):
-            return LabeledLines(pattern, header)
-    return None
+            found.append((len(labels), sum(map(len, labels)), LabeledLines(pattern, header)))
+    return min(found, key=lambda labeled: labeled[:2])[2] if found else None
 
 
 def _are_labels(labels: Counter, lines: int) -> bool:
