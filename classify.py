@@ -21,6 +21,7 @@ from utils.files import atomic_write, check_writable
 from utils.inference.classifier import Classifier, classify_texts, open_classifier
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
+from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
 from utils.reading.encodings import BOM
 from utils.reading.hub_datasets import is_hub_path
@@ -40,7 +41,12 @@ def build_parser() -> Parser:
     add = parser.add_argument
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
     add("--text", action="append", default=[], metavar="TEXT", help="a text to classify (repeatable)")
-    add("--data_path", "--data", metavar="FILE", help="a CSV or TSV file, or another one that preprocess.py reads")
+    add(
+        "--data_path",
+        "--data",
+        metavar="FILE",
+        help="a CSV or TSV file, or another one that preprocess.py reads; - for one that is piped in",
+    )
     add("--output_path", type=Path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
     add("--text_column", metavar="COLUMN", help="name or number (from 0) of the column with the text (default: found)")
     add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
@@ -131,6 +137,8 @@ def classify_file(args) -> None:
     """Write the file's rows with the label and the probabilities of each, and print a summary."""
     path = predictions_path(args.data_path, args.output_path)
     check_writable(path)
+    if args.data_path == "-":
+        distributed.require_single_process("reading a table from stdin")
     requested = RequestedColumns(args.text_column, args.label_column)
     table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
@@ -165,7 +173,10 @@ def predictions_path(data_path: str, output_path: Path | None) -> Path:
     if output_path is None:
         if is_hub_path(data_path) or Path(data_path).is_dir():
             raise UsageError(f"{data_path} is not a file, so there is no default output", "add --output_path FILE.csv")
-        return Path(data_path).with_name(Path(Path(data_path).name.removesuffix(".gz")).stem + ".predictions.csv")
+        if data_path == "-":
+            raise UsageError("stdin has no name, so there is no default output", "add --output_path FILE.csv")
+        name = Path(data_path).name.removesuffix(compression(data_path))
+        return Path(data_path).with_name(Path(name).stem + ".predictions.csv")
     if output_path.suffix.lower() not in (".csv", ".tsv"):
         raise UsageError(f"--output_path {output_path} is neither .csv nor .tsv", "choose a name with one of these")
     with contextlib.suppress(OSError):  # one of them cannot be opened, which is reported elsewhere

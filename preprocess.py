@@ -48,9 +48,9 @@ def build_parser() -> Parser:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders of them; an X archive; a Mastodon outbox.json; "
-        "hf://USER/NAME for a dataset on the Hub; builtin for the emoji package's table (--task emoji); with --scrape, "
-        "the .jsonl file to write posts to",
+        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders of them; -: stdin; an X archive; a Mastodon "
+        "outbox.json; hf://USER/NAME for a dataset on the Hub; builtin for the emoji package's table (--task emoji); "
+        "with --scrape, the .jsonl file to write posts to",
     )
     add("--output_path", type=Path, default=Path("data/processed.pkl"), help="default: %(default)s")
     add(

@@ -217,6 +217,18 @@ def test_all_columns_and_rows_are_kept_and_the_answers_added(cli, model, data, t
     assert path.read_bytes() == content.encode()
 
 
+def test_a_table_that_is_piped_in(cli, model, pipe_in, tmp_path):
+    rows = [["id", "text", "label"], ["7", "so good", "1"], ["8", "so, so", "0"]]
+    pipe_in("\n".join(map("|".join, rows)).encode())
+    output = tmp_path / "predictions.csv"
+    assert cli("--model_path", model, "--data_path", "-", "--output_path", output)[0] == 0
+    assert [row[:3] for row in rows_of(output, "|")] == [
+        ["id", "text", "label"],
+        ["7", "so good", "1"],
+        ["8", "so, so", "0"],
+    ]
+
+
 def test_the_summary_of_a_file(cli, model, data):
     texts = ["good", "bad", "so so", "never", "a b c"]
     path = data("text\n" + "\n".join(texts) + "\n")
@@ -358,6 +370,7 @@ def test_a_byte_order_mark_and_json_lines(cli, model, data):
         (["--text", "caf\udce9"], "is not valid UTF-8"),
         (["--data_path", "a.csv", "--output_path", "a.jsonl"], "neither .csv nor .tsv"),
         (["--data_path", "hf://user/name"], "is not a file"),
+        (["--data_path", "-"], "stdin has no name"),
         (["--texts", "a"], "unknown flag --texts"),
     ],
 )
