@@ -23,6 +23,7 @@ from utils.preprocessing.flags import (
     cleaning_from,
     filters_from,
 )
+from utils.tasks.alpaca import parse_columns
 from utils.tasks.emoji import SPLITS_BY, TARGETS
 from utils.tasks.tasks import TASKS
 
@@ -125,6 +126,7 @@ def process(args, task: "Task") -> "Processed":
             template=args.template,
             multi_turn=args.multi_turn,
             length_hints=args.length_hints,
+            columns={} if args.columns is None else parse_columns(args.columns),
         )
     if task.kind == "emoji":
         return pipeline.process_emoji(

@@ -135,8 +135,8 @@ def test_ids_languages_and_locations(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"instruction": ""}, "no instruction"),
-        ({"instruction": None}, "no instruction"),
+        ({"instruction": "", "input": ""}, "no instruction"),
+        ({"instruction": None, "input": " "}, "no instruction"),
         ({"output": " \n"}, "no answer"),
         ({"output": None}, "no answer"),
         ({"output": "<nooutput>"}, "placeholder for an answer"),
@@ -226,15 +226,14 @@ def test_answers_before_the_first_instruction_are_left_out(found, multi_turn, be
         ([user("a"), assistant(None)], "no answer"),
         ([user(" "), assistant("b")], "no instruction"),
         ([user("a"), assistant("<nooutput>")], "placeholder for an answer"),
-        ([user([{"type": "text", "text": "a"}]), assistant("b")], "the instruction is not a text"),
+        ([user([{"type": "chart", "text": "a"}]), assistant("b")], "the instruction is not a text"),
         ([user("a"), assistant({"b": 1})], "the answer is not a text"),
         ([user("a"), assistant(True)], "the answer is not a text"),
         ([assistant("a"), assistant("b")], "only the assistant speaks"),
         ([system("a"), assistant("b")], "only the assistant speaks"),
-        ([user("a"), user("b"), assistant("c")], "turns out of order"),
-        ([system("a"), system("b"), *CHAT], "turns out of order"),
         ([user("a"), system("b"), assistant("c")], "turns out of order"),
-        ([user("a"), {"role": "tool", "content": "b"}, assistant("c")], "a role other than system, user and assistant"),
+        ([user("a"), {"role": "tool", "content": "b"}, assistant("c")], "a tool call"),
+        ([user("a"), {"role": "narrator", "content": "b"}], "a role other than system, user and assistant"),
         ([user("a"), {"content": "b"}, assistant("c")], "a role other than system, user and assistant"),
         (["a", "b"], "messages that are no list"),
         ({"a": "b"}, "messages that are no list"),
@@ -249,15 +248,28 @@ def test_unusable_turns(dropped, turns, reason, multi_turn):
 @pytest.mark.parametrize(
     ("rest", "reason"),
     [
-        ([assistant("e")], "turns out of order"),
-        ([user("e"), user("f"), assistant("g")], "turns out of order"),
+        ([user("e"), system("f"), assistant("g")], "turns out of order"),
         ([user("e"), assistant("")], "no answer"),
-        ([user("e"), {"role": "tool", "content": "f"}, assistant("g")], "a role other than system, user and assistant"),
+        ([user("e"), assistant("<nooutput>")], "placeholder for an answer"),
+        ([user("e"), {"role": "tool", "content": "f"}, assistant("g")], "a tool call"),
+        ([user("e"), assistant("f") | {"tool_calls": [{"id": "1"}]}, assistant("g")], "a tool call"),
+        ([user([{"type": "image_url", "image_url": {"url": "x"}}]), assistant("f")], "an image"),
     ],
 )
-def test_later_unusable_turns_matter_only_with_multi_turn(messages, dropped, rest, reason):
-    assert messages({"messages": [*CHAT, *rest]}) == CHAT[:2]
-    assert dropped({"messages": [*CHAT, *rest]}, multi_turn=True) == reason
+def test_a_chat_ends_before_a_turn_that_cannot_be_used(found, messages, rest, reason):
+    turns = [*CHAT, *rest, user("y"), assistant("z")]
+    assert messages({"messages": turns}) == CHAT[:2]
+    read = found([{"messages": turns}], multi_turn=True)
+    assert [row.messages for row in read.kept] == [CHAT]
+    assert read.changed == {f"later turns, left out: {reason}": 1}
+
+
+@pytest.mark.parametrize("multi_turn", [False, True])
+def test_turns_of_one_role_in_a_row_are_joined(found, multi_turn):
+    turns = [system("r"), system("s"), user("a"), user("b"), user(""), assistant("c"), assistant("d"), user("e")]
+    read = found([{"messages": turns}], multi_turn=multi_turn)
+    assert [row.messages for row in read.kept] == [[system("r\n\ns"), user("a\n\nb"), assistant("c\n\nd")]]
+    assert read.changed == {"turns of one role in a row, joined": 1}
 
 
 # Columns --------------------------------------------------------------------------------------------------------------
@@ -278,7 +290,7 @@ def test_files_of_several_kinds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row", [{"instruction": "a", "label": "b"}, {"output": "a", "input": "b"}, {"text": "### Instruction: a"}]
+    "row", [{"instruction": "a", "label": "b"}, {"output": "a", "title": "b"}, {"text": "### Instruction: a"}]
 )
 def test_the_error_for_missing_columns_lists_the_columns(tmp_path, row):
     good = written(tmp_path, "good.jsonl", [{"prompt": "a", "response": "b"}])
@@ -290,7 +302,7 @@ def test_the_error_for_missing_columns_lists_the_columns(tmp_path, row):
         assert caught.value.problem.startswith(
             f"{bad} has no columns of instructions and answers; the columns are: {there}; expected are instruction and "
         )
-        assert caught.value.hint == "give the columns these names"
+        assert caught.value.hint.endswith("say what yours are called: --columns instruction=QUESTION,output=REPLY")
 
 
 def test_a_column_of_nulls_counts_as_present(dropped):

@@ -175,7 +175,7 @@ def test_duplicates_and_unusable_rows(made):
     shouted = {name: text.upper() + "!" for name, text in rows[0].items()}
     nearly = {**rows[1], "output": rows[1]["output"] + "s"}
     other = {**rows[2], "output": sentence(999)}  # another answer to the same instruction is no duplicate
-    useless = [{**rows[3], "output": ["a list"]}, {**rows[4], "output": ""}, {**rows[5], "instruction": None}]
+    useless = [{**rows[3], "output": ["a list"]}, {**rows[4], "output": ""}, {"output": "An answer."}]
     data = made([*rows, shouted, nearly, other, *useless])
     assert data.audit["dropped"] == {
         "no instruction": 1,
@@ -387,7 +387,8 @@ def test_answers_of_one_length_give_a_warning(call):
 def test_missing_keys(refused):
     rows = [{"instruction": "a", "tags": "b"}]
     words = ["rows.jsonl has no columns of instructions and answers; the columns are: 'instruction', 'tags'; expected"]
-    assert refused(3, words, rows) == "give the columns these names"
+    hint = "give the columns these names, or say what yours are called: --columns instruction=QUESTION,output=REPLY"
+    assert refused(3, words, rows) == hint
 
 
 def test_too_few_rows_for_three_splits(refused):

@@ -104,6 +104,12 @@ def set_chat_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
         raise UserError(f"--template {name}, but {tokenizer.name_or_path} has no chat template", f"use {choices}")
 
 
+def keeps_system(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Return whether the tokenizer has a chat template with a place for a system message."""
+    system = {"role": "system", "content": _SLOT.format(0)}
+    return bool(tokenizer.chat_template) and _has_slot(tokenizer, [system, _user("Hello")])
+
+
 def borrow_template(base: "PreTrainedTokenizerBase", tuned: "PreTrainedTokenizerBase") -> None:
     """Give a base model's tokenizer without a chat template the one of the model tuned from it."""
     base.chat_template = base.chat_template or tuned.chat_template
@@ -125,9 +131,8 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
             f"the chat template of {tokenizer.name_or_path} refuses a user and an assistant: {error}",
             "use another --template, or another base model",
         ) from error
-    has_system = _has_slot(tokenizer, [{"role": "system", "content": _SLOT.format(0)}, _user("Hello")])
     has_input = _has_slot(tokenizer, [{**_user("Hello"), "input": _SLOT.format(0)}])
-    return ChatTemplate(tokenizer, end_of_turn, has_system, has_input, special_tokens)
+    return ChatTemplate(tokenizer, end_of_turn, keeps_system(tokenizer), has_input, special_tokens)
 
 
 def encode_answers(

@@ -5,192 +5,227 @@ an Alpaca row with an input also has the key "input". Texts are stripped and hav
 unchanged, because indentation, code and entities are part of what is asked and answered.
 """
 
-import ast
-import json
-import warnings
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import NamedTuple
 
-from utils.errors import DataError
-from utils.preprocessing.placeholders import is_placeholder_answer, is_placeholder_input
+from utils.preprocessing.instruction_columns import read_columns
+from utils.preprocessing.messages import (
+    NO_ANSWER,
+    NO_INSTRUCTION,
+    ONLY_ANSWERS,
+    OUT_OF_ORDER,
+    PLACEHOLDER_ANSWER,
+    WEIGHT_0,
+    messages_of_turns,
+)
+from utils.preprocessing.placeholders import is_placeholder_input
+from utils.preprocessing.transcripts import transcript_turns
+from utils.preprocessing.turns import (
+    MEDIA,
+    NOT_A_TEXT,
+    TOOL_CALL,
+    UNKNOWN_ROLE,
+    Turn,
+    read_history,
+    read_turns,
+    stripped,
+    turn_of,
+    with_inputs,
+)
 from utils.preprocessing.usable_rows import UnusableRowError, UsableRows
-from utils.reading.columns import columns_by_source, find_columns, row_locations
+from utils.reading.columns import row_locations
 from utils.reading.json_records import NotText
-from utils.reading.read_frame import NOT_TEXT, SourceFile, read_frame
-from utils.tasks.alpaca import COLUMNS, has_conversation_columns
+from utils.reading.nested import parse_nested
+from utils.reading.read_frame import SourceFile, read_frame
 
-if TYPE_CHECKING:
-    import pandas
-
-ROLES = {
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model"), "assistant"),
-}
-NO_INSTRUCTION = "no instruction"
-NO_ANSWER = "no answer"
-PLACEHOLDER_ANSWER = "placeholder for an answer"
 NOT_A_LIST = "messages that are no list"
-UNKNOWN_ROLE = "a role other than system, user and assistant"
-ONLY_ANSWERS = "only the assistant speaks"
-OUT_OF_ORDER = "turns out of order"
+NOT_EARLIER_TURNS = "a history that is no list of turns"
+BAD_ANSWER = "marked as a bad answer"
 # Why a row is dropped, in the order of the audit.
 UNUSABLE_REASONS = (
-    *(NO_INSTRUCTION, NO_ANSWER, PLACEHOLDER_ANSWER),
-    *(f"the {part} is not a text" for part in ("instruction", "input", "answer", "system message")),
-    *(NOT_A_LIST, UNKNOWN_ROLE, ONLY_ANSWERS, OUT_OF_ORDER),
+    *(NO_INSTRUCTION, NO_ANSWER, PLACEHOLDER_ANSWER, BAD_ANSWER),
+    *NOT_A_TEXT.values(),
+    *(NOT_A_LIST, NOT_EARLIER_TURNS),
+    *(TOOL_CALL, *dict.fromkeys(MEDIA.values()), UNKNOWN_ROLE, ONLY_ANSWERS, OUT_OF_ORDER, WEIGHT_0),
 )
 # What is changed in a row.
 PLACEHOLDER_INPUT = "placeholder for an input, made empty"
-LEADING_ANSWER = "answers before the first instruction, left out"
+INPUT_ALONE = "input without an instruction, taken as the instruction"
+FIRST_ANSWER = "several answers, the first learned"
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Messages up to an answer of the assistant's, and what the file says about them."""
+    """Messages up to an answer of the assistant's, and what the file says about them.
+
+    `unlearned` are the numbers of the answers that are context alone. The messages before number `own` are earlier
+    turns, which other rows may hold as well.
+    """
 
     messages: list[dict]
     location: str  # file and row
     id: str | None
     language: str | None
+    unlearned: frozenset[int] = frozenset()
+    own: int = 0
+
+
+class Row(NamedTuple):
+    """A row's cells; what was not a text in the file is `NotText`."""
+
+    messages: str | None = None
+    dialog: str | None = None
+    instruction: str | None = None
+    input: str | None = None
+    output: str | None = None
+    chosen: str | None = None
+    system: str | None = None
+    history: str | None = None
+    bad: bool = False  # marked as a bad answer
+    media: bool = False
 
 
 def read_conversations(
-    paths: Sequence[str], *, multi_turn: bool = False, hub_split: str = "train"
+    paths: Sequence[str],
+    *,
+    multi_turn: bool = False,
+    hub_split: str = "train",
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[UsableRows, list[SourceFile]]:
     """Return the `Conversation`s in the files, cut after their first answer, or with `multi_turn` after their last.
 
-    Answers before the first instruction are left out. DataError if a file has no columns of instructions.
+    The answer of a row that has its earlier turns in another column is that row's own, not the first. `columns` names
+    columns for keys of `COLUMNS`. DataError if a file has no columns of instructions.
     """
     frame, sources = read_frame(paths, hub_split=hub_split)
-    for source, names in columns_by_source(frame, sources):
-        if not has_conversation_columns(names):
-            problem = f"{source.path} has no columns of instructions and answers; the columns are: "
-            expected = "instruction and output (with or without input), prompt and response, question and answer, "
-            problem += f"{', '.join(map(repr, names))}; expected are {expected}messages, or conversations"
-            raise DataError(problem, "give the columns these names")
-    cells = zip(row_locations(sources), *(_cells(frame, names) for names in COLUMNS.values()), strict=True)
+    cells = read_columns(frame, sources, columns)
+    rows = map(Row, *(cells[name] for name in Row._fields))
     kept, dropped, changed = [], Counter(), Counter()
-    for location, turns, instruction, input_, answer, system, id_, language in cells:
+    for location, row, id_, language in zip(row_locations(sources), rows, cells["id"], cells["language"], strict=True):
         try:
-            if turns:
-                messages, changes = messages_of_turns(turns, multi_turn)
-            else:
-                messages, changes = messages_of_row(instruction, input_, answer, system)
+            messages, unlearned, own, changes = messages_of_row(row, multi_turn)
         except UnusableRowError as reason:
             dropped[str(reason)] += 1
             continue
         changed.update(changes)
-        kept.append(Conversation(messages, location, id_ or None, language and language.strip().lower()))
+        language = language and language.strip().lower()
+        kept.append(Conversation(messages, location, id_ or None, language, unlearned, own))
     in_order = {reason: dropped[reason] for reason in UNUSABLE_REASONS if dropped[reason]}
     return UsableRows(kept, in_order, dict(changed)), sources
 
 
-def messages_of_row(
-    instruction: str | None, input_: str | None, answer: str | None, system: str | None
-) -> tuple[list[dict], list[str]]:
-    """Return the messages of a row's cells, and the kinds of change; UnusableRowError if there are none."""
-    user = {"role": "user", "content": _text(instruction, "instruction")}
-    if not user["content"]:
-        raise UnusableRowError(NO_INSTRUCTION)
-    input_, changes = _text(input_, "input"), []
-    if input_ and is_placeholder_input(input_):
-        changes = [PLACEHOLDER_INPUT]
-    elif input_:
-        user["input"] = input_
-    system = _text(system, "system message")
-    before = [{"role": "system", "content": system}] if system else []
-    return [*before, user, {"role": "assistant", "content": _answer(answer)}], changes
+def messages_of_row(row: Row, multi_turn: bool = False) -> tuple[list[dict], frozenset[int], int, list[str]]:
+    """Return a row's messages, `unlearned` and `own` of the `Conversation`, and the kinds of change.
 
-
-def messages_of_turns(cell: str, multi_turn: bool) -> tuple[list[dict], list[str]]:
-    """Return the messages up to the first answer, or with `multi_turn` to the last, and the kinds of change.
-
-    Turns after that answer are ignored; any other unusable turn raises UnusableRowError.
+    UnusableRowError if there are none.
     """
-    turns = _list_of_turns(cell)
-    roles = [_role(turn) for turn in turns]
-    if "assistant" not in roles:
-        raise UnusableRowError(NO_ANSWER if "user" in roles else NO_INSTRUCTION)
-    end = len(roles) - roles[::-1].index("assistant")
-    if "user" not in roles[:end]:
-        raise UnusableRowError(NO_ANSWER if "user" in roles else ONLY_ANSWERS)
-    messages, changes = [], []
-    for turn, role in zip(turns[:end], roles, strict=False):
-        previous = messages[-1]["role"] if messages else None
-        if role is None:
-            raise UnusableRowError(UNKNOWN_ROLE)
-        if role == "assistant" and previous in (None, "system"):
-            changes = [LEADING_ANSWER]
-            continue
-        if role == previous or (role == "system" and messages):
-            raise UnusableRowError(OUT_OF_ORDER)
-        message = {"role": role, "content": _content(turn, role)}
-        if message["content"]:  # an empty system message is skipped
-            messages.append(message)
-        if role == "assistant" and not multi_turn:
-            break
-    return messages, changes
+    if row.bad:
+        raise UnusableRowError(BAD_ANSWER)
+    if row.media:
+        raise UnusableRowError(MEDIA["image"])
+    turns, own, changes = _turns(row)
+    system = _cell(row.system, "system")
+    if (system.text or system.problem) and turns[0].role != "system":
+        turns, own = [system, *turns], own and own + 1
+    messages, unlearned, more = messages_of_turns(turns, own=own, multi_turn=multi_turn)
+    return messages, unlearned, len(messages) - 1 if own else 0, [*changes, *more]
 
 
-def _list_of_turns(cell: str) -> list[dict]:
-    """Return the turns in a cell, which are JSON or, if pandas wrote them to a CSV file, a Python literal."""
-    try:
-        turns = json.loads(cell)
-    except (ValueError, RecursionError):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about a backslash that starts no escape
-                turns = ast.literal_eval(cell)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            turns = None
-    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+def _turns(row: Row) -> tuple[list[Turn], int, list[str]]:
+    """Return the turns of a row, the number of the first that is the row's own, and the kinds of change."""
+    if _filled(row.chosen):
+        answer, changes = _answer(row.chosen, may_be_chat=True)
+        if answer[0].role != "assistant":  # the whole conversation; its last answer is the chosen one
+            last = max((number for number, turn in enumerate(answer) if turn.role == "assistant"), default=0)
+            return answer, last, changes
+        if _filled(row.messages):
+            before = _list_of_turns(row.messages)
+            while before and before[-1].role == "assistant":
+                before.pop()
+        else:
+            before, more = _instruction(row)
+            changes += more
+        return [*before, *answer], len(before), changes
+    if _filled(row.messages) or _filled(row.dialog):
+        turns = _list_of_turns(row.messages) if _filled(row.messages) else _list_of_turns(row.dialog, texts=True)
+        if turns and turns[-1].role == "user" and _filled(row.output):
+            answer, changes = _answer(row.output)
+            return [*turns, *answer], len(turns), changes
+        return turns, 0, []
+    before, changes = _instruction(row)
+    answer, more = _answer(row.output)
+    return [*before, *answer], len(before), [*changes, *more]
+
+
+def _instruction(row: Row) -> tuple[list[Turn], list[str]]:
+    """Return the turns up to a row's instruction and its input, and the kinds of change."""
+    history: list[Turn] | None = []
+    if _filled(row.history):
+        history = read_history(row.history)
+        if history is None:
+            raise UnusableRowError(NOT_EARLIER_TURNS)
+    instruction, given, changes = row.instruction, _cell(row.input, "input"), []
+    asked = _question_turns(instruction)
+    if not _filled(instruction) and row.input is not None:
+        if (asked := _question_turns(row.input)) is None:
+            asked = [_cell(row.input, "user")]
+        changes, given = [INPUT_ALONE] if instruction is not None else [], Turn("input", "")
+    elif asked is None:
+        asked = [_cell(instruction, "user")]
+    if given.problem:
+        raise UnusableRowError(given.problem)
+    if given.text and is_placeholder_input(given.text):
+        changes = [PLACEHOLDER_INPUT]
+    elif given.text:
+        asked[-1] = asked[-1]._replace(input=given.text)
+    return [*history, *asked], changes
+
+
+def _question_turns(cell: str | None) -> list[Turn] | None:
+    """Return the turns in a cell that is a list of them, or a chat that waits for its answer; else None."""
+    if _may_be_turns(cell):
+        return read_turns(cell)
+    spoken = transcript_turns(cell, open_end=True) if cell else None
+    return with_inputs(spoken) if spoken else None
+
+
+def _answer(cell: str | None, *, may_be_chat: bool = False) -> tuple[list[Turn], list[str]]:
+    """Return the turns of an answer: a text or messages; a chosen one may be a whole chat."""
+    if (may_be_chat or _may_be_turns(cell)) and (turns := read_turns(cell)):
+        return turns, []
+    if isinstance(cell, NotText) and isinstance(value := parse_nested(cell), dict):
+        texts = value.get("text")  # SQuAD's {"text": ["…"], "answer_start": […]}
+        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+            text = texts[0] if texts else ""
+            return [Turn("assistant", stripped(text))], [FIRST_ANSWER] if len(set(texts)) > 1 else []
+    return [_cell(cell, "assistant")], []
+
+
+def _may_be_turns(cell: str | None) -> bool:
+    """Return whether a cell was no text in its file, or is a text that can be the JSON of turns."""
+    return isinstance(cell, NotText) or bool(cell and cell.lstrip()[:1] in ("[", "{") and re.search("role|from", cell))
+
+
+def _list_of_turns(cell: str, *, texts: bool = False) -> list[Turn]:
+    turns = read_turns(cell, texts=texts)
+    if turns is None:
         raise UnusableRowError(NOT_A_LIST)
     return turns
 
 
-def _role(turn: dict) -> str | None:
-    return ROLES.get(str(turn.get("role", turn.get("from"))).strip().lower())
-
-
-def _content(turn: dict, role: str) -> str:
-    content = next((turn[key] for key in ("content", "value", "text") if key in turn), None)
-    if isinstance(content, bool | list | dict):
-        content = NotText(content)
-    if role == "assistant":
-        return _answer(content)
-    text = _text(content, "instruction" if role == "user" else "system message")
-    if role == "user" and not text:
-        raise UnusableRowError(NO_INSTRUCTION)
-    return text
-
-
-def _answer(cell) -> str:
-    text = _text(cell, "answer")
-    if not text:
-        raise UnusableRowError(NO_ANSWER)
-    if is_placeholder_answer(text):
-        raise UnusableRowError(PLACEHOLDER_ANSWER)
-    return text
-
-
-def _text(cell, part: str) -> str:
+def _cell(cell: str | None, role: str) -> Turn:
+    """Return what a cell says as a turn; not a text if it was none in the file, but for a system message's parts."""
     if isinstance(cell, NotText):
-        raise UnusableRowError(f"the {part} is not a text")
-    return "" if cell is None else str(cell).replace("\r\n", "\n").strip()
+        value = parse_nested(cell) if role == "system" else None
+        if isinstance(value, dict) or (value and isinstance(value[0], dict)):
+            return turn_of("system", value)  # of Gemini and Bedrock
+        return Turn(role, "", NOT_A_TEXT[role])
+    return Turn(role, stripped(cell or ""))
 
 
-def _cells(frame: "pandas.DataFrame", names: Sequence[str]) -> list[str | None]:
-    """Return each row's first cell under one of the names; together, several files can have several.
-
-    What was not a text in the file is `NotText`, null is None.
-    """
-    cells: list[str | None] = [None] * len(frame)
-    for column in find_columns(list(frame), names):
-        marks = frame.attrs.get(NOT_TEXT, {}).get(column, bytes(len(frame)))
-        for row, (cell, mark) in enumerate(zip(frame[column].tolist(), marks, strict=True)):
-            if cells[row] is None and isinstance(cell, str):
-                cells[row] = NotText(cell) if mark else cell
-    return cells
+def _filled(cell: str | None) -> bool:
+    return cell is not None and cell.strip() not in ("", "[]", "{}")

@@ -36,6 +36,9 @@ HINTS = {  # reason for dropping a row → what to do about it
     "too short": "lower --min_words",
     "too long": "raise --max_words",
     "excluded word": "exclude fewer words",
+    "marked as a bad answer": "answers with the label false are never learned",
+    "a tool call": "models are trained on texts alone, without tools",
+    "an image": "models are trained on texts alone; if these stand without the images, remove the images' column",
     "no text": "is --text_column the right one?",
     "nothing left after cleaning": "clean less, e.g. --hashtags keep",
 }

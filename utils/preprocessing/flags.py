@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from utils.cli import Parser, fraction, non_negative_int, positive_int
 from utils.errors import UsageError
 from utils.models.chat_templates import TEMPLATES
+from utils.tasks.alpaca import KEYS, parse_columns
 from utils.tasks.base import Task
 from utils.tasks.emoji import SPLITS_BY, TARGETS
 from utils.tasks.kinds import KINDS, Kind
@@ -39,6 +40,12 @@ def add_preprocess_flags(parser: Parser) -> None:
         f"model's own chat template) (default: {TASKS['alpaca'].template})",
     )
     add("--multi_turn", action="store_true", help="learn every answer of a chat instead of only the first")
+    add(
+        "--columns",
+        metavar="KEY=COLUMN,…",
+        help=f"which columns hold what: instruction=QUESTION,output=REPLY; the keys are {', '.join(KEYS)} (default: "
+        "recognized by name)",
+    )
     add(
         "--length_hints",
         action="store_true",
@@ -96,6 +103,8 @@ def check_flags_suit_task(args, task: Task) -> None:
             raise UsageError(problem, f"remove it, or choose --task {_tasks_of(*suited)}")
     if args.label_map is not None:
         parse_label_map(args.label_map)
+    if args.columns is not None:
+        parse_columns(args.columns)
 
 
 def cleaning_from(args, task: Task) -> Cleaning:

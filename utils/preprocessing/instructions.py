@@ -25,6 +25,7 @@ class Answer(NamedTuple):
     text: str
     messages: list[dict]
     conversation: Conversation
+    is_own: bool  # rather than an earlier turn, which other rows may hold as well
 
 
 def filter_conversations(conversations: UsableRows, filters: Filters, seed: int, has_system: bool) -> FilteredRows:
@@ -44,12 +45,12 @@ def filter_conversations(conversations: UsableRows, filters: Filters, seed: int,
     kept.drop("near duplicate", near_duplicates(kept.take(texts)))
     distinct = kept.take(conversations.kept)
     if not has_system and (number := sum(each.messages[0]["role"] == "system" for each in distinct)):
-        log.info("the template has no place for a system message: %s are left out", f"{number:,}")
         changed[SYSTEM_LEFT_OUT] = number
 
     answers = [answer for conversation in distinct for answer in _answers(conversation, has_system)]
     texts = [f"{_all_text(answer.messages)}\n{answer.text}" for answer in answers]
     kept = KeptRows(len(answers), kept.dropped)
+    kept.drop("earlier turn that another row has", _repeated(answers, texts))
     kept.drop_by_words([count_words(answer.text) for answer in answers], texts, filters)
     kept.sample(filters, seed)
     answers = kept.take(answers)
@@ -99,12 +100,29 @@ def encode_conversations(filtered: FilteredRows, template: ChatTemplate) -> Spli
 
 
 def _answers(conversation: Conversation, has_system: bool) -> list[Answer]:
-    messages = [message for message in conversation.messages if has_system or message["role"] != "system"]
-    return [
-        Answer(message["content"], messages[:place], conversation)
-        for place, message in enumerate(messages)
-        if message["role"] == "assistant"
-    ]
+    before, answers = [], []
+    for place, message in enumerate(conversation.messages):
+        if message["role"] == "assistant" and place not in conversation.unlearned:
+            answers.append(Answer(message["content"], list(before), conversation, place >= conversation.own))
+        if has_system or message["role"] != "system":
+            before.append(message)
+    return answers
+
+
+def _repeated(answers: Sequence[Answer], texts: Sequence[str]) -> list[bool]:
+    """Return True for every answer of an earlier turn that another row has, too, after the same messages.
+
+    `texts` are those of the messages and the answer.
+    """
+    if all(answer.is_own for answer in answers):
+        return [False] * len(answers)
+    keys = list(map(text_key, texts))
+    learned = {key for key, answer in zip(keys, answers, strict=True) if answer.is_own}
+    repeated = []
+    for key, answer in zip(keys, answers, strict=True):
+        repeated.append(not answer.is_own and key in learned)
+        learned.add(key)
+    return repeated
 
 
 def _all_text(messages: Sequence[dict]) -> str:

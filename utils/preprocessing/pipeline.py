@@ -6,14 +6,15 @@ whose defaults are those of preprocess.py, so other programs can call these func
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from utils.errors import UsageError
 from utils.models.base_models import load_tokenizer, resolve
-from utils.models.chat_templates import open_chat_template, set_chat_template
+from utils.models.chat_templates import keeps_system, open_chat_template, set_chat_template
 from utils.models.tokenization import encode, encode_for_classification, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
@@ -21,7 +22,12 @@ from utils.preprocessing.emoji_pairs import drop_unencodable, encode_pairs, filt
 from utils.preprocessing.emoji_sources import check_languages
 from utils.preprocessing.emoji_table import read_emoji_table
 from utils.preprocessing.filters import FilteredRows, Filters, filter_rows
-from utils.preprocessing.instructions import add_length_hints, encode_conversations, filter_conversations
+from utils.preprocessing.instructions import (
+    SYSTEM_LEFT_OUT,
+    add_length_hints,
+    encode_conversations,
+    filter_conversations,
+)
 from utils.preprocessing.splitting import assign_splits, warn_if_uneven
 from utils.processed import Processed, Split
 from utils.tasks.base import Task
@@ -95,14 +101,24 @@ def process_instructions(
     template: str | None = None,
     multi_turn: bool = False,
     length_hints: bool = False,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> Processed:
-    """Process instructions with their answers; `template` is a name of TEMPLATES (default: the task's)."""
+    """Process instructions with their answers; `template` is a name of TEMPLATES (default: the task's).
+
+    `columns` names columns for keys of `utils.tasks.alpaca.COLUMNS`; the others are recognized.
+    """
     template = template or settings.task.template
-    conversations, sources = read_conversations(paths, multi_turn=multi_turn, hub_split=settings.hub_split)
+    options = {"multi_turn": multi_turn, "hub_split": settings.hub_split, "columns": columns}
+    conversations, sources = read_conversations(paths, **options)
     tokenizer = settings.load_tokenizer()
+    own_template_keeps_system = keeps_system(tokenizer)
     set_chat_template(tokenizer, template)
     chat_template = open_chat_template(tokenizer)
     filtered = filter_conversations(conversations, settings.filters, settings.seed, chat_template.has_system)
+    if left_out := filtered.cleaned.get(SYSTEM_LEFT_OUT):
+        problem = f"the template has no place for a system message: {left_out:,} are left out"
+        model = "" if own_template_keeps_system else "a --model whose own chat template has one, and "
+        log.warning("warning: %s; what keeps them: %s--template chat", problem, model)
     filtered, split_rows = assign_splits(filtered, settings.task, settings.seed)
     lengths = add_length_hints(filtered, split_rows["train"], settings.seed) if length_hints else None
     encoded = encode_conversations(filtered, chat_template)

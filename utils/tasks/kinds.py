@@ -70,7 +70,7 @@ INSTRUCT = Kind(
     verb_phrase="answer instructions",
     third_person="answers instructions",
     data="instructions",
-    preprocess_flags=("lang", "template", "multi_turn", "length_hints"),
+    preprocess_flags=("lang", "template", "multi_turn", "length_hints", "columns"),
     training_flags=(*_OF_WRITERS, "loss_on"),
     evaluation_flags=(
         *("compare_base", "max_new_tokens", "limit", "answers_path", "repetition_penalty", "no_repeat_ngram_size"),
