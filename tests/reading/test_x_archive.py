@@ -207,6 +207,37 @@ def test_replies_and_retweets_are_told_apart(tmp_path):
     assert source.rows == 5
 
 
+def test_long_tweets_are_completed_from_the_notes(tmp_path):
+    long = "We walked along the river & the street came out to look " * 8
+    cut = long.replace("&", "&amp;")[:270] + "… https://t.co/abc"
+    tweets = js(tweet(cut, created_at="Wed Nov 21 10:00:00 +0000 2018"), tweet("short"))
+    core = {"text": long, "mentions": [], "urls": []}
+    note = {"noteTweet": {"noteTweetId": "9", "createdAt": "2018-11-21T10:00:00.000Z", "core": core}}
+    members = {
+        "data/tweets.js": tweets,
+        "data/note-tweet.js": b"window.YTD.note_tweet.part0 = " + json.dumps([note]).encode(),
+        "data/deleted-note-tweet.js": b"x",
+        "other/note-tweet.js": b"x",
+    }
+    packed = write_zip(tmp_path / "a.zip", members)
+    folder = write_folder(tmp_path / "a", {name: members[name] for name in list(members)[:3]})
+    columns, sha256, name = read_x_archive(packed)
+    assert columns["note_tweet.text"] == [long, None]
+    assert name == f"{packed}: data/tweets.js, data/note-tweet.js"
+    assert sha256 == hashlib.sha256(tweets + members["data/note-tweet.js"]).hexdigest()
+    assert read_x_archive(folder)[:2] == read_x_archive(folder / "data" / "tweets.js")[:2] == (columns, sha256)
+    rows = to_rows(read_frame([packed])[0], "full_text")
+    assert rows["text"].tolist() == [long, "short"]
+    assert not rows["is_cut"].any()
+
+
+def test_damaged_notes_are_an_error_that_names_them(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"data/tweets.js": ONE, "data/note-tweet.js": ONE})
+    problem = f"{path}: data/note-tweet.js starts with 'window.YTD.tweets.part0 = [\\n  {{\\n    \"twe'"
+    expected = 'window.YTD.note_tweet.part0 = [{"noteTweet": {"core": {"text": "…"}}}, …]'
+    fails(path, f"{problem}; expected {expected}", "name the tweets.js of an archive that X made")
+
+
 @pytest.mark.parametrize(("more", "is_reply"), [({}, False), ({"in_reply_to_user_id_str": "9"}, True)])
 def test_an_archive_without_ids_of_answered_tweets(tmp_path, more, is_reply):
     frame, _ = read_frame([write_folder(tmp_path, {"data/tweets.js": js(tweet("@ann hello", **more))})])
@@ -250,13 +281,13 @@ def test_is_archive_of_other_paths(tmp_path):
 
 
 def test_other_members_of_a_zip_are_not_opened(tmp_path):
-    others = ["direct-messages.js", "account.js", "deleted-tweets.js", "community-tweet.js", "note-tweet.js"]
+    others = ["direct-messages.js", "account.js", "deleted-tweets.js", "community-tweet.js", "deleted-note-tweet.js"]
     members = {f"data/{name}": os.urandom(500) for name in others} | {"data/tweets.js": ONE}
     path = write_zip(tmp_path / "a.zip", members)
     for name in others[:3]:
         patch(path, f"data/{name}", CRC, 1)
     patch(path, "data/community-tweet.js", FLAGS, 1)
-    patch(path, "data/note-tweet.js", METHOD, 99)
+    patch(path, "data/deleted-note-tweet.js", METHOD, 99)
     with zipfile.ZipFile(path) as archive:
         for name in others:
             with pytest.raises((zipfile.BadZipFile, RuntimeError)):
@@ -265,7 +296,9 @@ def test_other_members_of_a_zip_are_not_opened(tmp_path):
 
 
 def test_other_files_of_a_folder_are_not_opened(tmp_path):
-    members = {f"data/{name}.js": b"x" for name in ("direct-messages", "account", "deleted-tweets", "note-tweet")}
+    members = {
+        f"data/{name}.js": b"x" for name in ("direct-messages", "account", "deleted-tweets", "deleted-note-tweet")
+    }
     write_folder(tmp_path, members | {"data/tweets.js": ONE, "data/tweets-part1.js": ONE})
     code = (
         "import sys; from pathlib import Path; from utils.reading import x_archive\n"

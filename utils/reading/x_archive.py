@@ -1,13 +1,10 @@
 """Read the tweets in the official archive of an X (Twitter) account into columns of text; nothing else of it is opened.
 
 The archive is a zip file, which may be unpacked. Its tweets are in data/tweets.js and, if there are many, also in
-data/tweets-part1.js, …; older archives have tweet.js. Such a file is JavaScript that assigns one JSON list:
-`window.YTD.tweets.part0 = [ … ]`.
+data/tweets-part1.js, …; older archives have tweet.js. The whole texts of long tweets are in data/note-tweet.js.
 """
 
-import codecs
 import hashlib
-import json
 import logging
 import re
 import struct
@@ -20,11 +17,14 @@ from pathlib import Path
 from utils.errors import DataError
 from utils.reading.compressed import table_in_zip
 from utils.reading.encodings import to_utf8, unreadable
-from utils.reading.json_records import DECODER, columns_of
+from utils.reading.json_records import columns_of
+from utils.reading.x_archive_file import CUT_OFF, objects_of
+from utils.reading.x_notes import texts_of_notes
 
 log = logging.getLogger(__name__)
 # Zipping an unpacked archive again adds a folder above data/; the oldest archives, and the data folder itself, have
 # no data/.
+NOTES_FILE = re.compile(r"note-tweets?(?:-part[0-9]{1,4})?\.js")  # beside the tweets
 TWEETS_FILE = re.compile(r"((?:(?:[^/]+/)?data/)?tweets?)(?:-part([0-9]{1,4}))?\.js")
 LEAVES_FOLDER = re.compile(r"/|[A-Za-z]:|(?:.*/)?\.\.(?:/|\Z)|.*\\", re.DOTALL)
 # A tweet takes 1 to 2 kB, so 2 GiB are over a million tweets. Different tweets are compressed about 10 times, 20,000
@@ -38,12 +38,7 @@ NO_TWEETS = (
     "expected data/tweets.js, as in X's own archive of an account; "
     "archives from before 2019 hold a tweets.csv: unpack it and name that file"
 )
-ASSIGNMENT = re.compile(r"\s*(?:window\.YTD\.(\w+)\.part\d+\s*=\s*)?\[")
-BLANKS = re.compile(r"\s*")
-PIECE = 1 << 20
-END = object()
-EXPECTED = 'window.YTD.tweets.part0 = [{"tweet": {"full_text": "…"}}, …]'
-CUT_OFF = "the file is cut off or was changed; unpack or download the archive again"
+Parts = dict[str, Callable[[], bytes]]  # what errors call a file → a function that reads it
 
 
 def is_x_archive(path: Path) -> bool:
@@ -62,28 +57,45 @@ def is_x_archive(path: Path) -> bool:
 
 
 def read_x_archive(path: Path) -> tuple[dict[str, list[str | None]], str, str]:
-    """Return columns of text with one row per tweet, the SHA-256 of the tweets files' bytes, and a name of the source.
+    """Return columns of text with one row per tweet, the SHA-256 of the files' bytes, and a name of the source.
 
     The columns are the tweet's own keys; `in_reply_to_status_id_str` is always there, since an archive without it has
-    no replies, even if texts start with @. Raises DataError if the archive is damaged, unsafe or without tweets.
+    no replies, even if texts start with @. `note_tweet.text` is there if a file of notes has the whole text of a tweet.
+    Raises DataError if the archive is damaged, unsafe or without tweets.
     """
-    names = []
+    names, notes = [], []
     try:
         if path.is_dir():
             names = _tweets_files(_tweets_files_in(path), path)
-            columns, sha256 = _columns({f"{path}: {name}": partial(_file_in, path, name) for name in names})
+            beside = (path / names[0]).parent.iterdir()
+            notes = _notes_files([file.relative_to(path).as_posix() for file in beside], names)
+            read = partial(_file_in, path)
+            columns, sha256 = _columns(_parts(path, names, read), _parts(path, notes, read))
         elif path.suffix.lower() == ".zip":
             with _opened(path) as archive:
                 names = _tweets_files(set(archive.namelist()), path)
-                _check_size([archive.getinfo(name) for name in names], path)
-                parts = {f"{path}: {name}": partial(_unpacked, archive, name, path) for name in names}
-                columns, sha256 = _columns(parts)
+                notes = _notes_files(archive.namelist(), names)
+                _check_size([archive.getinfo(name) for name in names + notes], path)
+                read = partial(_unpacked, archive, path)
+                columns, sha256 = _columns(_parts(path, names, read), _parts(path, notes, read))
         else:
             _warn_of_other_parts(path)
-            columns, sha256 = _columns({str(path): path.read_bytes})
+            beside = sorted(file for file in path.parent.iterdir() if NOTES_FILE.fullmatch(file.name))
+            columns, sha256 = _columns({str(path): path.read_bytes}, {str(file): file.read_bytes for file in beside})
     except OSError as error:
         raise unreadable(str(path), error) from error
-    return columns, sha256, f"{path}: {', '.join(names)}" if names else str(path)
+    return columns, sha256, f"{path}: {', '.join(names + notes)}" if names else str(path)
+
+
+def _parts(path: Path, names: Sequence[str], read: Callable[[str], bytes]) -> Parts:
+    return {f"{path}: {name}": partial(read, name) for name in names}
+
+
+def _notes_files(names: Iterable[str], tweets_files: Sequence[str]) -> list[str]:
+    """Return the files of notes that are in the folder of the tweets."""
+    folder = tweets_files[0].rpartition("/")[0]
+    split = sorted((name.rpartition("/") for name in names), key="".join)
+    return ["".join(parts) for parts in split if parts[0] == folder and NOTES_FILE.fullmatch(parts[2])]
 
 
 def _tweets_files_in(folder: Path) -> list[str]:
@@ -147,7 +159,7 @@ def _check_size(members: Sequence[zipfile.ZipInfo], path: Path) -> None:
         raise DataError(problem, f"{limits}; if you trust the archive, {UNPACK}")
 
 
-def _unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+def _unpacked(archive: zipfile.ZipFile, path: Path, name: str) -> bytes:
     member = archive.getinfo(name)
     if member.flag_bits & 0x1:
         raise DataError(f"{path}: {name} is encrypted", f"{UNPACK}, with the password")
@@ -165,87 +177,28 @@ def _unpacked(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     return data
 
 
-def _columns(parts: dict[str, Callable[[], bytes]]) -> tuple[dict[str, list[str | None]], str]:
-    """Return the columns of the tweets of all parts, which are read one by one, and the SHA-256 of their bytes."""
+def _columns(tweets: Parts, notes: Parts) -> tuple[dict[str, list[str | None]], str]:
+    """Return the columns of the tweets of all files, which are read one by one, and the SHA-256 of the bytes."""
     digest = hashlib.sha256()
 
-    def tweets() -> Iterator[dict]:
+    def objects(parts: Parts, key: str) -> Iterator[dict]:
         for label, read_bytes in parts.items():
             data = read_bytes()
             digest.update(data)
             data, _ = to_utf8(data, label)
-            yield from tweets_of(data, label)
+            yield from objects_of(data, label, key)
 
-    labels = ", ".join(parts)
+    labels = ", ".join(tweets)
     try:
-        columns = columns_of(tweets())
+        columns = columns_of(objects(tweets, "tweet"))
+        found = list(objects(notes, "noteTweet"))
     except RecursionError as error:
         raise DataError(f"{labels}: the JSON of a tweet is too deeply nested", CUT_OFF) from error
     if not columns:
         raise DataError(f"{labels} holds no tweets", NO_TWEETS)
-    columns.setdefault("in_reply_to_status_id_str", [None] * len(next(iter(columns.values()))))
+    none = [None] * len(next(iter(columns.values())))
+    columns.setdefault("in_reply_to_status_id_str", none)
+    texts = texts_of_notes(found, columns.get("full_text", none), columns.get("created_at", none)) if found else []
+    if any(texts):
+        columns["note_tweet.text"] = texts
     return columns, digest.hexdigest()
-
-
-def tweets_of(text: bytes, name: str) -> Iterator[dict]:
-    """Yield every tweet of the file whose UTF-8 bytes are `text`; `name` is what errors call the file.
-
-    An element of the list is {"tweet": {…}} or, in older archives, the tweet itself. Plain JSON lists are accepted.
-    Raises DataError with line and column for invalid JSON.
-    """
-    for number, element in enumerate(_elements(text, name), 1):
-        tweet = element.get("tweet", element) if isinstance(element, dict) else None
-        if not isinstance(tweet, dict):
-            raise DataError(f"{name}: element {number} of the list is not a tweet", f"expected {EXPECTED}")
-        yield tweet
-
-
-def _elements(text: bytes, name: str) -> Iterator:
-    """Yield the elements of the list in a tweets file.
-
-    The text is decoded piece by piece and the objects are dropped as they are used: a single emoji makes Python store
-    four bytes for every character, and the objects of a whole file take several times that.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    decoded, piece, passed, first = PIECE, decoder.decode(text[:PIECE]), 0, True
-    start = ASSIGNMENT.match(piece)
-    if start is None or start[1] not in (None, "tweet", "tweets"):
-        problem = f"starts with {piece[:40]!r}" if piece.strip() else "is empty"
-        raise DataError(f"{name} {problem}; expected {EXPECTED}", "name the tweets.js of an archive that X made")
-    position = start.end()
-    while True:
-        try:
-            element, position = _next(piece, position, first)
-        except json.JSONDecodeError as error:
-            if decoded >= len(text):
-                raise _invalid(name, error.msg, text.decode(), passed + error.pos) from error
-            # Twice as much as what was too little, so that a very long element is not parsed again and again.
-            more = max(PIECE, 2 * (len(piece) - position))
-            piece, passed = piece[position:] + decoder.decode(text[decoded : decoded + more]), passed + position
-            decoded, position = decoded + more, 0
-            continue
-        except ValueError as error:
-            raise DataError(f"{name}: a number of too many digits", CUT_OFF) from error
-        if element is END:
-            break
-        yield element
-        first = False
-    if (piece[position:] + decoder.decode(text[decoded:])).strip() not in ("", ";"):
-        raise _invalid(name, "something follows the list", text.decode(), passed + position)
-
-
-def _next(piece: str, position: int, first: bool) -> tuple:
-    """Return the list's next element, or END, and the position after it; JSONDecodeError also if the piece ends."""
-    position = BLANKS.match(piece, position).end()
-    if piece.startswith("]", position):
-        return END, position + 1
-    if not first:
-        if not piece.startswith(",", position):
-            raise json.JSONDecodeError("Expecting ',' delimiter", piece, position)
-        position = BLANKS.match(piece, position + 1).end()
-    return DECODER.raw_decode(piece, position)
-
-
-def _invalid(name: str, message: str, text: str, position: int) -> DataError:
-    error = json.JSONDecodeError(message, text, position)
-    return DataError(f"{name}, line {error.lineno}, column {error.colno}: invalid JSON, {message}", CUT_OFF)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from utils.reading.nested import nested_cells
 from utils.tasks.post_columns import OTHERS, name_of
+from utils.text.text_versions import beginning, comparable, continues
 
 if TYPE_CHECKING:
     import pandas
@@ -22,10 +23,6 @@ WHOLE_PARENT = re.compile("(?:note|extended)tweet(?:results?)?")
 REPOST_NAME = re.compile("(?:retweet(?:ed)?|referencedtweet)(?:full)?text")
 REPOST_PARENT = re.compile("(?:retweeted|reposted)(?:tweet|status)?(?:results?)?|retweet")
 REPOST_PREFIX = re.compile(r"\s*RT @\w+:?\s*")
-MENTIONS = re.compile(r"\s*(?:@\w+\s+)+")
-LINK = re.compile(r"https?:\S*")
-CUT_END = re.compile("\ufffd*\\s*(?:…|\\.{3})?\\]?\\s*(?:https?:\\S*\\s*)?\\Z")
-SHARED_START = 8  # characters that two versions of one text have in common
 
 MAYBE_CUT = r"…|\.\.\.|\(cont\)|\n.{4,20}\s*$"
 MORE = (
@@ -138,13 +135,6 @@ def _complete(text: str, whole: str, version: str) -> str | None:
         prefix, text = match[0], text[match.end() :]
     elif not text.strip():
         return whole
-    start, compared = _compared(CUT_END.sub("", text)), _compared(whole)
     if version == "whole":
-        return whole if len(compared) > len(start) else None
-    continues = len(start) >= SHARED_START and compared.startswith(start) and len(compared) > len(start)
-    return prefix + whole if continues else None
-
-
-def _compared(text: str) -> str:
-    """Return what is the same in all versions of a text, without links and the names in front of a reply."""
-    return " ".join(LINK.sub(" ", MENTIONS.sub("", unescape(text), count=1)).split())
+        return whole if len(comparable(whole)) > len(beginning(text)) else None
+    return prefix + whole if continues(whole, text) else None

@@ -1,0 +1,26 @@
+"""Whether one text is another one as a whole, of which sites gave only the beginning."""
+
+import re
+from html import unescape
+
+MENTIONS = re.compile(r"\s*(?:@\w+\s+)+")
+LINK = re.compile(r"https?:\S*")
+# "…", perhaps a link behind it, and what the cut left of a character or of a link in front of it.
+CUT_END = re.compile("(?:\\s+ht{0,2}p?s?(?=…)|\ufffd)*\\s*(?:…|\\.{3})?\\]?\\s*(?:https?:\\S*\\s*)?\\Z")
+SHARED_START = 8  # characters that two versions of one text have in common
+
+
+def continues(whole: str, text: str) -> bool:
+    """Whether `whole` begins like `text` up to where that is cut off, and goes on behind it."""
+    start, compared = beginning(text), comparable(whole)
+    return len(start) >= SHARED_START and len(compared) > len(start) and compared.startswith(start)
+
+
+def beginning(text: str) -> str:
+    """Return the `comparable` part of a text that is perhaps cut off."""
+    return comparable(CUT_END.sub("", text))
+
+
+def comparable(text: str) -> str:
+    """Return what is the same in all versions of a text, without links and the names in front of a reply."""
+    return " ".join(LINK.sub(" ", MENTIONS.sub("", unescape(text), count=1)).split())
