@@ -185,3 +185,47 @@ def test_a_file_of_one_column_without_a_name_loses_no_row(tmp_path, caplog):
     table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
     assert [cells[text_at] for _, cells in table.rows()] == TEXTS
     assert caplog.text.count("the first line names no known column") == 2
+
+
+def write(folder, files):
+    for name, content in files.items():
+        (folder / name).write_text(content if isinstance(content, str) else "\n".join(map(json.dumps, content)))
+    return [str(folder / name) for name in files]
+
+
+def test_each_file_may_name_its_text_otherwise(tmp_path, caplog):
+    files = {
+        "a.csv": "id,text\n" + "".join(f"{number},{text}\n" for number, text in enumerate(TEXTS * 2)),
+        "b.csv": "at,Your comment\n" + "".join(f"2020-01-0{day},{text}\n" for day, text in enumerate(OTHERS, 1)),
+        "c.jsonl": [{"post": {"record": {"text": text}}} for text in TEXTS],
+        "d.jsonl": [{"text": text, "lang": "en"} for text in OTHERS],
+    }
+    paths = write(tmp_path, files)
+    caplog.set_level("INFO")
+    rows, _ = read_rows(TWEETS, paths, RequestedColumns())
+    assert rows["text"].tolist() == [*TEXTS, *TEXTS, *OTHERS, *TEXTS, *OTHERS]
+    said = [line for line in caplog.messages if line.startswith("read")]
+    assert said == [
+        f"read 12 rows of {paths[0]} and 1 more; the text is in column 'text'",
+        f"read 4 rows of {paths[1]}; the text is in column 'Your comment'",
+        f"read 4 rows of {paths[2]}; the text is in column 'post.record.text'",
+    ]
+
+
+def test_a_file_without_text_beside_others_is_left_out_with_a_warning(tmp_path, caplog):
+    paths = write(tmp_path, {"a.csv": "text\n" + "\n".join(TEXTS), "b.csv": "user,age\nann,5\nbob,6\n"})
+    rows, _ = read_rows(TWEETS, paths, RequestedColumns())
+    assert rows["text"].tolist() == [*TEXTS, "", ""]
+    assert "b.csv: no column looks like the text of tweets" in caplog.text
+
+
+def test_several_files_without_names(tmp_path, caplog):
+    paths = write(tmp_path, {"a.csv": "\n".join(TEXTS), "b.csv": "\n".join(OTHERS), "c.jsonl": [{"text": TEXTS[0]}]})
+    rows, _ = read_rows(TWEETS, paths, RequestedColumns())
+    assert rows["text"].tolist() == [*TEXTS, *OTHERS, TEXTS[0]]
+    (tmp_path / "d.csv").write_text("text\n" + "\n".join(TEXTS))
+    rows, _ = read_rows(TWEETS, [*paths, str(tmp_path / "d.csv")], RequestedColumns())
+    assert len(rows) == 3 + 3 + 1 + 4
+    assert rows["text"].ne("").all()
+    assert "a.csv, " in caplog.text
+    assert "looks like data, but other files have names there" in caplog.text

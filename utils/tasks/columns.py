@@ -6,15 +6,14 @@ columns or paths that the user asks for, else those that column_choice.py recogn
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError
-from utils.reading.columns import column_key, find_column, find_columns, unique_names
-from utils.reading.nested import nested_columns
-from utils.reading.read_frame import SourceFile, read_frame
+from utils.reading.columns import column_key, columns_by_source, find_column
+from utils.reading.read_frame import NOT_TEXT, SourceFile, read_frame
 from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
@@ -22,7 +21,7 @@ from utils.tasks.column_choice import Choice, choose_label, choose_text
 from utils.tasks.first_line import first_line_is_data
 from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look_like_labels, read_labels
 from utils.tasks.posts import to_rows
-from utils.tasks.table_columns import TableColumns, text_of_row
+from utils.tasks.table_columns import TableColumns, cells_of_frame, columns_of_frame, columns_of_stream, with_column
 from utils.tasks.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SAMPLE_ROWS = 1000
+FIRST_LINE_IS_DATA = "the first line names no known column, and its cells look like those below it: it is data"
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,15 @@ class RequestedColumns:
 
     text: str | None = None
     label: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The rows of files that have the same columns."""
+
+    paths: list[str]
+    frame: "pandas.DataFrame"
+    columns: TableColumns
 
 
 def read_rows(
@@ -58,26 +66,28 @@ def read_rows(
     the columns seem made for. Raises DataError if a column is not found, or the labels are not classes.
     """
     frame, sources = read_frame(paths, header=header, hub_split=hub_split)
-    columns = _columns_of_frame(frame)
-    if header and _may_lack_header(task, requested, columns):
+    parts = _parts_of(frame, sources)
+    if header and (unnamed := [part for part in parts if _may_lack_names(task, requested, part.columns)]):
         bare, bare_sources = read_frame(paths, header=False, hub_split=hub_split)
-        # JSON and Parquet name their columns, whatever is asked: they have as many rows.
-        if len(bare) > len(frame):
-            frame, sources, columns, header = bare, bare_sources, _columns_of_frame(bare), False
+        longer = {source.path for source, other in zip(bare_sources, sources, strict=True) if source.rows > other.rows}
+        unnamed = {path for part in unnamed for path in part.paths} & longer  # JSON and Parquet name their columns
+        if unnamed == longer and unnamed:
+            log.info(FIRST_LINE_IS_DATA)
+            frame, sources, header = bare, bare_sources, False
+            parts = _parts_of(frame, sources)
+        elif unnamed:
+            problem = "warning: the first line of %s looks like data, but other files have names there: it is not read"
+            log.warning(problem, ", ".join(sorted(unnamed)))
     if suggest_task:
         _suggest_other_tasks(frame)
-    text, label = _choose(task, columns, requested, has_names=header, needs_label=task.kind == "classify")
-    _log_choice(len(frame), text, label)
-    texts = _cells_of_frame(frame, columns, text)
-    if requested.text is None and len(sources) > 1:
-        for column in find_columns(list(frame), task.text_columns):
-            if columns.is_plain(column):
-                texts = texts.fillna(frame[column])
-    frame = frame.assign(**{text.name: texts})
+    if requested.text is not None:
+        parts = [_Part([], frame, columns_of_frame(frame))]
+    texts, labels, (text, label) = _read_parts(task, parts, requested, header)
+    frame = frame.assign(**{text.name: texts.reindex(frame.index)})
     # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
     rows = to_rows(frame, text.name, infer_from_text=label is None, whole=requested.text is None)
     if label is not None:
-        labels, left_out = read_labels(_cells_of_frame(frame, columns, label), label_map)
+        labels, left_out = read_labels(labels.reindex(frame.index), label_map)
         if label_map is None:
             check_are_classes(labels, label.name)
         else:
@@ -97,16 +107,17 @@ def open_table_to_classify(
     names = (*TASKS["reviews"].text_columns, *TASKS["tweets"].text_columns)
     task = replace(TASKS["reviews"], text_columns=names)
     table = open_table(path, header)
-    columns = _columns_of_stream(table)
-    if header and _may_lack_header(task, requested, columns):
+    columns = columns_of_stream(table)
+    if header and _may_lack_names(task, requested, columns):
         bare = open_table(path, header=False)
         if bare.count > table.count:
-            table, columns, header = bare, _columns_of_stream(bare), False
-    text, label = _choose(task, columns, requested, has_names=header, needs_label=False)
-    table, text_at = _with_column(table, columns, text)
+            log.info(FIRST_LINE_IS_DATA)
+            table, columns, header = bare, columns_of_stream(bare), False
+    text, label = _choose(task, columns, requested, header, needs_label=False)
+    table, text_at = with_column(table, columns, text)
     label_at = None
     if label is not None:
-        table, label_at = _with_column(table, columns, label)
+        table, label_at = with_column(table, columns, label)
     if not any(cells[text_at].strip() for _, cells in table.rows()):
         hint = f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}"
         raise DataError(f"{path}: column {text.name!r} holds no text in any of {table.count:,} rows", hint)
@@ -128,30 +139,69 @@ def added_columns(present: Sequence[str], labels: Sequence[str]) -> list[str]:
     return names
 
 
-def _columns_of_frame(frame: "pandas.DataFrame") -> TableColumns:
-    sample = frame.iloc[:: max(1, len(frame) // SAMPLE_ROWS)]
-    return TableColumns(list(frame), cache(lambda name: sample[name].fillna("").tolist()), nested_columns(frame))
+def _parts_of(frame: "pandas.DataFrame", sources: Sequence[SourceFile]) -> list[_Part]:
+    """Return the rows of the files that have the same columns together; one file may name its text otherwise."""
+    paths, rows = defaultdict(list), defaultdict(list)
+    start = 0
+    for source, names in columns_by_source(frame, sources):
+        paths[tuple(names)].append(source.path)
+        rows[tuple(names)].append(range(start, start + source.rows))
+        start += source.rows
+    if len(paths) == 1:
+        return [_Part(paths.popitem()[1], frame, columns_of_frame(frame))]
+    parts = []
+    for names, ranges in rows.items():
+        numbers = list(itertools.chain(*ranges))
+        part = frame.iloc[numbers][list(names)]
+        marks = frame.attrs.get(NOT_TEXT, {})
+        part.attrs[NOT_TEXT] = {name: bytes(map(marks[name].__getitem__, numbers)) for name in names if name in marks}
+        parts.append(_Part(paths[names], part, columns_of_frame(part)))
+    return parts
 
 
-def _columns_of_stream(table: TableStream) -> TableColumns:
-    rows = [cells for _, cells in itertools.islice(table.rows(), SAMPLE_ROWS)]
-    names = unique_names(table.columns)
-    return TableColumns(names, dict(zip(names, zip(*rows, strict=True), strict=True)).__getitem__, table.nested)
+def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns, has_names: bool) -> tuple:
+    """Return the texts, the labels (None if there are none) and the columns chosen in the part with the most rows.
+
+    The other parts are read alike if they have these columns. Rows of a part where none can be chosen are missing,
+    which is a warning; DataError if this is so for all parts.
+    """
+    import pandas
+
+    left = sorted(parts, key=lambda part: -len(part.frame))
+    texts, labels, chosen, problems = [], [], [], []
+    while left:
+        first = left[0]
+        try:
+            text, label = _choose(task, first.columns, requested, has_names)
+        except DataError as error:
+            problems.append((left.pop(0), error))
+            continue
+        names = [choice.name for choice in (text, label) if choice is not None]
+        alike = [part for part in left if part is first or all(map(part.columns.has_values, names))]
+        left = [part for part in left if part not in alike]
+        paths = [path for part in alike for path in part.paths]
+        _log_choice(sum(len(part.frame) for part in alike), text, label, paths if len(alike) < len(parts) else ())
+        chosen.append((text, label))
+        texts += [cells_of_frame(part.frame, part.columns, text) for part in alike]
+        if label is not None:
+            labels += [cells_of_frame(part.frame, part.columns, label) for part in alike]
+    for part, error in problems:
+        if not chosen:
+            raise error
+        log.warning("warning: %s: %s; its rows are left out", ", ".join(part.paths), error.problem)
+    return pandas.concat(texts), pandas.concat(labels) if labels else None, chosen[0]
 
 
-def _may_lack_header(task: Task, requested: RequestedColumns, columns: TableColumns) -> bool:
+def _may_lack_names(task: Task, requested: RequestedColumns, columns: TableColumns) -> bool:
     """Whether the first line, by which the columns are named, looks like data. A column asked for by name is named."""
     if any(name is not None and not name.isdecimal() for name in (requested.text, requested.label)):
         return False
     names = (*task.text_columns, *task.label_columns)
-    if not first_line_is_data(columns.names, list(map(columns.sample, columns.names)), names):
-        return False
-    log.info("the first line names no known column, and its cells look like those below it: it is data")
-    return True
+    return first_line_is_data(columns.names, list(map(columns.sample, columns.names)), names)
 
 
 def _choose(
-    task: Task, columns: TableColumns, requested: RequestedColumns, *, has_names: bool, needs_label: bool
+    task: Task, columns: TableColumns, requested: RequestedColumns, has_names: bool, needs_label: bool = True
 ) -> tuple[Choice, Choice | None]:
     """Return the columns of the text and of the label; DataError if one is not found, or is clearly no other."""
     candidates = columns.candidates()
@@ -159,8 +209,10 @@ def _choose(
     if requested.text is not None:
         text = Choice(columns.find_requested(requested.text, "text"))
     else:
-        likely = label or choose_label(task, candidates, needed=False, has_names=has_names)
-        beside = None if likely is None or not task.label_columns else likely.name
+        likely = label
+        if likely is None and task.kind == "classify":
+            likely = choose_label(task, candidates, needed=False, has_names=has_names)
+        beside = None if likely is None else likely.name
         text = choose_text(task, candidates, columns.inside, label=beside, has_names=has_names)
     if label is None and task.kind == "classify":
         inside = tuple if text.name in columns.names else columns.inside
@@ -171,35 +223,10 @@ def _choose(
     return text, label
 
 
-def _cells_of_frame(frame: "pandas.DataFrame", columns: TableColumns, choice: Choice) -> "pandas.Series":
-    if columns.is_plain(choice.name) and not choice.fillers:
-        return frame[choice.name]
-    import pandas
-
-    parts = columns.parts([choice.name, *choice.fillers])
-    cells = zip(*(frame.iloc[:, place].tolist() for place, _ in parts), strict=True)
-    parts = [(number, keys) for number, (_, keys) in enumerate(parts)]
-    return pandas.Series([text_of_row(row, parts) for row in cells], index=frame.index, dtype="str")
-
-
-def _with_column(table: TableStream, columns: TableColumns, choice: Choice) -> tuple[TableStream, int]:
-    """Return the table with the chosen column, and its position."""
-    exists = choice.name in columns.names
-    position = columns.names.index(choice.name) if exists else len(table.columns)
-    if columns.is_plain(choice.name) and not choice.fillers:
-        return table, position
-    parts = columns.parts([choice.name, *choice.fillers])
-
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        for number, cells in table.rows():
-            yield number, [*cells[:position], text_of_row(cells, parts) or "", *cells[position + 1 :]]
-
-    return replace(table, columns=table.columns if exists else [*table.columns, choice.name], rows=rows), position
-
-
-def _log_choice(rows: int, text: Choice, label: Choice | None) -> None:
+def _log_choice(rows: int, text: Choice, label: Choice | None, paths: Sequence[str] = ()) -> None:
+    of_files = f" of {paths[0]}" + f" and {len(paths) - 1:,} more" * (len(paths) > 1) if paths else ""
     and_label = "" if label is None else f", the label in column {label.name!r}"
-    log.info("read %s rows; the text is in column %r%s", f"{rows:,}", text.name, and_label)
+    log.info("read %s rows%s; the text is in column %r%s", f"{rows:,}", of_files, text.name, and_label)
     for column in text.fillers:
         log.info("where column %r is empty, the text is that in column %r", text.name, column)
     for content, choice in (("text", text), ("label", label)):

@@ -1,18 +1,25 @@
 """The columns of a table and the paths inside their objects: candidates to choose from, and the cells of the chosen."""
 
+import itertools
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from utils.errors import DataError
-from utils.reading.columns import find_requested_column
+from utils.reading.columns import find_requested_column, unique_names
 from utils.reading.json_records import NotText
-from utils.reading.nested import find_path, join_texts, texts_by_path, value_at
-from utils.tasks.column_choice import Candidate
+from utils.reading.nested import find_path, join_texts, nested_columns, texts_by_path, value_at
+from utils.reading.table_stream import TableStream
+from utils.tasks.column_choice import Candidate, Choice
+
+if TYPE_CHECKING:
+    import pandas
 
 log = logging.getLogger(__name__)
 
+SAMPLE_ROWS = 1000
 MOST_LISTED = 8
 Part = tuple[int, list[str]]  # the position of a column, and the keys to follow inside its cells
 
@@ -70,6 +77,11 @@ class TableColumns:
         found = [find_path(self.names, name) for name in names]
         return [(self.names.index(place[0]), place[1]) for place in found if place is not None]
 
+    def has_values(self, name: str) -> bool:
+        """Whether there are values in a column or at a path, other than objects and lists."""
+        parts = self.parts([name])
+        return any(text_of_row([cell], [(0, keys)]) for place, keys in parts for cell in self.sample(self.names[place]))
+
     def is_plain(self, name: str) -> bool:
         """Whether the cells of a column are texts as they are."""
         return name in self.names and name not in self.nested and not self._texts_inside(name)
@@ -89,6 +101,46 @@ def text_of_row(cells: Sequence[str | None], parts: Sequence[Part]) -> str | Non
     """Return the first text in a row's cells where the parts lead; None if there is none."""
     values = (value_at(cells[place], keys) for place, keys in parts)
     return next((value for value in values if value and value.strip() and not isinstance(value, NotText)), None)
+
+
+def columns_of_frame(frame: "pandas.DataFrame") -> TableColumns:
+    """Return the columns of a frame; rows from all over it are the sample."""
+    sample = frame.iloc[:: max(1, len(frame) // SAMPLE_ROWS)]
+    return TableColumns(list(frame), cache(lambda name: sample[name].fillna("").tolist()), nested_columns(frame))
+
+
+def columns_of_stream(table: TableStream) -> TableColumns:
+    """Return the columns of a table that is read row by row; the first rows are the sample."""
+    rows = [cells for _, cells in itertools.islice(table.rows(), SAMPLE_ROWS)]
+    names = unique_names(table.columns)
+    return TableColumns(names, dict(zip(names, zip(*rows, strict=True), strict=True)).__getitem__, table.nested)
+
+
+def cells_of_frame(frame: "pandas.DataFrame", columns: TableColumns, choice: Choice) -> "pandas.Series":
+    """Return the cells of a chosen column or path."""
+    if columns.is_plain(choice.name) and not choice.fillers:
+        return frame[choice.name]
+    import pandas
+
+    parts = columns.parts([choice.name, *choice.fillers])
+    cells = zip(*(frame.iloc[:, place].tolist() for place, _ in parts), strict=True)
+    parts = [(number, keys) for number, (_, keys) in enumerate(parts)]
+    return pandas.Series([text_of_row(row, parts) for row in cells], index=frame.index, dtype="str")
+
+
+def with_column(table: TableStream, columns: TableColumns, choice: Choice) -> tuple[TableStream, int]:
+    """Return the table with the chosen column, and its position."""
+    exists = choice.name in columns.names
+    position = columns.names.index(choice.name) if exists else len(table.columns)
+    if columns.is_plain(choice.name) and not choice.fillers:
+        return table, position
+    parts = columns.parts([choice.name, *choice.fillers])
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for number, cells in table.rows():
+            yield number, [*cells[:position], text_of_row(cells, parts) or "", *cells[position + 1 :]]
+
+    return replace(table, columns=table.columns if exists else [*table.columns, choice.name], rows=rows), position
 
 
 def _values_per_row(rows: dict[int, list[str]]) -> float:
