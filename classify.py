@@ -48,7 +48,7 @@ def build_parser() -> Parser:
         help="a CSV or TSV file, or another one that preprocess.py reads; - for one that is piped in",
     )
     add("--output_path", type=Path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
-    add("--text_column", metavar="COLUMN", help="name or number (from 0) of the column with the text (default: found)")
+    add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
     add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
     add("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where that is faster")

@@ -72,7 +72,7 @@ def build_parser() -> Parser:
     add("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) or later")
     add("--until", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
     add("--retries", type=non_negative_int, help=f"number of retries in a row (default: {DEFAULT_RETRIES})")
-    add("--text_column", help="name or number of the column that holds the text (default: recognized by name)")
+    add("--text_column", help="name, number (from 0) or path of the column with the text (default: found)")
     add("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 if installed, else gpt2)")
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")

@@ -116,6 +116,7 @@ TWEET_TABLES = {
     "YouTube": "author:name,published_at:date,like_count:number,video_title:headline,comment:text -> comment",
     "an empty text column": "text:empty,post body:text -> post body",
     "a constant content": "content:zero,description:text -> description",
+    "quotes": "quote:text,author:product -> quote",
     "jokes": "ID:number,Joke:text -> Joke",
     "bytes of a flattened export": "post.uri:link,post.author.handle:name,post.record.text:text,"
     "reply.parent.record.text:long,post.author.description:text -> post.record.text",
@@ -166,6 +167,7 @@ def test_tables_of_texts(table):
         (TWEETS, "id:number,name:name,seen:date", "the columns are: 'id', 'name', 'seen'"),
         (TWEETS, "text:number,seen:date", "column 'text' holds numbers"),
         (TWEETS, "Answer A:text,Answer B:text", "texts are in 'Answer A'; 'Answer B'"),
+        (TWEETS, "question:text,reply:text", "texts are in 'question'; 'reply'"),
         (TWEETS, "tags:list,id:number", "no column looks like"),
     ],
 )

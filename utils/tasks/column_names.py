@@ -17,7 +17,8 @@ def name_key(name: str) -> str:
 
 def is_foreign(path: str) -> bool:
     """Whether a name or one of the names in a path belongs to somebody else: quoted_text, reply.root.text."""
-    return not FOREIGN_WORDS.isdisjoint(words_of(path.removeprefix("_source.")))  # Elasticsearch's own name
+    words = words_of(path.removeprefix("_source."))  # Elasticsearch's own name
+    return not FOREIGN_WORDS.isdisjoint(words) and words not in OWN_NAMES
 
 
 def _set_of(words: str) -> frozenset[str]:
@@ -45,6 +46,7 @@ FOREIGN_WORDS = _set_of("""
     parent root embed embeds entities facets card includes source location place attachments response answer developer
     seller reason hashtags mentions labels reactions poll
 """)
+OWN_NAMES = [["quote"], ["reply"], ["response"], ["answer"], ["reason"]]  # which alone are what the row is about
 LABEL_WORDS = _set_of("""
     label labels sentiment stance polarity emotion rating ratings stars star score class category
     klasse kategorie stimmung bewertung sterne note etiquette etoile etoiles polarite classe categorie
