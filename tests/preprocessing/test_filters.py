@@ -137,6 +137,12 @@ def test_excluded_words_are_whole_words_in_any_case():
     assert filtered.dropped == {"excluded word": 5}
 
 
+def test_languages_with_a_region_and_several_of_one_text():
+    frame = rows(*DISTINCT[:5], language=["pt-br", "pt_pt", "en,pt", "en", None])
+    assert kept(frame, language="pt").texts == DISTINCT[:3]
+    assert kept(frame, language="pt_BR").texts == DISTINCT[:1]
+
+
 def test_the_error_for_a_missing_language_lists_the_others():
     frame = rows(*DISTINCT[:4], language=["en", "fr", "", None])
     with pytest.raises(DataError) as caught:

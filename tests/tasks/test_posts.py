@@ -342,6 +342,7 @@ def test_what_was_not_written_for_everybody(columns, private):
         ({"langs": ["['en']", "[]"]}, ["en", ""]),
         ({"record": ['{"langs":["de"]}', '{"text":"a"}']}, ["de", ""]),
         ({"record.langs": ["['de']", ""]}, ["de", ""]),
+        ({"post": ['{"record":{"langs":["de","fr"]}}', '{"record":{"langs":[]}}']}, ["de,fr", ""]),
         ({"tweet_language": ["English", "fr"]}, ["english", "fr"]),
         ({"user_lang": ["fr", "fr"], "account_language": ["fr", "fr"]}, [None, None]),
         ({"user": ['{"lang":"fr"}', '{"lang":"fr"}']}, [None, None]),

@@ -64,7 +64,16 @@ def test_versions_by_their_names(path, version):
         {"quoted_status": json.dumps({"full_text": "Something else"}), "full_text": WHOLE},
     ],
 )
-@pytest.mark.parametrize("text", [CUT, CUT.partition(" https")[0], "@ann " + CUT, CUT.replace("river", "river\n")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        CUT,
+        CUT.partition(" https")[0],
+        CUT.partition("…")[0] + "... See more",
+        "@ann " + CUT,
+        CUT.replace("river", "river\n"),
+    ],
+)
 def test_the_whole_version_counts(columns, text):
     rows = to_rows(pd.DataFrame({"text": [text], **{name: [cell] for name, cell in columns.items()}}), "text")
     assert " ".join(rows["text"][0].split()).startswith(WHOLE)
@@ -125,6 +134,7 @@ def test_other_columns_are_no_versions(columns):
         "We walked home along the river in the ... See more",
         "We walked home along the river in the …more",
         "We walked home along the river in the\nShow more",
+        "我们昨天沿着河边散步，然后回家吃晚饭...全文",
         "Nous sommes rentrés le long du fleuve… Voir plus",
         "We walked home along the river under the […] https://blog.example.org/?p=1",
         "x" * 115 + "... https://t.co/0123456789",

@@ -126,7 +126,7 @@ def _languages(columns: Sequence[PostColumn]) -> "pandas.Series | None":
     for column in columns:
         kind = kind_of(column.cells) if column.meaning == "language" else "numbers"
         if kind not in ("numbers", "marks"):
-            codes = column.cells.str.lower()
+            codes = column.cells.str.lower().str.replace("\n", ",", regex=False)
             found.append(codes.str.findall(LANGUAGE_CODE).str.join(",") if kind == "objects" else codes)
     return _first(found)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from utils.reading.nested import nested_cells
 from utils.tasks.post_columns import OTHERS, name_of
-from utils.text.text_versions import beginning, comparable, continues
+from utils.text.text_versions import MORE, beginning, comparable, continues
 
 if TYPE_CHECKING:
     import pandas
@@ -25,14 +25,10 @@ REPOST_PARENT = re.compile("(?:retweeted|reposted)(?:tweet|status)?(?:results?)?
 REPOST_PREFIX = re.compile(r"\s*RT @\w+:?\s*")
 
 MAYBE_CUT = r"…|\.\.\.|\(cont\)|\n.{4,20}\s*$"
-MORE = (
-    *("(?:read|show|see|view) more", "more", "continue reading", "mehr anzeigen", "mehr lesen", "weiterlesen"),
-    *("(?:en )?voir plus", "lire la suite", "afficher plus", "(?:ver|leer|mostrar) más", "(?:ver|ler|mostrar) mais"),
-)
 CERTAINLY_CUT = re.compile(
     r"https?(?::/{0,2}(?:t(?:\.(?:c(?:o(?:/\w*)?)?)?)?)?)?…\s*\Z"  # the link itself is cut
     r"|(?:…|\.{3})\s*https?://(?:(?:twitter|x)\.com/\w+/(?:web/)?status/|fb\.me/)\S+\s*\Z"
-    rf"|\(cont\)\s*https?://\S+\s*\Z|(?:(?:…|\.{{3}})\s*|\n\s*)(?i:{'|'.join(MORE)})\W*\Z"
+    rf"|\(cont\)\s*https?://\S+\s*\Z|(?:(?:…|\.{{3}})\s*|\n\s*)(?i:{MORE})\W*\Z"
 )
 CUT_BEFORE_LINK = re.compile(r"(?P<dots>\s?…|\.{3})\]?\s*https?://\S+\s*\Z")
 ENDS_OPEN = re.compile(r"(?:…|\.{3})\]?\s*(?:https?:\S*)?\s*\Z")
