@@ -28,7 +28,7 @@ MAYBE_CUT = r"…|\.\.\.|\(cont\)|\n.{4,20}\s*$"
 CERTAINLY_CUT = re.compile(
     r"https?(?::/{0,2}(?:t(?:\.(?:c(?:o(?:/\w*)?)?)?)?)?)?…\s*\Z"  # the link itself is cut
     r"|(?:…|\.{3})\s*https?://(?:(?:twitter|x)\.com/\w+/(?:web/)?status/|fb\.me/)\S+\s*\Z"
-    rf"|\(cont\)\s*https?://\S+\s*\Z|(?:(?:…|\.{{3}})\s*|\n\s*)(?i:{MORE})\W*\Z"
+    rf"|\(cont\)\s*https?://\S+\s*\Z|(?:(?:…|\.{{3}})\s*|\n\s*)(?i:{MORE})\W*\Z|…more\s*\Z"
 )
 CUT_BEFORE_LINK = re.compile(r"(?P<dots>\s?…|\.{3})\]?\s*https?://\S+\s*\Z")
 ENDS_OPEN = re.compile(r"(?:…|\.{3})\]?\s*(?:https?:\S*)?\s*\Z")
