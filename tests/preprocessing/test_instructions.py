@@ -38,6 +38,17 @@ def test_every_answer_is_a_row_in_the_group_of_its_first_instruction():
     assert rows.dropped == rows.cleaned == {}
 
 
+def test_earlier_turns_of_a_row_are_learned_once():
+    question, answer = CHAT.messages[1:3]
+    later = replace(CHAT, own=4)
+    short = Conversation([*CHAT.messages[:1], question, answer], "a.jsonl, row 9", "9", None)
+    context = replace(CHAT, unlearned=frozenset({2}), own=4)
+    assert filtered(later, short).texts == ["A banana, ripe and yellow.", "An apple."]
+    assert filtered(later, short).dropped == {"earlier turn that another row has": 1}
+    rows = filtered(context)
+    assert (rows.texts, rows.metadata["messages"]) == (["A banana, ripe and yellow."], [CHAT.messages[:4]])
+
+
 def test_lengths_are_those_of_answers_and_words_are_excluded_everywhere():
     rows = filtered(CHAT, TWIN, min_words=3, exclude=("ripe", "brief", "BE"))
     assert rows.texts == [TWIN.messages[-1]["content"]]

@@ -330,7 +330,9 @@ def test_a_system_message_is_left_out_where_the_template_has_no_place(call, made
     data = made(rows)
     assert [messages for messages, _ in rows_of(data)] == plain
     assert data.audit["cleaned"] == {"system message, left out": 5}
-    assert "the template has no place for a system message: 5 are left out" in call(rows)[2]
+    problem = "warning: the template has no place for a system message: 5 are left out; what keeps them: "
+    assert f"{problem}a --model whose own chat template has one, and --template chat\n" in call(rows)[2]
+    assert f"{problem}--template chat\n" in call(rows, "--model", chat_model(SYSTEM_TEMPLATE))[2]
 
     data = made(rows, "--template", "chat", "--model", chat_model(SYSTEM_TEMPLATE))
     assert data.recipe["template"] == "chat"
@@ -339,6 +341,45 @@ def test_a_system_message_is_left_out_where_the_template_has_no_place(call, made
     prompts = [prompt for split in data.splits.values() for prompt in split.prompt]
     assert sum(prompt.startswith("<system>Be kind.<|endoftext|><user>") for prompt in prompts) == 5
     assert all(prompt.endswith("<|endoftext|><assistant>") for prompt in prompts)
+
+
+# Other formats --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("flags", "kept"), [([], 9), (["--multi_turn"], 15)])
+def test_the_same_question_after_different_earlier_turns(made, flags, kept):
+    things = ("lamp", "sofa", "bike", "tent", "clock", "drill")
+    rows = [
+        {
+            "instruction": "And how heavy is it?",
+            "output": f"{number} kg",
+            "history": [[f"Tell me about the {thing}.", f"The {thing} is new."]],
+        }
+        for number, thing in enumerate(things)
+    ]
+    rows += [{"instruction": f"Who sells the {t}?", "output": f"Shop {t}", "history": []} for t in things[:3]]
+    data = made(rows, *flags)
+    assert (sum(data.audit["kept"].values()), data.audit["dropped"]) == (kept, {})
+    prompts = [prompt for split in data.splits.values() for prompt in split.prompt]
+    for thing in things:
+        earlier = f"### Instruction:\nTell me about the {thing}.\n\n### Response:The {thing} is new.<|endoftext|>\n\n"
+        assert (
+            sum(f"{earlier}### Instruction:\nAnd how heavy is it?\n\n### Response:" in prompt for prompt in prompts)
+            == 1
+        )
+
+
+def test_bad_answers_and_other_names_of_columns(made, refused):
+    rows = [
+        {"ASK": row["instruction"], "SAY": {"text": row["output"]}, "label": n % 4 > 0} for n, row in enumerate(pairs())
+    ]
+    refused(3, ["has no columns of instructions and answers; the columns are: 'ASK', 'SAY', 'label'; expected"], rows)
+    refused(3, ["there is no column 'asked'"], rows, "--columns", "instruction=asked,output=say.text")
+    refused(2, ["--columns has 'reply=say', but 'reply' is no key"], rows, "--columns", "instruction=ask,reply=say")
+    refused(2, ["--columns is for instructions, not for short texts"], rows, "--columns", "output=SAY", task=[])
+    data = made(rows, "--columns", "instruction=ask,output=say.text")
+    assert data.audit["dropped"] == {"marked as a bad answer": 6}
+    assert {answer for _, answer in rows_of(data)} == {row["SAY"]["text"] for row in rows if row["label"]}
 
 
 # Length hints ---------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ EXPECTED = (
 )
 SAMPLE_CELLS = 50
 GOOD, BAD = {"true", "1", "1.0", "yes", "good"}, {"false", "0", "0.0", "-1", "no", "bad"}
+NO_MEDIA = {"", "[]", "{}", "false", "0", "none", "nan", "null"}
 Cells = list[str | None]
 
 
@@ -51,7 +52,7 @@ def read_columns(
     if chosen["instruction"]:
         cells["instruction"] = [cell or "" for cell in cells["instruction"]]  # null is an empty instruction
     media = _first_filled(frame, find_columns(names, MEDIA_COLUMNS))
-    return cells | {"bad": marks, "media": [cell is not None and cell not in ("[]", "{}") for cell in media]}
+    return cells | {"bad": marks, "media": [(cell or "").strip().casefold() not in NO_MEDIA for cell in media]}
 
 
 def _requested_path(columns: Sequence[str], key: str, name: str) -> str:

@@ -38,12 +38,12 @@ def messages_of_turns(
     for role, group in groupby(turns[:end], key=lambda turn: turn.role):
         members = list(group)
         place += len(members)
-        if role == "assistant" and all(message["role"] == "system" for message in messages):
+        if role == "assistant" and (not messages or messages[-1]["role"] == "system"):
             changes[LEADING_ANSWER] = True
             continue
         try:
             message = _message(role, members)
-            if role == "system" and any(message["role"] != "system" for message in messages):
+            if role == "system" and messages and messages[-1]["role"] != "system":
                 raise UnusableRowError(OUT_OF_ORDER)
         except UnusableRowError as reason:
             if not (multi_turn and learned) or own:
@@ -54,7 +54,7 @@ def messages_of_turns(
             continue  # an empty system message
         if messages and messages[-1]["role"] == role:  # two system messages around a leading answer
             message["content"] = f"{messages.pop()['content']}\n\n{message['content']}"
-        if sum(bool(member.text) for member in members) > 1:
+        if len(members) > 1 and sum(bool(member.text) for member in members) > 1:
             changes[JOINED] = True
         messages.append(message)
         if role != "assistant":
@@ -92,7 +92,7 @@ def _message(role: str | None, members: Sequence[Turn]) -> dict:
     problem = next((member.problem for member in members if member.problem), None)
     if problem is None and role is None:
         problem = UNKNOWN_ROLE
-    text = "\n\n".join(member.text for member in members if member.text)
+    text = members[0].text if len(members) == 1 else "\n\n".join(member.text for member in members if member.text)
     if problem is None and role == "user" and not text:
         problem = NO_INSTRUCTION
     elif problem is None and role == "assistant":

@@ -26,6 +26,7 @@ _FORMS = (
     (re.compile(r"<start_of_turn>\s*(\w+)[ \t]*"), False),
     (re.compile(r"<\|(system|user|human|prompter|assistant|tool|observation)\|>"), False),
     (re.compile(r"(\[/?INST\])"), False),
+    (re.compile(rf"#{{2,3}} ?({_SPOKEN}):", re.I), True),  # Guanaco's, on one line
     (re.compile(rf"^[ \t]*#{{2,3}} ?({_SPOKEN}|instruction|input|response|output)[ \t]*:?", re.MULTILINE | re.I), True),
     (re.compile(rf"^[ \t]*({_SPOKEN})[ \t]*:", re.MULTILINE | re.I), False),
     (re.compile(r"(?:^|(?<=\s)|(?<=</s>))(USER|ASSISTANT):"), True),  # Vicuna's, on one line
