@@ -322,16 +322,17 @@ def test_messages_in_a_csv_file(found, turns, write):
 
 
 @pytest.mark.parametrize(
-    ("labels", "kept"),
+    ("answer", "labels", "kept"),
     [
-        (["True", "False", ""], 2),  # an unmarked answer is kept
-        (["1", "0", "1"], 3),  # may as well be classes
-        (["good", "bad", "neutral"], 3),
-        (["3", "5", "1"], 3),
+        ("output", ["True", "False", ""], 2),  # an unmarked answer is kept
+        ("completion", ["1", "0", "1"], 2),  # of TRL
+        ("output", ["1", "0", "1"], 3),  # may as well be classes
+        ("completion", ["good", "bad", "neutral"], 3),
+        ("completion", ["3", "5", "1"], 3),
     ],
 )
-def test_labels_that_mark_bad_answers(found, labels, kept):
-    table = pd.DataFrame({"prompt": ["a", "c", "e"], "completion": ["b", "d", "f"], "label": labels})
+def test_labels_that_mark_bad_answers(found, answer, labels, kept):
+    table = pd.DataFrame({"prompt": ["a", "c", "e"], answer: ["b", "d", "f"], "label": labels})
     assert len(found(table.to_csv(index=False), name="rows.csv").kept) == kept
 
 

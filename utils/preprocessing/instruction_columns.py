@@ -46,7 +46,8 @@ def read_columns(
     _leave_out(chosen, requested, frame)
     for source, filled in columns_by_source(frame, sources):
         _check(source, filled, chosen)
-    marks = _marks_of_bad_answers(frame, chosen["label"], requested)
+    like_trl = bool(chosen["messages"]) or "completion" in map(column_key, chosen["output"])
+    marks = _marks_of_bad_answers(frame, chosen["label"], "label" in requested, like_trl)
     _log_columns(chosen, names)
     cells = {key: _first_filled(frame, columns) for key, columns in chosen.items() if key != "label"}
     if chosen["instruction"]:
@@ -126,20 +127,21 @@ def _check(source: SourceFile, filled: Sequence[str], chosen: Mapping[str, Seque
 
 
 def _marks_of_bad_answers(
-    frame: "pandas.DataFrame", columns: Sequence[str], requested: Mapping[str, str]
+    frame: "pandas.DataFrame", columns: Sequence[str], requested: bool, like_trl: bool
 ) -> list[bool]:
     """Return whether each row's answer is marked as a bad one.
 
-    "label" counts where it is true or false alone; 0 and 1 may as well be classes, so that they count for `kto_tag` or
-    where the user names the column.
+    "label" counts where it is true or false alone; 0 and 1 may as well be classes, so that they count in files like
+    TRL's, for `kto_tag`, or where the user names the column.
     """
+    known = {"true", "false", "0", "1"} if like_trl else {"true", "false"}
     bad = [False] * len(frame)
     for column in columns:
         cells = [cell.strip().casefold() if isinstance(cell, str) else "" for cell in _cells(frame, column)]
         values = set(cells) - {""}
-        sure = "label" in requested or column_key(column) == "kto_tag" or values <= {"true", "false"}
+        sure = requested or column_key(column) == "kto_tag" or values <= known
         if not values or not values <= GOOD | BAD:
-            if "label" in requested:
+            if requested:
                 problem = f"column {column!r} holds {', '.join(map(repr, sorted(values - GOOD - BAD)[:3]))}"
                 raise DataError(f"{problem}; expected are true and false", "--columns label=COLUMN marks bad answers")
             continue
@@ -149,7 +151,7 @@ def _marks_of_bad_answers(
             )
             continue
         log.info("column %r marks the bad answers", column)
-        bad = [known or cell in BAD for known, cell in zip(bad, cells, strict=True)]
+        bad = [earlier or cell in BAD for earlier, cell in zip(bad, cells, strict=True)]
     return bad
 
 
