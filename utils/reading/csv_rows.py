@@ -48,7 +48,8 @@ class DelimitedFile:
         irregular: list[int] = []
         lines = itertools.islice(self.text.lines(), self.skipped, None)
         rows = split_rows(lines, self.dialect, path, self.text.newline, width, irregular)
-        strip_blanks = self.dialect.blanks
+        if self.dialect.blanks:
+            rows = ((number, [cell.lstrip(" ") for cell in cells]) for number, cells in rows)
         for number, cells in itertools.islice(rows, int(self.header), None):
             if len(cells) != width:
                 if any(cells[width:]):
@@ -59,7 +60,7 @@ class DelimitedFile:
             elif cells == header:
                 repeated.append(number)
                 continue
-            yield number, [cell.lstrip(" ") for cell in cells] if strip_blanks else cells
+            yield number, cells
         if report:
             _report(path, short, "rows lack cells, which are read as empty")
             _report(path, irregular, "rows have a quote that is not closed, or not doubled inside a cell: it is text")

@@ -6,11 +6,11 @@ however many quotes are not closed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from utils.errors import DataError
-from utils.reading.delimited.irregular_quotes import LinesAhead, NumberedLines, are_rows, irregular_cells, unescaped
+from utils.reading.delimited.irregular_quotes import LinesAhead, NumberedLines, irregular_cells, unescaped
 from utils.reading.encodings import LONGEST_LINE
 
 NumberedRow = tuple[int, list[str]]  # the number, from 1, of the line that the row starts in, and its cells
@@ -48,38 +48,32 @@ def split_rows(
     """
     delimiter, quoting = dialect.delimiter, dialect.quoting
     blanks = " \r" if delimiter == "\t" else " \t\r"
-    reader, irregular = LinesAhead(lines), [] if irregular is None else irregular
+    irregular = [] if irregular is None else irregular
+    ahead = LinesAhead(lines, dialect, newline, width)
+    again = ahead.again
     for number, line in lines:
         if quoting and '"' in line:
-            reader.again.append((number, line))
-            while reader.again:  # what a quote that is not closed had taken is read again
-                number, line = reader.again.popleft()
+            yield number, _quoted_cells(number, line, ahead, path, irregular)
+            while again:  # what a quote that is not closed had taken
+                number, line = again.popleft()
                 if '"' in line:
-                    yield number, _quoted_cells(number, line, reader, dialect, path, newline, width, irregular)
+                    yield number, _quoted_cells(number, line, ahead, path, irregular)
                 elif line.strip(blanks):
                     yield number, line.removesuffix("\r").split(delimiter)
         elif line.strip(blanks):
             yield number, line.removesuffix("\r").split(delimiter)
 
 
-def _quoted_cells(
-    number: int,
-    line: str,
-    lines: LinesAhead,
-    dialect: CsvDialect,
-    path: str,
-    newline: str,
-    width: int | None,
-    irregular: list[int],
-) -> list[str]:
-    """The cells of a row, some of them enclosed in quotes; the further lines that it spans are taken from `lines`."""
-    delimiter = dialect.delimiter
-    if line.startswith('"') and line.endswith(('"', '"\r')) and not dialect.backslash:
+def _quoted_cells(row: int, line: str, ahead: LinesAhead, path: str, irregular: list[int]) -> list[str]:
+    """The cells of the row that starts in this line, some of them enclosed in quotes; it may span further lines."""
+    dialect = ahead.dialect
+    delimiter, backslash = dialect.delimiter, dialect.backslash
+    if line.startswith('"') and line.endswith(('"', '"\r')) and not backslash:
         cells = line.removesuffix("\r")[1:-1].split(f'"{delimiter}"')
         if 2 * len(cells) == line.count('"'):  # every cell is quoted and holds no quote
             return cells
-    content_until = (BACKSLASH_CONTENT if dialect.backslash else QUOTED_CONTENT).match
-    cells, start, row = [], 0, number
+    content_until = (BACKSLASH_CONTENT if backslash else QUOTED_CONTENT).match
+    cells, start, number = [], 0, row
     while (quote := line.find('"', start)) >= 0:
         if (end := line.rfind(delimiter, start, quote)) >= 0:
             cells += line[start:end].split(delimiter)
@@ -88,39 +82,53 @@ def _quoted_cells(
             end = line.find(delimiter, quote)
             cells.append(line[start:end] if end >= 0 else line[start:].removesuffix("\r"))
         else:
-            opening, opened_in, start, before, length = number, line, quote + 1, [], 0
-            lines.taken.clear()
-            while (closing := content_until(line, start).end()) == len(line):
-                before.append(line[start:] + newline)
-                length += len(before[-1])
-                following = None if length > LONGEST_LINE else lines.take()
-                if following is None:
-                    break
-                (number, line), start = following, 0
-            end = line.find(delimiter, closing + 1)
+            opened_in, opening, above = line, number, ""
+            start = quote + 1
+            closing = content_until(line, start).end()
+            if closing == len(line):
+                above, number, line, closing = _content_above(line[start:], ahead, content_until, number)
+                start = 0
+            content = line[start:closing]
+            end = line.find(delimiter, closing)
             rest = line[closing + 1 : end] if end >= 0 else line[closing + 1 :].removesuffix("\r")
-            if closing == len(line) or rest.strip(" ") or _swallows_rows(opened_in, lines.taken, delimiter, width):
+            if (rest and rest.strip(" ")) or closing == len(line) or (above and _swallows_rows(opened_in, ahead)):
                 irregular.append(row)
-                others = irregular_cells(opened_in, quote, lines, dialect, newline, width, len(cells))
+                others = irregular_cells(opened_in, quote, ahead, before=len(cells))
                 if others is None:
                     raise _not_closed(path, opening)
                 return cells + others
-            content = "".join(before) + line[start:closing]
-            cells.append((unescaped(content, dialect) if '"' in content or dialect.backslash else content) + rest)
+            if above:
+                content = above + content
+                ahead.taken.clear()
+            cells.append((unescaped(content, dialect) if '"' in content or backslash else content) + rest)
         if end < 0:
             return cells
         start = end + 1
     return cells + line[start:].removesuffix("\r").split(delimiter)
 
 
-def _swallows_rows(line: str, taken: list[tuple[int, str]], delimiter: str, width: int | None) -> bool:
-    """Whether a cell that spans lines holds rows, because the quote that closes it is another's.
+def _content_above(content: str, ahead: LinesAhead, content_until: Callable, number: int) -> tuple[str, int, str, int]:
+    """The content of a cell above the line in which it is closed; that line's number, the line, and where it is closed.
+
+    That is at the line's end if the cell is not closed.
+    """
+    above, length = [content + ahead.newline], len(content)
+    while length <= LONGEST_LINE and (following := ahead.take()) is not None:
+        number, line = following
+        if (closing := content_until(line).end()) < len(line):
+            return "".join(above), number, line, closing
+        above.append(line + ahead.newline)
+        length += len(line)
+    return "", number, "", 0
+
+
+def _swallows_rows(line: str, ahead: LinesAhead) -> bool:
+    """Whether the cell that opens in a line and spans those taken holds rows: the quote that closes it is another's.
 
     By accident, not many lines of a text have as many delimiters as a row, nor a number in the same place.
     """
-    if not taken or not width or width == 1 or line.count(delimiter) != width - 1:
-        return False
-    if not are_rows(taken, delimiter, width):
+    delimiter, width, taken = ahead.dialect.delimiter, ahead.width, ahead.taken
+    if not width or width == 1 or line.count(delimiter) != width - 1 or not ahead.are_rows():
         return False
     columns = zip(line.split(delimiter), *(other.split(delimiter) for _, other in taken), strict=True)
     return (len(taken) + 1) * (width - 1) >= SWALLOWED or any(all(map(str.isdecimal, column)) for column in columns)

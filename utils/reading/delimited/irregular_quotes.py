@@ -27,6 +27,9 @@ class LinesAhead:
     """The lines to read, of which some were put back; `taken` are those that the present cell spans."""
 
     source: NumberedLines
+    dialect: "CsvDialect"
+    newline: str
+    width: int | None  # the number of columns
     again: deque = field(default_factory=deque)
     taken: list = field(default_factory=list)
 
@@ -40,17 +43,20 @@ class LinesAhead:
         self.again.extendleft(reversed(self.taken))
         self.taken.clear()
 
+    def are_rows(self) -> bool:
+        """Whether the lines taken have as many cells as there are columns."""
+        return all(line.count(self.dialect.delimiter) == self.width - 1 for _, line in self.taken)
 
-def irregular_cells(
-    line: str, start: int, lines: LinesAhead, dialect: "CsvDialect", newline: str, width: int | None, before: int
-) -> list[str] | None:
+
+def irregular_cells(line: str, start: int, ahead: LinesAhead, before: int) -> list[str] | None:
     """The cells from `start`, where a quote opens one that it doesn't regularly close.
 
     In this order: the cell closes on this line, with quotes inside that are not doubled; the first quote is text, and
     the cell ends with the line, or before the delimiters that the other columns need; it closes on a line below. None
-    if none of that gives, with the `before` cells on the left, a row of `width` cells.
+    if none of that gives, with the `before` cells on the left, a row of as many cells as there are columns.
     """
-    lines.put_back()
+    ahead.put_back()
+    dialect, width = ahead.dialect, ahead.width
     closed = _closed_cells(line, start, dialect)
     if width is None:
         return _text_cells(line, start, dialect.delimiter, None) if closed is None else closed
@@ -59,12 +65,11 @@ def irregular_cells(
         return closed
     text = _text_cells(line, start, dialect.delimiter, wanted)
     if closed is None or len(text) != wanted:
-        below = _cells_closed_below(line, start, lines, dialect, newline)
-        is_row = below is not None and len(below) == wanted
-        if is_row and not (len(text) == wanted and are_rows(lines.taken, dialect.delimiter, width)):
-            lines.taken.clear()
+        below = _cells_closed_below(line, start, ahead)
+        if below is not None and len(below) == wanted and not (len(text) == wanted and ahead.are_rows()):
+            ahead.taken.clear()
             return below
-        lines.put_back()
+        ahead.put_back()
     return text if len(text) == wanted else None
 
 
@@ -124,12 +129,10 @@ def _later_cells(delimiter: str) -> re.Pattern:
     return re.compile(f'{end}("(?:[^"]|"")*+"(?={end}|$)|[^{end}]*+)')
 
 
-def _cells_closed_below(
-    line: str, start: int, lines: LinesAhead, dialect: "CsvDialect", newline: str
-) -> list[str] | None:
+def _cells_closed_below(line: str, start: int, ahead: LinesAhead) -> list[str] | None:
     """The cells from `start`, of which the first is closed on a line below; None if another cell opens before that."""
-    content, length = [line[start + 1 :]], 0
-    while length <= LONGEST_LINE and (following := lines.take()) is not None:
+    dialect, content, length = ahead.dialect, [line[start + 1 :]], 0
+    while length <= LONGEST_LINE and (following := ahead.take()) is not None:
         _, line = following
         closing = _closing_quote(line, 0, dialect)
         opening = _opening_quote(dialect.delimiter).search(line)
@@ -137,7 +140,7 @@ def _cells_closed_below(
             return None
         if closing is not None:
             content.append(line[:closing])
-            first = unescaped(newline.join(content), dialect)
+            first = unescaped(ahead.newline.join(content), dialect)
             end = line.find(dialect.delimiter, closing)
             return [first, *(_closed_cells(line, end + 1, dialect) or [""] if end >= 0 else [])]
         content.append(line)
@@ -148,10 +151,6 @@ def _cells_closed_below(
 @cache
 def _opening_quote(delimiter: str) -> re.Pattern:
     return re.compile(f'(?:^|{re.escape(delimiter)})"(?:"")*+(?=[^"\r{re.escape(delimiter)}])')
-
-
-def are_rows(lines: list[tuple[int, str]], delimiter: str, width: int) -> bool:
-    return all(line.count(delimiter) == width - 1 for _, line in lines)
 
 
 def unescaped(content: str, dialect: "CsvDialect") -> str:
