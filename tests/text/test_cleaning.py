@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import pytest
 from cleanings import NOTHING, only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.text.cleaning import CHOICES, Cleaning, clean, clean_all
+from utils.text.cleaning import CHOICES, Cleaning, clean, clean_all, from_saved
 
 DEFAULT = Cleaning()
 
@@ -21,10 +21,23 @@ def test_a_tweet_with_everything():
 
 
 def test_every_field_has_choices_and_its_default_is_one_of_them():
-    assert {field.name for field in fields(Cleaning)} == set(CHOICES)
-    for field in fields(Cleaning):
+    assert {field.name for field in fields(Cleaning)} - {"rules"} == set(CHOICES)
+    for field in (field for field in fields(Cleaning) if field.name in CHOICES):
         assert field.default in CHOICES[field.name]
         assert "keep" in CHOICES[field.name]
+
+
+@pytest.mark.parametrize("mentions", ["remove", "placeholder"])
+def test_a_model_of_before_these_rules_sees_what_it_saw_in_training(mentions):
+    saved = asdict(Cleaning(html="unescape", mentions=mentions))
+    del saved["rules"]
+    text = "RT @a: !! RT @b: (via @ann.bsky.social) a<br />b &lt;3 on youtu.be/AbC1 or http://t.co/abc. @Jo-Doe u/ann"
+    expected = {
+        "remove": "!! RT : (via .bsky.social) a<br />b <3 on youtu.be/AbC1 or . -Doe u/ann",
+        "placeholder": "!! RT @user: (via @user.bsky.social) a<br />b <3 on youtu.be/AbC1 or . @user-Doe u/ann",
+    }
+    assert clean(text, from_saved(saved)) == expected[mentions]
+    assert from_saved(asdict(DEFAULT)) == DEFAULT
 
 
 @pytest.mark.parametrize("cleaning", [DEFAULT, Cleaning(hashtags="remove")])
@@ -47,9 +60,9 @@ def test_lower_case():
 
 
 def test_clean_all_counts_the_texts_that_had_each_kind_of_noise():
-    texts = ["RT @a: @b &amp; @c", "x  y 😀 😀", "plain", "", "#tag http://x.fr ✓"]
+    texts = ["RT @a: @b x&amp;y @c", "x  y 😀 😀", "plain", "", "#tag http://x.fr ✓"]
     cleaned, counts = clean_all(texts, Cleaning(hashtags="remove"))
-    assert cleaned == ["&", "x y", "plain", "", ""]
+    assert cleaned == ["x&y", "x y", "plain", "", ""]
     assert {kind: count for kind, count in counts.items() if count} == {
         "html": 1,
         "blanks": 1,
@@ -65,7 +78,23 @@ def test_clean_all_counts_the_texts_that_had_each_kind_of_noise():
 
 @pytest.mark.parametrize(
     "piece",
-    ["&amp;", "&#38;", "<b>", "<!--", "@a", "@a@@", "#a", "http://(", "t.co/", "Ã©", "RT @a: ", "1\ufe0f\u20e3"],
+    [
+        *(
+            "&amp;",
+            "&#38;",
+            "<b>",
+            "<!--",
+            "@a",
+            "@a@@",
+            "@a.b-",
+            "(@a",
+            "@a, ",
+            "via @a ",
+            "[@a](http://b) ",
+            "u/abc ",
+        ),
+        *("#a", "http://(", "t.co/", "a.co/b.", "Ã©", "RT @a: ", "1\ufe0f\u20e3"),
+    ],
 )
 def test_a_hostile_cell_is_cleaned_in_linear_time(piece):
     """Quadratic time on any of these would run into the suite's time limit."""
@@ -77,6 +106,7 @@ PIECES = """< > </ /> <b> <br </p> <a href=" <!-- --> <script>
 & # ; @ : . ( ) / _ … ? amp; lt; &am p; &# &#38; &#112; &#64;
 &#x1f600; &Eacute; &EACUTE; &nbsp; &nGt; &#55357;
 R T RT rt http ht tp https:// www. t.co/ pic.twitter.com/ a B é É e\u0301 İ Σ ß K Ⱥ 1 * ＠ ＃ user@mail.fr #tag @bob
+@jo-x.y u/abc bit.ly/x1 via RT: cc and , - \" “ ” « » ' [ ] !
 \u00ad \u200b \u200c \u200d \ufe0e \ufe0f \u20e3 😀 👨 ❤ © ™ ‼ 🇫 🇷 🏽 🏴 \U000e0067 \U000e007f ک क \u094d 中 \U000e0100
 Ã â € ˜ ð Ÿ ┬ ├ Р ° \x80 \x92 \ufffd \ue000 \u3164 \x00 \ud83d \ude05""".split()  # noqa: SIM905 (a list of these would fill a page)
 
@@ -86,7 +116,9 @@ CRAFTED = st.lists(st.sampled_from(PIECES + BLANKS), max_size=14).map("".join)
 
 ARBITRARY = st.text(st.characters(), max_size=30)
 
-CLEANINGS = st.builds(Cleaning, **{name: st.sampled_from(choices) for name, choices in CHOICES.items()})
+CLEANINGS = st.builds(
+    Cleaning, rules=st.sampled_from([1, 2]), **{name: st.sampled_from(choices) for name, choices in CHOICES.items()}
+)
 
 
 @settings(max_examples=1500, deadline=None, database=None, derandomize=True)

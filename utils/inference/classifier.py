@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 from utils.models import checkpoint
 from utils.models.tokenization import context_length, encode_for_classification, padding_id, truncate
-from utils.text.cleaning import CHOICES, Cleaning, clean
+from utils.text.cleaning import CHOICES, Cleaning, clean, from_saved
 
 if TYPE_CHECKING:
     import numpy
@@ -61,7 +61,7 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
         tokenizer=trained.tokenizer,
         labels=run.get("labels") or [str(model.config.id2label[number]) for number in range(model.config.num_labels)],
         template=run.get("template", "{prompt}"),
-        cleaning=Cleaning(**run["cleaning"]) if run else NO_CLEANING,
+        cleaning=from_saved(run["cleaning"]) if run else NO_CLEANING,
         temperature=calibration.get("temperature", 1.0),
         threshold=calibration.get("threshold"),
         max_length=min(run.get("max_length", context_length(model)), context_length(model)),

@@ -15,7 +15,7 @@ from utils.models.tokenization import apply_template
 from utils.preprocessing.placeholders import is_placeholder_input
 from utils.reading.encodings import to_utf8
 from utils.reading.piped_lines import arriving_lines, is_redirected
-from utils.text.cleaning import Cleaning, clean
+from utils.text.cleaning import clean, from_saved
 
 log = logging.getLogger(__name__)
 # A text to continue (an instruction, for a model that follows those), or a conversation: a list of messages
@@ -201,7 +201,7 @@ def clean_prompts(prompts: Sequence[str], settings: dict | None) -> list[str]:
     """
     if settings is None:
         return list(prompts)
-    results = [clean(prompt, Cleaning(**settings)) for prompt in prompts]
+    results = [clean(prompt, from_saved(settings)) for prompt in prompts]
     for number, (prompt, result) in enumerate(zip(prompts, results, strict=True), start=1):
         if prompt and not result:
             log.warning("warning: cleaning leaves nothing of prompt %d (%r): the model starts the text", number, prompt)

@@ -4,9 +4,9 @@
 currency signs and the letters and marks of every alphabet survive. It is idempotent for every text and setting,
 joins no two words, and its result can always be encoded as UTF-8.
 
-The steps are in `characters.py`, `html.py` and `tweet_entities.py`. Each first makes a test that costs next to nothing
-on a text that does not need it, and its expressions start with a plain class of characters, so that `re` can skip
-quickly.
+The steps are in `characters.py`, `html.py`, `links.py`, `tweet_entities.py` and `stumps.py`. Each first makes a test
+that costs next to nothing on a text that does not need it, and its expressions start with a plain class of characters,
+so that `re` can skip quickly.
 """
 
 import re
@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal, get_args
 
-from utils.text import characters, html, tweet_entities
+from utils.text import characters, first_rules, html, links, stumps, tweet_entities
 from utils.text.characters import collapse_blanks
 
 
@@ -32,10 +32,18 @@ class Cleaning:
     retweet_prefix: Literal["remove", "keep"] = "remove"
     special_characters: Literal["remove", "keep"] = "remove"
     case: Literal["keep", "lower"] = "keep"
+    rules: int = 2  # 1: retweet prefixes, links and mentions as X alone writes them, and stumps stay (`first_rules`)
 
 
-CHOICES: dict[str, tuple[str, ...]] = {field.name: get_args(field.type) for field in fields(Cleaning)}
+CHOICES: dict[str, tuple[str, ...]] = {
+    field.name: get_args(field.type) for field in fields(Cleaning) if field.type is not int
+}
 Step = Callable[[str], str]
+
+
+def from_saved(settings: dict) -> Cleaning:
+    """Return the cleaning that a model or a pickle was made with; older ones don't name their rules."""
+    return Cleaning(**{"rules": 1, **settings})
 
 
 def clean(text: str, cleaning: Cleaning) -> str:
@@ -47,7 +55,7 @@ def clean_all(texts: Sequence[str], cleaning: Cleaning) -> tuple[list[str], dict
     """Return the cleaned texts, and for every kind of noise that is removed, how many texts had some of it."""
     steps = _steps(cleaning)
     cleaned = []
-    counts = dict.fromkeys(steps, 0)
+    counts = {kind: 0 for kind in steps.for_all if kind != "stumps"}
     for text in texts:
         text, kinds = _clean(text, steps)
         cleaned.append(text)
@@ -56,7 +64,7 @@ def clean_all(texts: Sequence[str], cleaning: Cleaning) -> tuple[list[str], dict
     return cleaned, counts
 
 
-def _clean(text: str, steps: dict[str, Step]) -> tuple[str, set[str]]:
+def _clean(text: str, steps: "_Steps") -> tuple[str, set[str]]:
     """Repeat the steps until they change nothing, which makes cleaning idempotent; also return the kinds of noise.
 
     What one step removes can complete a piece of noise for another ("ht\u00adtp://", "&am&#112;"). The loop ends,
@@ -64,19 +72,39 @@ def _clean(text: str, steps: dict[str, Step]) -> tuple[str, set[str]]:
     small, and all other noise becomes a blank or nothing.
     """
     kinds = set()
-    while True:
+    while not (steps.are_done.fullmatch(text) and "  " not in text and text.strip() == text):
         before = text
-        for kind, step in steps.items():
-            if (after := step(text)) != text:
+        for kind, step in (steps.for_letters if _LETTERS.fullmatch(text) else steps.for_all).items():
+            if (after := step(text)) is not text and after != text:
                 kinds.add(kind)
                 text = after
         if text is before or (text := collapse_blanks(text)) == before:
-            return text, kinds
+            break
+    kinds.discard("stumps")  # always of links, mentions or hashtags
+    return text, kinds
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps by kind of noise, in their order."""
+
+    for_all: dict[str, Step]
+    for_letters: dict[str, Step]  # for texts that match _LETTERS
+    are_done: re.Pattern  # matches texts that no step but that for blanks changes
+
+
+# Letters and punctuation without entities, of which nothing may be a broken character: accented letters and quotation
+# marks stand only before ASCII characters (see `characters._MOJIBAKE`).
+_LETTERS_PATTERN = r"&(?![#A-Za-z])|[ÀÁÄÆ-ÍÏÑ-ÖØÚ-áä-öø-ÿœ“”–—](?=[ -~\n]|\Z)|[ÂÃâã](?=[A-Za-z.,!;:'\"])"
+_LETTERS = re.compile(rf"(?:[ -%'-~\n’‘…€«»°]++|{_LETTERS_PATTERN})*+")
+_OF_OTHER_CHARACTERS = ("surrogates", "mojibake", "emoji", "special_characters")
+# The same without <, @, "/", "www." and perhaps #.
+_DONE_PATTERN = rf"(?:[ !{{}}\"$%'-.0-;=>?A-VX-vx-~’‘…€«»°]++|w(?!w\.)|W(?!W\.)|{_LETTERS_PATTERN})*+"
 
 
 @cache
-def _steps(cleaning: Cleaning) -> dict[str, Step]:
-    """Return the steps by kind of noise, in their order."""
+def _steps(cleaning: Cleaning) -> _Steps:
+    links_of, names_of = (links, tweet_entities) if cleaning.rules > 1 else (first_rules, first_rules)
     steps: dict[str, Step] = {"surrogates": characters.join_surrogates}
     if cleaning.html != "keep":
         steps["html"] = _html_to_text if cleaning.html == "to_text" else characters.unescape_html
@@ -84,17 +112,19 @@ def _steps(cleaning: Cleaning) -> dict[str, Step]:
         steps["mojibake"] = characters.repair_mojibake
     steps["blanks"] = collapse_blanks  # after mojibake: half of a broken "à" is a no-break space
     if cleaning.retweet_prefix == "remove":
-        steps["retweet_prefix"] = tweet_entities.remove_retweet_prefix
+        steps["retweet_prefix"] = names_of.remove_retweet_prefix
     if cleaning.urls == "remove":
-        steps["urls"] = tweet_entities.remove_urls
+        steps["urls"] = links_of.remove_urls
     if cleaning.mentions != "keep":
         removes = cleaning.mentions == "remove"
-        steps["mentions"] = tweet_entities.remove_mentions if removes else tweet_entities.replace_mentions
+        steps["mentions"] = names_of.remove_mentions if removes else names_of.replace_mentions
     if cleaning.hashtags != "keep":
         steps["hashtags"] = tweet_entities.unhash if cleaning.hashtags == "unhash" else tweet_entities.remove_hashtags
     if cleaning.urls == "keep":  # "https://server/@user#top" is neither a mention nor a hashtag
         for kind in steps.keys() & {"mentions", "hashtags"}:
-            steps[kind] = _outside(tweet_entities.any_url, steps[kind])
+            steps[kind] = _outside(links_of.any_url, steps[kind])
+    if cleaning.rules > 1:
+        steps["stumps"] = stumps.remove_stumps
     if cleaning.emoji == "remove":
         steps["emoji"] = characters.remove_emoji
     if cleaning.special_characters == "remove":  # the parts of kept emoji are special characters on their own
@@ -103,11 +133,19 @@ def _steps(cleaning: Cleaning) -> dict[str, Step]:
             steps["special_characters"] = _outside(characters.emoji_sequences, characters.remove_special_characters)
     if cleaning.case == "lower":
         steps["case"] = str.lower
-    return steps
+    for_letters = {kind: step for kind, step in steps.items() if kind not in _OF_OTHER_CHARACTERS}
+    for_letters["blanks"] = _collapse_spaces_and_line_ends
+    done = "(?!)" if "case" in steps else _DONE_PATTERN.format("" if "hashtags" in steps else "#")
+    return _Steps(steps, for_letters, re.compile(done))
 
 
 def _html_to_text(text: str) -> str:
     return html.remove_tags(characters.unescape_html(text)) if "&" in text or "<" in text else text
+
+
+def _collapse_spaces_and_line_ends(text: str) -> str:
+    """The same as `collapse_blanks`, for texts that have no other white space."""
+    return text if "  " not in text and "\n" not in text and text.strip() == text else " ".join(text.split())
 
 
 def _outside(kept: Callable[[], re.Pattern], step: Step) -> Step:

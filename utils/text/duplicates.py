@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from utils.text.tweet_entities import remove_urls
+from utils.text.links import remove_urls
 from utils.text.words import bare_words, text_key
 
 SHINGLE = 5  # characters

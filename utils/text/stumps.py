@@ -1,0 +1,125 @@
+"""Take along what makes sense only with a link, a mention or a hashtag that was removed: "(via )", "thanks , & for".
+
+Each removed thing leaves a mark (`links.REMOVED_LINK`, `tweet_entities.REMOVED_NAME` and `REMOVED_TAG`). Only what
+touches a mark, with or without a blank between, is ever changed: "( )" that somebody wrote stays.
+"""
+
+import re
+from operator import itemgetter
+
+from utils.text.links import REMOVED_LINK
+from utils.text.tweet_entities import REMOVED_NAME, REMOVED_TAG
+
+_MARK = f"[{REMOVED_LINK}-{REMOVED_TAG}]"
+# Most marks stand between blanks and words, and leave no stump.
+_SUSPECT = re.compile(
+    rf"{_MARK}(?:(?=[^\w\s]| [^\w\s!?#@$€£])|(?<=[^\w\s.!?…)\]”’].)|(?<=[^\w\s.!?…)\]”’'] .)|"
+    r"(?<=[acdhprtuyACDHPRTUY] .)"
+    r"(?:(?<=(?i:\b(?:via|vía|tip|par|von|por|and|und)) .)|(?<=(?i:\b(?:cc|ht|/t|by|et|or|ou)) .)))"
+)
+_WINDOW_BEFORE, _WINDOW_AFTER = 24, 12  # characters around a suspect, up to the next blank
+
+_NO_FACE = r"(?![:;][-'^]?[()DPpOo/|*3\\])"  # ":)" right behind a mark is no punctuation
+_CREDIT = r"(?<![\w@#])(?:/{1,2}|-)?(?<!\w/)(?i:via|vía|cc|c/c|h/t|ht|hat ?tip)"
+_BETWEEN = (
+    r"(?: ?(?:[,;:/|·•+&>~–—-]|->|=>|, ?&|\.{3}|…)? ?|"
+    r",? (?i:and|und|et|y|e|or|ou|o|vs?\.?|x|with|w/|feat\.?|ft\.?) )"
+)
+_ENDS = r"(?=$| ?[)\]}>»”’.,;:!?…](?:[\s)\]}>»”’.,;:!?…\"]|$)|\"(?:\s|$))"
+_INTRODUCES = (
+    r"(?:(?<![\s:;=8^'<_-])|(?<= )) ?(?:[,;:&+|/]|[-–—~]{1,3}|[-=]{0,3}>{1,3}|→)|"
+    r"(?:(?<=\s)|^)(?i:by|par|von|por|and|und|et|or|ou|w/):?"
+)
+_OPENS = r"^|[(\[{“„«‘]|(?<![^\s\"(\[])\""
+_LEADING = r"(?:[,;:](?!\w)|\.(?![.\d])|[-–—|~&+/]{1,3}(?=\s)) ?"
+_kept = itemgetter(1)  # of the match; much faster than templates
+
+
+def _both(match: re.Match) -> str:
+    return match[1] + match[2]
+
+
+# What must be there, found fast because it starts with a mark; what is replaced; and by what.
+_RULES = [
+    (re.compile(needed), re.compile(pattern), replacement)
+    for needed, pattern, replacement in (
+        # "@a, @b and @c": several are as one
+        (rf"{_MARK}[^{REMOVED_LINK}-{REMOVED_TAG}]{{0,9}}{_MARK}", rf"({_MARK})(?:{_BETWEEN}{_MARK})+", _kept),
+        (rf"{REMOVED_NAME}['’]s", rf"({REMOVED_NAME})['’]s\b", _kept),
+        (rf"{REMOVED_NAME}[-–—]", rf"{REMOVED_NAME}[-–—](?=[^\W\d])", REMOVED_NAME + " "),
+        (
+            rf"{_MARK}(?<=[iíIÍcCh/:tTpP][acAC/tTpP:] .)|{_MARK}(?<=[acACtTpP]:.)",
+            rf"{_CREDIT}:? ?({_MARK})(?: ?:(?=\s|$))?",
+            _kept,
+        ),
+        (rf"{REMOVED_NAME}(?<=[T: ].) ?:", rf"(?<![\w@#/])(?:RT|MT|QT)[ :]*({REMOVED_NAME}) ?:", _kept),
+        (rf"{_MARK} ?[)\]}}>]", rf"\( ?{_MARK} ?\)|\[ ?{_MARK} ?\]|\{{ ?{_MARK} ?\}}|< ?{_MARK} ?>", REMOVED_TAG),
+        (
+            rf"{_MARK}(?<=[«“„‘\"' ].) ?[»”“’\"']",
+            rf"« ?{_MARK} ?»|[“„] ?{_MARK} ?[”“]|‘ ?{_MARK} ?’|\"{_MARK}\"|(?<!\w)'{_MARK}'(?!\w)",
+            REMOVED_TAG,
+        ),
+        # X shows a long link as "bbc.co.uk/news …"
+        (rf"{REMOVED_LINK} ?…", rf"({REMOVED_LINK}) ?…(?=\s|$)", _kept),
+        (rf"{REMOVED_LINK}(?<=[@＠] .)", rf"(?<![\w@＠])[@＠] ({REMOVED_LINK})", _kept),
+        (
+            rf"{_MARK}(?:(?<=[,;:&+|/~>→–—-].)|(?<=[,;:&+|/~>→–—-] .)|(?<=(?i:by|[adont][rdt]|ou) .)){_ENDS}",
+            rf"(?:{_INTRODUCES}) ?({_MARK}){_ENDS}",
+            _kept,
+        ),
+        (rf"(?:^{_MARK}|{_MARK}(?<=[^\w\s].)) ?{_LEADING}", rf"({_OPENS})({_MARK}) ?{_NO_FACE}{_LEADING}", _both),
+        (rf"{_MARK} ?[,;:.]", rf"([.!?…,;:–—&]) ?({_MARK}) ?{_NO_FACE}[,;:.](?=[\sA-Z…]|$)", _both),
+    )
+]
+_FIRST = re.compile(rf"{_MARK}(?!{_BETWEEN}{_MARK}|['’\")\]}}>])(?: ?{_NO_FACE}{_LEADING})?")
+_ROUNDS = 3  # "(cc @a, @b)" takes two
+_MARKDOWN = re.compile(rf"!?\[([^\[\]{REMOVED_LINK}-{REMOVED_TAG}]*)\]\(({_MARK})\)")
+_AFTER_OPENING = re.compile(rf"([(\[{{“„‘]|(?:^|(?<=\s))\")(?:{_MARK} *)+")
+_BEFORE_WORD = re.compile(rf" ?{_MARK}{_NO_FACE}([.,;:!?])(?=\w)")
+_BEFORE_PUNCTUATION = re.compile(rf" ?{_MARK}(?={_NO_FACE}(?:[)\]}}”’.,;:!?…]|\"(?:[\s.,;:!?]|$)))")
+
+
+def remove_stumps(text: str) -> str:
+    """Replace the marks in a text by spaces, and remove what only made sense with the things that were there."""
+    if REMOVED_NAME not in text and REMOVED_LINK not in text and REMOVED_TAG not in text:
+        return text
+    if leading := _FIRST.match(text):
+        text = text[leading.end() :]
+        if REMOVED_NAME not in text and REMOVED_LINK not in text and REMOVED_TAG not in text:
+            return text
+    if _SUSPECT.search(text):
+        if "](" in text:
+            text = _MARKDOWN.sub(_both, text)
+        pieces, rest = [], 0
+        for start, end in _windows(text):
+            pieces += text[rest:start], _without_stumps(text[start:end])
+            rest = end
+        text = "".join(pieces) + text[rest:]
+    return text.replace(REMOVED_NAME, " ").replace(REMOVED_LINK, " ").replace(REMOVED_TAG, " ")
+
+
+def _windows(text: str) -> list[tuple[int, int]]:
+    """Return where the surroundings of suspects start and end: at blanks, so that each holds whole words."""
+    windows = []
+    for match in _SUSPECT.finditer(text):
+        start = max(0, text.rfind(" ", 0, max(0, match.start() - _WINDOW_BEFORE)))
+        end = text.find(" ", match.start() + _WINDOW_AFTER)
+        if windows and start <= windows[-1][1]:
+            start = windows.pop()[0]
+        windows.append((start, len(text) if end < 0 else end))
+    return windows
+
+
+def _without_stumps(text: str) -> str:
+    for _ in range(_ROUNDS):
+        before = text
+        for needed, pattern, replacement in _RULES:
+            if needed.search(text):
+                text = pattern.sub(replacement, text)
+        if not _SUSPECT.search(text):
+            return text
+        if text == before:
+            break
+    text = _AFTER_OPENING.sub(_kept, text)
+    text = _BEFORE_WORD.sub(lambda match: match[1] + " ", text)
+    return _BEFORE_PUNCTUATION.sub("", text)
