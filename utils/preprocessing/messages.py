@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from utils.preprocessing.placeholders import is_placeholder_answer
 from utils.preprocessing.turns import TOOL_CALL, UNKNOWN_ROLE, Turn
@@ -35,7 +36,7 @@ def messages_of_turns(
     _check_roles(roles, end)
     messages, unlearned, changes, learned = [], set(), {}, 0
     place = 0
-    for role, group in groupby(turns[:end], key=lambda turn: turn.role):
+    for role, group in groupby(turns[:end], key=attrgetter("role")):
         members = list(group)
         place += len(members)
         if role == "assistant" and (not messages or messages[-1]["role"] == "system"):
@@ -89,10 +90,14 @@ def _check_roles(roles: Sequence[str | None], end: int) -> None:
 
 def _message(role: str | None, members: Sequence[Turn]) -> dict:
     """Return the message of turns of one role, or raise UnusableRowError."""
-    problem = next((member.problem for member in members if member.problem), None)
+    if len(members) == 1:  # as nearly always: quickly
+        [(_, text, problem, _, given)] = members
+    else:
+        problem = next((member.problem for member in members if member.problem), None)
+        text = "\n\n".join(member.text for member in members if member.text)
+        given = "\n\n".join(member.input for member in members if member.input)
     if problem is None and role is None:
         problem = UNKNOWN_ROLE
-    text = members[0].text if len(members) == 1 else "\n\n".join(member.text for member in members if member.text)
     if problem is None and role == "user" and not text:
         problem = NO_INSTRUCTION
     elif problem is None and role == "assistant":
@@ -100,6 +105,6 @@ def _message(role: str | None, members: Sequence[Turn]) -> dict:
     if problem is not None:
         raise UnusableRowError(problem)
     message = {"role": role, "content": text}
-    if given := "\n\n".join(member.input for member in members if member.input):
+    if given:
         message["input"] = given
     return message
