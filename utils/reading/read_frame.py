@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.errors import DataError
+from utils.progress import progress_bar
 from utils.reading.columns import column_key, unique_names
 from utils.reading.compressed import OPENERS, STDIN, TEXT_FORMATS, compression, on_disk, table_in_zip
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
@@ -158,11 +159,13 @@ def _read_delimited(path: str, kind: str, header: bool) -> tuple:
     names = unique_names(table.columns)
     rows, line_end = table.rows(report=True), "\r" if table.text.newline == "\r" else "\r\n"
     frames = []
-    # Piece by piece, since pandas keeps texts in a fraction of the memory that Python's strings take.
-    while piece := [cells for _, cells in itertools.islice(rows, ROWS_AT_ONCE)]:
-        columns = ([cell.replace(line_end, "\n") for cell in column] for column in zip(*piece, strict=True))
-        columns = (pd.array(pa.array(column, pa.large_string()), dtype="str") for column in columns)
-        frames.append(pd.DataFrame(dict(zip(names, columns, strict=True))))
+    with progress_bar("reading") as bar:
+        # Piece by piece, since pandas keeps texts in a fraction of the memory that Python's strings take.
+        while piece := [cells for _, cells in itertools.islice(rows, ROWS_AT_ONCE)]:
+            columns = ([cell.replace(line_end, "\n") for cell in column] for column in zip(*piece, strict=True))
+            columns = (pd.array(pa.array(column, pa.large_string()), dtype="str") for column in columns)
+            frames.append(pd.DataFrame(dict(zip(names, columns, strict=True))))
+            bar.update(len(piece))
     if not frames:
         return pd.DataFrame(), ""
     frame = pd.concat(frames, ignore_index=True)
