@@ -30,6 +30,7 @@ class DelimitedFile:
     header: bool  # whether the first row names the columns
     columns: list[str]  # as the file names them; "0", "1", … if it does not; "text" if it has one text per line
     skipped: int = 0  # the number of lines above the first row
+    empty_ends: bool = False  # whether empty cells follow most rows
     labels: LabeledLines | None = None  # where the labels are, in a file with one text per line
 
     def rows(self, *, report: bool = False) -> Iterator[NumberedRow]:
@@ -52,7 +53,7 @@ class DelimitedFile:
             rows = ((number, [cell.lstrip(" ") for cell in cells]) for number, cells in rows)
         for number, cells in itertools.islice(rows, int(self.header), None):
             if len(cells) != width:
-                if any(cells[width:]):
+                if len(cells) > width and (not self.empty_ends or any(cells[width:])):
                     raise self._too_long(number, len(cells))
                 if len(cells) < width:
                     short.append(number)
@@ -100,7 +101,7 @@ def open_delimited(path: str, kind: str, header: bool) -> DelimitedFile:
     _, cells = next(split_rows(lines, form.dialect, path, file.newline), (0, []))
     first = [""] * form.has_row_names + cells
     columns = first if header else [str(number) for number in range(len(first))]
-    return DelimitedFile(file, form.dialect, header, columns, form.skipped)
+    return DelimitedFile(file, form.dialect, header, columns, form.skipped, form.empty_ends)
 
 
 def encode_rows(rows: Iterable[list[str]], dialect: CsvDialect) -> bytes:

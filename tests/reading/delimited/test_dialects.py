@@ -91,3 +91,7 @@ def test_quotes_behind_backslashes(read):
 def test_backslashes_that_are_ordinary(read):
     content = 'path,label\n"C:\\",a\n"D:\\x\\",b\n"E:\\ ""q""",c\nF:\\n,d\n'
     assert read("a.csv", content)["path"].tolist() == ["C:\\", "D:\\x\\", 'E:\\ "q"', "F:\\n"]
+
+
+def test_an_empty_cell_behind_one_row_may_be_due_to_a_delimiter_in_its_text(fails):
+    assert "line 3: 4 cells" in fails("a.csv", "text,label,user\na,1,x\nb, c,1,\nd,0,y\n").problem

@@ -27,6 +27,7 @@ class Form:
     dialect: CsvDialect
     skipped: int = 0  # the number of lines above the first row
     has_row_names: bool = False  # whether the first row lacks a name for the first column, as R writes it
+    empty_ends: bool = False  # whether empty cells follow most rows
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,11 @@ def sample_of_table(file: TextFile) -> list[list[str]] | None:
 
 
 def _form(fit: _Fit, skipped: int = 0) -> Form:
-    others = fit.rows[1:]
-    numbered = (len(row) == fit.width + 1 and row[0] == str(number) for number, row in enumerate(others, 1))
-    return Form(
-        fit.dialect, skipped, has_row_names=len(others) > 1 and all(numbered) and any(row[-1] for row in others)
-    )
+    others, width = fit.rows[1:], fit.width
+    numbered = (len(row) == width + 1 and row[0] == str(number) for number, row in enumerate(others, 1))
+    has_row_names = len(others) > 1 and all(numbered) and any(row[-1] for row in others)
+    with_ends = sum(len(row) > width and not any(row[width:]) for row in others)
+    return Form(fit.dialect, skipped, has_row_names, empty_ends=with_ends > len(others) / 2)
 
 
 def _form_of_csv(text: str, dialect: CsvDialect, above: int, path: str) -> Form:
