@@ -28,6 +28,7 @@ from utils.reading.hub_datasets import is_hub_path
 from utils.reading.piped_lines import arriving_lines
 from utils.reading.table_stream import dialect_of_output
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
+from utils.tasks.escaped_cells import undo_in_column
 from utils.tasks.labels import parse_label_map
 from utils.text_tables import one_line
 
@@ -141,6 +142,7 @@ def classify_file(args) -> None:
         distributed.require_single_process("reading a table from stdin")
     requested = RequestedColumns(args.text_column, args.label_column)
     table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
+    undo_escapes = undo_in_column((cells[text] for _, cells in table.rows()), table.columns[text])
     classifier, bfloat16 = load_classifier(args)
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
     counts = PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
@@ -149,7 +151,7 @@ def classify_file(args) -> None:
     with atomic_write(path) as file, tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
         file.write((BOM if dialect.byte_order_mark else "").encode() + encode_rows([header], dialect))
         for rows in in_chunks(cells for _, cells in table.rows()):
-            predictions = classify_texts(classifier, [cells[text] for cells in rows], bfloat16=bfloat16)
+            predictions = classify_texts(classifier, [undo_escapes(cells[text]) for cells in rows], bfloat16=bfloat16)
             true_labels = None if label is None else [cells[label] for cells in rows]
             counts.add(predictions.labels, true_labels, predictions.truncated)
             added = [

@@ -18,6 +18,7 @@ from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
 from utils.tasks.column_choice import Choice, choose_label, choose_text
+from utils.tasks.escaped_cells import without_escapes
 from utils.tasks.first_line import first_line_is_data
 from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look_like_labels, read_labels
 from utils.tasks.posts import to_rows
@@ -83,7 +84,7 @@ def read_rows(
     if requested.text is not None:
         parts = [_Part([], frame, columns_of_frame(frame))]
     texts, labels, (text, label) = _read_parts(task, parts, requested, header)
-    frame = frame.assign(**{text.name: texts.reindex(frame.index)})
+    frame = frame.assign(**{text.name: without_escapes(texts.reindex(frame.index), text.name)})
     # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
     rows = to_rows(frame, text.name, infer_from_text=label is None, whole=requested.text is None)
     if label is not None:
