@@ -279,3 +279,8 @@ def test_rows_without_labels_have_none():
 
 def test_no_upper_limit():
     assert kept(rows("word " * 2000), max_words=None).texts == ["word " * 1999 + "word"]
+
+
+def test_what_a_site_writes_in_place_of_a_removed_post_is_no_text():
+    filtered = kept(rows("[removed]", DISTINCT[0], " [deleted]\n", f"[deleted] {DISTINCT[1]}"), min_words=1)
+    assert (len(filtered.texts), filtered.dropped) == (2, {"removed post": 2})

@@ -37,6 +37,7 @@ WRAPPED = {
     "X": {"data": ROWS, "includes": {"users": USERS, "tweets": ROWS}, "meta": {"result_count": 3}},
     "two levels": {"responseHeader": {"status": 0}, "response": {"numFound": 3, "docs": ROWS}},
     "three levels": {"data": {"user": {"posts": ROWS}}},
+    "four levels": {"data": {"viewer": {"posts": {"edges": ROWS}}}},
     "Reddit": REDDIT,
     "Reddit, a thread": [{"kind": "Listing", "data": {"children": REDDIT["data"]["children"][:1]}},
                          {"kind": "Listing", "data": {"children": REDDIT["data"]["children"][1:]}}],
@@ -90,3 +91,21 @@ def test_what_is_wrong_with_objects_one_after_another(fails):
 
 def test_a_list_of_rows_of_different_lengths(fails):
     assert "list 2 holds 1 values, but the first one holds 2" in fails("a.json", '[["a", 1], ["b"]]').problem
+
+
+TEXTS = [f"The boat number {number} came home late" for number in ["one", "two", "three", "four"]]
+
+
+@pytest.mark.parametrize("orient", ["index", "records"])
+def test_one_column_of_texts(read, orient):
+    assert read("a.json", pd.Series(TEXTS).to_json(orient=orient)).to_dict("list") == {"text": TEXTS}
+
+
+def test_a_longer_list_without_texts_is_not_read(read, caplog):
+    caplog.set_level("INFO")
+    views = [
+        {"date": f"2024-01-{day:02}", "link": f"https://a.example/see-this-video-now/{day}"} for day in range(1, 30)
+    ]
+    value = {"views": {"list": views}, "comments": {"list": [{"comment": text} for text in TEXTS]}}
+    assert read("a.json", json.dumps(value)).to_dict("list") == {"comment": TEXTS}
+    assert "the rows are the objects in 'comments.list'; not those in 'views.list'" in caplog.text

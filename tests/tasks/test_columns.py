@@ -137,6 +137,13 @@ def test_the_label_inside_an_object(both_ways):
     assert labels == ["true", "false"] * 2
 
 
+def test_the_label_in_a_list_beside_the_text(tmp_path):
+    rows = [{"id": row, "text": text, "label": ["yes" if row % 2 else "no"]} for row, text in enumerate(TEXTS)]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    found, _ = read_rows(REVIEWS, [str(tmp_path / "a.json")], RequestedColumns())
+    assert (found["text"].tolist(), found["label"].tolist()) == (TEXTS, ["no", "yes"] * 2)
+
+
 @pytest.mark.parametrize(
     ("row", "requested", "said"),
     [

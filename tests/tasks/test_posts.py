@@ -220,6 +220,7 @@ NOTHING = [False, False]
             [0, 1],
             [0, 0],
         ),
+        ({"parent": ["root", "Ugxabc"], "id": ["Ugxabc", "Ugxabc.1"]}, [0, 1], [0, 0]),
         ({"parentId": ["", "Ugxabc"], "totalReplyCount": ["2", "0"]}, [0, 1], [0, 0]),
         ({"parent_id": ["t3_abc", "t1_abc"], "link_id": ["t3_abc", "t3_abc"]}, [0, 1], [0, 0]),
         ({"parent_id": ["", "t3_abc"], "title": ["A post", ""]}, [0, 1], [0, 0]),
@@ -243,6 +244,14 @@ NOTHING = [False, False]
             [0, 1],
         ),
         ({"retweeted_status": [None, '{"id":"1"}'], "reposts_count": ["1", "2"]}, None, [0, 1]),
+        (
+            {"media": [f'[{{"title":"a","text_app_post":{{"is_reply":{mark}}}}}]' for mark in ("true", "false")]},
+            [1, 0],
+            [0, 0],
+        ),
+        # Discord
+        ({"type": ["Default", "Reply"], "reference": [None, '{"messageId":"71","channelId":"2"}']}, [0, 1], [0, 0]),
+        ({"type": ["0", "19"], "message_reference": [None, '{"message_id":"71"}']}, [0, 1], [0, 0]),
         # types
         ({"Thread Entry Type": ["reply", "share"], "Tweet Type": ["Reply", "Quote Tweet"]}, [1, 0], [0, 0]),
         ({"type": ["self-reply", "Original"]}, [1, 0], [0, 0]),
@@ -278,6 +287,7 @@ def test_columns_of_many_tools(columns, is_reply, is_retweet):
         {"product_parent": ["123456789", "123456780"], "parent_asin": ["B0", "B1"]},
         {"reason": ["late flight", "bad food"], "share_url": ["https://a.example", ""], "SharedURL": ["x", "y"]},
         {"retweet_url": ["https://x.com/intent/retweet?tweet_id=1", ""], "reblog_key": ["a", "b"]},
+        {"reference": ["A-112", "B-7"], "references": ['[{"id":"doi"}]', None]},
         {"embed": ['{"record":{"reply":{"parent":{"uri":"at://a"}}}}', None]},
     ],
 )

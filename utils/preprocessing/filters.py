@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from utils.tasks.base import Task
 
 METADATA = ("id", "date", "language", "is_reply", "is_retweet")
+REMOVED = ("[removed]", "[deleted]", "[deleted by user]", "[ Removed by Reddit ]", "[ Removed by reddit ]")
 HINTS = {  # reason for dropping a row → what to do about it
     "reply": "--keep_replies keeps them",
     "retweet": "--keep_retweets keeps them",
@@ -146,6 +147,7 @@ def filter_rows(
     has_labels = "label" in rows
     kept.drop("not public", column("is_private"))
     kept.drop("no text", column("text").str.strip() == "")
+    kept.drop("removed post", column("text").str.strip().isin(REMOVED))
     if has_labels:
         kept.drop("no label", column("label") == "")
         kept.drop("label not in the map", column("left_out"))

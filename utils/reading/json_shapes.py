@@ -5,17 +5,19 @@ Open `rows_in` first.
 
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from utils.errors import DataError
 
 log = logging.getLogger(__name__)
 
 EXPECTED = 'expected a list of objects, [{"text": "…"}, …], or one object per line'
-DEEPEST = 3  # levels of objects around the rows
+DEEPEST = 4  # levels of objects around the rows
 # An object with one of these is a row; the lists in it, of media say, are none.
 TEXT_KEYS = ("text", "full_text", "rawContent", "content", "body")
 SAMPLE_ROWS = 50
+WORDS = re.compile(r"[^\W\d_]+")
 ALIKE = 0.5  # the share of common keys from which two lists are parts of one table
 
 
@@ -29,6 +31,8 @@ def rows_in(value, name: str) -> Iterable[Mapping]:
         raise DataError(f"{name}: {kind_of(value)} with no list of objects in it", EXPECTED)
     if value and all(isinstance(row, list) for row in value):
         return _rows_of_lists(value, name)
+    if value and all(isinstance(row, str) for row in value) and any(" " in row for row in value):
+        return [{"text": row} for row in value]
     for number, row in enumerate(value, 1):
         if not isinstance(row, dict):
             raise DataError(f"{name}: element {number} of the list is {kind_of(row)} instead of an object", EXPECTED)
@@ -49,17 +53,19 @@ def _rows_of_object(value: Mapping, name: str) -> object:
         if len(lists) == 1:
             return lists[0]
         return value if any(isinstance(inside, dict | list) for inside in value.values()) else [value]
-    by_length = sorted(found, key=lambda key: len(found[key]), reverse=True)
+    with_texts = {key: part for key, part in found.items() if _hold_texts(part)} or found
+    by_length = sorted(with_texts, key=lambda key: len(found[key]), reverse=True)
     longest, others = by_length[0], by_length[1:]
     parts = [key for key in found if key == longest or _are_alike(found[key], found[longest])]
     others = [key for key in others if key not in parts]
+    ignored = [*others, *(key for key in found if key not in with_texts and key not in parts)]
     if others and 2 * len(found[others[0]]) > len(found[longest]):
         lists = " and ".join(f"{len(found[key]):,} in {'.'.join(key)!r}" for key in (longest, others[0]))
         raise DataError(f"{name}: two lists of objects could be the rows: {lists}", "write one of them to its own file")
     where = " and ".join(repr(".".join(key)) for key in parts)
     if len(value) > 1 and where != "''":
-        ignored = f"; not those in {', '.join(repr('.'.join(key)) for key in others)}" if others else ""
-        log.info("%s: the rows are the objects in %s%s", name, where, ignored)
+        not_read = f"; not those in {', '.join(repr('.'.join(key)) for key in ignored)}" if ignored else ""
+        log.info("%s: the rows are the objects in %s%s", name, where, not_read)
     return list(itertools.chain.from_iterable(found[key] for key in parts))
 
 
@@ -100,6 +106,8 @@ def _rows_of_pandas(value: Mapping, name: str) -> list[dict] | None:
         return [dict(zip(names, row, strict=True)) for row in data]
     if isinstance(schema, dict) and isinstance(data, list) and schema.get("primaryKey") == ["index"]:
         return [{key: cell for key, cell in row.items() if key != "index"} for row in data if isinstance(row, dict)]
+    if len(parts) > 1 and all(isinstance(part, str) for part in parts) and all(key.isdecimal() for key in value):
+        return [{"text": part} for part in parts]  # one column
     if parts and all(isinstance(part, list) for part in parts) and not all(isinstance(cell, dict) for cell in parts[0]):
         if len({len(part) for part in parts}) > 1:
             raise DataError(f"{name}: an object of lists of different lengths", EXPECTED)
@@ -167,3 +175,19 @@ def _are_alike(rows: Sequence, others: Sequence) -> bool:
         {key for row in part[:SAMPLE_ROWS] if isinstance(row, dict) for key in row} for part in (rows, others)
     )
     return len(keys & other_keys) > ALIKE * len(keys | other_keys)
+
+
+def _hold_texts(rows: Sequence) -> bool:
+    """Whether texts are in a list of objects: a fifth of them, at least, with four words or more."""
+    sample = rows[:SAMPLE_ROWS]
+    texts = {text for row in sample for text in _strings_in(row, DEEPEST) if len(WORDS.findall(text)) >= 4}
+    return len(texts) > len(sample) / 5
+
+
+def _strings_in(value, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        if "://" not in value:
+            yield value
+    elif depth and isinstance(value, dict | list):
+        for inside in value.values() if isinstance(value, dict) else value:
+            yield from _strings_in(inside, depth - 1)

@@ -216,7 +216,7 @@ def _choose(
         beside = None if likely is None else likely.name
         text = choose_text(task, candidates, columns.inside, label=beside, has_names=has_names)
     if label is None and task.kind == "classify":
-        inside = tuple if text.name in columns.names else columns.inside
+        inside = columns.inside if needs_label or text.name not in columns.names else tuple
         label = choose_label(task, candidates, inside, text=text.name, needed=needs_label, has_names=has_names)
     if label is not None and text.name == label.name:
         problem = f"column {text.name!r} cannot be both the text and the label"

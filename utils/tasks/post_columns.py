@@ -39,6 +39,7 @@ NAMES = {
         r"|reply(?:id|uri|parent\w*)",
         "parent": rf"parent(?:{_POST}|{_WHO}|{_ID}|url|reply)*",
         "references": "referencedtweets?",
+        "reference": "reference",  # Discord's: messageId, channelId
         "type": "type|kind|entrytype|threadentrytype|verb",
         "is repost": rf"is(?:a|an)?(?:{_REPOST}|forwarded)(?:{_POST})?",
         "repost": _REPOST,
@@ -106,8 +107,8 @@ def meaning_of(path: str) -> tuple[str, str] | None:
         if meaning:
             rest = {word.lower() for word in WORD.findall(".".join(parts[number:]))}
             return None if rest & NO_MARKS else (meaning, ".".join(parts[:number]).replace("[]", ""))
-        if OTHERS.match(name) and not last:
-            return None
+        if OTHERS.match(name) and not last and not (name == "media" and name_of(parts[-1]) == "isreply"):
+            return None  # but Threads says of a post's media that it is a reply
     return None
 
 

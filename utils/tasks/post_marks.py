@@ -22,6 +22,7 @@ NUMBER = re.compile(r"-?[0-9]+(?:\.0+)?")
 ID_DIGITS = 8  # ids of posts have more digits than numbers of replies
 USERS = re.compile(r"""["'](?:screen_name|username|user_id|id_str)["']:\s*["']?@?([^"',}]+)""")
 OTHER_POST = re.compile(r"""["'](?:parent|root|id|id_str|uri|cid|url|content)["']""")
+MESSAGE = re.compile("""["']message_?[iI]d["']""")
 REPLY_TYPES = {"reply", "repliedto", "selfreply"}
 REPOST_TYPES = {"retweet", "retweeted", "repost", "reblog", "boost"}
 PLAIN_TYPES = {"normal", "original"}
@@ -48,6 +49,7 @@ def reply_marks(columns: Sequence[PostColumn], authors: Sequence["pandas.Series"
         "reply": lambda cells: _linked(cells, columns),
         "reply to": lambda cells: _answers(cells, authors),
         "references": lambda cells: _references(cells, "replied_to"),
+        "reference": lambda cells: found if (found := cells.str.contains(MESSAGE)).any() else None,
     }
     if not labeled:
         judges["parent"] = _has_parent
@@ -154,7 +156,7 @@ def _has_parent(cells: "pandas.Series") -> "pandas.Series | None":
     """Return where a comment answers another one; where posts are beside comments, also where it answers a post."""
     if kind_of(cells) == "texts":
         return None
-    linked = _is_linked(cells)
+    linked = _is_linked(cells) & (cells != "root")  # yt-dlp's, of what answers no comment
     answers_post = cells.str.startswith("t3_")  # Reddit's
     return linked if not linked.all() else linked & ~answers_post
 

@@ -14,6 +14,7 @@ LINES = {
     "commas": [f"{text},{label}" for text, label in zip(TEXTS, LABELS, strict=True)],
     "semicolons, label first": [f"{label};{text}" for text, label in zip(TEXTS, LABELS, strict=True)],
     "fastText": [f"__label__{label} {text}" for text, label in zip(TEXTS, LABELS, strict=True)],
+    "fastText with tabs": [f"__label__{label}\t{text}" for text, label in zip(TEXTS, LABELS, strict=True)],
     "names above": ["text;emotion", *(f"{text};{label}" for text, label in zip(TEXTS, LABELS, strict=True))],
     "tabs": ["text\tlabel", *(f"{text}\t{label}" for text, label in zip(TEXTS, LABELS, strict=True))],
 }

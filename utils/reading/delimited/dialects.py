@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from utils.reading.delimited.cells import NO_DELIMITER, CsvDialect, split_rows
+from utils.reading.delimited.labeled_lines import PREFIX
 from utils.reading.delimited.tab_quotes import quotes_enclose_cells
 from utils.reading.encodings import TextFile
 
@@ -71,6 +72,8 @@ def recognize_form(file: TextFile, kind: str) -> Form | None:
     above = sample.count("\n", 0, len(sample) - len(text))
     if named := SEPARATOR_LINE.fullmatch(first):
         return _form(_fit(below, replace(dialect, delimiter=named[1])), above + 1)
+    if kind == ".txt" and first.startswith(PREFIX):
+        return None  # fastText's labels, also with tabs behind them
     if kind == ".txt":
         tabs = Counter(line.count("\t") for line in sample.split("\n") if line.strip())
         usual, lines = tabs.most_common(1)[0] if tabs else (0, 0)

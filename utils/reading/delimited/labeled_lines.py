@@ -40,7 +40,7 @@ class LabeledLines:
             raise DataError(f"{where} has {len(labels)} labels: {', '.join(labels)}", "keep one label per line")
         if len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1].replace('""', ""):
             text = text[1:-1].replace('""', '"')
-        return [text, match["label"].strip(" ,").removeprefix(PREFIX)]
+        return [text, match["label"].strip(" \t,").removeprefix(PREFIX)]
 
 
 def recognize_labels(sample: str) -> LabeledLines | None:
