@@ -108,12 +108,12 @@ def test_several_answers_a_file_and_stopping(cli, models, tmp_path):
     assert all(record["finished"] and record["tokens"] == len(record["text"]) < 256 for record in records)
 
 
-def test_an_answer_may_have_256_tokens_and_a_text_60(cli, models):
+def test_an_answer_may_have_256_tokens_and_a_text_128(cli, models):
     for name, flag, expected in (
         ("endless", "--instruction", 256),
         ("endless", "--prompt", 256),
-        ("tweets", "--prompt", 60),
-        ("base_chat", "--prompt", 60),
+        ("tweets", "--prompt", 128),
+        ("base_chat", "--prompt", 128),
         ("base_chat", "--instruction", 256),
     ):
         [record] = json_of(cli("--model_path", models / name, flag, "Sing.", "--json", "--greedy"))
