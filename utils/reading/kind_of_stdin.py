@@ -9,7 +9,8 @@ from utils.reading.delimited.dialects import recognize_form, sample_of_table
 from utils.reading.delimited.labeled_lines import recognize_labels
 from utils.reading.encodings import BYTE_ORDER_MARKS, SAMPLE_CHARACTERS, Encoding, TextFile
 
-JSON_START = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
+JSON_START = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:[\[{\]]|"(?:[^"\\\n]|\\.)*"\s*[,\]]))')
+QUOTED = re.compile('"(?:[^"]|"")*"\r?')
 PARQUET = b"PAR1"
 COLUMN_NAME = re.compile(r" ?[A-Za-z_]{2,20}")
 
@@ -37,6 +38,6 @@ def kind_of_stdin() -> str | None:
         return ".csv"
     if recognize_labels(whole_lines):
         return ".txt"
-    first, *others = [line for line in whole_lines.split(newline) if line.strip()] or [""]
+    first, *others = lines = [line for line in whole_lines.split(newline) if line.strip()] or [""]
     is_name = COLUMN_NAME.fullmatch(first.strip()) and others and sum(" " in line for line in others) > len(others) / 2
-    return ".csv" if rows or is_name else ".txt"
+    return ".csv" if rows or is_name or all(map(QUOTED.fullmatch, lines)) else ".txt"
