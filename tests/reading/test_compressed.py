@@ -126,7 +126,7 @@ def test_what_is_piped_in_is_recognized(pipe, content):
         ("[photo] so nice\n{really} so\n", {"text": ["[photo] so nice", "{really} so"]}),
         ("so good;1\nso bad;0\nfine;1\nno;0\n", {"text": ["so good", "so bad", "fine", "no"], "label": list("1010")}),
         ("one line", {"text": ["one line"]}),
-        ('"one, two"\n"three ""four"""\n', {"0": ["one, two", 'three "four"']}),
+        ('"text"\n"one, two"\n"three ""four"""\n', {"text": ["one, two", 'three "four"']}),
         ('[\n "one, two",\n "so good"\n]', {"text": ["one, two", "so good"]}),
         ('["so nice" he said]\nok\n', {"text": ['["so nice" he said]', "ok"]}),
     ],
