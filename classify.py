@@ -142,8 +142,9 @@ def classify_file(args) -> None:
         distributed.require_single_process("reading a table from stdin")
     requested = RequestedColumns(args.text_column, args.label_column)
     table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
-    undo_escapes = undo_in_column((cells[text] for _, cells in table.rows()), table.columns[text])
     classifier, bfloat16 = load_classifier(args)
+    texts = (cells[text] for _, cells in table.rows())  # older models learned escapes as text
+    undo = undo_in_column(texts, table.columns[text]) if classifier.cleaning.rules > 1 else str
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
     counts = PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
     dialect = dialect_of_output(path, args.data_path, table.dialect)
@@ -151,7 +152,7 @@ def classify_file(args) -> None:
     with atomic_write(path) as file, tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
         file.write((BOM if dialect.byte_order_mark else "").encode() + encode_rows([header], dialect))
         for rows in in_chunks(cells for _, cells in table.rows()):
-            predictions = classify_texts(classifier, [undo_escapes(cells[text]) for cells in rows], bfloat16=bfloat16)
+            predictions = classify_texts(classifier, [undo(cells[text]) for cells in rows], bfloat16=bfloat16)
             true_labels = None if label is None else [cells[label] for cells in rows]
             counts.add(predictions.labels, true_labels, predictions.truncated)
             added = [

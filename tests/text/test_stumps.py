@@ -17,6 +17,7 @@ DEFAULT = Cleaning()
         ("Nice, H/T: @x! text (cc: @x, @y)", "Nice! text"),
         ("text /cc @x", "text"),
         ("photo by @ann", "photo"),
+        ("A new essay by @jo-doe.example.org on old bridges", "A new essay on old bridges"),
         ("thanks @a, @b & @c for all", "thanks for all"),
         ("@a, @b and @c agree", "agree"),
         ("Follow @a, @b, or @c!", "Follow!"),

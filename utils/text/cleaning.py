@@ -55,7 +55,7 @@ def clean_all(texts: Sequence[str], cleaning: Cleaning) -> tuple[list[str], dict
     """Return the cleaned texts, and for every kind of noise that is removed, how many texts had some of it."""
     steps = _steps(cleaning)
     cleaned = []
-    counts = {kind: 0 for kind in steps.for_all if kind != "stumps"}
+    counts = {kind: 0 for kind, _ in steps.for_all if kind != "stumps"}
     for text in texts:
         text, kinds = _clean(text, steps)
         cleaned.append(text)
@@ -72,34 +72,48 @@ def _clean(text: str, steps: "_Steps") -> tuple[str, set[str]]:
     small, and all other noise becomes a blank or nothing.
     """
     kinds = set()
-    while not (steps.are_done.fullmatch(text) and "  " not in text and text.strip() == text):
+    while True:
         before = text
-        for kind, step in (steps.for_letters if _LETTERS.fullmatch(text) else steps.for_all).items():
+        letters = _LETTERS.fullmatch(text)
+        only_words = letters and steps.leave_words and _are_words(text, steps.tags)
+        for kind, step in steps.for_words if only_words else steps.for_letters if letters else steps.for_all:
             if (after := step(text)) is not text and after != text:
                 kinds.add(kind)
                 text = after
-        if text is before or (text := collapse_blanks(text)) == before:
+        if only_words or text is before or (text := collapse_blanks(text)) == before:
+            break
+        if letters and steps.leave_words and text.isascii() and _are_words(text, steps.tags):
             break
     kinds.discard("stumps")  # always of links, mentions or hashtags
     return text, kinds
 
 
+# Letters, digits and punctuation without entities, of which nothing may be a broken character: accented letters and
+# quotation marks stand only before ASCII characters (see `characters._MOJIBAKE`).
+_LETTERS = re.compile(
+    r"(?:[ -%'-~\n’‘…€«»°]++|&(?![#A-Za-z])|"
+    r"[ÀÁÄÆ-ÍÏÑ-ÖØÚ-áä-öø-ÿœ“”–—](?=[ -~\n]|\Z)|[ÂÃâã](?=[A-Za-z.,!;:'\"]))*+"
+)
+_OF_OTHER_CHARACTERS = ("surrogates", "mojibake", "emoji", "special_characters")
+
+
+def _are_words(text: str, tags: bool) -> bool:
+    """Whether `_LETTERS` are without anything that starts a tag, a link, a mention or, with `tags`, a hashtag."""
+    return not (
+        ("@" in text or "/" in text or "<" in text or "ttp" in text or "TTP" in text)
+        or ("ww." in text or "WW." in text or "Ww." in text or "wW." in text or (tags and "#" in text))
+    )
+
+
 @dataclass(frozen=True)
 class _Steps:
-    """The steps by kind of noise, in their order."""
+    """The steps in their order, with the kind of noise of each. Most texts need few, and the others cost time."""
 
-    for_all: dict[str, Step]
-    for_letters: dict[str, Step]  # for texts that match _LETTERS
-    are_done: re.Pattern  # matches texts that no step but that for blanks changes
-
-
-# Letters and punctuation without entities, of which nothing may be a broken character: accented letters and quotation
-# marks stand only before ASCII characters (see `characters._MOJIBAKE`).
-_LETTERS_PATTERN = r"&(?![#A-Za-z])|[ÀÁÄÆ-ÍÏÑ-ÖØÚ-áä-öø-ÿœ“”–—](?=[ -~\n]|\Z)|[ÂÃâã](?=[A-Za-z.,!;:'\"])"
-_LETTERS = re.compile(rf"(?:[ -%'-~\n’‘…€«»°]++|{_LETTERS_PATTERN})*+")
-_OF_OTHER_CHARACTERS = ("surrogates", "mojibake", "emoji", "special_characters")
-# The same without <, @, "/", "www." and perhaps #.
-_DONE_PATTERN = rf"(?:[ !{{}}\"$%'-.0-;=>?A-VX-vx-~’‘…€«»°]++|w(?!w\.)|W(?!W\.)|{_LETTERS_PATTERN})*+"
+    for_all: tuple[tuple[str, Step], ...]
+    for_letters: tuple[tuple[str, Step], ...]  # for texts that match _LETTERS
+    for_words: tuple[tuple[str, Step], ...]  # and that are words
+    leave_words: bool  # whether words need no others
+    tags: bool  # whether hashtags are changed
 
 
 @cache
@@ -135,8 +149,13 @@ def _steps(cleaning: Cleaning) -> _Steps:
         steps["case"] = str.lower
     for_letters = {kind: step for kind, step in steps.items() if kind not in _OF_OTHER_CHARACTERS}
     for_letters["blanks"] = _collapse_spaces_and_line_ends
-    done = "(?!)" if "case" in steps else _DONE_PATTERN.format("" if "hashtags" in steps else "#")
-    return _Steps(steps, for_letters, re.compile(done))
+    return _Steps(
+        for_all=tuple(steps.items()),
+        for_letters=tuple(for_letters.items()),
+        for_words=(("blanks", _collapse_spaces_and_line_ends),),
+        leave_words="case" not in steps,
+        tags="hashtags" in steps,
+    )
 
 
 def _html_to_text(text: str) -> str:

@@ -144,10 +144,12 @@ def remove_urls(text: str) -> str:
     The sentence's punctuation after a URL stays, and so does a closing bracket that the URL did not open. A t.co URL
     ends after its code, so that text right behind it survives.
     """
-    if "ttp" in text or "TTP" in text:
+    slash = "/" in text
+    if (slash or "…" in text) and ("ttp" in text or "TTP" in text):
         text = _FULL_URL.sub(REMOVED_LINK, text)
-    if "ww." in text or ".co" in text or "WW." in text or ".CO" in text:
+        slash = "/" in text
+    if "ww." in text or "WW." in text or (slash and (".co" in text or ".CO" in text)):
         text = _BARE_URL.sub(REMOVED_LINK, text)
-    if "/" in text and _DOMAIN_AND_SLASH.search(text):
+    if slash and _DOMAIN_AND_SLASH.search(text):
         text = _SCHEMELESS.sub(REMOVED_LINK, text)
     return text

@@ -10,12 +10,14 @@ from operator import itemgetter
 from utils.text.links import REMOVED_LINK
 from utils.text.tweet_entities import REMOVED_NAME, REMOVED_TAG
 
+_MARKS = REMOVED_LINK + REMOVED_NAME + REMOVED_TAG
+_LAST_WORDS = ("via", "vía", "tip", "h/t", "cc", "c/c", "ht", "by", "par", "von", "por", "and", "und", "et", "or", "ou")
 _MARK = f"[{REMOVED_LINK}-{REMOVED_TAG}]"
 # Most marks stand between blanks and words, and leave no stump.
+_CREDITS = r"(?<=(?i:\b(?:via|vía|tip|par|von|por|and|und)) .)|(?<=(?i:\b(?:cc|ht|/t|by|et|or|ou)) .)"
 _SUSPECT = re.compile(
-    rf"{_MARK}(?:(?=[^\w\s]| [^\w\s!?#@$€£])|(?<=[^\w\s.!?…)\]”’].)|(?<=[^\w\s.!?…)\]”’'] .)|"
-    r"(?<=[acdhprtuyACDHPRTUY] .)"
-    r"(?:(?<=(?i:\b(?:via|vía|tip|par|von|por|and|und)) .)|(?<=(?i:\b(?:cc|ht|/t|by|et|or|ou)) .)))"
+    rf"{_MARK}(?:(?=[^\w\s']| [^\w\s!?#@$€£']|['’]s)|(?<=[^\w\s.!?…)\]”’'].)|(?<=[^\w\s.!?…)\]”’'] .)|(?<='.)(?=')|"
+    rf"(?<=[acdhprtuyACDHPRTUY] .)(?:{_CREDITS}))"
 )
 _WINDOW_BEFORE, _WINDOW_AFTER = 24, 12  # characters around a suspect, up to the next blank
 
@@ -26,10 +28,17 @@ _BETWEEN = (
     r",? (?i:and|und|et|y|e|or|ou|o|vs?\.?|x|with|w/|feat\.?|ft\.?) )"
 )
 _ENDS = r"(?=$| ?[)\]}>»”’.,;:!?…](?:[\s)\]}>»”’.,;:!?…\"]|$)|\"(?:\s|$))"
+# The two most frequent stumps need no more than this: "word @bob: text" and "“@bob: text".
+_JOIN = "\x1f"  # with the blank before it
+_ATTACHED = re.compile(
+    rf"{_MARK}(?<=[\w)”] .)(?=[.,;!?…:](?: |$))(?!{_BETWEEN}{_MARK})(?<!\b[RMQ]T .)(?!{_CREDITS})"
+)
+_QUOTED = re.compile(rf"{_MARK}(?:(?<=“.)|(?<=[\s\"(\[]\".)|(?<=^\".)): ")
 _INTRODUCES = (
     r"(?:(?<![\s:;=8^'<_-])|(?<= )) ?(?:[,;:&+|/]|[-–—~]{1,3}|[-=]{0,3}>{1,3}|→)|"
     r"(?:(?<=\s)|^)(?i:by|par|von|por|and|und|et|or|ou|w/):?"
 )
+_PREPOSITIONS = "on|in|at|of|about|for|to|from|with|sur|dans|pour|über|auf|für|in|sobre|en|para"
 _OPENS = r"^|[(\[{“„«‘]|(?<![^\s\"(\[])\""
 _LEADING = r"(?:[,;:](?!\w)|\.(?![.\d])|[-–—|~&+/]{1,3}(?=\s)) ?"
 _kept = itemgetter(1)  # of the match; much faster than templates
@@ -59,6 +68,12 @@ _RULES = [
             rf"« ?{_MARK} ?»|[“„] ?{_MARK} ?[”“]|‘ ?{_MARK} ?’|\"{_MARK}\"|(?<!\w)'{_MARK}'(?!\w)",
             REMOVED_TAG,
         ),
+        # "by @ann" before another preposition, as in "an essay by @ann on bridges"
+        (
+            rf"{REMOVED_NAME}(?<=(?i:[ynr]) .) ",
+            rf"(?<!\S)(?i:by|par|von|por) ({REMOVED_NAME})(?= (?:{_PREPOSITIONS}) )",
+            _kept,
+        ),
         # X shows a long link as "bbc.co.uk/news …"
         (rf"{REMOVED_LINK} ?…", rf"({REMOVED_LINK}) ?…(?=\s|$)", _kept),
         (rf"{REMOVED_LINK}(?<=[@＠] .)", rf"(?<![\w@＠])[@＠] ({REMOVED_LINK})", _kept),
@@ -81,12 +96,17 @@ _BEFORE_PUNCTUATION = re.compile(rf" ?{_MARK}(?={_NO_FACE}(?:[)\]}}”’.,;:!?�
 
 def remove_stumps(text: str) -> str:
     """Replace the marks in a text by spaces, and remove what only made sense with the things that were there."""
-    if REMOVED_NAME not in text and REMOVED_LINK not in text and REMOVED_TAG not in text:
+    if not _has_marks(text):
         return text
+    # Most marks are the first or the last thing of a text.
     if leading := _FIRST.match(text):
         text = text[leading.end() :]
-        if REMOVED_NAME not in text and REMOVED_LINK not in text and REMOVED_TAG not in text:
-            return text
+    if text[-1:] in _MARKS:
+        text = _without_last(text)
+    if not _has_marks(text):
+        return text
+    if _SUSPECT.search(text):
+        text = _QUOTED.sub("", _ATTACHED.sub(_JOIN, text)).replace(" " + _JOIN, "")
     if _SUSPECT.search(text):
         if "](" in text:
             text = _MARKDOWN.sub(_both, text)
@@ -96,6 +116,22 @@ def remove_stumps(text: str) -> str:
             rest = end
         text = "".join(pieces) + text[rest:]
     return text.replace(REMOVED_NAME, " ").replace(REMOVED_LINK, " ").replace(REMOVED_TAG, " ")
+
+
+def _has_marks(text: str) -> bool:
+    return REMOVED_NAME in text or REMOVED_LINK in text or REMOVED_TAG in text
+
+
+def _without_last(text: str) -> str:
+    """Return a text without the marks at its end, and without the colon or dash before them; unchanged if that is
+    not all.
+    """
+    rest = text.rstrip(_MARKS + " ")
+    if rest[-1:] in ":,;|–—→" and (rest[-2:-1].isalnum() or rest[-2:-1] in (" ", ")")):
+        rest = rest[:-1].rstrip()
+    whole = (rest[-1:].isalnum() or rest[-1:] in ".!?…)”’»") and not rest[-4:].lower().endswith(_LAST_WORDS)
+    whole = whole and not _has_marks(rest[-10:])  # "@a vs @b" is a list
+    return rest if whole else text
 
 
 def _windows(text: str) -> list[tuple[int, int]]:

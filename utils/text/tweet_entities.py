@@ -21,10 +21,10 @@ _SENTENCE = (
     rf"can|not|just|my|please|pls|plz|thanks|thank|thx|great|love|hi|hey|lol)(?![{_NAME}]|[.-][{_NAME}]))"
 )
 _HANDLE = (
-    rf"(?:[{_NAME}]++(?:[.-]++[{_NAME}]++)*+(?=[@＠][{_NAME}])|"  # a second @ starts the server's name in the fediverse
-    rf"[{_SMALL}][{_NAME}]*(?:[.-]{_SENTENCE}[{_SMALL}][{_NAME}]*)*|"
+    rf"(?:[{_SMALL}][{_NAME}]*(?:[.-]{_SENTENCE}[{_SMALL}][{_NAME}]*)*|"
     rf"[{_NAME}]+(?:\.{_SENTENCE}[{_SMALL}][{_NAME}]*|-[A-Z][{_SMALL}][{_NAME}]*)*)"
-    rf"(?:[@＠]+[{_NAME}.-]*[{_NAME}])*"
+    # A second @ starts the server's name in the fediverse.
+    rf"(?:(?:[.-]++[{_NAME}]++)++(?=[@＠]))?(?:[@＠]+[{_NAME}.-]*[{_NAME}])*"
 )
 _MENTION = re.compile(rf"[@＠](?<![{_NAME}@＠].)[@＠]*{_HANDLE}{NOT_KEYCAP}")
 _DOT_BEFORE_MENTION = re.compile(rf"(?<![\w.])\.(?=[@＠][{_NAME}])")
@@ -35,12 +35,15 @@ _NUMBERED = re.compile(
 _REDDIT_USER = re.compile(
     rf"(?<![\w/.~@:-])(?<!\d )/?u/(?!day\b|min\b|hour\b)[A-Za-z0-9_-]{{2,19}}[A-Za-z0-9_](?![\w/]){NOT_KEYCAP}"
 )
-_RETWEET = re.compile(rf"[!?.:* ]*(?:RT[ :]*[@＠]{_HANDLE} ?:? ?)+", re.IGNORECASE)
+_RETWEET = re.compile(rf"[!?.:* ]*+(?:RT[ :]*[@＠]{_HANDLE} ?:? ?)+", re.IGNORECASE)
+
+
+_BEFORE_RETWEET = "Rr!?.:* "  # "" is in it as well
 
 
 def remove_retweet_prefix(text: str) -> str:
     """Remove "RT @user: " at the start, even if it is repeated, and the exclamation marks before it."""
-    if (text.find("RT", 0, 12) >= 0 or text.startswith(("rt", "Rt"))) and (match := _RETWEET.match(text)):
+    if text[:1] in _BEFORE_RETWEET and (match := _RETWEET.match(text)):
         return text[match.end() :]
     return text
 
