@@ -30,9 +30,7 @@ _BETWEEN = (
 _ENDS = r"(?=$| ?[)\]}>»”’.,;:!?…](?:[\s)\]}>»”’.,;:!?…\"]|$)|\"(?:\s|$))"
 # The two most frequent stumps need no more than this: "word @bob: text" and "“@bob: text".
 _JOIN = "\x1f"  # with the blank before it
-_ATTACHED = re.compile(
-    rf"{_MARK}(?<=[\w)”] .)(?=[.,;!?…:](?: |$))(?!{_BETWEEN}{_MARK})(?<!\b[RMQ]T .)(?!{_CREDITS})"
-)
+_ATTACHED = re.compile(rf"{_MARK}(?<=[\w)”] .)(?=[.,;!?…:](?: |$))(?!{_BETWEEN}{_MARK})(?<!\b[RMQ]T .)(?!{_CREDITS})")
 _QUOTED = re.compile(rf"{_MARK}(?:(?<=“.)|(?<=[\s\"(\[]\".)|(?<=^\".)): ")
 _INTRODUCES = (
     r"(?:(?<![\s:;=8^'<_-])|(?<= )) ?(?:[,;:&+|/]|[-–—~]{1,3}|[-=]{0,3}>{1,3}|→)|"
