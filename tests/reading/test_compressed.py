@@ -47,6 +47,7 @@ def pipe(monkeypatch):
         ("a.zip", zipped({"a.parquet": pd.DataFrame(EXPECTED).to_parquet()})),
         ("tweets.zip", zipped({"tweets.csv": CSV, "index.html": b"<html>"}, zipfile.ZIP_STORED)),
     ],
+    ids=["gzip", "bzip2", "xz", "zip", "zip with a licence", "zip of JSON", "zip of Parquet", "zip with a page"],
 )
 def test_compressed_tables(read, tmp_path, name, content):
     assert read(name, content).to_dict("list") == EXPECTED
@@ -76,6 +77,7 @@ def test_a_zip_of_several_tables_names_them(fails):
         (zipped({"a.csv": CSV})[:-9], "is a damaged zip file, or only the beginning of one"),
         (zipped({"image.png": b"x"}), "holds no tweets file of X"),
     ],
+    ids=["bomb", "method", "checksum", "cut off", "no table"],
 )
 def test_a_zip_that_cannot_be_read(fails, content, problem):
     assert problem in fails("a.zip", content).problem
