@@ -1,14 +1,17 @@
 """All steps of cleaning together: what is left, what is counted, and that cleaning twice changes nothing."""
 
+import re
 import subprocess
 import sys
 from dataclasses import asdict, fields
+from unittest.mock import patch
 
 import pytest
 from cleanings import NOTHING, only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from utils.text import cleaning as cleaning_module
 from utils.text.cleaning import CHOICES, Cleaning, clean, clean_all, from_saved
 
 DEFAULT = Cleaning()
@@ -128,6 +131,14 @@ def test_cleaning_twice_changes_nothing(text, cleaning):
     assert clean(cleaned, cleaning) == cleaned
     assert cleaned == " ".join(cleaned.split())
     cleaned.encode()
+
+
+@settings(max_examples=500, deadline=None, database=None, derandomize=True)
+@given(st.one_of(CRAFTED, st.text(st.sampled_from("aAéâÃ “”’«»…–&;#/@.:w \n<1"), max_size=12)), CLEANINGS)
+def test_the_steps_that_plain_texts_skip_would_change_nothing(text, cleaning):
+    expected = clean(text, cleaning)
+    with patch.object(cleaning_module, "_LETTERS", re.compile("(?!)")):
+        assert clean(text, cleaning) == expected
 
 
 @settings(max_examples=500, deadline=None, database=None, derandomize=True)

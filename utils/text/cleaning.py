@@ -80,9 +80,10 @@ def _clean(text: str, steps: "_Steps") -> tuple[str, set[str]]:
             if (after := step(text)) is not text and after != text:
                 kinds.add(kind)
                 text = after
-        if only_words or text is before or (text := collapse_blanks(text)) == before:
+        if only_words or text is before:
             break
-        if letters and steps.leave_words and text.isascii() and _are_words(text, steps.tags):
+        text = _collapse_spaces_and_line_ends(text) if letters else collapse_blanks(text)
+        if text == before or (letters and steps.leave_words and text.isascii() and _are_words(text, steps.tags)):
             break
     kinds.discard("stumps")  # always of links, mentions or hashtags
     return text, kinds
@@ -100,8 +101,9 @@ _OF_OTHER_CHARACTERS = ("surrogates", "mojibake", "emoji", "special_characters")
 def _are_words(text: str, tags: bool) -> bool:
     """Whether `_LETTERS` are without anything that starts a tag, a link, a mention or, with `tags`, a hashtag."""
     return not (
-        ("@" in text or "/" in text or "<" in text or "ttp" in text or "TTP" in text)
-        or ("ww." in text or "WW." in text or "Ww." in text or "wW." in text or (tags and "#" in text))
+        "@" in text or "/" in text or "<" in text or "ww." in text or "WW." in text or (tags and "#" in text)
+    ) and (
+        text.isascii() or ("ttp" not in text and "TTP" not in text)  # "https…"
     )
 
 

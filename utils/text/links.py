@@ -113,7 +113,7 @@ _SITES = (
 
 _TCO = rf"(?i:t\.co/[a-z0-9]+(?:\?amp=1)?){NOT_KEYCAP}…?"
 _FULL_URL_PATTERN = rf"[Hh](?i:ttps?)(?:://{_TCO}|:/{{1,2}}{_URL_REST}|:?…)"
-_BARE_URL_PATTERN = rf"(?<![\w.@/-])(?:{_TCO}|(?i:www\.|pic\.(?:twitter|x)\.com/){_URL_REST})"
+_BARE_URL_PATTERN = rf"(?<![\w.@/-])(?:{_TCO}|(?:(?:www|WWW|Www)\.|(?i:pic\.(?:twitter|x)\.com/)){_URL_REST})"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\."
 # A digit beside a letter, a capital behind a small letter, a query, an ellipsis, two hyphens: no word.
 _NO_WORD = rf"(?=/[{_URL_CHARACTER}]*(?:[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]|[?=%]|…|-[A-Za-z0-9]+-))"

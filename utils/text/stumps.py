@@ -30,8 +30,10 @@ _BETWEEN = (
 _ENDS = r"(?=$| ?[)\]}>»”’.,;:!?…](?:[\s)\]}>»”’.,;:!?…\"]|$)|\"(?:\s|$))"
 # The two most frequent stumps need no more than this: "word @bob: text" and "“@bob: text".
 _JOIN = "\x1f"  # with the blank before it
-_ATTACHED = re.compile(rf"{_MARK}(?<=[\w)”] .)(?=[.,;!?…:](?: |$))(?!{_BETWEEN}{_MARK})(?<!\b[RMQ]T .)(?!{_CREDITS})")
-_QUOTED = re.compile(rf"{_MARK}(?:(?<=“.)|(?<=[\s\"(\[]\".)|(?<=^\".)): ")
+_ATTACHED = re.compile(
+    rf"{_MARK}(?<=[\w)”] .)(?=(?:[.,;!?…:)”]|\"+)(?: |$))(?!{_BETWEEN}{_MARK})(?<!\b[RMQ]T .)(?!{_CREDITS})"
+)
+_QUOTED = re.compile(rf"{_MARK}(?:(?<=“.)|(?<=[\s\"(\[]\".)|(?<=^\".))(?!{_BETWEEN}{_MARK}):? ")
 _INTRODUCES = (
     r"(?:(?<![\s:;=8^'<_-])|(?<= )) ?(?:[,;:&+|/]|[-–—~]{1,3}|[-=]{0,3}>{1,3}|→)|"
     r"(?:(?<=\s)|^)(?i:by|par|von|por|and|und|et|or|ou|w/):?"
@@ -84,12 +86,12 @@ _RULES = [
         (rf"{_MARK} ?[,;:.]", rf"([.!?…,;:–—&]) ?({_MARK}) ?{_NO_FACE}[,;:.](?=[\sA-Z…]|$)", _both),
     )
 ]
-_FIRST = re.compile(rf"{_MARK}(?!{_BETWEEN}{_MARK}|['’\")\]}}>])(?: ?{_NO_FACE}{_LEADING})?")
+_FIRST = re.compile(rf"{_MARK}(?!{_BETWEEN}{_MARK}|['’\")\]}}>])(?: ?{_NO_FACE}{_LEADING})? ?")
 _ROUNDS = 3  # "(cc @a, @b)" takes two
 _MARKDOWN = re.compile(rf"!?\[([^\[\]{REMOVED_LINK}-{REMOVED_TAG}]*)\]\(({_MARK})\)")
 _AFTER_OPENING = re.compile(rf"([(\[{{“„‘]|(?:^|(?<=\s))\")(?:{_MARK} *)+")
 _BEFORE_WORD = re.compile(rf" ?{_MARK}{_NO_FACE}([.,;:!?])(?=\w)")
-_BEFORE_PUNCTUATION = re.compile(rf" ?{_MARK}(?={_NO_FACE}(?:[)\]}}”’.,;:!?…]|\"(?:[\s.,;:!?]|$)))")
+_BEFORE_PUNCTUATION = re.compile(rf" ?{_MARK}(?={_NO_FACE}(?:[)\]}}”’.,;:!?…]|\"+(?:[\s.,;:!?]|$)))")
 
 
 def remove_stumps(text: str) -> str:
@@ -105,14 +107,8 @@ def remove_stumps(text: str) -> str:
         return text
     if _SUSPECT.search(text):
         text = _QUOTED.sub("", _ATTACHED.sub(_JOIN, text)).replace(" " + _JOIN, "")
-    if _SUSPECT.search(text):
-        if "](" in text:
-            text = _MARKDOWN.sub(_both, text)
-        pieces, rest = [], 0
-        for start, end in _windows(text):
-            pieces += text[rest:start], _without_stumps(text[start:end])
-            rest = end
-        text = "".join(pieces) + text[rest:]
+        if _SUSPECT.search(text):
+            text = _without_stumps(text)
     return text.replace(REMOVED_NAME, " ").replace(REMOVED_LINK, " ").replace(REMOVED_TAG, " ")
 
 
@@ -132,6 +128,16 @@ def _without_last(text: str) -> str:
     return rest if whole else text
 
 
+def _without_stumps(text: str) -> str:
+    if "](" in text:
+        text = _MARKDOWN.sub(_both, text)
+    pieces, rest = [], 0
+    for start, end in _windows(text):
+        pieces += text[rest:start], _apply_rules(text[start:end])
+        rest = end
+    return "".join(pieces) + text[rest:]
+
+
 def _windows(text: str) -> list[tuple[int, int]]:
     """Return where the surroundings of suspects start and end: at blanks, so that each holds whole words."""
     windows = []
@@ -144,7 +150,7 @@ def _windows(text: str) -> list[tuple[int, int]]:
     return windows
 
 
-def _without_stumps(text: str) -> str:
+def _apply_rules(text: str) -> str:
     for _ in range(_ROUNDS):
         before = text
         for needed, pattern, replacement in _RULES:
