@@ -236,3 +236,18 @@ def test_several_files_without_names(tmp_path, caplog):
     assert rows["text"].ne("").all()
     assert "a.csv, " in caplog.text
     assert "looks like data, but other files have names there" in caplog.text
+
+
+def test_whole_texts_are_classified_in_a_column_of_their_own(tmp_path):
+    path = tmp_path / "a.jsonl"
+    cut = {
+        "text": "the tram was late and so we wal… https://t.co/a",
+        "note_tweet": {"text": "the tram was late and so we walked"},
+    }
+    path.write_text("\n".join(map(json.dumps, [cut, {"text": "good film", "note_tweet": None}])))
+    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert table.columns == ["text", "note_tweet", "whole_text"]
+    assert [cells[text_at] for _, cells in table.rows()] == ["the tram was late and so we walked", "good film"]
+    assert [cells[0] for _, cells in table.rows()] == [cut["text"], "good film"]
+    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(text="text"), header=True)
+    assert (table.columns, text_at) == (["text", "note_tweet"], 0)

@@ -24,6 +24,7 @@ from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look
 from utils.tasks.posts import to_rows
 from utils.tasks.table_columns import TableColumns, cells_of_frame, columns_of_frame, columns_of_stream, with_column
 from utils.tasks.tasks import TASKS
+from utils.tasks.whole_texts import with_whole_texts
 
 if TYPE_CHECKING:
     import pandas
@@ -102,8 +103,8 @@ def open_table_to_classify(
 ) -> tuple[TableStream, tuple[int, int | None]]:
     """Return the table in a file and the positions of its text and of its label, None if there is no label.
 
-    What was inside an object becomes a column of its own, the last one. Raises DataError if there is no such column,
-    or no row has a text.
+    What was inside an object becomes a column of its own at the end, and so does the whole text where the file has a
+    longer version of some. Raises DataError if there is no such column, or no row has a text.
     """
     names = (*TASKS["reviews"].text_columns, *TASKS["tweets"].text_columns)
     task = replace(TASKS["reviews"], text_columns=names)
@@ -123,6 +124,8 @@ def open_table_to_classify(
         hint = f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}"
         raise DataError(f"{path}: column {text.name!r} holds no text in any of {table.count:,} rows", hint)
     _log_choice(table.count, text, label)
+    if requested.text is None:
+        table, text_at = with_whole_texts(table, columns, text_at)
     return table, (text_at, label_at)
 
 

@@ -5,19 +5,26 @@ X cuts long texts for programs that know short ones only: `text` ends in "… ht
 whole in `retweeted_status`.
 """
 
+import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import TYPE_CHECKING
 
+from utils.reading.csv_rows import NumberedRow
 from utils.reading.nested import nested_cells
+from utils.reading.table_stream import TableStream
 from utils.tasks.post_columns import OTHERS, name_of
+from utils.tasks.table_columns import TableColumns, text_of_row
 from utils.text.text_versions import MORE, beginning, comparable, continues
 
 if TYPE_CHECKING:
     import pandas
 
+log = logging.getLogger(__name__)
+
+WHOLE_COLUMN = "whole_text"
 WHOLE_NAME = re.compile("(?:full|whole|complete|untruncated|raw)(?:text|content|tweet)|longtext(?:content)?")
 WHOLE_PARENT = re.compile("(?:note|extended)tweet(?:results?)?")
 REPOST_NAME = re.compile("(?:retweet(?:ed)?|referencedtweet)(?:full)?text")
@@ -75,6 +82,34 @@ def whole_texts(frame: "pandas.DataFrame", text_column: str, nested: Sequence[st
         if version == "whole":
             whole |= cells.str.strip() != ""
     return WholeTexts(texts, completed, whole | completed, columns)
+
+
+def with_whole_texts(table: TableStream, columns: TableColumns, text_at: int) -> tuple[TableStream, int]:
+    """Return the table and the position of its whole texts: those at `text_at`, or a new last column.
+
+    The column is added only if the file has a longer version of some text.
+    """
+    paths = [*columns.names, *(candidate.name for candidate in columns.inside())]
+    versions = {path: version for path in paths if (version := version_of(path)) and path != table.columns[text_at]}
+    parts = [(columns.parts([path]), version) for path, version in versions.items()]
+
+    def whole_text(cells: list[str]) -> str:
+        text = cells[text_at]
+        for part, version in parts:
+            cell = text_of_row(cells, part)
+            if cell is not None and cell != text:
+                text = _complete(text, cell, version) or text
+        return text
+
+    if not parts or all(whole_text(cells) == cells[text_at] for _, cells in table.rows()):
+        return table, text_at
+    log.info("the whole texts, in the new column %r, are from %s", WHOLE_COLUMN, ", ".join(map(repr, versions)))
+
+    def rows() -> Iterator[NumberedRow]:
+        for number, cells in table.rows():
+            yield number, [*cells, whole_text(cells)]
+
+    return replace(table, columns=[*table.columns, WHOLE_COLUMN], rows=rows), len(table.columns)
 
 
 def version_of(path: str) -> str | None:
