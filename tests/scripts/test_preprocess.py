@@ -244,6 +244,7 @@ def test_cleaning_and_filter_flags_take_effect(made, written):
     )
     words = ["--hashtags", "unhash", "--mentions", "keep", "--emoji", "keep", "--case", "lower", "--keep_replies"]
     words += ["--keep_retweets", "--lang", "en", "--min_words", 9, "--max_words", 11, "--exclude", "secret"]
+    words += ["--near_duplicates", "0.9"]
     data = made("--data", path, *words)
     assert texts(data) == sorted(f"{text} tag @ann 🎉" for text in [*SENTENCES, sentence(21), sentence(22)])
     assert data.audit["dropped"] == {"other language": 1, "too short": 1, "excluded word": 1}
@@ -257,10 +258,24 @@ def test_cleaning_and_filter_flags_take_effect(made, written):
         "min_tokens": 9,
         "max_tokens": 11,
         "exclude": ("secret",),
+        "near_duplicates": 0.9,
         "sample": None,
         "max_rows": None,
     }
     assert data.recipe["cleaning"]["case"] == "lower"
+
+
+def test_near_duplicates_are_kept_on_request(made, written):
+    path = written("tweets.csv", [{"text": text + end} for text in SENTENCES for end in ("", " ok")])
+    assert made("--data", path).audit["dropped"] == {"near duplicate": 12}
+    data = made("--data", path, "--near_duplicates", "off")
+    assert data.audit["dropped"] == {}
+    assert data.recipe["filters"]["near_duplicates"] is None
+
+
+def test_a_similarity_is_at_most_1(refused, written):
+    path = written("tweets.csv", [{"text": text} for text in SENTENCES])
+    assert "above 0 and at most 1" in refused(2, "--data", path, "--near_duplicates", "2")[0]
 
 
 def test_sample_and_max_rows(made, written):

@@ -12,10 +12,10 @@ from utils.inference.generation import Generated, TextGenerator, encode_prompts
 from utils.inference.sampling import Sampling
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template
-from utils.preprocessing.placeholders import is_placeholder_input
 from utils.reading.encodings import to_utf8
 from utils.reading.piped_lines import arriving_lines, is_redirected
 from utils.text.cleaning import clean, from_saved
+from utils.text.placeholders import is_placeholder_input
 
 log = logging.getLogger(__name__)
 # A text to continue (an instruction, for a model that follows those), or a conversation: a list of messages

@@ -22,7 +22,6 @@ from utils.preprocessing.messages import (
     WEIGHT_0,
     messages_of_turns,
 )
-from utils.preprocessing.placeholders import is_placeholder_input
 from utils.preprocessing.transcripts import transcript_turns
 from utils.preprocessing.turns import (
     MEDIA,
@@ -41,6 +40,7 @@ from utils.reading.columns import row_locations
 from utils.reading.json_records import NotText
 from utils.reading.nested import parse_nested
 from utils.reading.read_frame import SourceFile, read_frame
+from utils.text.placeholders import is_placeholder_input
 
 NOT_A_LIST = "messages that are no list"
 NOT_EARLIER_TURNS = "a history that is no list of turns"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import DataError
+from utils.preprocessing.near_duplicates import NEAR_DUPLICATE, drop_near_duplicates
 from utils.preprocessing.parallel_cleaning import clean_texts
 from utils.tasks.labels import conflicting_labels
 from utils.text.cleaning import Cleaning
-from utils.text.duplicates import duplicated, near_duplicates
+from utils.text.duplicates import duplicated
 from utils.text.tweet_entities import replace_mentions
 from utils.text.words import text_key
 
@@ -37,6 +38,7 @@ HINTS = {  # reason for dropping a row → what to do about it
     "too short": "lower --min_words",
     "too long": "raise --max_words",
     "excluded word": "exclude fewer words",
+    NEAR_DUPLICATE: "--near_duplicates off keeps them",
     "marked as a bad answer": "answers with the label false are never learned",
     "a tool call": "models are trained on texts alone, without tools",
     "an image": "models are trained on texts alone; if these stand without the images, remove the images' column",
@@ -58,6 +60,7 @@ class Filters:
     min_words: int = 0
     max_words: int | None = None
     exclude: tuple[str, ...] = ()
+    near_duplicates: float | None = 0.8  # the similarity from which on they are dropped
     sample: float | None = None  # fraction of the rows that pass the other filters
     max_rows: int | None = None
 
@@ -175,7 +178,8 @@ def filter_rows(
     if has_labels:
         kept.drop("conflicting labels", conflicting_labels(kept.take(keys), kept.take(labels), keep_conflicts))
     kept.drop("exact duplicate", duplicated(kept.take(keys)))
-    kept.drop("near duplicate", _near_duplicates_by_label(*map(kept.take, (cleaned.texts, cleaned.bare_words, labels))))
+    apart = labels if has_labels else None
+    drop_near_duplicates(kept, cleaned.texts, filters, words=cleaned.bare_words, apart=apart)
     kept.sample(filters, seed)
 
     rows = rows.iloc[kept.numbers].assign(before=lambda frame: frame["text"], text=kept.take(cleaned.texts))
@@ -196,7 +200,7 @@ def filter_warnings(rows_read: int, dropped: dict[str, int]) -> list[str]:
     return [
         f"{number:,} of {rows_read:,} rows were dropped ({reason}): {HINTS[reason]}"
         for reason, number in dropped.items()
-        if reason in HINTS and number >= rows_read / 5
+        if reason in HINTS and reason != NEAR_DUPLICATE and number >= rows_read / 5
     ]
 
 
@@ -229,15 +233,6 @@ def contain_word(texts: Iterable[str], words: Sequence[str]) -> list[bool]:
 def describe_drops(dropped: dict[str, int]) -> str:
     """Return the number of rows that each reason dropped as part of a sentence."""
     return ", ".join(f"{number} {reason}" for reason, number in dropped.items())
-
-
-def _near_duplicates_by_label(texts: list[str], bare_words: list[str], labels: list[str | None]) -> np.ndarray:
-    """Return True for every text that is a near duplicate of an earlier one with the same label."""
-    duplicate = np.zeros(len(texts), dtype=bool)
-    for label in set(labels):
-        rows = [row for row, other in enumerate(labels) if other == label]
-        duplicate[rows] = near_duplicates([texts[row] for row in rows], words=[bare_words[row] for row in rows])
-    return duplicate
 
 
 def _metadata(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:

@@ -88,6 +88,12 @@ def add_preprocess_flags(parser: Parser) -> None:
     recipes = "; ".join(f"{name}: {each['min_words']} to {each['max_words']} words" for name, each in RECIPES.items())
     add("--recipe", choices=sorted(RECIPES), help=f"the limits of a published model ({recipes})")
     add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
+    add(
+        "--near_duplicates",
+        type=_similarity,
+        metavar="SIMILARITY",
+        help="drop rows that are at least so similar to an earlier one, up to 1; off keeps them (default: 0.8)",
+    )
     add("--sample", type=fraction, help="keep a random fraction of the remaining rows, e.g. 0.1")
     add("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")
     parser.accept_old_names(OLD_FLAGS)
@@ -120,7 +126,14 @@ def filters_from(args, task: Task) -> "Filters":
     flags = {name: getattr(args, name) for name in names}
     flags |= RECIPES.get(args.recipe, {})
     flags |= {name: value for name in ("min_words", "max_words") if (value := getattr(args, name)) is not None}
+    if args.near_duplicates is not None:
+        flags["near_duplicates"] = None if args.near_duplicates == "off" else args.near_duplicates
     return Filters.for_task(task, language=args.lang, exclude=tuple(args.exclude), **flags)
+
+
+def _similarity(value: str) -> float | str:
+    """Argument type: a number above 0 and at most 1, or "off" (which YAML reads as false)."""
+    return "off" if value.lower() in ("off", "false") else fraction(value)
 
 
 def _group(parser: Parser, title: str, flag: str):

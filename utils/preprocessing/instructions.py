@@ -10,9 +10,10 @@ from utils.errors import DataError
 from utils.models.chat_templates import LENGTHS, ChatTemplate, encode_answers, with_length
 from utils.preprocessing.conversations import Conversation
 from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, in_other_language
+from utils.preprocessing.near_duplicates import conversation_parts, drop_near_duplicates
 from utils.preprocessing.usable_rows import UsableRows
 from utils.processed import Split
-from utils.text.duplicates import exact_duplicates, near_duplicates
+from utils.text.duplicates import duplicated
 from utils.text.words import count_words, text_key
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,8 @@ class Answer(NamedTuple):
 def filter_conversations(conversations: UsableRows, filters: Filters, seed: int, has_system: bool) -> FilteredRows:
     """Return a row for every answer that passes the filters; its metadata are the messages before it, id and location.
 
-    Duplicates are conversations with (almost) the same instructions, inputs and answers. Lengths are those of the
-    answers. The group of a row is its first instruction; its part in that, its input. `has_system` says whether the
+    Duplicates have (almost) the same instructions, inputs and answers, each compared on its own. Lengths are those of
+    the answers. The group of a row is its first instruction; its part in that, its input. `has_system` says whether the
     template has a place for system messages, which are otherwise left out.
     """
     changed = dict(conversations.changed)
@@ -40,9 +41,11 @@ def filter_conversations(conversations: UsableRows, filters: Filters, seed: int,
     if filters.language is not None:
         languages = [conversation.language for conversation in conversations.kept]
         kept.drop("other language", in_other_language(languages, filters.language))
-    texts = [_all_text(conversation.messages) for conversation in conversations.kept]
-    kept.drop("exact duplicate", exact_duplicates(kept.take(texts)))
-    kept.drop("near duplicate", near_duplicates(kept.take(texts)))
+    compared = [conversation_parts(each.messages) for each in conversations.kept]
+    parts, apart = [each[0] for each in compared], [each[1] for each in compared]
+    keys = [(text_key("".join(texts)), what) for texts, what in zip(parts, apart, strict=True)]
+    kept.drop("exact duplicate", duplicated(kept.take(keys)))
+    drop_near_duplicates(kept, parts, filters, apart=apart)
     distinct = kept.take(conversations.kept)
     if not has_system and (number := sum(each.messages[0]["role"] == "system" for each in distinct)):
         changed[SYSTEM_LEFT_OUT] = number

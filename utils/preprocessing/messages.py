@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from utils.preprocessing.placeholders import is_placeholder_answer
 from utils.preprocessing.turns import TOOL_CALL, UNKNOWN_ROLE, Turn
 from utils.preprocessing.usable_rows import UnusableRowError
+from utils.text.placeholders import is_placeholder_answer
 
 # Why turns are unusable.
 NO_INSTRUCTION = "no instruction"

@@ -40,7 +40,7 @@ def _defaults(**changed: float | int | None) -> Mapping[str, float | int | None]
 
 _OF_POSTS = (
     *("scrape", "text_column", "no_header", "lang", "num_proc", *CHOICES),
-    *("keep_replies", "keep_retweets", "keep_content_warnings", "keep_users"),
+    *("near_duplicates", "keep_replies", "keep_retweets", "keep_content_warnings", "keep_users"),
 )
 _OF_WRITERS = ("train_head", "packing")
 
@@ -70,7 +70,7 @@ INSTRUCT = Kind(
     verb_phrase="answer instructions",
     third_person="answers instructions",
     data="instructions",
-    preprocess_flags=("lang", "template", "multi_turn", "length_hints", "columns"),
+    preprocess_flags=("lang", "near_duplicates", "template", "multi_turn", "length_hints", "columns"),
     training_flags=(*_OF_WRITERS, "loss_on"),
     evaluation_flags=(
         *("compare_base", "max_new_tokens", "limit", "answers_path", "repetition_penalty", "no_repeat_ngram_size"),

@@ -1,59 +1,79 @@
-"""Find exact and near duplicates among texts, the latter by MinHash and banding, in numpy.
+"""Find exact and near duplicates among texts.
 
-Broder 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
+A near duplicate is a text again, with a typo, a changed word or another end; texts that only share a template are not:
+
+- Pieces are the shingles of 5 characters, ignoring URLs, case, punctuation and runs of blanks. The Jaccard index of two
+  texts' pieces must reach the threshold.
+- A passage of 20 characters that `SHARED` rows have (in a small file: more than half of the rows), or such a beginning
+  or end of 15, is a template: an instruction, a context, a signature. It counts nothing, as in a weighted Jaccard index
+  with the weights 0 and 1, so that what is the texts' own must be as similar.
+- Neither do mistakes and numbers count there (see templates.py): 2,000 copies of an advertisement with changing typos
+  and numbers are one text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from utils.text.links import remove_urls
-from utils.text.words import bare_words, text_key
+from utils.text.minhash import HASHES, candidate_pairs, write_signatures
+from utils.text.shingles import SHINGLE, Hashed, SharedPassages, blocks, hash_rows, in_order
+from utils.text.templates import Templates, Text
+from utils.text.words import bare_words
 
-SHINGLE = 5  # characters
-HASHES = 96  # MinHash values of each text
-MISSED_AT_THRESHOLD = 1e-3  # the probability that a pair of exactly the threshold's similarity is not compared
-LEADERS = 16  # of a bucket, with which its other texts are compared; bounds the time on thousands of similar texts
+SHARED = 8  # rows with the same passage make it a template
+SHARED_AT_LEAST = 5  # in a small file, where more than half of the rows do
+_LEVELS = 8  # each level of candidates ignores what so many times as many rows share as in the level below
+_PATIENCE = 8  # comparisons of a row with texts of the same template that turn out to be different
+_OWN_THRESHOLD = 0.6  # of the threshold, for candidates without their template, which may have typos in it
+_OWN_PART = 0.5  # of a row; if more of it is its own, rows of the same template are not similar as a whole
+_ADDED = 4  # pieces, of a short word, that a copy can have more than a text that is all template
+_TYPO = 2  # letters in a row, which count as one piece if they differ
 
 
-def duplicated(keys: Sequence[str]) -> np.ndarray:
+def duplicated(keys: Sequence[Hashable]) -> np.ndarray:
     """Return True for every key that equals an earlier one; bool, shape (keys,)."""
-    first: dict[str, int] = {}
+    first: dict[Hashable, int] = {}
     return np.array([first.setdefault(key, row) != row for row, key in enumerate(keys)], dtype=bool)
 
 
-def exact_duplicates(texts: Sequence[str]) -> np.ndarray:
-    """Return True for every text that equals an earlier one but for case, blanks and punctuation; bool, shape (texts,).
+def near_duplicates(
+    texts: Sequence[str | Sequence[str]],
+    threshold: float = 0.8,
+    words: Sequence[str] | None = None,
+    apart: Sequence[Hashable] | None = None,
+) -> np.ndarray:
+    """Return, for every text, the earlier kept one that it nearly repeats, or -1 if it is to be kept; shape (texts,).
 
-    A text of nothing but punctuation is compared unchanged.
+    A text can be several parts, each of which must then be similar. Texts with different values in `apart` are never
+    duplicates of each other. `words` are the texts' bare words, if known.
+
+    MinHash and banding only propose pairs: they miss one in a thousand of the similarity `threshold` and hardly any
+    above. At 0.8, of 2,111 tweets with a typo, a changed word, an added word or without their last 15 %, these
+    recognize .98, .84, .95 and 1.0. Shingles of 3 characters or of words recognize more, but also merge different
+    short tweets.
     """
-    return duplicated(list(map(text_key, texts)))
-
-
-def near_duplicates(texts: Sequence[str], threshold: float = 0.8, words: Sequence[str] | None = None) -> np.ndarray:
-    """Return True for every text that is almost the same as an earlier one that is kept; bool, shape (texts,).
-
-    Similarity is the Jaccard index of the sets of 5-character shingles (a shorter text is one shingle), ignoring URLs,
-    case, punctuation and runs of blanks. `words` are the texts' bare words, if known. Nothing below `threshold`
-    (0 < threshold <= 1) is reported: MinHash and banding only propose pairs. They miss one in a thousand right at the
-    threshold and hardly any above; more if thousands share a template.
-
-    At 0.8, of 2,111 tweets with a typo, a changed word, an added word or without their last 15 %, these recognize .98,
-    .84, .95 and 1.0. Shingles of 3 characters or of words recognize more, but also merge different short tweets.
-    """
-    words = map(bare_words, texts) if words is None else words
-    forms = [_comparable_form(*each) for each in zip(texts, words, strict=True)]
-    duplicate = duplicated(forms)
-    distinct = np.flatnonzero(~duplicate)
-    kept = [True] * len(distinct)
-    shingles = lru_cache(maxsize=4096)(_shingles)
-    for earlier, later in _candidate_pairs(_signatures([forms[row] for row in distinct]), threshold):
-        if kept[earlier] and kept[later]:
-            similarity = _jaccard(shingles(forms[distinct[earlier]]), shingles(forms[distinct[later]]))
-            kept[later] = similarity < threshold
-    duplicate[distinct] = ~np.array(kept, dtype=bool)
-    return duplicate
+    parts = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
+    if words is None:
+        forms = [tuple(_comparable_form(part, bare_words(part)) for part in row) for row in parts]
+    else:
+        forms = [(_comparable_form(part, bare),) for (part,), bare in zip(parts, words, strict=True)]
+    keys = list(zip(forms, apart, strict=True)) if apart is not None else forms
+    first: dict[Hashable, int] = {}
+    original = np.array([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=np.int64)
+    distinct = np.flatnonzero(original == np.arange(len(forms)))
+    original[distinct] = -1
+    codes: dict[Hashable, int] = {}
+    numbers = None if apart is None else np.array([codes.setdefault(apart[row], len(codes)) for row in distinct])
+    for later, earlier in _near_pairs([forms[row] for row in distinct], numbers, threshold):
+        original[distinct[later]] = distinct[earlier]
+    # What repeats a text word for word repeats what that text repeats.
+    repeated = np.flatnonzero(original >= 0)
+    earlier = original[repeated]
+    original[repeated] = np.where(original[earlier] >= 0, original[earlier], earlier)
+    return original
 
 
 def _comparable_form(text: str, words: str) -> str:
@@ -61,8 +81,25 @@ def _comparable_form(text: str, words: str) -> str:
     return (words if without_urls == text else bare_words(without_urls)) or text
 
 
-def _shingles(form: str) -> frozenset[str]:
-    return frozenset([form[start : start + SHINGLE] for start in range(max(1, len(form) - SHINGLE + 1))])
+def _near_pairs(forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float) -> Iterator[tuple[int, int]]:
+    """Yield (later, earlier) for every row of forms that nearly repeats an earlier one that repeats none."""
+    later, earlier, is_whole, templates, places = _candidates(forms, apart, threshold)
+    shingles = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(form)) for form in forms[row]])
+    texts = lru_cache(maxsize=4096)(lambda row: list(templates.texts(places[row], forms[row])))
+    is_kept, tried = [True] * len(forms), Counter()
+    for row, other, whole in zip(later.tolist(), earlier.tolist(), is_whole.tolist(), strict=True):
+        if not is_kept[row] or not is_kept[other] or (whole and tried[row] == _PATIENCE):
+            continue
+        sets = list(zip(shingles(row), shingles(other), strict=True))
+        if row in places and other in places:
+            compared = zip(texts(row), texts(other), sets, strict=True)
+            if any(_own_similarity(*pair) < threshold for pair in compared):
+                tried[row] += whole
+                continue
+        if any(_jaccard(*pair) < threshold for pair in sets):
+            continue
+        is_kept[row] = False
+        yield row, other
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
@@ -70,82 +107,95 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return common / (len(one) + len(other) - common)
 
 
-def _signatures(texts: Sequence[str], block: int = 1000) -> np.ndarray:
-    """Return MinHash values, uint32, shape (HASHES, texts); by blocks of texts, so that their hashes fit the cache."""
-    random = np.random.default_rng(0)
-    offsets = random.integers(2**32, size=HASHES, dtype=np.uint32)
-    factors = random.integers(2**32, size=HASHES, dtype=np.uint32) | np.uint32(1)  # odd: each is a permutation
-    values = np.empty((HASHES, len(texts)), dtype=np.uint32)
-    for first in range(0, len(texts), block):
-        hashes, starts = _hashed_shingles(texts[first : first + block])
-        permuted = np.empty_like(hashes)
-        for row, offset, factor in zip(values, offsets, factors, strict=True):
-            np.bitwise_xor(hashes, offset, out=permuted)
-            np.multiply(permuted, factor, out=permuted)
-            np.minimum.reduceat(permuted, starts, out=row[first : first + block])
-    return values
+def _own_similarity(one: Text, other: Text, sets: tuple[frozenset[str], frozenset[str]]) -> float:
+    """Return how similar two texts are without the templates that they share; `sets` are all of their shingles.
 
-
-def _hashed_shingles(forms: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hash of every shingle of every text, uint32, one after another, and where each text's hashes start."""
-    padded = [form.ljust(SHINGLE, "\0") for form in forms]
-    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    hashes = np.zeros(len(characters), dtype=np.uint32)
-    for place in range(SHINGLE):
-        hashes *= np.uint32(0x01000193)
-        hashes[: len(hashes) - place] += characters[place:]
-    hashes ^= hashes >> np.uint32(16)
-    hashes *= np.uint32(0x85EBCA6B)
-    hashes ^= hashes >> np.uint32(13)
-    lengths = np.array([len(form) for form in padded])
-    inside = np.ones(len(characters), dtype=bool)
-    for back in range(1, SHINGLE):
-        inside[np.cumsum(lengths) - back] = False  # such a shingle would run into the next text
-    shingles = lengths - SHINGLE + 1
-    return hashes[inside], np.cumsum(shingles) - shingles
-
-
-def _candidate_pairs(values: np.ndarray, threshold: float, block: int = 20_000) -> Iterator[tuple[int, int]]:
-    """Yield pairs (earlier, later) of texts that may be similar enough, in the order of the later one.
-
-    Texts that agree in a whole band of their values share a bucket, where each is paired with the first `LEADERS`.
+    What stands in place of a piece of the other's template is a mistake and makes no difference, unless many rows have
+    it, such as one of a few answers.
     """
-    texts = values.shape[1]
-    width = _band_width(threshold)
-    codes = [np.arange(0)]  # later * number of texts + earlier: sorting these also removes repeated pairs
-    for first in range(0, HASHES - width + 1, width):
-        keys = np.zeros(texts, dtype=np.uint64)
-        for row in values[first : first + width]:
-            keys *= np.uint64(0x9E3779B97F4A7C15)
-            keys ^= keys >> np.uint64(29)
-            keys += row
-        codes += [later * texts + earlier for later, earlier in _pairs_in_buckets(keys)]
-    codes = np.unique(np.concatenate(codes))
-    error = 3 * (threshold * (1 - threshold) / HASHES) ** 0.5  # three standard deviations of the estimate
-    for first in range(0, len(codes), block):
-        later, earlier = np.divmod(codes[first : first + block], texts)
-        estimates = np.mean(values[:, later] == values[:, earlier], axis=0)
-        likely = estimates >= threshold - error
-        yield from zip(earlier[likely].tolist(), later[likely].tolist(), strict=True)
+    if one.template.isdisjoint(other.template):
+        return 1.0
+    common = len(one.own.keys() & other.own.keys())
+    different = _difference(one, other, *sets), _difference(other, one, *reversed(sets))
+    if common == min(different) == 0 and max(different) <= _ADDED:
+        return 1.0
+    return common / (common + sum(different))
 
 
-def _band_width(threshold: float) -> int:
-    """Return the widest band, which proposes the fewest needless pairs, that misses few enough at the threshold."""
-    widths = range(2, 13)
-    return max((n for n in widths if (1 - threshold**n) ** (HASHES // n) <= MISSED_AT_THRESHOLD), default=1)
+def _difference(one: Text, other: Text, its: frozenset[str], others: frozenset[str]) -> int:
+    """Return how many shingles a text has that neither the other has nor are a mistake of one of them."""
+    own = _count(_new(one, other, others), len(its)) - len(other.template - its)
+    variants = len(one.variants - others) - len((other.own.keys() | other.mistakes) - its)
+    return max(0, own) + max(0, variants)
 
 
-def _pairs_in_buckets(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (later, earlier): the texts of each key that several have, with the first, the second, … of them."""
-    order = np.argsort(keys)
-    keys = keys[order]
-    same = np.zeros(len(keys) + 1, dtype=bool)  # as the one before
-    same[1:-1] = keys[1:] == keys[:-1]
-    shared = same[1:] | same[:-1]  # few, so that the arrays below are short
-    order, keys = order[shared], keys[shared]
-    order = order[np.lexsort((order, keys))]
-    texts = np.arange(len(order))
-    first = np.maximum.accumulate(np.where(same[:-1][shared], 0, texts))
-    for place in range(LEADERS):
-        later = np.flatnonzero(first + place < texts)
-        yield order[later], order[first[later] + place]
+def _new(one: Text, other: Text, others: frozenset[str]) -> list[int]:
+    """Return the places of a text's own shingles that another does not have, or not as often."""
+    new = one.own.keys() - others
+    new |= {each for each, times in one.times.items() if each in one.own and times > other.times.get(each, 1)}
+    return sorted(one.own[shingle] for shingle in new)
+
+
+def _count(places: list[int], shingles: int) -> int:
+    """Return the number of places, of which those that a wrong letter or two change count as one."""
+    count = 0
+    while places:
+        # Shingles between these may be somewhere else in the other text.
+        length = next((i for i in range(1, len(places)) if places[i] - places[i - 1] > SHINGLE), len(places))
+        start, end = places[0], places[length - 1] + 1
+        letters = end - start - (SHINGLE - 1) * (start > 0 and end < shingles)
+        count += 1 if letters <= _TYPO else length
+        places = places[length:]
+    return count
+
+
+def _candidates(
+    forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Templates | None, dict[int, int]]:
+    """Return pairs of rows that may be similar: later, earlier, and whether that is as a whole.
+
+    Also the templates, and where in them the rows start that have one.
+    Otherwise the rows are similar without what many rows share, for several numbers of rows. The pairs are in the order
+    of the later row; those that are similar as a whole, which may be by their template alone, come last.
+    """
+    least = min(SHARED, max(SHARED_AT_LEAST, len(forms) // 2 + 1))
+    values = np.empty((HASHES, len(forms)), dtype=np.uint32)
+    passages = SharedPassages()
+    for block in blocks(len(forms)):
+        hashed = hash_rows(forms[block])
+        write_signatures(hashed.hashes, hashed.starts, values[:, block])
+        passages.add(hashed)
+    pairs = [(*candidate_pairs(values, apart, threshold), True)]
+    del values
+    templates, places = None, {}
+    if len(rows := passages.rows(least)):
+        hashed = hash_rows([forms[row] for row in rows], digits=True)
+        templates = Templates(hashed, least)
+        places = dict(zip(rows.tolist(), hashed.starts.tolist(), strict=True))
+        for chosen, values in _own_signatures(hashed, templates.shared, least):
+            numbers = None if apart is None else apart[rows[chosen]]
+            later, earlier = candidate_pairs(values, numbers, _OWN_THRESHOLD * threshold)
+            pairs.append((rows[chosen[later]], rows[chosen[earlier]], False))
+    later, earlier = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    is_whole = np.repeat([pair[2] for pair in pairs], [len(pair[0]) for pair in pairs])
+    order = np.lexsort((earlier, is_whole, later))
+    return later[order], earlier[order], is_whole[order], templates, places
+
+
+def _own_signatures(hashed: Hashed, shared: np.ndarray, least: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (rows, MinHash values) of what fewer than `least` rows share, then more and more; without numbers."""
+    before = np.zeros(len(hashed.counts), dtype=np.int64)
+    while least <= _LEVELS * shared.max():
+        is_own = (shared < least) & ~hashed.has_digit
+        counts = np.add.reduceat(is_own, hashed.starts, dtype=np.int64)
+        rows = np.flatnonzero((counts > before) & (counts <= _OWN_PART * hashed.counts))
+        chosen = is_own & np.repeat(np.isin(np.arange(len(counts)), rows), hashed.counts)
+        hashes, counts_chosen = hashed.hashes[chosen], counts[rows]
+        starts = np.cumsum(counts_chosen) - counts_chosen
+        values = np.empty((HASHES, len(rows)), dtype=np.uint32)
+        for block in blocks(len(rows)):
+            end = starts[block.stop] if block.stop < len(rows) else len(hashes)
+            first = starts[block.start]
+            write_signatures(hashes[first:end], starts[block] - first, values[:, block])
+        yield rows, values
+        before, least = counts, least * _LEVELS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.preprocessing.placeholders import is_placeholder_answer, is_placeholder_input
+from utils.text.placeholders import is_placeholder_answer, is_placeholder_input
 
 
 @pytest.mark.parametrize(

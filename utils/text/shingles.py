@@ -1,0 +1,117 @@
+"""Rows of texts as hashed shingles (runs of 5 characters), and how many rows share the passages that they are in."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+SHINGLE = 5  # characters
+PASSAGE = 20  # characters, whose rows are counted: longer than phrases, shorter than any template that matters
+STEPS = PASSAGE - SHINGLE + 1  # shingles of a passage
+_SAMPLED = np.uint32(3)  # a passage in four, chosen by its hash, is enough to notice the rows that share passages
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """The hashed shingles of some rows, one after another."""
+
+    hashes: np.ndarray  # uint32
+    counts: np.ndarray  # shingles of each row
+    text_counts: np.ndarray  # shingles of each text, of which a row can have several
+    has_digit: np.ndarray | None
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where the shingles of each row start."""
+        return np.cumsum(self.counts) - self.counts
+
+    def passages(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the hash of the passage that starts with each shingle, uint32, and whether one does."""
+        passages = self.hashes.copy()
+        for place in range(SHINGLE, PASSAGE, SHINGLE):
+            passages *= np.uint32(0x9E3779B1)
+            passages[: max(0, len(passages) - place)] ^= self.hashes[place:]
+        passages ^= passages >> np.uint32(15)
+        does = np.ones(len(passages), dtype=bool)
+        ends = np.cumsum(self.text_counts)
+        for back in range(1, STEPS):
+            does[ends - np.minimum(back, self.text_counts)] = False
+        return passages, does
+
+
+def hash_rows(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
+    """Return the hashed shingles of rows of texts, with `digits` also whether they have one.
+
+    The same shingle has another hash in the first text of a row, in the second, ….
+    """
+    padded = [text.ljust(SHINGLE, "\0") for text in chain.from_iterable(rows)]
+    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    lengths = np.array([len(text) for text in padded])
+    ends = np.cumsum(lengths)
+    inside = np.ones(len(characters), dtype=bool)
+    for back in range(1, SHINGLE):
+        inside[ends - back] = False  # such a shingle would run into the next text
+    hashes = np.zeros(len(characters), dtype=np.uint32)
+    for place in range(SHINGLE):
+        hashes *= np.uint32(0x01000193)
+        hashes[: len(hashes) - place] += characters[place:]
+    has_digit = None
+    if digits:
+        digit = (characters >= ord("0")) & (characters <= ord("9"))
+        has_digit = digit.copy()
+        for place in range(1, SHINGLE):
+            has_digit[: len(hashes) - place] |= digit[place:]
+        has_digit = has_digit[inside]
+    hashes, text_counts = hashes[inside], lengths - SHINGLE + 1
+    parts = np.array([len(row) for row in rows])
+    counts = text_counts
+    if len(parts) != len(padded):
+        firsts = np.cumsum(parts) - parts
+        places = np.arange(len(padded)) - np.repeat(firsts, parts)
+        hashes += np.repeat(places.astype(np.uint32) * np.uint32(0x9E3779B1), text_counts)
+        counts = np.add.reduceat(text_counts, firsts)
+    hashes ^= hashes >> np.uint32(16)
+    hashes *= np.uint32(0x85EBCA6B)
+    hashes ^= hashes >> np.uint32(13)
+    return Hashed(hashes, counts, text_counts, has_digit)
+
+
+class SharedPassages:
+    """Which rows hold passages that many rows hold. Blocks of hashed rows are added, then all are counted."""
+
+    def __init__(self):
+        self._passages, self._rows, self._count = [], [], 0
+
+    def add(self, block: Hashed) -> None:
+        passages, does = block.passages()
+        chosen = np.flatnonzero(does & (passages & _SAMPLED == 0))
+        self._passages.append(passages[chosen])
+        self._rows.append((np.searchsorted(block.starts, chosen, "right") + self._count - 1).astype(np.uint32))
+        self._count += len(block.counts)
+
+    def rows(self, least: int) -> np.ndarray:
+        """Return the rows that may hold a passage of at least so many rows."""
+        if not self._count:
+            return np.arange(0)
+        return np.unique(np.concatenate(self._rows)[at_least(np.concatenate(self._passages), least)])
+
+
+def at_least(passages: np.ndarray, least: int) -> np.ndarray:
+    """Return the places of all passages that occur so many times, and of a few others."""
+    ordered = np.sort(passages)
+    frequent = ordered[least - 1 :][ordered[least - 1 :] == ordered[: max(0, len(ordered) - least + 1)]]
+    table = np.zeros(2**22, dtype=bool)
+    table[frequent >> np.uint32(10)] = True
+    return np.flatnonzero(table[passages >> np.uint32(10)])
+
+
+def in_order(form: str) -> list[str]:
+    """Return the shingles of a text, which is one itself if it is shorter."""
+    return [form[start : start + SHINGLE] for start in range(max(1, len(form) - SHINGLE + 1))]
+
+
+def blocks(count: int, size: int = 1000) -> Iterator[slice]:
+    """Yield slices of that many rows."""
+    for first in range(0, count, size):
+        yield slice(first, min(count, first + size))

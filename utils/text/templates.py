@@ -1,0 +1,170 @@
+"""Templates: passages that many rows share; and what a text has of its own besides its template.
+
+A passage that stands in place of what most rows have that share the text around it is a mistake of this row: a typo, a
+changed or an added word. What fills a template has no such counterpart, and is the text's own.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+import numpy as np
+
+from utils.text.shingles import PASSAGE, SHINGLE, STEPS, Hashed, at_least, in_order
+
+LONGEST_MISTAKE, LONGEST_AT_END = 16, 10  # letters of a mistake, of one with which a text starts or ends
+MISTAKEN = 1 / 16  # of the rows of a template can make the same mistake
+_CONTEXT = PASSAGE - SHINGLE  # characters beside what is the same in most rows
+_CONTEXT_STEPS = _CONTEXT - SHINGLE + 1  # shingles of a context
+_DIGIT = re.compile(r"[0-9]")
+
+
+@dataclass(frozen=True)
+class Text:
+    """The shingles of a text but for numbers. Many rows share those of the template and the variants."""
+
+    template: set[str]  # of more than half of the rows that share the template
+    variants: set[str]  # of fewer rows
+    own: dict[str, int]  # all others, and their places
+    mistakes: set[str]
+    times: dict[str, int]  # how often the text has a shingle, if that is more than once
+
+
+class Templates:
+    """The templates of some rows, which are passages of at least so many of them."""
+
+    def __init__(self, hashed: Hashed, least: int):
+        self._hashes = hashed.hashes
+        passages, does = hashed.passages()
+        places = np.flatnonzero(does)
+        places = places[at_least(passages[places], least)]
+        places, rows = _rows_of_passages(hashed, passages, places, least)
+        before = _context(self._hashes)
+        self._usual_after = _most(before[places], rows)
+        self._usual_before = _most(before[places + SHINGLE], rows)
+        self.shared = np.zeros(len(self._hashes), dtype=np.uint32)  # rows that share a passage around each shingle
+        self.shared[places] = rows
+        _spread(self.shared)
+        self._add_beginnings_and_ends(hashed, before, least)
+        self._most_of_shingle = _most(self._hashes[self.shared > 0], self.shared[self.shared > 0])
+
+    def _add_beginnings_and_ends(self, hashed: Hashed, contexts: np.ndarray, least: int) -> None:
+        """Count the rows that share the beginning or the end of a text, which may be shorter than a passage."""
+        long = hashed.text_counts >= _CONTEXT_STEPS
+        ends = np.cumsum(hashed.text_counts)
+        for starts in ((ends - hashed.text_counts)[long], (ends - _CONTEXT_STEPS)[long]):
+            _, which, numbers = np.unique(contexts[starts], return_inverse=True, return_counts=True)
+            numbers = numbers[which].astype(np.uint32)
+            starts, numbers = starts[numbers >= least], numbers[numbers >= least]
+            for step in range(_CONTEXT_STEPS):
+                self.shared[starts + step] = np.maximum(self.shared[starts + step], numbers)
+
+    def texts(self, start: int, forms: Sequence[str]) -> Iterator[Text]:
+        """Yield the texts of the row whose shingles start there."""
+        for form in forms:
+            shingles = in_order(form)
+            yield self._text(shingles, slice(start, start + len(shingles)))
+            start += len(shingles)
+
+    def _text(self, shingles: list[str], where: slice) -> Text:
+        rows, hashes = self.shared[where].tolist(), self._hashes[where]
+        around = _context(hashes)
+        usual = median_low(list(filter(None, rows)) or [0])
+        runs = {*_runs([number == 0 for number in rows]), *_runs([number <= MISTAKEN * usual for number in rows])}
+        mistaken = set()
+        for start, end in runs:
+            if self._is_mistake(start, end, rows, hashes, around):
+                mistaken.update(range(start, end))
+        template, variants, own = set(), set(), {}
+        for place, (shingle, number) in enumerate(zip(shingles, rows, strict=True)):
+            if place not in mistaken and not _DIGIT.search(shingle):
+                if number == 0:
+                    own.setdefault(shingle, place)
+                else:
+                    (template if 2 * number > usual else variants).add(shingle)
+        times = {shingle: number for shingle, number in Counter(shingles).items() if number > 1}
+        mistakes = {shingles[place] for place in mistaken}
+        return Text(template, variants, own, mistakes, times)
+
+    def _is_mistake(self, start: int, end: int, rows: list[int], hashes: np.ndarray, around: np.ndarray) -> bool:
+        """Whether most rows that share the text before or after these shingles have the same others in their place."""
+        usual = 0
+        if start > 0 and (before := start + SHINGLE - 1 - _CONTEXT) >= 0:
+            others = _look_up(self._usual_after, around[before : before + 1])
+            if 2 * min(others[0], rows[start - 1]) > max(rows[before:start]) >= rows[start] / MISTAKEN:
+                usual = rows[start - 1]
+        if end < len(around):
+            others = _look_up(self._usual_before, around[end : end + 1])
+            if 2 * min(others[0], rows[end]) > max(rows[end : end + _CONTEXT_STEPS]) >= rows[end - 1] / MISTAKEN:
+                usual = max(usual, rows[end])
+        if not usual:
+            return False
+        is_usual = 2 * _look_up(self._most_of_shingle, hashes[start:end]) > usual
+        goes_back = (start > 0 or is_usual[0]) and (end < len(rows) or is_usual[-1])
+        letters = np.count_nonzero(~is_usual) - (SHINGLE - 1) * goes_back
+        return letters <= (LONGEST_MISTAKE if goes_back else LONGEST_AT_END)
+
+
+def _rows_of_passages(
+    hashed: Hashed, passages: np.ndarray, places: np.ndarray, least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of passages that enough rows have, and in how many rows each is; uint32."""
+    codes = np.sort(passages[places].astype(np.uint64) << np.uint64(32) | places.astype(np.uint64))
+    places, passages = (codes & np.uint64(2**32 - 1)).astype(np.int64), codes >> np.uint64(32)
+    row = np.searchsorted(hashed.starts, places, "right")
+    is_first, is_new_row = np.ones((2, len(codes)), dtype=bool)
+    is_first[1:] = passages[1:] != passages[:-1]
+    is_new_row[1:] = is_first[1:] | (row[1:] != row[:-1])
+    first = np.flatnonzero(is_first)
+    rows = np.add.reduceat(is_new_row, first, dtype=np.uint32) if len(codes) else np.zeros(0, np.uint32)
+    rows = np.repeat(rows, np.diff(np.append(first, len(codes))))
+    return places[rows >= least], rows[rows >= least]
+
+
+def _context(hashes: np.ndarray) -> np.ndarray:
+    """Return the hash of the context that starts with each shingle, if it is whole."""
+    whole = max(0, len(hashes) - _CONTEXT + SHINGLE)
+    context = hashes[:whole].astype(np.uint64)
+    for place in range(SHINGLE, _CONTEXT, SHINGLE):
+        context *= np.uint64(0x9E3779B97F4A7C15)
+        context ^= hashes[place : place + whole]
+    return context
+
+
+def _most(contexts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct contexts, sorted, and for each the rows that go on in the most usual way."""
+    order = np.argsort(contexts)
+    contexts, rows = contexts[order], rows[order]
+    first = np.flatnonzero(np.append(True, contexts[1:] != contexts[:-1])[: len(contexts)])
+    return contexts[first], np.maximum.reduceat(rows, first) if len(first) else rows
+
+
+def _look_up(table: tuple[np.ndarray, np.ndarray], wanted: np.ndarray) -> np.ndarray:
+    """Return the rows of each wanted hash, or 0."""
+    hashes, rows = table
+    if not len(hashes) or not len(wanted):
+        return np.zeros(len(wanted), dtype=np.int64)
+    place = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
+    return np.where(hashes[place] == wanted, rows[place], 0).astype(np.int64)
+
+
+def _spread(rows: np.ndarray) -> None:
+    """Give every shingle of a passage its number of rows, or the largest if it is in several passages."""
+    width = 1
+    while width < STEPS:
+        step = min(width, STEPS - width)
+        rows[step:] = np.maximum(rows[step:], rows[:-step])
+        width += step
+
+
+def _runs(chosen: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Yield where each run of true values starts and ends."""
+    start = None
+    for place, is_chosen in enumerate([*chosen, False]):
+        if is_chosen and start is None:
+            start = place
+        elif not is_chosen and start is not None:
+            yield start, place
+            start = None
