@@ -32,7 +32,7 @@ def test_every_answer_is_a_row_in_the_group_of_its_first_instruction():
     rows = filtered(CHAT, TWIN, conversation(3, "Name a town.", "Riga lies on the Baltic Sea."))
     assert rows.texts[:2] == ["An apple.", "A banana, ripe and yellow."]
     assert rows.groups == ["instruction 0", "instruction 0", "instruction 0", "instruction 1"]
-    assert rows.parts == ["nameafruit", "nameafruit", "nameafruit", "nameatown"]
+    assert rows.parts == ["nameafruitanotherfruit", "nameafruitanotherfruit", "nameafruit", "nameatown"]
     assert rows.metadata["messages"][1] == CHAT.messages[:4]
     assert rows.metadata["id"] == ["1", "1", "2", "3"]
     assert rows.dropped == rows.cleaned == {}

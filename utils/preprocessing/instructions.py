@@ -33,8 +33,8 @@ def filter_conversations(conversations: UsableRows, filters: Filters, seed: int,
     """Return a row for every answer that passes the filters; its metadata are the messages before it, id and location.
 
     Duplicates have (almost) the same instructions, inputs and answers, each compared on its own. Lengths are those of
-    the answers. The group of a row is its first instruction; its part in that, its input. `has_system` says whether the
-    template has a place for system messages, which are otherwise left out.
+    the answers. The group of a row is its first instruction; its part in that, its input or, without one, all questions
+    of the chat. `has_system` says whether the template has a place for system messages, which are otherwise left out.
     """
     changed = dict(conversations.changed)
     kept = KeptRows(len(conversations.kept), conversations.dropped)
@@ -61,7 +61,7 @@ def filter_conversations(conversations: UsableRows, filters: Filters, seed: int,
         texts=[answer.text for answer in answers],
         labels=[None] * len(answers),
         groups=_groups(answers),
-        parts=[_first_input(answer) for answer in answers],
+        parts=[_divided_by(answer) for answer in answers],
         metadata={
             "messages": [answer.messages for answer in answers],
             "id": [answer.conversation.id for answer in answers],
@@ -141,10 +141,10 @@ def _groups(answers: Sequence[Answer]) -> list[str]:
     return [f"instruction {numbers.setdefault(text_key(first), len(numbers))}" for first, *_ in spoken]
 
 
-def _first_input(answer: Answer) -> str:
-    """Return what is the same for answers to the same first input, or to the same instruction if it has no input."""
-    first = next(message for message in answer.messages if message["role"] == "user")
-    return text_key(first.get("input") or first["content"])
+def _divided_by(answer: Answer) -> str:
+    """Return what is the same for answers to the same first input or, without one, in chats with the same questions."""
+    questions = [message for message in answer.conversation.messages if message["role"] == "user"]
+    return text_key(questions[0].get("input") or "\n".join(question["content"] for question in questions))
 
 
 def _max_words(word_counts: Sequence[int]) -> dict[str, int]:
