@@ -396,3 +396,16 @@ def test_texts_that_only_look_like_chats_stay_whole(found):
     ]  # fmt: skip
     read = found([{"instruction": text, "output": "User: a\nAssistant: b"} for text in texts])
     assert [row.messages for row in read.kept] == [[user(text), assistant("User: a\nAssistant: b")] for text in texts]
+
+
+def test_answers_that_are_numbers_of_choices_are_their_texts(found, caplog):
+    caplog.set_level("INFO")
+    rows = [
+        {"question": "a", "choices": ["red", "blue"], "answer": 1},
+        {"question": "b", "choices": ["red", "blue"], "answer": "A"},
+        {"question": "c", "choices": ["6", "8"], "answer": "8"},
+        {"question": "d", "choices": None, "answer": "1"},
+        {"question": "e", "choices": ["red", "blue"], "answer": "7"},
+    ]
+    assert [row.messages[-1]["content"] for row in found(rows).kept] == ["blue", "red", "8", "1", "7"]
+    assert "2 answers are numbers or letters of the choices in column 'choices'" in caplog.text

@@ -25,6 +25,8 @@ EXPECTED = (
 SAMPLE_CELLS = 50
 GOOD, BAD = {"true", "1", "1.0", "yes", "good"}, {"false", "0", "0.0", "-1", "no", "bad"}
 NO_MEDIA = {"", "[]", "{}", "false", "0", "none", "nan", "null"}
+CHOICES = ("choices", "options")
+LETTERS = "ABCDEFGHIJ"
 Cells = list[str | None]
 
 
@@ -52,8 +54,28 @@ def read_columns(
     cells = {key: _first_filled(frame, columns) for key, columns in chosen.items() if key != "label"}
     if chosen["instruction"]:
         cells["instruction"] = [cell or "" for cell in cells["instruction"]]  # null is an empty instruction
+    if (choices := find_columns(free, CHOICES)) and cells["output"]:
+        cells["output"] = _texts_of_choices(cells["output"], _first_filled(frame, choices), choices[0])
     media = _first_filled(frame, find_columns(names, MEDIA_COLUMNS))
     return cells | {"bad": marks, "media": [(cell or "").strip().casefold() not in NO_MEDIA for cell in media]}
+
+
+def _texts_of_choices(answers: Cells, choices: Cells, column: str) -> Cells:
+    """Return the answers; where they are numbers (from 0) or letters of listed choices, the texts of these."""
+    texts = list(answers)
+    for row, (answer, cell) in enumerate(zip(answers, choices, strict=True)):
+        listed = parse_nested(cell) if isinstance(answer, str) and isinstance(cell, str) else None
+        if isinstance(listed, list) and all(isinstance(choice, str) for choice in listed) and answer not in listed:
+            numbers = {
+                name: number for number in range(len(listed)) for name in (str(number), LETTERS[number : number + 1])
+            }
+            number = numbers.get(answer.strip().upper())
+            texts[row] = answer if number is None else listed[number]
+    if changed := sum(text is not answer for text, answer in zip(texts, answers, strict=True)):
+        log.info(
+            "%s answers are numbers or letters of the choices in column %r, whose texts are learned", changed, column
+        )
+    return texts
 
 
 def _requested_path(columns: Sequence[str], key: str, name: str) -> str:
