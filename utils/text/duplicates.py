@@ -154,9 +154,9 @@ def _candidates(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Templates | None, dict[int, int]]:
     """Return pairs of rows that may be similar: later, earlier, and whether that is as a whole.
 
-    Also the templates, and where in them the rows start that have one.
-    Otherwise the rows are similar without what many rows share, for several numbers of rows. The pairs are in the order
-    of the later row; those that are similar as a whole, which may be by their template alone, come last.
+    Also the templates, and where in them the rows start that have one. Where too many rows are similar as a whole to
+    compare all, which may be by their template alone, the candidates are those that are similar without what many rows
+    share, for several numbers of rows. The pairs are in the order of the later row; those found as a whole come last.
     """
     least = min(SHARED, max(SHARED_AT_LEAST, len(forms) // 2 + 1))
     values = np.empty((HASHES, len(forms)), dtype=np.uint32)
@@ -165,16 +165,17 @@ def _candidates(
         hashed = hash_rows(forms[block])
         write_signatures(hashed.hashes, hashed.starts, values[:, block])
         passages.add(hashed)
-    pairs = [(*candidate_pairs(values, apart, threshold), True)]
+    later, earlier, crowded = candidate_pairs(values, apart, threshold)
     del values
+    pairs = [(later, earlier, True)]
     templates, places = None, {}
-    if len(rows := passages.rows(least)):
+    if len(rows := passages.rows(least, np.concatenate([later, earlier, crowded]))):
         hashed = hash_rows([forms[row] for row in rows], digits=True)
         templates = Templates(hashed, least)
         places = dict(zip(rows.tolist(), hashed.starts.tolist(), strict=True))
-        for chosen, values in _own_signatures(hashed, templates.shared, least):
+        for chosen, values in _own_signatures(hashed, templates.shared, np.isin(rows, crowded), least):
             numbers = None if apart is None else apart[rows[chosen]]
-            later, earlier = candidate_pairs(values, numbers, _OWN_THRESHOLD * threshold)
+            later, earlier, _ = candidate_pairs(values, numbers, _OWN_THRESHOLD * threshold)
             pairs.append((rows[chosen[later]], rows[chosen[earlier]], False))
     later, earlier = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
     is_whole = np.repeat([pair[2] for pair in pairs], [len(pair[0]) for pair in pairs])
@@ -182,13 +183,15 @@ def _candidates(
     return later[order], earlier[order], is_whole[order], templates, places
 
 
-def _own_signatures(hashed: Hashed, shared: np.ndarray, least: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (rows, MinHash values) of what fewer than `least` rows share, then more and more; without numbers."""
+def _own_signatures(
+    hashed: Hashed, shared: np.ndarray, is_wanted: np.ndarray, least: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (wanted rows, MinHash values) of what fewer than `least` rows share, then of more and more; no numbers."""
     before = np.zeros(len(hashed.counts), dtype=np.int64)
-    while least <= _LEVELS * shared.max():
+    while is_wanted.any() and least <= _LEVELS * shared.max():
         is_own = (shared < least) & ~hashed.has_digit
         counts = np.add.reduceat(is_own, hashed.starts, dtype=np.int64)
-        rows = np.flatnonzero((counts > before) & (counts <= _OWN_PART * hashed.counts))
+        rows = np.flatnonzero(is_wanted & (counts > before) & (counts <= _OWN_PART * hashed.counts))
         chosen = is_own & np.repeat(np.isin(np.arange(len(counts)), rows), hashed.counts)
         hashes, counts_chosen = hashed.hashes[chosen], counts[rows]
         starts = np.cumsum(counts_chosen) - counts_chosen

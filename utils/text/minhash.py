@@ -29,14 +29,15 @@ def write_signatures(hashes: np.ndarray, starts: np.ndarray, values: np.ndarray)
 
 def candidate_pairs(
     values: np.ndarray, apart: np.ndarray | None, threshold: float, block: int = 20_000
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (later, earlier): pairs of rows that may be similar enough.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (later, earlier), pairs of rows that may be similar enough, and the rows of which some pairs are left out.
 
     Rows that agree in a whole band of their values share a bucket, where each is paired with the first `LEADERS`. Rows
     with different numbers in `apart` share none.
     """
     rows = values.shape[1]
     width = _band_width(threshold)
+    crowded = np.zeros(rows, dtype=bool)
     codes = [np.arange(0)]  # later * number of rows + earlier: sorting these also removes repeated pairs
     for first in range(0, HASHES - width + 1, width):
         keys = np.zeros(rows, dtype=np.uint64) if apart is None else apart.astype(np.uint64)
@@ -44,7 +45,8 @@ def candidate_pairs(
             keys *= np.uint64(0x9E3779B97F4A7C15)
             keys ^= keys >> np.uint64(29)
             keys += row
-        codes += [later * rows + earlier for later, earlier in _pairs_in_buckets(keys)]
+        for later, earlier in _pairs_in_buckets(keys, crowded):
+            codes.append(later * rows + earlier)
     codes = np.unique(np.concatenate(codes))
     error = 3 * (threshold * (1 - threshold) / HASHES) ** 0.5  # three standard deviations of the estimate
     likely = np.ones(len(codes), dtype=bool)
@@ -52,7 +54,7 @@ def candidate_pairs(
         later, earlier = np.divmod(codes[first : first + block], rows)
         estimates = np.mean(values[:, later] == values[:, earlier], axis=0)
         likely[first : first + block] = estimates >= threshold - error
-    return np.divmod(codes[likely], max(1, rows))
+    return *np.divmod(codes[likely], max(1, rows)), np.flatnonzero(crowded)
 
 
 def _band_width(threshold: float) -> int:
@@ -61,8 +63,11 @@ def _band_width(threshold: float) -> int:
     return max((n for n in widths if (1 - threshold**n) ** (HASHES // n) <= MISSED_AT_THRESHOLD), default=1)
 
 
-def _pairs_in_buckets(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (later, earlier): the rows of each key that several have, with the first, the second, … of them."""
+def _pairs_in_buckets(keys: np.ndarray, crowded: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (later, earlier): the rows of each key that several have, with the first, the second, … of them.
+
+    Set `crowded` for the rows of a key that too many have for all of their pairs.
+    """
     order = np.argsort(keys)
     keys = keys[order]
     same = np.zeros(len(keys) + 1, dtype=bool)  # as the one before
@@ -72,6 +77,8 @@ def _pairs_in_buckets(keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray
     order = order[np.lexsort((order, keys))]
     rows = np.arange(len(order))
     first = np.maximum.accumulate(np.where(same[:-1][shared], 0, rows))
+    late = rows - first > LEADERS
+    crowded[order[late]] = crowded[order[first[late] + np.arange(LEADERS + 1)[:, None]]] = True
     for place in range(LEADERS):
         later = np.flatnonzero(first + place < rows)
         yield order[later], order[first[later] + place]

@@ -90,19 +90,29 @@ class SharedPassages:
         self._rows.append((np.searchsorted(block.starts, chosen, "right") + self._count - 1).astype(np.uint32))
         self._count += len(block.counts)
 
-    def rows(self, least: int) -> np.ndarray:
-        """Return the rows that may hold a passage of at least so many rows."""
+    def rows(self, least: int, wanted: np.ndarray) -> np.ndarray:
+        """Return the rows that share a passage, which at least so many rows have, with one of the wanted rows."""
         if not self._count:
             return np.arange(0)
-        return np.unique(np.concatenate(self._rows)[at_least(np.concatenate(self._passages), least)])
+        passages, rows = np.concatenate(self._passages), np.concatenate(self._rows)
+        places = at_least(passages, least)
+        is_wanted = np.zeros(self._count, dtype=bool)
+        is_wanted[wanted] = True
+        passages, rows = passages[places], rows[places]
+        return np.unique(rows[_among(passages, passages[is_wanted[rows]])])
 
 
 def at_least(passages: np.ndarray, least: int) -> np.ndarray:
     """Return the places of all passages that occur so many times, and of a few others."""
     ordered = np.sort(passages)
     frequent = ordered[least - 1 :][ordered[least - 1 :] == ordered[: max(0, len(ordered) - least + 1)]]
+    return _among(passages, frequent)
+
+
+def _among(passages: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the places of all passages that are among the chosen ones, and of a few others."""
     table = np.zeros(2**22, dtype=bool)
-    table[frequent >> np.uint32(10)] = True
+    table[chosen >> np.uint32(10)] = True
     return np.flatnonzero(table[passages >> np.uint32(10)])
 
 
