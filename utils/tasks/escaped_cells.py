@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SAMPLE_CELLS = 20_000  # from all over a column; one that is full of escapes has them there, too
 NAMES = {"backslash": r"escapes such as \n or \u2019", "entity": "entities such as #39;", "code": "codes such as u2019"}
 
 
@@ -25,5 +26,8 @@ def undo_in_column(cells: Iterable[str], column: str) -> Callable[[str], str]:
 
 def without_escapes(texts: "pandas.Series", column: str) -> "pandas.Series":
     """Return the texts of a column with its escapes undone; missing ones stay missing."""
-    undo = undo_in_column(texts.dropna(), column)
+    texts_there = texts.dropna()
+    if not find_escapes(texts_there.iloc[:: max(1, len(texts_there) // SAMPLE_CELLS)].tolist()):
+        return texts
+    undo = undo_in_column(texts_there, column)
     return texts if undo is str else texts.map(undo, na_action="ignore")

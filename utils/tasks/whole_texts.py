@@ -31,7 +31,7 @@ REPOST_NAME = re.compile("(?:retweet(?:ed)?|referencedtweet)(?:full)?text")
 REPOST_PARENT = re.compile("(?:retweeted|reposted)(?:tweet|status)?(?:results?)?|retweet")
 REPOST_PREFIX = re.compile(r"\s*RT @\w+:?\s*")
 
-MAYBE_CUT = r"…|\.\.\.|\(cont\)|\n.{4,20}\s*$"
+MORE_LENGTH = 40  # of "Read more" in any language, with blanks around it
 CERTAINLY_CUT = re.compile(
     r"https?(?::/{0,2}(?:t(?:\.(?:c(?:o(?:/\w*)?)?)?)?)?)?…\s*\Z"  # the link itself is cut
     r"|(?:…|\.{3})\s*https?://(?:(?:twitter|x)\.com/\w+/(?:web/)?status/|fb\.me/)\S+\s*\Z"
@@ -136,11 +136,17 @@ def version_of(path: str) -> str | None:
 
 def are_cut(texts: "pandas.Series", truncated: "pandas.Series | None") -> "pandas.Series":
     """Return which texts are cut off; where the file says so itself (`truncated`), any that ends in "…" is."""
-    cut = texts.str.contains(MAYBE_CUT)
-    cut.loc[cut] = texts[cut].map(_is_cut).astype(bool)
+    import pandas
+
+    cut = pandas.Series([_may_be_cut(text) and _is_cut(text) for text in texts.tolist()], texts.index, dtype=bool)
     if truncated is not None:
         cut |= truncated & texts.str.contains(ENDS_OPEN)
     return cut
+
+
+def _may_be_cut(text: str) -> bool:
+    """Whether a text has one of the signs of a cut; a fast test, which most texts fail."""
+    return "…" in text or "..." in text or "(cont)" in text or "\n" in text[-MORE_LENGTH:]
 
 
 def _is_cut(text: str) -> bool:
