@@ -16,5 +16,5 @@ TWEETS = Task(
     template="{prompt}",
     cleaning=Cleaning(),
     split=(0.8, 0.1, 0.1),
-    min_words=6,  # long posts stay: including them costs short ones nothing (docs/results.md)
+    min_words=6,  # long posts stay: with them a model is better on short ones, too (docs/results.md)
 )
