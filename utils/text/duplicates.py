@@ -26,7 +26,7 @@ from utils.text.words import bare_words
 SHARED = 8  # rows with the same passage make it a template
 SHARED_AT_LEAST = 5  # in a small file, where more than half of the rows do
 _LEVELS = 8  # each level of candidates ignores what so many times as many rows share as in the level below
-_PATIENCE = 8  # comparisons of a row with texts of the same template that turn out to be different
+_PATIENCE = 4  # comparisons of a row with texts of the same template that turn out to be different
 _OWN_THRESHOLD = 0.6  # of the threshold, for candidates without their template, which may have typos in it
 _OWN_PART = 0.5  # of a row; if more of it is its own, rows of the same template are not similar as a whole
 _ADDED = 4  # pieces, of a short word, that a copy can have more than a text that is all template

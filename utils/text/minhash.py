@@ -38,7 +38,7 @@ def candidate_pairs(
     rows = values.shape[1]
     width = _band_width(threshold)
     crowded = np.zeros(rows, dtype=bool)
-    codes = [np.arange(0)]  # later * number of rows + earlier: sorting these also removes repeated pairs
+    codes = [np.arange(0)]  # later * number of rows + earlier
     for first in range(0, HASHES - width + 1, width):
         keys = np.zeros(rows, dtype=np.uint64) if apart is None else apart.astype(np.uint64)
         for row in values[first : first + width]:
@@ -47,7 +47,8 @@ def candidate_pairs(
             keys += row
         for later, earlier in _pairs_in_buckets(keys, crowded):
             codes.append(later * rows + earlier)
-    codes = np.unique(np.concatenate(codes))
+    codes = np.sort(np.concatenate(codes))
+    codes = codes[np.append(True, codes[1:] != codes[:-1])[: len(codes)]]  # much faster than np.unique
     error = 3 * (threshold * (1 - threshold) / HASHES) ** 0.5  # three standard deviations of the estimate
     likely = np.ones(len(codes), dtype=bool)
     for first in range(0, len(codes), block):

@@ -4,11 +4,9 @@ A passage that stands in place of what most rows have that share the text around
 changed or an added word. What fills a template has no such counterpart, and is the text's own.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median_low
 
 import numpy as np
 
@@ -18,7 +16,6 @@ LONGEST_MISTAKE, LONGEST_AT_END = 16, 10  # letters of a mistake, of one with wh
 MISTAKEN = 1 / 16  # of the rows of a template can make the same mistake
 _CONTEXT = PASSAGE - SHINGLE  # characters beside what is the same in most rows
 _CONTEXT_STEPS = _CONTEXT - SHINGLE + 1  # shingles of a context
-_DIGIT = re.compile(r"[0-9]")
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Templates:
     """The templates of some rows, which are passages of at least so many of them."""
 
     def __init__(self, hashed: Hashed, least: int):
-        self._hashes = hashed.hashes
+        self._hashes, self._has_digit = hashed.hashes, hashed.has_digit
         passages, does = hashed.passages()
         places = np.flatnonzero(does)
         places = places[at_least(passages[places], least)]
@@ -69,24 +66,24 @@ class Templates:
             start += len(shingles)
 
     def _text(self, shingles: list[str], where: slice) -> Text:
-        rows, hashes = self.shared[where].tolist(), self._hashes[where]
-        around = _context(hashes)
-        usual = median_low(list(filter(None, rows)) or [0])
-        runs = {*_runs([number == 0 for number in rows]), *_runs([number <= MISTAKEN * usual for number in rows])}
-        mistaken = set()
-        for start, end in runs:
-            if self._is_mistake(start, end, rows, hashes, around):
-                mistaken.update(range(start, end))
-        template, variants, own = set(), set(), {}
-        for place, (shingle, number) in enumerate(zip(shingles, rows, strict=True)):
-            if place not in mistaken and not _DIGIT.search(shingle):
-                if number == 0:
-                    own.setdefault(shingle, place)
-                else:
-                    (template if 2 * number > usual else variants).add(shingle)
-        times = {shingle: number for shingle, number in Counter(shingles).items() if number > 1}
-        mistakes = {shingles[place] for place in mistaken}
-        return Text(template, variants, own, mistakes, times)
+        rows, hashes = self.shared[where], self._hashes[where]
+        shared = np.sort(rows[rows > 0])
+        usual = int(shared[(len(shared) - 1) // 2]) if len(shared) else 0
+        numbers, around = rows.tolist(), _context(hashes)
+        is_mistake = np.zeros(len(rows), dtype=bool)
+        for start, end in {*_runs(rows == 0), *_runs(rows <= MISTAKEN * usual)}:
+            is_mistake[start:end] |= self._is_mistake(start, end, numbers, hashes, around)
+        counts = ~is_mistake & ~self._has_digit[where]
+        is_template = 2 * rows > usual
+        is_own = counts & (rows == 0)
+        times = Counter(shingles) if len(set(shingles)) < len(shingles) else {}
+        return Text(
+            template=_chosen(shingles, counts & is_template),
+            variants=_chosen(shingles, counts & ~is_template & (rows > 0)),
+            own={shingles[place]: place for place in np.flatnonzero(is_own).tolist()},
+            mistakes=_chosen(shingles, is_mistake),
+            times={shingle: number for shingle, number in times.items() if number > 1},
+        )
 
     def _is_mistake(self, start: int, end: int, rows: list[int], hashes: np.ndarray, around: np.ndarray) -> bool:
         """Whether most rows that share the text before or after these shingles have the same others in their place."""
@@ -159,12 +156,13 @@ def _spread(rows: np.ndarray) -> None:
         width += step
 
 
-def _runs(chosen: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """Yield where each run of true values starts and ends."""
-    start = None
-    for place, is_chosen in enumerate([*chosen, False]):
-        if is_chosen and start is None:
-            start = place
-        elif not is_chosen and start is not None:
-            yield start, place
-            start = None
+def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Return where each run of true values starts and ends."""
+    around = np.zeros(len(chosen) + 2, dtype=bool)
+    around[1:-1] = chosen
+    edges = np.flatnonzero(around[1:] != around[:-1]).tolist()
+    return zip(edges[::2], edges[1::2], strict=True)
+
+
+def _chosen(shingles: list[str], chosen: np.ndarray) -> set[str]:
+    return {shingles[place] for place in np.flatnonzero(chosen).tolist()}
