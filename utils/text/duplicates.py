@@ -19,7 +19,7 @@ import numpy as np
 
 from utils.text.links import remove_urls
 from utils.text.minhash import HASHES, candidate_pairs, write_signatures
-from utils.text.shingles import SHINGLE, Hashed, SharedPassages, blocks, hash_rows, in_order
+from utils.text.shingles import SHINGLE, Hashed, SharedPassages, blocks, hash_rows, in_order, without_digits
 from utils.text.templates import Templates, Text
 from utils.text.words import bare_words
 
@@ -85,18 +85,22 @@ def _near_pairs(forms: list[tuple[str, ...]], apart: np.ndarray | None, threshol
     """Yield (later, earlier) for every row of forms that nearly repeats an earlier one that repeats none."""
     later, earlier, is_whole, templates, places = _candidates(forms, apart, threshold)
     shingles = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(form)) for form in forms[row]])
+    numberless = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(without_digits(form))) for form in forms[row]])
     texts = lru_cache(maxsize=4096)(lambda row: list(templates.texts(places[row], forms[row])))
     is_kept, tried = [True] * len(forms), Counter()
     for row, other, whole in zip(later.tolist(), earlier.tolist(), is_whole.tolist(), strict=True):
         if not is_kept[row] or not is_kept[other] or (whole and tried[row] == _PATIENCE):
             continue
-        sets = list(zip(shingles(row), shingles(other), strict=True))
+        sets = shingles
         if row in places and other in places:
-            compared = zip(texts(row), texts(other), sets, strict=True)
-            if any(_own_similarity(*pair) < threshold for pair in compared):
-                tried[row] += whole
-                continue
-        if any(_jaccard(*pair) < threshold for pair in sets):
+            both = list(zip(texts(row), texts(other), strict=True))
+            if not all(one.template.isdisjoint(another.template) for one, another in both):
+                sets = numberless
+                all_sets = zip(sets(row), sets(other), strict=True)
+                if any(_own_similarity(*pair, each) < threshold for pair, each in zip(both, all_sets, strict=True)):
+                    tried[row] += whole
+                    continue
+        if any(_jaccard(*pair) < threshold for pair in zip(sets(row), sets(other), strict=True)):
             continue
         is_kept[row] = False
         yield row, other

@@ -9,6 +9,7 @@ import numpy as np
 SHINGLE = 5  # characters
 PASSAGE = 20  # characters, whose rows are counted: longer than phrases, shorter than any template that matters
 STEPS = PASSAGE - SHINGLE + 1  # shingles of a passage
+_ZEROS = str.maketrans("123456789", "0" * 9)
 _SAMPLED = np.uint32(3)  # a passage in four, chosen by its hash, is enough to notice the rows that share passages
 
 
@@ -43,10 +44,12 @@ class Hashed:
 def hash_rows(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
     """Return the hashed shingles of rows of texts, with `digits` also whether they have one.
 
-    The same shingle has another hash in the first text of a row, in the second, ….
+    Shingles that differ only in digits have the same hash; the first text of a row has other hashes than the second, ….
     """
     padded = [text.ljust(SHINGLE, "\0") for text in chain.from_iterable(rows)]
-    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4").copy()
+    is_digit = characters - np.uint32(ord("0")) < 10
+    characters[is_digit] = ord("0")
     lengths = np.array([len(text) for text in padded])
     ends = np.cumsum(lengths)
     inside = np.ones(len(characters), dtype=bool)
@@ -58,10 +61,9 @@ def hash_rows(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
         hashes[: len(hashes) - place] += characters[place:]
     has_digit = None
     if digits:
-        digit = (characters >= ord("0")) & (characters <= ord("9"))
-        has_digit = digit.copy()
+        has_digit = is_digit.copy()
         for place in range(1, SHINGLE):
-            has_digit[: len(hashes) - place] |= digit[place:]
+            has_digit[: len(hashes) - place] |= is_digit[place:]
         has_digit = has_digit[inside]
     hashes, text_counts = hashes[inside], lengths - SHINGLE + 1
     parts = np.array([len(row) for row in rows])
@@ -114,6 +116,11 @@ def _among(passages: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     table = np.zeros(2**22, dtype=bool)
     table[chosen >> np.uint32(10)] = True
     return np.flatnonzero(table[passages >> np.uint32(10)])
+
+
+def without_digits(form: str) -> str:
+    """Return the text with 0 for every digit."""
+    return form.translate(_ZEROS)
 
 
 def in_order(form: str) -> list[str]:
