@@ -72,11 +72,20 @@ def test_few_rows_are_a_warning(caplog):
     assert "there are only 8 rows" in caplog.text
 
 
-@pytest.mark.parametrize(("task", "hint"), [("alpaca", "all rows ask the same"), ("tweets", "add more rows")])
-def test_fewer_than_three_parts(task, hint):
+def test_fewer_than_three_parts():
     with pytest.raises(DataError, match="20 rows in 1 groups are left, too few for three splits") as caught:
-        assign_splits(rows(["a"] * 20, ["same"] * 20), TASKS[task], 0)
-    assert caught.value.hint.startswith(hint)
+        assign_splits(rows(["a"] * 20, ["same"] * 20), TASKS["tweets"], 0)
+    assert caught.value.hint.startswith("add more rows")
+
+
+def test_other_answers_to_the_same_question_are_split_by_conversation(caplog):
+    filtered = rows(["instruction 0"] * 100, ["same"] * 100)
+    filtered.metadata["location"] = [f"a.jsonl, row {1 + row // 2}" for row in range(100)]
+    divided, split_rows = assign_splits(filtered, TASKS["alpaca"], 0)
+    assert [len(numbers) for numbers in split_rows.values()] == pytest.approx([85, 10, 5], abs=1)
+    assert len(set(divided.groups)) == 50
+    assert sum(len({row // 2 for row in numbers}) for numbers in split_rows.values()) == 50
+    assert "nearly all rows ask the same" in caplog.text
 
 
 def test_small_groups_are_divided_only_where_the_splits_would_be_uneven():

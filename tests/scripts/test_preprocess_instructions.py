@@ -432,9 +432,10 @@ def test_missing_keys(refused):
     assert refused(3, words, rows) == hint
 
 
-def test_too_few_rows_for_three_splits(refused):
+def test_too_few_rows_for_three_splits(refused, made):
     rows = [{"instruction": "Same!", "output": sentence(number)} for number in range(20)]
-    refused(3, ["20 rows in 1 groups are left, too few for three splits"], rows)
+    refused(3, ["2 rows in 2 groups are left, too few for three splits"], rows[:2])
+    assert made(rows).audit["kept"] == {"train": 17, "validation": 2, "test": 1}
 
 
 def test_a_conversation_that_the_chat_template_refuses(refused, chat_model):

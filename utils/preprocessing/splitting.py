@@ -24,17 +24,21 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
     """Return the rows with their final groups, and the row numbers of each split.
 
     The rows of a group stay together. A group of more than a tenth of the smallest split is divided into its parts, and
-    every group is where the splits would otherwise be too uneven. DataError if a split would have no row, or a
-    class too few for all splits.
+    every group is where the splits would otherwise be too uneven; where nearly all rows ask the same, by conversation.
+    DataError if a split would have no row, or a class too few for all splits.
     """
     dropped = describe_drops(filtered.dropped) or "nothing"
     smallest = min(fraction for fraction in task.split if fraction > 0) * len(filtered.texts)
     choices = []
-    for most in (max(ALWAYS_SMALL, LARGE * smallest), 1):
-        groups = divide_large_groups(filtered.groups, filtered.parts, most)
+    divisions = [(filtered.parts, max(ALWAYS_SMALL, LARGE * smallest)), (filtered.parts, 1)]
+    if "location" in filtered.metadata:
+        divisions.append((filtered.metadata["location"], 1))
+    for parts, most in divisions:
+        groups = divide_large_groups(filtered.groups, parts, most)
         splits = split_by_group(groups, task.split, seed, filtered.labels)
-        choices.append((_faults(splits, task.split, filtered.labels), groups, splits))
-        if choices[-1][0] == NO_FAULTS:
+        faults = _faults(splits, task.split, filtered.labels)
+        choices.append((faults, groups, splits))
+        if faults == NO_FAULTS or (most == 1 and not faults[0]):
             break
     (empty, _, _), groups, splits = min(choices, key=lambda choice: choice[0])
     if task.kind == "classify":
@@ -43,10 +47,9 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
     if empty:
         number = len(set(groups))
         problem = f"{len(filtered.texts)} rows in {number} groups are left, too few for three splits"
-        hint = f"add more rows, or filter less (dropped: {dropped})"
-        if task.kind == "instruct" and number == 1 < len(filtered.texts):
-            hint = "all rows ask the same: add other questions, or learn the answers alone with --task tweets"
-        raise DataError(problem, hint)
+        raise DataError(problem, f"add more rows, or filter less (dropped: {dropped})")
+    if len(choices) == 3:
+        log.warning("warning: nearly all rows ask the same, so that the splits share questions, with other answers")
     warn_if_uneven(split_rows, task.split, _why_uneven(groups))
     return _with_groups(filtered, groups), split_rows
 
