@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from messages import assistant, system, user
 
 from utils.errors import DataError
 from utils.preprocessing.conversations import read_conversations
@@ -23,18 +24,6 @@ def written(folder, name, content):
     else:
         pd.DataFrame(content).to_parquet(path)
     return path
-
-
-def user(text, given=None):
-    return {"role": "user", "content": text} | ({} if given is None else {"input": given})
-
-
-def assistant(text):
-    return {"role": "assistant", "content": text}
-
-
-def system(text):
-    return {"role": "system", "content": text}
 
 
 @pytest.fixture

@@ -5,22 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from messages import assistant, system, user
 
 from utils.errors import DataError
 from utils.preprocessing.conversations import read_conversations
-
-
-def user(text, given=None):
-    return {"role": "user", "content": text} | ({} if given is None else {"input": given})
-
-
-def assistant(text):
-    return {"role": "assistant", "content": text}
-
-
-def system(text):
-    return {"role": "system", "content": text}
-
 
 PAIR = [user("a"), assistant("b")]
 CHAT = [*PAIR, user("c"), assistant("d")]

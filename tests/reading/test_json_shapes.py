@@ -73,12 +73,17 @@ def test_two_lists_that_could_be_the_rows(fails):
     )
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("between", ["", "\n", "\n\n"])
+@pytest.mark.parametrize(
+    ("name", "indent", "between"),
+    [
+        (name, indent, between)
+        for name in ("a.json", "a.jsonl")
+        for indent in (None, 2)
+        for between in ("", "\n", "\n\n")
+        if name == "a.json" or indent or between  # JSON Lines have one object per line
+    ],
+)
 def test_objects_one_after_another(read, name, indent, between):
-    if name == "a.jsonl" and not (indent or between):
-        pytest.skip("JSON Lines have one object per line")
     content = between.join(json.dumps(row, indent=indent) for row in ROWS)
     assert read(name, content).to_dict("list") == EXPECTED
 
