@@ -17,7 +17,7 @@ from utils.compute.device import autocast
 from utils.errors import DataError, UserError
 from utils.inference.emoji_search import build_trie, find_best_targets
 from utils.inference.generation import encode_prompts
-from utils.inference.hf_generate import generation_config, pad_left
+from utils.inference.hf_generate import generate, generation_config, pad_left
 from utils.inference.stopping import DECODE_OPTIONS
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template, context_length, start_and_end, token_ids
@@ -157,7 +157,7 @@ def _generate(
 
     def generate_batch(batch: list[int]) -> list[list[RankedEmoji]]:
         inputs = pad_left([prompts[index] for index in batch], end, trained.model.device)
-        output = trained.model.generate(**inputs, generation_config=config)
+        output = generate(trained.model, inputs, config)
         sequences = output.sequences[:, inputs["input_ids"].shape[1] :].tolist()
         scores = output.sequences_scores.tolist() if search else [math.nan] * len(batch)
         ranked = []

@@ -1,5 +1,6 @@
 """Static batches through transformers' own `generate`: for beam search, and for models without continuous batching."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -48,6 +49,24 @@ def generation_config(end: int, max_new_tokens: int, **options) -> GenerationCon
     return GenerationConfig(**neutral, **options)
 
 
+def generate(model: PreTrainedModel, inputs: dict[str, torch.Tensor], config: GenerationConfig, **options):
+    """Return what `model.generate` returns for the inputs of `pad_left`.
+
+    It drops a mask without padding, and the model then warns that there is none where a prompt begins with the token
+    for padding: that warning is not shown.
+    """
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(_is_not_about_masks)
+    try:
+        return model.generate(**inputs, generation_config=config, **options)
+    finally:
+        logger.removeFilter(_is_not_about_masks)
+
+
+def _is_not_about_masks(record: logging.LogRecord) -> bool:
+    return "passing in an `attention_mask`" not in record.getMessage()
+
+
 def _generate(
     model, batch: list[Request], sampling: Sampling, end: int, stop: StopStrings, streamer: BaseStreamer | None
 ) -> list[list[int]]:
@@ -77,11 +96,6 @@ def _generate(
 
     options = {"num_beams": sampling.num_beams, "num_return_sequences": sampling.sequences_per_request}
     config = generation_config(end, batch[0].max_new_tokens, **options)
-    output = model.generate(
-        **inputs,
-        generation_config=config,
-        logits_processor=[adjust],
-        stopping_criteria=[has_stopped] if sampling.stop else [],
-        streamer=streamer,
-    )
+    stopping = [has_stopped] if sampling.stop else []
+    output = generate(model, inputs, config, logits_processor=[adjust], stopping_criteria=stopping, streamer=streamer)
     return output[:, width:].tolist()
