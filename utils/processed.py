@@ -1,15 +1,20 @@
-"""The processed pickle: a dict of builtins, written atomically and loaded without running any code."""
+"""The processed pickle: a dict of builtins, written atomically and loaded without running any code.
+
+The pickle is followed by its SHA-256, which Python's own `pickle.load` ignores.
+"""
 
 import array
-import io
+import hashlib
 import pickle
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.errors import DataError
 from utils.files import atomic_write
+from utils.safe_pickle import CodeRefusedError, load_builtins
+from utils.tasks.processed_fields import check_columns, check_fields
 
 PROCESSED_FORMAT = "small-text-fine-tuning/processed"
 PROCESSED_VERSION = 2
@@ -57,7 +62,7 @@ class Processed:
 
 
 def save_processed(path: Path, processed: Processed) -> None:
-    """Write the pickle (protocol 4) atomically."""
+    """Write the pickle (protocol 4) and its checksum atomically."""
     payload = {
         "format": PROCESSED_FORMAT,
         "version": PROCESSED_VERSION,
@@ -65,47 +70,47 @@ def save_processed(path: Path, processed: Processed) -> None:
         "splits": {name: _pack(split) for name, split in processed.splits.items()},
     }
     with atomic_write(path) as file:
-        pickle.dump(payload, file, protocol=4)
+        content = pickle.dumps(payload, protocol=4)
+        file.write(content)
+        file.write(_checksum(content))
 
 
 def load_processed(path: Path) -> Processed:
-    """Read a processed pickle without running any code in it; DataError for any other file."""
+    """Read a processed pickle without running any code in it; DataError for any other file, and for a damaged one."""
     hint = "make one with: python preprocess.py --data_path YOUR_DATA.csv --output_path data/processed.pkl"
     try:
-        payload = _BuiltinsUnpickler(io.BytesIO(path.read_bytes())).load()
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", hint) from error
     except IsADirectoryError as error:
         raise DataError(f"{path} is a folder, expected a processed .pkl", hint) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", hint) from error
-    except _CodeRefusedError as error:
+    try:
+        payload, length = load_builtins(content)
+    except CodeRefusedError as error:
         raise DataError(f"{path} would run code when loaded ({error}); it was refused", hint) from error
     except Exception as error:  # a damaged pickle can raise almost any exception
         raise DataError(f"{path} is not a processed pickle, or it is truncated ({error})", hint) from error
     if not isinstance(payload, dict) or payload.get("format") != PROCESSED_FORMAT:
         raise DataError(f"{path} is a pickle, but preprocess.py did not write it", hint)
-    if payload.get("version") != PROCESSED_VERSION:
-        raise DataError(f"{path} has format version {payload.get('version')}, expected {PROCESSED_VERSION}", hint)
+    version = payload.get("version")
+    if not isinstance(version, int | str | None) or version != PROCESSED_VERSION:
+        raise DataError(f"{path} has format version {version!s:.20}, expected {PROCESSED_VERSION}", hint)
+    if content[length:] not in (b"", _checksum(content[:length])):  # b"": written by an older version, or by hand
+        raise DataError(f"{path} is damaged or truncated: its checksum is another one", hint)
     try:
-        splits = {name: _unpack(payload["splits"][name]) for name in SPLITS}
-        return Processed(**{name: payload[name] for name in FIELDS}, splits=splits)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged: {error!r}", hint) from error
+        check_fields(payload, size=len(content))
+        for name in SPLITS:
+            check_columns(name, payload["splits"].get(name), payload["recipe"], size=len(content))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}", hint) from error
+    splits = {name: _unpack(payload["splits"][name]) for name in SPLITS}
+    return Processed(**{name: payload[name] for name in FIELDS}, splits=splits)
 
 
-class _CodeRefusedError(Exception):
-    """The pickle refers to a class, a function or an external object."""
-
-
-class _BuiltinsUnpickler(pickle.Unpickler):
-    """An unpickler of builtin values, which refuses everything else before it is imported."""
-
-    def find_class(self, module, name):
-        raise _CodeRefusedError(f"{module}.{name}")
-
-    def persistent_load(self, pid):
-        raise _CodeRefusedError(f"persistent id {pid!r}")
+def _checksum(content: bytes) -> bytes:
+    return f"\nsha256 {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
 def _pack(split: Split) -> dict:
@@ -124,13 +129,8 @@ def _unpack(columns: dict) -> Split:
     flat.frombytes(columns["ids"])
     if sys.byteorder == "big":
         flat.byteswap()
-    lists = {name: columns[name] for name in COLUMNS}
-    metadata = dict(columns["facts"])
-    lengths: Sequence[int] = columns["lengths"]
-    if sum(lengths) != len(flat) or {*map(len, (*lists.values(), *metadata.values()))} != {len(lengths)}:
-        raise ValueError("columns of different lengths")
     start, ids = 0, []
-    for length in lengths:
+    for length in columns["lengths"]:
         ids.append(flat[start : start + length])
         start += length
-    return Split(ids=ids, **lists, metadata=metadata)
+    return Split(ids=ids, metadata=dict(columns["facts"]), **{name: columns[name] for name in COLUMNS})
