@@ -13,8 +13,8 @@ from pathlib import Path
 
 from utils.errors import DataError
 from utils.files import atomic_write
+from utils.processed_fields import check_columns, check_fields
 from utils.safe_pickle import CodeRefusedError, load_builtins
-from utils.tasks.processed_fields import check_columns, check_fields
 
 PROCESSED_FORMAT = "small-text-fine-tuning/processed"
 PROCESSED_VERSION = 2
