@@ -2,19 +2,16 @@
 
 import array
 import sys
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import BloomConfig, GPT2Config
 
 from utils.errors import UserError
 from utils.models import tokenization
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.tokenization import (
-    context_length,
     encode,
     encodes_word_by_word,
     packed_ids,
@@ -102,11 +99,6 @@ def test_the_fingerprint_is_that_of_the_ids(tokenizer):
         changed(lambda front, back: setattr(front, "eos_token", "!")),
     }
     assert len(others | {same}) == 6
-
-
-def test_context_length_is_what_the_model_takes():
-    assert context_length(SimpleNamespace(config=GPT2Config(n_positions=77))) == 77
-    assert context_length(SimpleNamespace(config=BloomConfig())) == sys.maxsize
 
 
 # Word by word ---------------------------------------------------------------------------------------------------------

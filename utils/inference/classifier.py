@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models import checkpoint
-from utils.models.tokenization import context_length, encode_for_classification, padding_id, truncate
+from utils.models.tokenization import context_length, encode_for_classification, longest_text, padding_id, truncate
 from utils.text.cleaning import CHOICES, Cleaning, clean, from_saved
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
         cleaning=from_saved(run["cleaning"]) if run else NO_CLEANING,
         temperature=calibration.get("temperature", 1.0),
         threshold=calibration.get("threshold"),
-        max_length=min(run.get("max_length", context_length(model)), context_length(model)),
+        max_length=min(run.get("max_length", longest_text(model, trained.tokenizer)), context_length(model)),
         run=run,
     )
 

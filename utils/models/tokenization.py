@@ -93,8 +93,23 @@ def padding_id(tokenizer: "PreTrainedTokenizerBase") -> int:
 
 
 def context_length(model: "PreTrainedModel") -> int:
-    """Return the maximum number of tokens of a text; sys.maxsize without position embeddings (BLOOM, Mamba)."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
+    """Return the maximum number of tokens of a text; sys.maxsize without position embeddings (BLOOM, Mamba, XLNet).
+
+    RoBERTa and its relatives count positions from their padding index on, so that two of the rows that the
+    configuration states are never used.
+    """
+    config = model.config.get_text_config()
+    stated = [getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len")]  # MPT has the latter
+    lengths = [length for length in stated if isinstance(length, int) and length > 0]
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            lengths.append(len(module.weight) - module.padding_idx - 1)
+    return min(lengths, default=sys.maxsize)
+
+
+def longest_text(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+    """Return the maximum number of tokens of a text to classify, to which other tools cut it: the tokenizer's too."""
+    return min(context_length(model), int(tokenizer.model_max_length))
 
 
 def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:

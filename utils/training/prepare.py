@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from utils.compute.prefix_cache import PrefixCache
 from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
-from utils.models.tokenization import context_length, encode_for_classification
+from utils.models.tokenization import context_length, encode_for_classification, longest_text
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
@@ -102,7 +102,7 @@ def _prepare_classifier(
     weights = parse_class_weights(flags.class_weights, train.label, labels)
     base = checkpoint.load_base_classifier(name, labels, flags.seed)
     freeze_classifier_parameters(base.model, flags.unfreeze_last)
-    longest = min(flags.max_length or sys.maxsize, context_length(base.model))
+    longest = min(flags.max_length or sys.maxsize, longest_text(base.model, base.tokenizer))
     rows = labeled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if flags.oversample or flags.augment:
         options = {"oversample": flags.oversample, "augment": flags.augment, "seed": flags.seed}
