@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.models.folder_checks import check_files, check_folder, refuse_adapters
 from utils.models.gguf import converted_folder
+from utils.models.load_errors import COPY_AGAIN, open_with
+from utils.models.model_checks import check_loading_report
 from utils.models.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
@@ -59,13 +62,18 @@ def resolve(name: str) -> BaseModel:
             raise UserError(f"there is no file {name}", ALTERNATIVES)
         return BaseModel(name, str(converted_folder(path)), local_only=True)
     if path.is_dir():
-        _check_folder(path)
+        check_folder(path)
         return BaseModel(name, str(path), local_only=True)
+    if path.is_file():
+        hint = f"name its folder: {path.parent}" if (path.parent / "config.json").is_file() else ALTERNATIVES
+        raise UserError(f"{name} is a file, and a base model is a folder or a .gguf file", hint)
     if path.is_absolute() or (path.parent != Path() and path.parent.is_dir()):
         raise UserError(f"there is no model at {name}", f"train one with fine_tune.py, or {ALTERNATIVES}")
-    if not (cached := _is_cached(name)):
+    if cached := _cached_folder(name):
+        check_files(cached)
+    else:
         _check_hub(name)
-    return BaseModel(name, name, local_only=cached)
+    return BaseModel(name, name, local_only=cached is not None)
 
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
@@ -143,57 +151,46 @@ def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_weights: t
     """
     import torch
 
+    # Sizes that don't match are told here, by name.
+    options |= {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        model, report = _from_pretrained(loader, base, dtype=torch.float32, output_loading_info=True, **options)
-    except ValueError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{base.name} is not a {purpose}: {reason}", hint) from error
-    if missing := [name for name in report["missing_keys"] if not name.startswith(new_weights)]:
-        raise UserError(f"{base.name} lacks weights of a {type(model).__name__}: {', '.join(sorted(missing))}", hint)
+        model, report = _from_pretrained(loader, base, **options)
+    except UserError as error:
+        if "Unrecognized configuration class" in str(error.__cause__):
+            raise UserError(f"{base.name} is not a {purpose}", hint) from error.__cause__
+        raise
+    check_loading_report(base.name, model, report, hint, new_weights)
     return model.eval()
 
 
 def _from_pretrained(loader, base: BaseModel, **options):
-    """Load from the local cache if the model is there, which is faster and works without a network."""
-    from safetensors import SafetensorError
+    """Load from the local cache if the model is there, which is faster and works without a network.
 
+    Code that comes with a model is never run, nor is the user asked whether it may.
+    """
+    is_local = Path(base.location).exists()
+    options |= {"local_files_only": base.local_only, "trust_remote_code": False}
     try:
-        return loader.from_pretrained(base.location, local_files_only=base.local_only, **options)
-    except (OSError, SafetensorError) as error:
-        is_local = Path(base.location).exists()
-        if base.local_only and not is_local:
+        hint = COPY_AGAIN if is_local else ALTERNATIVES
+        return open_with(f"{base.name} cannot be loaded", hint, loader.from_pretrained, base.location, **options)
+    except UserError as error:
+        if base.local_only and not is_local and isinstance(error.__cause__, OSError):
             _check_hub(base.name)  # only a part of the model is in the cache
             return _from_pretrained(loader, replace(base, local_only=False), **options)
-        reason = str(error).partition("\n")[0]
-        hint = "copy it again, or train it again" if is_local else ALTERNATIVES
-        raise UserError(f"{base.name} cannot be loaded: {reason}", hint) from error
+        raise
 
 
-def _check_folder(folder: Path) -> None:
-    present = sorted(entry.name for entry in folder.iterdir())
-    weights = [name for name in present if name.endswith((".safetensors", ".safetensors.index.json", ".bin"))]
-    missing = [] if "config.json" in present else ["config.json"]
-    missing += [] if weights else ["model.safetensors"]
-    missing += [] if {"tokenizer.json", "tokenizer.model", "vocab.json"} & set(present) else ["tokenizer.json"]
-    if missing:
-        raise UserError(
-            f"{folder} is not a complete model: {', '.join(missing)} missing; it has {', '.join(present) or 'nothing'}",
-            "name a folder that save_pretrained or fine_tune.py wrote",
-        )
-
-
-def _is_cached(name: str) -> bool:
-    """Whether a Hub id is in the local cache."""
+def _cached_folder(name: str) -> Path | None:
+    """Return the folder with the files of a Hub id in the local cache; None if its config.json is not there."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        hf_hub_download(name, "config.json", local_files_only=True)
-        return True
+        return Path(hf_hub_download(name, "config.json", local_files_only=True)).parent
     except HFValidationError as error:
         raise UserError(f"there is no folder {name}, and it is not a Hub id", ALTERNATIVES) from error
     except LocalEntryNotFoundError:
-        return False
+        return None
 
 
 def _check_hub(name: str) -> None:
@@ -203,11 +200,12 @@ def _check_hub(name: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     try:
-        HfApi().model_info(name, timeout=HUB_TIMEOUT_SECONDS)
+        info = HfApi().model_info(name, timeout=HUB_TIMEOUT_SECONDS)
     except RepositoryNotFoundError as error:
         raise UserError(f"the Hub has no model {name}", f"check the spelling, or {ALTERNATIVES}") from error
     except (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
         raise UserError(f"{name} is not in the local cache and the Hub does not answer", ALTERNATIVES) from error
+    refuse_adapters(name, [file.rfilename for file in info.siblings or []])
 
 
 def _packaged_gguf() -> Path | None:

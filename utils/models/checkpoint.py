@@ -6,12 +6,17 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable, default_file_mode
 from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
+from utils.models.folder_checks import check_files
+from utils.models.load_errors import COPY_AGAIN, open_with
+from utils.models.model_checks import check_loading_report, check_open_model
+from utils.models.run_file import RUN_FILE, read_run
 from utils.models.tokenization import context_length, padding_id
 from utils.tasks.kinds import CLASSIFY
 
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
 
 FORMAT = "small-text-fine-tuning/model"
 VERSION = 1
-RUN_FILE = "run.json"
 LOG_FILE = "log.jsonl"
 CARD_FILE = "README.md"
 TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
@@ -45,6 +49,7 @@ def load(name: str) -> Trained:
 
     from utils.compute.short_attention import use_short_attention
 
+    check_open_model(name, trained.model, trained.tokenizer, writes=not is_trained_classifier(trained.model))
     use_short_attention(trained.model)
     return trained
 
@@ -69,6 +74,7 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = load_classifier(base, labels)
+    check_open_model(name, model, tokenizer, writes=False)
     use_short_attention(model)
     model.config.get_text_config().pad_token_id = padding_id(tokenizer)
     return Trained(model, tokenizer, {})
@@ -175,26 +181,29 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
 
     UserError if fine_tune.py did not write it. No code in the file is run.
     """
-    import pickle
-
     import torch
 
     hint = TRAIN_FIRST.format(path=path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, and the name of a model's folder does not end in .pt", "rename it")
     if not path.is_file():
         raise UserError(f"there is no model at {path}", hint)
     not_ours = f"{path} was not written by fine_tune.py, or it is truncated"
     if not zipfile.is_zipfile(path):  # torch.load reads older formats too, which `save` does not write
         raise UserError(not_ours, hint)
-    try:
-        packed = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{not_ours}: {reason}", hint) from error
+    packed = open_with(not_ours, hint, torch.load, path, map_location="cpu", weights_only=True)
     if not isinstance(packed, dict) or packed.get("format") != FORMAT or packed.get("version") != VERSION:
         raise UserError(f"{path} is not a {FORMAT} file of version {VERSION}", hint)
-    for name, text in packed["files"].items():
-        (folder / Path(name).name).write_text(text, encoding="utf-8")
-    return packed["weights"]
+    files, weights = packed.get("files"), packed.get("weights")
+    texts = isinstance(files, dict) and all(isinstance(text, str) for text in (*files, *files.values()))
+    if not texts or not {"config.json", RUN_FILE} <= files.keys():
+        raise UserError(f"{path} is damaged: it lacks the text of config.json or of {RUN_FILE}", COPY_AGAIN)
+    if not isinstance(weights, dict) or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+        raise UserError(f"{path} is damaged: its weights are not tensors by name", COPY_AGAIN)
+    for name, text in files.items():
+        if Path(name).name == name:
+            (folder / name).write_text(text, encoding="utf-8")
+    return weights
 
 
 def _load_pt(path: Path) -> Trained:
@@ -205,31 +214,30 @@ def _load_pt(path: Path) -> Trained:
         import torch
         import transformers
 
-        run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        config = transformers.AutoConfig.from_pretrained(folder)
+        check_files(folder)
+        run = read_run(path, (folder / RUN_FILE).read_text(encoding="utf-8"))
         is_classifier = run.get("kind") == CLASSIFY.name
         loader = transformers.AutoModelForSequenceClassification if is_classifier else transformers.AutoModelForCausalLM
+        opened = partial(open_with, f"{path} cannot be loaded", COPY_AGAIN)
+        config = opened(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)
         with torch.device("meta"):
-            model_class = type(loader.from_config(config))
+            model_class = type(opened(loader.from_config, config, trust_remote_code=False))
         # Not load_state_dict: some models (GPT-NeoX) have other names for their weights on disk than in memory.
-        model, report = model_class.from_pretrained(
-            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
-        )
+        options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, report = opened(model_class.from_pretrained, None, config=config, state_dict=weights, **options)
         if missing := report["missing_keys"]:
             raise UserError(f"{path} lacks weights: {', '.join(sorted(missing))}", TRAIN_FIRST.format(path=path))
+        check_loading_report(str(path), model, report, COPY_AGAIN)
         if (folder / "generation_config.json").is_file():
-            model.generation_config = transformers.GenerationConfig.from_pretrained(folder)
-        return Trained(model.eval(), transformers.AutoTokenizer.from_pretrained(folder), run)
+            model.generation_config = opened(transformers.GenerationConfig.from_pretrained, folder)
+        tokenizer = opened(transformers.AutoTokenizer.from_pretrained, folder, trust_remote_code=False)
+        return Trained(model.eval(), tokenizer, run)
 
 
 def _load_folder(name: str) -> Trained:
     base = resolve(name)
-    run, path = {}, Path(base.location) / RUN_FILE
-    if base.location and path.is_file():
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path} is damaged: {error}", "restore it, or train the model again") from error
+    path = Path(base.location) / RUN_FILE
+    run = read_run(path) if base.location and path.is_file() else {}
     model = load_classifier(base) if is_classifier(base) else load_causal_lm(base)
     return Trained(model, load_tokenizer(base), run)
 

@@ -1,0 +1,144 @@
+"""What a model folder shows before it is opened: adapters, absurd sizes, files that are missing, empty or no JSON."""
+
+import json
+import re
+from pathlib import Path
+
+from utils.errors import UserError
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+VOCABULARIES = (
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
+    *("spiece.model", "sentencepiece.bpe.model", "spm.model", "tekken.json"),
+)
+OBJECTS = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
+INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+MERGE = (
+    "merge it into its base model with peft: "
+    "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER), and name that"
+)
+LFS_POINTER = b"version https://git-lfs"
+SMALLEST_WEIGHTS, LARGEST_POINTER = 16, 1024
+COPY_AGAIN = "copy the folder again, or train it again"
+# What tools other than transformers write: a file that tells, what it is, and what to do.
+OTHER_TOOLS = {
+    "model_index.json": ("a diffusers model, which makes images", "name a language model"),
+    "config.cfg": ("a spaCy model", "name a model that transformers opens"),
+    "model.bin": ("a CTranslate2 model", "name the folder that it was converted from"),
+    "tf_model.h5": ("a model for TensorFlow", "ask for its model.safetensors, or convert it with transformers 4"),
+    "flax_model.msgpack": ("a model for JAX", "ask for its model.safetensors, or convert it with transformers 4"),
+    "saved_model.pb": ("a model for TensorFlow", "name a model that transformers opens"),
+    "*.onnx": ("an ONNX model", "name the folder that it was exported from"),
+    "onnx/*.onnx": ("an ONNX model", "name the folder that it was exported from"),
+    "consolidated.*.pth": ("a Llama in Meta's own format", "take the one in the format of Hugging Face (…-hf)"),
+}
+# Sizes in a config.json. Above the limit a model is not built: that would take all memory before anything is compared.
+COUNTS = re.compile(
+    "(vocab|hidden|intermediate)_size|d_model|n_embd|n_inner|dim|n_positions|num_labels|.*experts|"
+    "(num_(hidden_)?|n_|encoder_|decoder_)?layers?|n_heads?|num_(attention|key_value)_heads"
+)
+LARGEST_COUNT, MOST_LAYERS = 10**8, 10_000
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError for a folder that holds no complete model, naming what is wrong in it and what to do."""
+    try:
+        present = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror}", "check its permissions") from error
+    refuse_adapters(folder, present)
+    missing = [] if "config.json" in present else ["config.json"]
+    missing += [] if set(WEIGHTS) & set(present) else ["model.safetensors"]
+    missing += [] if set(VOCABULARIES) & set(present) else ["tokenizer.json"]
+    if missing:
+        what, hint = _other_tool(folder, present)
+        found = f"; it has {', '.join(present) or 'nothing'}"
+        raise UserError(f"{folder} is {what}: {', '.join(missing)} missing{found}", hint)
+    check_files(folder)
+
+
+def check_files(folder: Path) -> None:
+    """Raise UserError for adapters and for files of a model that are empty, damaged or mean no model.
+
+    `folder` may lack files, as a part of a model in the cache does.
+    """
+    present = sorted(entry.name for entry in folder.iterdir())
+    refuse_adapters(folder, present)
+    for name in present:
+        if name in (*WEIGHTS, *VOCABULARIES, *OBJECTS) or name.endswith((".safetensors", ".bin")):
+            _check_content(folder / name)
+    objects = {name: _json_object(folder / name) for name in (*OBJECTS, *INDICES) if name in present}
+    for name in set(INDICES) & objects.keys():
+        _check_index(folder / name, objects[name], present)
+    if "config.json" in objects:
+        _check_config(folder / "config.json", objects["config.json"])
+
+
+def refuse_adapters(name: Path | str, files: list[str]) -> None:
+    """Raise UserError if one of the model's files is an adapter of peft, which would be left out without a word."""
+    if found := [file for file in ADAPTERS if file in files]:
+        beside = " beside full weights, which would be used without it" if set(WEIGHTS) & set(files) else ""
+        raise UserError(f"{name} has an adapter ({', '.join(found)}){beside}; adapters are not applied here", MERGE)
+
+
+def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
+    """Return what the folder is, and what to do."""
+    if gguf := [name for name in present if name.endswith(".gguf")]:
+        return "no model folder, it has a .gguf file", f"name the file: {folder / gguf[0]}"
+    for pattern, (what, hint) in OTHER_TOOLS.items():
+        if any(folder.glob(pattern)):
+            return f"{what}, not one of transformers", hint
+    return "not a complete model", "name a folder that save_pretrained or fine_tune.py wrote"
+
+
+def _check_content(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(LFS_POINTER))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}", COPY_AGAIN) from error
+    if not start:
+        raise UserError(f"{path} is empty", COPY_AGAIN)
+    if start == LFS_POINTER:
+        hint = "run `git lfs pull` in that folder, or download it with `hf download`"
+        raise UserError(f"{path} is a pointer of Git LFS, not the file itself", hint)
+
+
+def _json_object(path: Path) -> dict:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON: {error}", COPY_AGAIN) from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds a JSON {type(found).__name__}, not an object", COPY_AGAIN)
+    return found
+
+
+def _check_index(path: Path, index: dict, present: list[str]) -> None:
+    files = index.get("weight_map")
+    if not isinstance(files, dict) or not files or not all(isinstance(name, str) for name in files.values()):
+        raise UserError(f"{path} has no weight_map, which names the file of each weight", COPY_AGAIN)
+    if missing := sorted(set(files.values()) - set(present)):
+        raise UserError(f"{path.parent} lacks weights: {path.name} names {', '.join(missing)}", COPY_AGAIN)
+
+
+def _check_config(path: Path, config: dict) -> None:
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or not kind:
+        known = "has no model_type" if kind is None else f"has the model_type {kind!r}"
+        hint = 'add the name of its architecture, such as "model_type": "gpt2"'
+        raise UserError(f"{path} {known}, so its architecture is unknown", hint)
+    names = config.get("architectures")
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise UserError(f"{path}: architectures is {names!r}, not a list of names", "correct it, or remove it")
+    for part in (config, *(value for value in config.values() if isinstance(value, dict))):
+        for key, value in part.items():
+            if COUNTS.fullmatch(key) and not _is_sensible(key, value):
+                raise UserError(f"{path}: {key} is {value!r}, which no model has", "correct it, or copy the file again")
+
+
+def _is_sensible(key: str, value: object) -> bool:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return True  # a list for each layer, or what transformers itself refuses
+    return 0 <= value <= (MOST_LAYERS if "layer" in key else LARGEST_COUNT)

@@ -1,0 +1,64 @@
+"""What libraries raise while a model is opened becomes one error about the model; a bug of ours keeps its traceback."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UserError
+from utils.text_tables import one_line
+
+OUR_CODE = Path(__file__).parent.parent
+LONGEST_REASON = 300
+COPY_AGAIN = "copy it again, or train it again"
+
+
+def open_with(failure: str, hint: str, function: Callable, *arguments, **options) -> Any:
+    """Return what a library's function that opens a model returns; for whatever it raises, UserError(failure: reason).
+
+    Libraries have no common error for a folder that they cannot open: they raise KeyError, AttributeError, ImportError,
+    AssertionError, and a tokenizer in Rust even what is no Exception. So what decides is where it is raised: in the
+    library, it is about the model; in code of ours that the library calls, or in the call itself, it is a bug.
+    """
+    try:
+        return function(*arguments, **options)
+    except (KeyboardInterrupt, SystemExit, UserError):
+        raise
+    except BaseException as error:
+        if _is_our_bug(error):
+            raise
+        problem, better_hint = _explain(error)
+        raise UserError(f"{failure}: {problem}", better_hint or hint) from error
+
+
+def _is_our_bug(error: BaseException) -> bool:
+    """Whether it was raised by the call in `open_with` itself (wrong arguments) or passed through code of ours."""
+    frame = error.__traceback__.tb_next
+    if frame is None:
+        return isinstance(error, TypeError)
+    while frame is not None:
+        if Path(frame.tb_frame.f_code.co_filename).is_relative_to(OUR_CODE):
+            return True
+        frame = frame.tb_next
+    return False
+
+
+def _explain(error: BaseException) -> tuple[str, str | None]:
+    """Return what is wrong in the model, and what to do where that is more than a general hint."""
+    text = one_line(str(error), LONGEST_REASON)
+    if "trust_remote_code" in text or "custom code" in text:
+        problem = "it needs Python code of its own (auto_map in its config.json), which is never run here"
+        return problem, "choose a model of an architecture that transformers has, such as GPT-2 or Llama"
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        problem = "its weights are not only tensors (another kind of pickle, or damaged), and are not opened"
+        return problem, "ask its maker for model.safetensors, or copy it again"
+    if "does not recognize this architecture" in text:
+        problem = text.partition(" but ")[0] + ", which this version of transformers does not have"
+        return problem, "correct model_type in its config.json, or choose another model"
+    if isinstance(error, MemoryError) or "allocate memory" in text:
+        return f"it does not fit into memory: {text}", "choose a smaller model, or check the sizes in its config.json"
+    if isinstance(error, ImportError):
+        return f"it needs a package that is not installed: {text}", "install it, or choose a model that needs none"
+    if isinstance(error, OSError | ValueError | RuntimeError) and text:
+        return text, None
+    return f"{type(error).__name__}: {text}", None

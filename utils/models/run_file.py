@@ -1,0 +1,88 @@
+"""run.json, the recipe that travels with a model: read, and checked before anything relies on it."""
+
+import json
+import logging
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS
+from utils.text.cleaning import from_saved
+
+log = logging.getLogger(__name__)
+
+RUN_FILE = "run.json"
+RESTORE = "restore it, or train the model again"
+TYPES = {
+    **dict.fromkeys(("task", "kind", "template", "base_model", "target", "split_by", "device", "precision"), str),
+    **dict.fromkeys(("cleaning", "arguments", "data", "calibration", "results", "versions"), dict),
+    **dict.fromkeys(("labels", "targets", "descriptions"), list),
+    **dict.fromkeys(("max_length", "seed", "trainable_parameters", "total_parameters"), int),
+}
+IDENTITY = ("task", "kind", "template", "base_model", "cleaning")  # at least two of them are in every run.json of ours
+NAMES = {str: "a text", dict: "an object", list: "a list", int: "a whole number"}
+
+
+def read_run(path: Path, text: str | None = None) -> dict:
+    """Return the contents of a run.json, or of its `text` in a .pt file; {} if it is not from fine_tune.py.
+
+    UserError, with the field, where it is damaged.
+    """
+    try:
+        run = json.loads(path.read_text(encoding="utf-8") if text is None else text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error}", RESTORE) from error
+    if not isinstance(run, dict) or sum(field in run for field in IDENTITY) < 2:
+        log.warning("warning: %s is not from fine_tune.py, so it is left out", path)
+        return {}
+    kind = run.get("kind")
+    if "kind" in run and (not isinstance(kind, str) or kind not in KINDS):
+        raise _damaged(path, f"kind is {kind!r}, not one of {', '.join(KINDS)}")
+    for field, expected in TYPES.items():
+        value = run.get(field)
+        if (value is not None or field in _needed(kind)) and (
+            not isinstance(value, expected) or isinstance(value, bool)
+        ):
+            found = f"is {value!r}"[:60] if field in run else "is missing"
+            raise _damaged(path, f"{field} {found}, expected {NAMES[expected]}")
+    _check_contents(path, run)
+    return run
+
+
+def _needed(kind: str | None) -> tuple[str, ...]:
+    """Return the fields without which a model of this kind cannot be used as it was trained."""
+    if kind is None:
+        return ()
+    return ("template", "cleaning", *{CLASSIFY.name: ("labels",), EMOJI.name: ("targets",)}.get(kind, ()))
+
+
+def _check_contents(path: Path, run: dict) -> None:
+    """Raise UserError for fields of the right type with contents that no model was trained with."""
+    if "{prompt}" not in run.get("template", "{prompt}") and run.get("kind") in (CLASSIFY.name, EMOJI.name):
+        raise _damaged(path, f"template is {run['template']!r}, without {{prompt}}")
+    try:
+        from_saved(run.get("cleaning") or {})
+    except TypeError as error:
+        raise _damaged(path, f"cleaning: {error}") from error
+    if not all(isinstance(label, str) for label in run.get("labels") or ()):
+        raise _damaged(path, "labels are not all texts")
+    for field in ("targets", "descriptions"):
+        pairs = run.get(field) or ()
+        if not all(
+            isinstance(pair, list) and len(pair) >= 2 and all(isinstance(x, str) for x in pair) for pair in pairs
+        ):
+            raise _damaged(path, f"{field} are not all pairs of texts")
+    if run.get("kind") == EMOJI.name and not run["targets"]:
+        raise _damaged(path, "targets are empty")
+    calibration = run.get("calibration") or {}
+    for field in ("temperature", "threshold"):
+        value = calibration.get(field)
+        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e9):
+            raise _damaged(path, f"calibration: {field} is {value!r}, not a number above 0")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) >= 2 and all(isinstance(text, str) for text in value[:2])
+
+
+def _damaged(path: Path, problem: str) -> UserError:
+    return UserError(f"{path} is damaged: {problem}", RESTORE)
