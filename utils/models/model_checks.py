@@ -72,11 +72,10 @@ def check_tokenizer_fits(name: str, model: "PreTrainedModel", tokenizer: "PreTra
     Padded embeddings, with more rows than there are tokens, are usual. Tokens for pictures and sounds may lack a row,
     as Gemma 3's does: no text has them. Any other token is in some text, in a chat template, or pads a batch.
     """
-    try:
-        rows = model.get_input_embeddings().weight.shape[0]
-    except (NotImplementedError, AttributeError):
+    embedding = _embedding(model)
+    if embedding is None:
         return
-    vocabulary = tokenizer.get_vocab()
+    rows, vocabulary = embedding.shape[0], tokenizer.get_vocab()
     if not vocabulary:
         raise UserError(f"the tokenizer of {name} has no tokens", COPY_AGAIN)
     beyond = sorted((id, token) for token, id in vocabulary.items() if id >= rows)
@@ -115,6 +114,14 @@ def _check_causal(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTok
         )
 
 
+def _embedding(model: "PreTrainedModel") -> "torch.Tensor | None":
+    """Return the weights of the input embedding, a row per token; None where the architecture has none."""
+    try:
+        return model.get_input_embeddings().weight
+    except (NotImplementedError, AttributeError):
+        return None
+
+
 def _probe_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "torch.Tensor | None":
     """Return three texts of plain tokens: the second has another last token, the third is another but for its first.
 
@@ -122,9 +129,12 @@ def _probe_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -
     """
     import torch
 
+    embedding = _embedding(model)
+    rows = len(tokenizer) if embedding is None else embedding.shape[0]
     special = {*tokenizer.all_special_ids, model.config.get_text_config().pad_token_id}
-    plain = [id for id in range(min(len(tokenizer), PROBE_VOCABULARY)) if id not in special]
-    length = min(PROBE_LENGTH, context_length(model), len(plain) // 2)
+    plain = [id for id in range(min(len(tokenizer), rows, PROBE_VOCABULARY)) if id not in special]
+    context = context_length(model)
+    length = min(PROBE_LENGTH, context if context > 0 else PROBE_LENGTH, len(plain) // 2)  # XLNet says -1
     if length < 2:
         return None
     text, other = plain[-length:], plain[-2 * length : -length]
