@@ -53,9 +53,13 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown flag {flag}", f"did you mean {nearest}? " if nearest else "")
         return super().parse_args(self._config_arguments(given) + given)
 
+    def as_arguments(self, options: Mapping[str, object]) -> list[str]:
+        """Return the keyword arguments of a call from Python as a command line; UsageError for what is none."""
+        return self._as_arguments("options", options)
+
     def parse_options(self, options: Mapping[str, object]) -> argparse.Namespace:
         """Return the flags of a call from Python; `options` are checked as the settings of a config file are."""
-        return super().parse_args(self._as_arguments("options", options))
+        return self.parse_args(self.as_arguments(options))
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")

@@ -11,15 +11,18 @@ class UserError(Exception):
     """A problem that the user can solve.
 
     `problem` says what was wrong, where (file, row, column) and what was expected; `hint` says what to do now. Each is
-    printed as one line, and the script ends with `exit_code`.
+    printed as one line, and the script ends with `exit_code`. The text of the exception has both, for a notebook.
     """
 
     exit_code = EXIT_FAILED
 
     def __init__(self, problem: str, hint: str):
-        super().__init__(problem)
+        super().__init__(problem, hint)
         self.problem = problem
         self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem}\nhint: {self.hint}"
 
 
 class UsageError(UserError):

@@ -1,0 +1,138 @@
+"""A whole run of fine_tune.py: check, prepare, search if asked to, train, save, and remove the state."""
+
+import contextlib
+import logging
+import random
+import shutil
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from utils import distributed
+from utils.cli import Parser
+from utils.errors import DataError, UserError
+from utils.files import sha256_of
+from utils.processed import load_processed
+from utils.tasks.kinds import CLASSIFY, KINDS
+from utils.training.flags import check_reporters, complete_flags, settings_from
+from utils.training.run_state import (
+    begin_run,
+    check_run_state,
+    check_search,
+    finish_search,
+    keep_complete_checkpoints,
+    run_state_folder,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A trained model: where it is, its `figures` on the validation split, run.json's content, and log.jsonl's."""
+
+    path: Path
+    figures: dict
+    run: dict = field(repr=False)
+    log: list[dict] = field(repr=False)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
+    """Search for settings if asked to; train, save the model, load it again and compare. UserError if that fails.
+
+    `flags` are those of fine_tune.py, without the Hub's; `parser` is its command line.
+    """
+    state_folder = run_state_folder(flags.output_path)
+    check_reporters(flags.report_to)
+    check_run_state(state_folder, flags.resume, flags.overwrite)
+    data = load_processed(flags.data_path)
+    if len(data.splits["train"]) == 0:
+        raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
+    kind = KINDS[data.recipe["kind"]]
+    searchable = complete_flags(flags, parser, kind)
+    if flags.search or flags.model_soup > 1:
+        distributed.require_single_process("--search" if flags.search else "--model_soup")
+    if flags.search:
+        check_search(flags, data, searchable)
+    data_sha256 = sha256_of(flags.data_path)
+
+    from utils.compute.device import choose_device, choose_precision
+    from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
+    from utils.models import checkpoint
+    from utils.training.calibration import calibrate
+    from utils.training.freezing import describe_parameters
+    from utils.training.model_soup import train_soup
+    from utils.training.prepare import prepare
+    from utils.training.run_record import build_run_record
+
+    checkpoint.check_output(flags.output_path, flags.overwrite)
+    device = choose_device(flags.device)
+    precision = choose_precision(flags.precision, device)
+    name = flags.model or data.recipe["base_model"]
+    distributed.initialize(device)
+    if flags.packing:
+        log.info("--packing has no effect any more: batches of similar lengths need little padding")
+    source = "--model" if flags.model else "from preprocessing"
+    log.info("base model %s (%s), %s on %s", name, source, precision, device)
+    if (processes := distributed.world_size()) > 1:
+        texts = processes * flags.batch_size * flags.gradient_accumulation_steps
+        log.info("%d processes: an optimizer step takes %d texts", processes, texts)
+    cache_folder = prefix_cache_folder(flags.output_path)
+    cache = PrefixCache(cache_folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
+    setup = prepare(data, name, flags, device, precision, cache)
+    model, rows, search = setup.base.model, setup.rows, None
+    if flags.search:
+        from utils.training.search import search_settings
+
+        settings = settings_from(flags, precision, device)
+        best_settings, search = search_settings(setup, flags, searchable, settings, data_sha256, cache)
+        vars(flags).update(best_settings)
+        setup.freeze(model, flags.unfreeze_last)
+    log.info(describe_parameters(model))
+    begin_run(state_folder, vars(flags), data_sha256, flags.resume)
+    try:
+        settings = settings_from(flags, precision, device)
+        outcome = train_soup(
+            model, setup.objective, rows["train"], rows["validation"], settings, state_folder, flags.resume, cache
+        )
+        record = build_run_record(data, data_sha256, name, vars(flags), model, outcome, precision, device)
+        record["prefix_cache"] = cache.record(model)
+        if kind == CLASSIFY:
+            record["max_length"] = setup.max_length
+            record["calibration"] = calibrate(
+                setup.base, rows["validation"], flags.threshold, flags.seed, bfloat16=precision == "bf16"
+            )
+        if search:
+            record["search"] = search
+        if distributed.is_main_process():
+            checkpoint.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
+    except (KeyboardInterrupt, UserError):
+        if distributed.is_main_process() and keep_complete_checkpoints(state_folder):
+            log.info("to continue from the last saved state, run the same command with --resume")
+        raise
+    if outcome.better is False and kind != CLASSIFY:
+        log.warning("warning: on the validation split no evaluation was better than the base model's")
+    if search:
+        finish_search(flags.output_path)
+    if distributed.is_main_process():
+        shutil.rmtree(state_folder)
+    return FineTuned(flags.output_path, record["results"], record, outcome.history)
+
+
+@contextlib.contextmanager
+def kept_random_states() -> Iterator[None]:
+    """Give Python's, NumPy's and PyTorch's random numbers back their states, whose seeds training sets."""
+    import numpy
+    import torch
+
+    states = random.getstate(), numpy.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            numpy.random.set_state(states[1])
