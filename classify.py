@@ -18,6 +18,7 @@ from utils import distributed
 from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
+from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.classifier import Classifier, classify_texts, open_classifier
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
@@ -55,6 +56,7 @@ def build_parser() -> Parser:
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where that is faster")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--json", action="store_true", help="print one JSON object per text, or one for the file, on stdout")
+    accept_hugging_face_names(parser, output_file="predictions.csv")
     return parser
 
 

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import Parser, non_negative_int, positive_float, positive_int, run
+from utils.argument_types import non_negative_int, positive_float, positive_int
+from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.files import atomic_write, sha256_of
+from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
 from utils.models import checkpoint
 from utils.models.checkpoint import Trained
@@ -52,6 +54,7 @@ def build_parser() -> Parser:
     add("--errors_path", type=Path, metavar="FILE.csv", help="write all mistakes to this file")
     add = parser.add_argument_group("models that were evaluated before").add_argument
     add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
+    accept_hugging_face_names(parser, output_file="evaluation.json")
     return parser
 
 

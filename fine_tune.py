@@ -16,9 +16,11 @@ from pathlib import Path
 from utils import distributed
 from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE
+from utils.hugging_face_names import accept_hugging_face_names
 from utils.models.hub import check_push, push_model
 from utils.processed import save_processed
-from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, given_flags, take_hub_flags
+from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
+from utils.training.repeat import settings_of_run
 from utils.training.run import FineTuned, kept_random_states, train_and_save
 
 
@@ -31,6 +33,8 @@ def build_parser() -> Parser:
     add("--overwrite", action="store_true", help="replace an existing model")
     add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
     add_fine_tuning_flags(parser)
+    accept_hugging_face_names(parser)
+    parser.repeat_runs(settings_of_run)
     return parser
 
 
@@ -53,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Namespace]:
     """Return (the flags of training, those of the Hub); UserError where they don't fit, or a push must fail."""
     flags = parser.parse_args(argv)
-    hub = take_hub_flags(flags, given_flags(build_parser(), argv))
+    hub = take_hub_flags(flags, parser.given)
     if hub.push_trained:
         distributed.require_single_process("--push_trained")
     if hub.hub_model_id is not None:

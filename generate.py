@@ -15,9 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import MODEL_HELP, Parser, positive_int, run
+from utils.argument_types import positive_int
+from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write, check_writable
+from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.answers import answer_conversations, as_conversations, follows_instructions
 from utils.inference.emoji import emoji_for, emoji_lines, emoji_records, writes_emoji
 from utils.inference.engines import add_engine_flags, check_engine, check_engine_ranks_emoji, open_text_generators
@@ -55,6 +57,7 @@ def build_parser() -> Parser:
     add("--chat", action="store_true", help="talk with the model; type /help for more")
     add = parser.add_argument_group("models that write emoji").add_argument
     add("--unconstrained", action="store_true", help="allow every text, and say whether it is an emoji")
+    accept_hugging_face_names(parser, output_file="texts.jsonl")
     return parser
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import distributed
-from utils.cli import MODEL_HELP, Parser, iso_date, non_negative_int, positive_int, run
+from utils.argument_types import iso_date, non_negative_int, positive_int
+from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
+from utils.hugging_face_names import accept_hugging_face_names
 from utils.preprocessing.flags import (
     add_preprocess_flags,
     check_flags_suit_task,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from utils.tasks.base import Task
 
 DEFAULT_TASK = "tweets"
+DEFAULT_OUTPUT = Path("data/processed.pkl")
 DEFAULT_LIMIT = 10_000  # posts
 DEFAULT_RETRIES = 5
 SCRAPE_FLAGS = ("scrape", "scrape_only", "limit", "since", "until", "retries")
@@ -53,7 +56,7 @@ def build_parser() -> Parser:
         "outbox.json; hf://USER/NAME for a dataset on the Hub; builtin for the emoji package's table (--task emoji); "
         "with --scrape, the .jsonl file to write posts to",
     )
-    add("--output_path", type=Path, default=Path("data/processed.pkl"), help="default: %(default)s")
+    add("--output_path", type=Path, default=DEFAULT_OUTPUT, help="default: %(default)s")
     add(
         "--task",
         choices=sorted(TASKS),
@@ -78,6 +81,7 @@ def build_parser() -> Parser:
     add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print the audit as JSON on stdout")
     add_preprocess_flags(parser)
+    accept_hugging_face_names(parser, output_file=DEFAULT_OUTPUT.name)
     return parser
 
 

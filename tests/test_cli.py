@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.cli import Parser, fraction, non_negative_float, non_negative_int, positive_float, positive_int, run
+from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
+from utils.cli import Parser, run
 from utils.errors import DataError, UsageError, UserError
 
 ROOT = Path(__file__).parent.parent

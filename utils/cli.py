@@ -1,21 +1,25 @@
-"""The scripts' command lines: the parser, argument types, process set-up, error lines and exit codes."""
+"""The scripts' command lines: the parser, process set-up, error lines and exit codes."""
 
 import argparse
 import ctypes
-import datetime
 import difflib
 import logging
 import os
 import platform
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NoReturn
 
+from utils.argument_types import TRUTH_VALUES
+from utils.config import flag_arguments, is_run_record, read_config
 from utils.distributed import quiet_except_main
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
 
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
+
+log = logging.getLogger(__name__)
 
 # Parameters of mallopt, from glibc's malloc.h; their values are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -25,33 +29,63 @@ LARGER_THAN_ANY_TENSOR, NEVER = 2**30, 2**31 - 1
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that accepts dashes in flags, suggests the nearest flag in errors, and reads --config.
 
-    `--config FILE.yaml` sets any flag by its name; the command line takes precedence. The first line of the script's
-    docstring is the description in the help; the rest (commands to run) comes last, as examples.
+    `--config FILE.yaml` sets any flag by its name; the command line takes precedence. A flag that is true or false also
+    takes that as its value (`--overwrite True`). The first line of the script's docstring is the description in the
+    help; the rest (commands to run) comes last, as examples. `given` has the names of the flags that the arguments, or
+    their --config, had in the last `parse_args`.
     """
+
+    given: Set[str] = frozenset()
 
     def __init__(self, docstring: str):
         summary, _, examples = docstring.partition("\n")
+        script = re.search(r"python (\w+\.py)", examples)
         super().__init__(
+            prog=script and script[1],  # a notebook's sys.argv names another program
             description=summary,
             epilog="examples:\n" + examples.strip("\n"),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         self.add_argument("--config", type=Path, metavar="FILE.yaml", help="YAML file that sets any of these flags")
+        self._hints: dict[str, str] = {}
+        self._ours: dict[str, str] = {}
+        self._translate: Callable[[argparse.Namespace], None] = lambda flags: None
+        self._settings_of_run: Callable[[Path, dict, Set[str]], dict] | None = None
 
     def accept_old_names(self, new_names: Mapping[str, str]) -> None:
         """Accept old names of flags ("--min_tokens": "--min_words"), also in --config; the help does not show them."""
         for old_name, new_name in new_names.items():
             self._option_string_actions[old_name] = self._option_string_actions[new_name]
 
+    def accept_translated(
+        self, ours: Mapping[str, str], translate: Callable[[argparse.Namespace], None], hints: Mapping[str, str]
+    ) -> None:
+        """Let flags that the help does not show stand for others: `ours` has those that they stand for, by destination.
+
+        `translate` replaces them in the parsed flags. `hints` are for flags that exist elsewhere, and not here.
+        """
+        self._ours, self._translate, self._hints = dict(ours), translate, dict(hints)
+
+    def repeat_runs(self, settings_of_run: Callable[[Path, dict, Set[str]], dict]) -> None:
+        """Let --config read a run.json; `settings_of_run` returns its flags, but for those that are given anew."""
+        self._settings_of_run = settings_of_run
+
+    def knows(self, flag: str) -> bool:
+        """Return whether there is a flag of this name ("--seed")."""
+        return flag in self._option_string_actions
+
     def parse_args(self, args: Sequence[str] | None = None) -> argparse.Namespace:
         given = [self._with_underscores(argument) for argument in (sys.argv[1:] if args is None else args)]
         for argument in given:
             flag = argument.partition("=")[0]
             if flag.startswith("--") and flag != "--" and flag not in self._option_string_actions:
-                nearest = self._nearest(flag.replace("-", "_").replace("__", "--", 1))
-                self.error(f"unknown flag {flag}", f"did you mean {nearest}? " if nearest else "")
-        return super().parse_args(self._config_arguments(given) + given)
+                self.error(f"unknown flag {flag}", self._hint(flag.replace("-", "_").replace("__", "--", 1)))
+        arguments = self._config_arguments(given) + self._without_truth_values(given)
+        self.given = self._names_in(arguments)
+        flags = super().parse_args(arguments)
+        self._translate(flags)
+        return flags
 
     def as_arguments(self, options: Mapping[str, object]) -> list[str]:
         """Return the keyword arguments of a call from Python as a command line; UsageError for what is none."""
@@ -63,6 +97,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")
+
+    def _hint(self, flag: str, *, key: bool = False) -> str:
+        """Return what to do instead of an unknown flag, or key, as the beginning of a hint; empty where nothing is."""
+        if flag[2:] in self._hints:
+            return f"{self._hints[flag[2:]]}; "
+        nearest = self._nearest(flag)
+        return f"did you mean {repr(nearest[2:]) if key else nearest}? " if nearest else ""
 
     def _nearest(self, flag: str) -> str | None:
         """Return the flag that is spelled most like `flag`, by its present name."""
@@ -77,29 +118,61 @@ class Parser(argparse.ArgumentParser):
         known = name.startswith("--") and flag in self._option_string_actions
         return flag + equals + value if known else argument
 
+    def _without_truth_values(self, given: list[str]) -> list[str]:
+        """Return the arguments without the "True" of `--overwrite True`, and without all of `--overwrite False`."""
+        kept, rest = [], list(given)
+        while rest:
+            flag, equals, value = rest.pop(0).partition("=")
+            kept.append(flag + equals + value)
+            action = self._option_string_actions.get(flag)
+            if not isinstance(action, argparse._StoreTrueAction):
+                continue
+            if not equals:
+                value = rest[0] if rest else ""
+            if value.lower() in TRUTH_VALUES:
+                kept[-1:] = [flag] if TRUTH_VALUES[value.lower()] else []
+                rest = rest if equals else rest[1:]
+        return kept
+
     def _config_arguments(self, given: list[str]) -> list[str]:
         """Return the settings of the config file as arguments, without the flags in `given`."""
         path = self._config_path(given)
         if path is None:
             return []
-        given_actions = [self._option_string_actions.get(argument.partition("=")[0]) for argument in given]
-        return self._as_arguments(str(path), _read_config(path), given_actions)
+        given_names = self._names_in(given)
+        settings = read_config(path)
+        if is_run_record(settings):
+            if self._settings_of_run is None:
+                raise UsageError(f"{path} records a run of fine_tune.py, not of {self.prog}", "name a YAML file")
+            settings = self._settings_of_run(path, settings, given_names)
+            for name in [name for name in settings if not self.knows(f"--{name}")]:
+                log.warning("warning: %s has --%s, which is no flag any more and is left out", path, name)
+                del settings[name]
+        return self._as_arguments(str(path), settings, given_names)
 
-    def _as_arguments(
-        self, source: str, settings: Mapping[str, object], given: Sequence[argparse.Action | None] = ()
-    ) -> list[str]:
-        """Return settings as command-line arguments, without those of the actions in `given`."""
-        arguments = []
+    def _as_arguments(self, source: str, settings: Mapping[str, object], given: Set[str] = frozenset()) -> list[str]:
+        """Return settings as command-line arguments, without those of the flags in `given`."""
+        arguments, keys = [], {}
         for key, value in settings.items():
             flag = "--" + str(key).replace("-", "_")
             action = self._option_string_actions.get(flag)
-            if action is None or flag == "--config":
-                nearest = self._nearest(flag)
-                hint = f"did you mean {nearest[2:]!r}?" if nearest else f"python {self.prog} --help lists the flags"
-                raise UsageError(f"{source}: unknown key {key!r}", hint)
-            if action not in given:
-                arguments += _flag_arguments(source, flag, action, value)
+            if action is None or flag == "--help" or (flag == "--config" and source != "options"):
+                hint = self._hint(flag, key=True) or f"python {self.prog} --help lists the flags"
+                raise UsageError(f"{source}: unknown key {key!r}", hint.rstrip(" ;"))
+            if value is not None and keys.setdefault(action, key) != key:
+                raise UsageError(f"{source}: {keys[action]!r} and {key!r} are the same flag", "remove one of them")
+            if self._name_of(action) not in given:
+                arguments += flag_arguments(source, flag, action, value)
         return arguments
+
+    def _names_in(self, arguments: Sequence[str]) -> set[str]:
+        """Return the names of the flags that are in the arguments."""
+        actions = [self._option_string_actions.get(argument.partition("=")[0]) for argument in arguments]
+        return {self._name_of(action) for action in actions if action is not None}
+
+    def _name_of(self, action: argparse.Action) -> str:
+        """Return the name of the flag that an action sets, or stands for."""
+        return self._ours.get(action.dest, action.dest)
 
     def _config_path(self, given: list[str]) -> Path | None:
         finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
@@ -164,65 +237,3 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, LARGER_THAN_ANY_TENSOR)
         libc.mallopt(M_TRIM_THRESHOLD, NEVER)
-
-
-def _number(kind: type, accepts: Callable, expected: str) -> Callable[[str], int | float]:
-    """Return an argument type for a number that `accepts` returns true for."""
-
-    def parse(text: str) -> int | float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not accepts(value):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
-        return value
-
-    return parse
-
-
-# Argument types. "inf" and "nan" are refused.
-positive_int = _number(int, lambda value: value >= 1, "a whole number of at least 1")
-non_negative_int = _number(int, lambda value: value >= 0, "a whole number of at least 0")
-positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
-non_negative_float = _number(float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
-fraction = _number(float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
-
-
-def iso_date(text: str) -> datetime.date:
-    """Argument type: a date, YYYY-MM-DD."""
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date, expected YYYY-MM-DD") from None
-
-
-def _read_config(path: Path) -> dict:
-    import yaml
-
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "name a YAML file after --config") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {error}", "write one `flag: value` per line") from error
-    if not isinstance(settings, dict):
-        raise UsageError(f"{path} contains no settings", "write one `flag: value` per line")
-    return settings
-
-
-def _flag_arguments(source: str, flag: str, action: argparse.Action, value: object) -> list[str]:
-    if action.nargs == 0:
-        if not isinstance(value, bool):
-            raise UsageError(f"{source}: {flag[2:]} is {value!r}, expected true or false", f"write `{flag[2:]}: true`")
-        return [flag] if value else []
-    one_flag_for_all = action.nargs in ("+", "*")
-    takes_several = one_flag_for_all or isinstance(action, argparse._AppendAction)
-    values = value if isinstance(value, list) and takes_several else [value]
-    values = [item for item in values if item is not None]  # a key without a value keeps the default
-    for item in values:
-        if not isinstance(item, str | int | float) or isinstance(item, bool):  # YAML reads an unquoted no as false
-            raise UsageError(f"{source}: {flag[2:]} is {item!r}, expected text or a number", "put quotes around text")
-    if one_flag_for_all and values:
-        return [flag, *map(str, values)]
-    return [f"{flag}={item}" for item in values]

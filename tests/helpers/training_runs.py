@@ -20,6 +20,7 @@ SETTINGS = TrainingSettings(
     gradient_accumulation_steps=1,
     learning_rate=0.01,
     weight_decay=0.0,
+    lr_scheduler_type="linear",
     warmup_steps=0,
     max_grad_norm=1.0,
     early_stopping_patience=0,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from utils.cli import Parser, positive_int
+from utils.argument_types import positive_int
+from utils.cli import Parser
 from utils.errors import UsageError
 from utils.inference.sampling import Sampling, add_sampling_flags, sampling_from_flags
 

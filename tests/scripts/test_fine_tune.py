@@ -272,7 +272,9 @@ def test_a_reporter_that_is_not_installed(call, name, monkeypatch):
         importlib.util, "find_spec", lambda wanted, *rest: None if wanted == name else find(wanted, *rest)
     )
     hint = refused(call(*FAST, "--report_to", name), 2, f"--report_to {name}", "not installed")
-    assert hint == f"hint: install it: pip install {name}"
+    file = hint.rpartition(" ")[2]
+    assert hint == f"hint: pip install -r {file}"
+    assert f"\n{name}==" in (Path(fine_tune.__file__).parent / file).read_text(encoding="utf-8")
 
 
 # ---- bad input

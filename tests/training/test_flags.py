@@ -5,7 +5,7 @@ import pytest
 from fine_tune import build_parser
 from utils.errors import UsageError
 from utils.tasks.kinds import CLASSIFY, EMOJI, GENERATE, INSTRUCT, KINDS
-from utils.training.flags import complete_flags, given_flags, settings_from, take_hub_flags
+from utils.training.flags import complete_flags, settings_from, take_hub_flags
 
 PUSH = ["--push_to_hub", "--hub_model_id", "ana/cat"]
 
@@ -93,9 +93,9 @@ def test_flags_of_other_kinds_are_refused(words, suited, problem):
 def test_given_flags_are_those_on_the_command_line_and_in_the_config(tmp_path):
     config = tmp_path / "run.yaml"
     config.write_text("lr: 0.001\nseed: 42\n")
-    assert given_flags(build_parser(), ["--config", str(config), "--epochs", "2"]) == {
-        *("config", "learning_rate", "seed", "epochs")
-    }
+    parser = build_parser()
+    parser.parse_args(["--config", str(config), "--epochs", "2"])
+    assert parser.given == {"config", "learning_rate", "seed", "epochs"}
 
 
 def test_hub_flags_are_no_part_of_the_training():

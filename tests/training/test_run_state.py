@@ -15,6 +15,7 @@ from utils.training.run_state import (
     explain_state_errors,
     finish_search,
     keep_complete_checkpoints,
+    resumes_from,
     run_state_folder,
     search_folder,
     search_table_path,
@@ -140,3 +141,35 @@ def test_the_table_is_what_a_search_leaves(tmp_path, output, table):
     assert search_table_path(output) == tmp_path / table
     assert (tmp_path / table).read_text() == "number\n1\n"
     assert not search_folder(output).exists()
+
+
+def test_a_state_without_the_flags_of_today_continues_where_they_change_nothing(tmp_path):
+    write(tmp_path / "arguments.json", json.dumps({"epochs": 2, "data": "0", "processes": 1}))
+    flags = {"epochs": 2, "lr_scheduler_type": "linear", "eval_strategy": None}
+    begin_run(tmp_path, flags, "0", resume=True)
+    with pytest.raises(UsageError, match="lr_scheduler_type"):
+        begin_run(tmp_path, flags | {"lr_scheduler_type": "cosine"}, "0", resume=True)
+
+
+@pytest.mark.parametrize("named", ["m.training", "m.training/checkpoint-20", "./m.training/"])
+def test_the_newest_state_may_be_named(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    for step in (3, 20):
+        (tmp_path / "m.training" / f"checkpoint-{step}").mkdir(parents=True)
+    assert resumes_from(named, Path("m.training")) is True
+
+
+@pytest.mark.parametrize("named", ["m.training/checkpoint-3", "other.training/checkpoint-20", "m", "checkpoint-20"])
+def test_another_state_is_refused(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    for step in (3, 20):
+        (tmp_path / "m.training" / f"checkpoint-{step}").mkdir(parents=True)
+    with pytest.raises(UsageError, match="checkpoint-20"):
+        resumes_from(named, Path("m.training"))
+    with pytest.raises(UsageError, match="--output_path that was interrupted"):
+        resumes_from(named, Path("new.training"))
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_resuming_without_a_name(tmp_path, resume):
+    assert resumes_from(resume, tmp_path) is resume

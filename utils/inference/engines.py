@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 
 from utils import distributed
-from utils.cli import positive_int
+from utils.argument_types import positive_int
 from utils.errors import UsageError
 from utils.inference.generation import BATCH_SIZE, USE_DEFAULT_ENGINE, TextGenerator, generate_from_ids
 from utils.models.checkpoint import Trained

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass, fields
 
-from utils.cli import fraction, non_negative_float, non_negative_int, positive_float, positive_int
+from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
 from utils.errors import UsageError
 
 # The defaults of answers; those of other texts are Sampling's. Small models repeat themselves: where no four tokens may

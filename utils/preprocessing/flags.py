@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from utils.cli import Parser, fraction, non_negative_int, positive_int
+from utils.argument_types import fraction, non_negative_int, positive_int
+from utils.cli import Parser
 from utils.errors import UsageError
 from utils.models.chat_templates import TEMPLATES
 from utils.tasks.alpaca import KEYS, parse_columns

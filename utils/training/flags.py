@@ -6,11 +6,15 @@ from collections.abc import Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from utils.cli import Parser, fraction, non_negative_float, non_negative_int, positive_float, positive_int
+from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
+from utils.cli import Parser
 from utils.errors import UsageError
 from utils.tasks.kinds import KINDS, Kind
 
 DEFAULT_OUTPUT = Path("models/fine_tuned_model.pt")
+SCHEDULERS = (  # of transformers, those that need no other setting
+    *("linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"),
+)
 OLD_NAMES = {"--average_runs": "--model_soup", "--push_only": "--push_trained"}
 HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_private")
 
@@ -25,6 +29,7 @@ class TrainingSettings:
     gradient_accumulation_steps: int
     learning_rate: float
     weight_decay: float
+    lr_scheduler_type: str
     warmup_steps: float  # below 1: a fraction of all steps
     max_grad_norm: float
     early_stopping_patience: int  # evaluations without improvement; 0: never stop early
@@ -67,7 +72,7 @@ def _add_training_flags(parser: Parser) -> None:
     )
     add("--search", type=positive_int, metavar="N", help=search)
     add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help=_defaults("epochs"))
-    add("--max_steps", type=positive_int, help="stop after so many steps, whatever --epochs says")
+    add("--max_steps", type=_steps, metavar="N", help="stop after so many steps, whatever --epochs says")
     soup = "train N times from the base, each time in another order, and average the weights (default: %(default)s)"
     add("--model_soup", type=positive_int, default=1, metavar="N", help=soup)
     batch = f"for each process ({_defaults('batch_size')})"
@@ -79,6 +84,8 @@ def _add_training_flags(parser: Parser) -> None:
     add("--weight_decay", type=non_negative_float, default=SUPPRESS, help=_defaults("weight_decay"))
     warmup = "number of steps, or below 1 a fraction of all steps (default: %(default)s)"
     add("--warmup_steps", type=non_negative_float, default=0.06, help=warmup)
+    scheduler = "how the learning rate goes on after the warmup (default: %(default)s)"
+    add("--lr_scheduler_type", choices=SCHEDULERS, default="linear", help=scheduler)
     add("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
     add("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
     unfreeze = f"train the last N blocks and the final norm, or all ({_defaults('unfreeze_last')})"
@@ -114,10 +121,12 @@ def _add_running_flags(parser: Parser) -> None:
     add = parser.add_argument_group("running").add_argument
     add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add("--save_steps", type=positive_int, help="evaluate and save every so many steps (default: every epoch)")
+    strategy = "validate and save after every epoch or every --save_steps, or validate nothing: no"
+    add("--eval_strategy", choices=("epoch", "steps", "no"), help=f"{strategy} (default: steps if they are given)")
+    add("--save_steps", type=positive_int, help="validate and save every so many steps (default: every epoch)")
     add("--save_total_limit", type=positive_int, default=2, help="checkpoints to keep (default: %(default)s)")
     add("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
-    add("--report_to", nargs="+", choices=("wandb", "tensorboard"), default=[], help="also log there")
+    add("--report_to", nargs="+", choices=("wandb", "tensorboard", "none"), default=[], help="also log there")
     add("--resume", action="store_true", help="continue an interrupted run")
     cache = (
         "run the frozen blocks once, and keep their output in a file for all epochs; auto: if that saves time and the "
@@ -140,6 +149,11 @@ def _add_hub_flags(parser: Parser) -> None:
 def blocks(text: str) -> int | None:
     """An argument type: a number of blocks, or None for all."""
     return None if text == "all" else non_negative_int(text)
+
+
+def _steps(text: str) -> int | None:
+    """An argument type: a number of steps, or -1 for no limit, as transformers has it."""
+    return None if text == "-1" else positive_int(text)
 
 
 def threshold(text: str) -> str:
@@ -173,7 +187,9 @@ def check_reporters(names: list[str]) -> None:
     """Raise UsageError before any work for a --report_to whose package is not installed."""
     for name in names:
         if importlib.util.find_spec(name) is None:
-            raise UsageError(f"--report_to {name}, but {name} is not installed", f"install it: pip install {name}")
+            raise UsageError(
+                f"--report_to {name}, but {name} is not installed", "pip install -r requirements-reporters.txt"
+            )
 
 
 def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list[str]:
@@ -190,6 +206,10 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
             )
     missing = {name: value for name, value in kind.training_defaults.items() if name not in flags}
     vars(flags).update(missing)
+    _check_validation(flags, parser)
+    if flags.lr_scheduler_type == "constant" and flags.warmup_steps != parser.get_default("warmup_steps"):
+        hint = "use --lr_scheduler_type constant_with_warmup, or remove --warmup_steps"
+        raise UsageError("--lr_scheduler_type constant has no warmup, but there is --warmup_steps", hint)
     if flags.prefix_cache == "on" and flags.unfreeze_last is None and not flags.search:
         raise UsageError("--prefix_cache on, but all blocks train", "train only the last ones with --unfreeze_last N")
     if flags.prefix_cache == "off" and flags.keep_prefix_cache:
@@ -197,11 +217,19 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
     return [name for name in missing if name != "epochs" or not flags.max_steps]
 
 
-def given_flags(parser: ArgumentParser, argv: list[str] | None) -> set[str]:
-    """Return the names of the flags that are on the command line or in its --config, whatever their values."""
-    for action in parser._actions:
-        action.default = SUPPRESS
-    return set(vars(parser.parse_args(argv)))
+def _check_validation(flags: Namespace, parser: ArgumentParser) -> None:
+    """Raise UsageError where --eval_strategy contradicts other flags."""
+    strategy = flags.eval_strategy
+    if strategy == "steps" and flags.save_steps is None:
+        raise UsageError("--eval_strategy steps, but of how many steps?", "add --eval_steps N")
+    if strategy == "epoch" and flags.save_steps is not None:
+        problem = f"--eval_strategy epoch contradicts --save_steps {flags.save_steps}"
+        raise UsageError(problem, "remove one of them: models are validated where they are saved")
+    if strategy == "no" and flags.search:
+        raise UsageError("--search compares settings on the validation split", "remove --eval_strategy no")
+    patience = flags.early_stopping_patience
+    if strategy == "no" and patience not in (0, parser.get_default("early_stopping_patience")):
+        raise UsageError(f"--early_stopping_patience {patience} counts evaluations", "remove --eval_strategy no")
 
 
 def take_hub_flags(flags: Namespace, given: Set[str]) -> Namespace:

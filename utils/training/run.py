@@ -22,6 +22,7 @@ from utils.training.run_state import (
     check_search,
     finish_search,
     keep_complete_checkpoints,
+    resumes_from,
     run_state_folder,
 )
 
@@ -48,6 +49,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     """
     state_folder = run_state_folder(flags.output_path)
     check_reporters(flags.report_to)
+    flags.resume = resumes_from(flags.resume, state_folder)
     check_run_state(state_folder, flags.resume, flags.overwrite)
     data = load_processed(flags.data_path)
     if len(data.splits["train"]) == 0:
@@ -85,6 +87,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     cache = PrefixCache(cache_folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
     setup = prepare(data, name, flags, device, precision, cache)
     model, rows, search = setup.base.model, setup.rows, None
+    validation = [] if flags.eval_strategy == "no" else rows["validation"]
     if flags.search:
         from utils.training.search import search_settings
 
@@ -97,7 +100,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     try:
         settings = settings_from(flags, precision, device)
         outcome = train_soup(
-            model, setup.objective, rows["train"], rows["validation"], settings, state_folder, flags.resume, cache
+            model, setup.objective, rows["train"], validation, settings, state_folder, flags.resume, cache
         )
         record = build_run_record(data, data_sha256, name, vars(flags), model, outcome, precision, device)
         record["prefix_cache"] = cache.record(model)

@@ -18,6 +18,10 @@ from utils.processed import Processed
 
 ARGUMENTS_FILE = "arguments.json"
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
+ADDED_FLAGS = {
+    "lr_scheduler_type": "linear",
+    "eval_strategy": None,
+}  # and what runs did before
 FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
 FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 
@@ -52,11 +56,27 @@ def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
+def resumes_from(resume: bool | str, folder: Path) -> bool:
+    """Return whether to resume. UsageError where --resume_from_checkpoint names another state than the newest one."""
+    if isinstance(resume, bool):
+        return resume
+    steps = {int(path.name.rpartition("-")[2]): path for path in folder.glob(CHECKPOINTS)}
+    newest = steps[max(steps)] if steps else folder
+    if Path(resume).resolve() not in (folder.resolve(), newest.resolve()):
+        raise UsageError(
+            f"--resume_from_checkpoint {resume}, but a run continues from the newest state in {folder}",
+            f"use --resume, which continues from {newest}" if steps else "name the --output_path that was interrupted",
+        )
+    return True
+
+
 def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> None:
     """Empty `folder` for a new run, or check that the run to resume has the same flags, data and processes."""
     fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
-        _require_same(_read_arguments(folder) or {}, fixed, "--resume, but this is not the run that was interrupted")
+        _require_same(
+            _read_arguments(folder, fixed) or {}, fixed, "--resume, but this is not the run that was interrupted"
+        )
     elif distributed.is_main_process():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -146,7 +166,7 @@ def begin_search(folder: Path, flags: Mapping, space: Mapping, data_sha256: str,
     """
     fixed = _unchangeable_flags(flags, data=data_sha256, searched=space)
     del fixed["search"]
-    before = _read_arguments(folder)
+    before = _read_arguments(folder, fixed)
     if before == fixed:
         return
     if before is not None and not overwrite:
@@ -173,12 +193,14 @@ def _unchangeable_flags(flags: Mapping, **further: object) -> dict:
     return json.loads(json.dumps(fixed | further))
 
 
-def _read_arguments(folder: Path) -> dict | None:
+def _read_arguments(folder: Path, now: Mapping) -> dict | None:
+    """Return the saved flags, with what earlier versions did where they lack one that there is `now`."""
     path = folder / ARGUMENTS_FILE
     if not path.is_file():
         return None
     saved = json.loads(path.read_text(encoding="utf-8"))
-    return {RENAMED_FLAGS.get(name, name): value for name, value in saved.items()}
+    added = {name: value for name, value in ADDED_FLAGS.items() if name in now}
+    return added | {RENAMED_FLAGS.get(name, name): value for name, value in saved.items()}
 
 
 def _require_same(before: dict, now: dict, problem: str) -> None:

@@ -27,6 +27,7 @@ from utils.training.run_state import completed_epochs, explain_state_errors
 log = logging.getLogger(__name__)
 SAME_NAME = (  # settings that Trainer has too
     *("gradient_accumulation_steps", "learning_rate", "warmup_steps", "weight_decay", "max_grad_norm", "seed"),
+    "lr_scheduler_type",
     *("activation_checkpointing", "save_total_limit", "logging_steps"),
 )
 
@@ -146,7 +147,6 @@ class ObjectiveTrainer(Trainer):
                 num_train_epochs=settings.epochs,
                 max_steps=settings.max_steps or -1,
                 per_device_train_batch_size=settings.batch_size,
-                lr_scheduler_type="linear",
                 optim="adamw_torch_fused",
                 bf16=settings.precision == "bf16",
                 fp16=settings.precision == "fp16",

@@ -1,0 +1,45 @@
+"""The types of flags' values: numbers within limits, true or false, dates."""
+
+import argparse
+import datetime
+from collections.abc import Callable
+
+TRUTH_VALUES = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def _number(kind: type, accepts: Callable, expected: str) -> Callable[[str], int | float]:
+    """Return an argument type for a number that `accepts` returns true for."""
+
+    def parse(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not accepts(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+        return value
+
+    return parse
+
+
+# Argument types. "inf" and "nan" are refused.
+positive_int = _number(int, lambda value: value >= 1, "a whole number of at least 1")
+non_negative_int = _number(int, lambda value: value >= 0, "a whole number of at least 0")
+positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
+non_negative_float = _number(float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
+fraction = _number(float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+
+
+def truth_value(text: str) -> bool:
+    """Argument type: true or false."""
+    if text.lower() not in TRUTH_VALUES:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return TRUTH_VALUES[text.lower()]
+
+
+def iso_date(text: str) -> datetime.date:
+    """Argument type: a date, YYYY-MM-DD."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date, expected YYYY-MM-DD") from None
