@@ -29,7 +29,12 @@ def models(tmp_path_factory) -> Path:
         save(folder / target, model)
     save(folder / "random.pt", trained())
     model = trained(seed=4)
-    save(folder / "tweets", checkpoint.Trained(model.model, model.tokenizer, {"task": "tweets", "kind": "generate"}))
+    save(
+        folder / "tweets",
+        checkpoint.Trained(
+            model.model, model.tokenizer, {"task": "tweets", "kind": "generate", "template": "{prompt}", "cleaning": {}}
+        ),
+    )
     return folder
 
 

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS
+from utils.tasks.kinds import CLASSIFY, EMOJI, GENERATE, KINDS
 from utils.text.cleaning import from_saved
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,8 @@ def _needed(kind: str | None) -> tuple[str, ...]:
     """Return the fields without which a model of this kind cannot be used as it was trained."""
     if kind is None:
         return ()
-    return ("template", "cleaning", *{CLASSIFY.name: ("labels",), EMOJI.name: ("targets",)}.get(kind, ()))
+    further = {GENERATE.name: ("cleaning",), CLASSIFY.name: ("cleaning", "labels"), EMOJI.name: ("targets",)}
+    return ("template", *further.get(kind, ()))
 
 
 def _check_contents(path: Path, run: dict) -> None:
@@ -66,10 +67,7 @@ def _check_contents(path: Path, run: dict) -> None:
     if not all(isinstance(label, str) for label in run.get("labels") or ()):
         raise _damaged(path, "labels are not all texts")
     for field in ("targets", "descriptions"):
-        pairs = run.get(field) or ()
-        if not all(
-            isinstance(pair, list) and len(pair) >= 2 and all(isinstance(x, str) for x in pair) for pair in pairs
-        ):
+        if not all(map(_is_pair, run.get(field) or ())):
             raise _damaged(path, f"{field} are not all pairs of texts")
     if run.get("kind") == EMOJI.name and not run["targets"]:
         raise _damaged(path, "targets are empty")
