@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import lzma
+import os
 import sys
 import zipfile
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 from utils.errors import DataError, UsageError
+from utils.reading import compressed
 from utils.reading.compressed import on_disk
 from utils.reading.read_frame import files_of, read_frame
 from utils.reading.table_stream import open_table
@@ -71,16 +73,46 @@ def test_a_zip_of_several_tables_names_them(fails):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (zipped({"a.csv": b"text\n" + b"x" * 5_000_000}), "a.zip: a.csv would take 5,000,005 bytes"),
         (zipped({"a.csv": CSV}, zipfile.ZIP_LZMA), "a method that is not supported, lzma"),
         (zipped({"a.csv": CSV}, zipfile.ZIP_STORED).replace(b"x,1", b"x,2"), "not a complete zip file: Bad CRC-32"),
         (zipped({"a.csv": CSV})[:-9], "is a damaged zip file, or only the beginning of one"),
         (zipped({"image.png": b"x"}), "holds no tweets file of X"),
     ],
-    ids=["bomb", "method", "checksum", "cut off", "no table"],
+    ids=["method", "checksum", "cut off", "no table"],
 )
 def test_a_zip_that_cannot_be_read(fails, content, problem):
     assert problem in fails("a.zip", content).problem
+
+
+BOMB = b"text\n" + b"a word\n" * 30_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.zip", zipped({"a.csv": BOMB})),
+        ("a.csv.gz", gzip.compress(BOMB)),
+        ("a.txt.bz2", bz2.compress(BOMB)),
+        ("a.txt.xz", lzma.compress(BOMB)),
+        ("a.parquet", pd.DataFrame({"text": ["a word"] * 300_000}).to_parquet()),
+    ],
+    ids=["zip", "gzip", "bzip2", "xz", "parquet"],
+)
+def test_a_file_that_grows_beyond_reason_is_refused(fails, monkeypatch, name, content):
+    monkeypatch.setattr(compressed, "ALWAYS_ALLOWED", 10_000)
+    error = fails(name, content)
+    assert "of memory, from" in error.problem
+    assert "if you trust the file" in error.hint
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.json"])
+def test_a_device_or_a_pipe_is_no_file(tmp_path, name):
+    (tmp_path / name).symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / f"fifo-{name}")
+    for path in (tmp_path / name, tmp_path / f"fifo-{name}"):
+        with pytest.raises(DataError, match="is a device or a pipe, not a file") as caught:
+            read_frame([path])
+        assert "--data_path -" in caught.value.hint
 
 
 def test_a_damaged_file_names_its_format(fails):

@@ -259,6 +259,15 @@ def test_a_card_that_does_not_fit(folder, card, problem):
     assert problem in data_failure(folder({"README.md": f"---\n{card}\n---\n", "a.csv": "text\na\n"})).problem
 
 
+@pytest.mark.parametrize("pattern", ["../secret.txt", "data/../../secret.txt", "{absolute}", "../*.txt", "sub/../../*"])
+def test_a_folder_reads_nothing_outside_itself(folder, tmp_path, pattern):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a canary\n")
+    card = f"---\nconfigs:\n- config_name: default\n  data_files: {pattern.format(absolute=secret)!r}\n---\n"
+    path = folder({"README.md": card, "data/a.txt": "a\n", "sub/b.txt": "b\n"})
+    assert "is not in the folder" in data_failure(path).problem
+
+
 def test_files_of_two_formats(folder):
     path = folder({"train.csv": "text\na\n", "test.jsonl": '{"text": "a"}\n'})
     assert data_failure(path).problem.startswith(f"{path} cannot be read: Couldn't infer the same data file format")

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 from frames import rows
 
+from utils.reading import json_records
+
 
 def test_json_values_as_the_file_spells_them(read):
     content = """[{"id": 1234567890123456789, "x": 1e5, "y": 1.10, "yes": true, "no": false, "none": null, "nan": NaN},
@@ -87,3 +89,9 @@ def test_json_without_objects(fails, name, content, found):
     error = fails(name, content)
     assert found in error.problem
     assert "list of objects" in error.hint
+
+
+def test_a_line_too_long_for_a_row_is_refused(fails, monkeypatch):
+    monkeypatch.setattr(json_records, "LONGEST_LINE", 30)
+    problem = fails("a.jsonl", '{"text": "a"}\n{"text": "a text of many words"}\n').problem
+    assert "a.jsonl, line 2 is longer than 30 bytes" in problem

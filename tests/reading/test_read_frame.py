@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -12,8 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from frames import checked, rows
+from pyarrow import parquet
 
 from utils.errors import DataError
 from utils.reading.read_frame import NOT_TEXT, read_frame
@@ -152,6 +155,19 @@ def test_folder_without_supported_files(tmp_path):
 def test_unsupported_kind(fails):
     for name in ("a.xlsx", "a", "a.parquet.gz"):
         assert ".parquet" in fails(name, "x").hint
+
+
+def test_parquet_texts_that_are_not_utf8(read, fails, caplog):
+    texts = pa.array([b"caf\xe9", "café".encode(), None], pa.binary())
+    texts = pa.StringArray.from_buffers(3, texts.buffers()[1], texts.buffers()[2], texts.buffers()[0])
+    for column, name in ((texts, "a.parquet"), (pa.ListArray.from_arrays([0, 3], texts), "b.parquet")):
+        content = io.BytesIO()
+        parquet.write_table(pa.table({"text": column}), content)
+        if name == "a.parquet":
+            assert read(name, content.getvalue())["text"].tolist()[:2] == ["café", "café"]
+            assert "column text: some of its texts are not UTF-8; read as cp1252" in caplog.text
+        else:
+            assert "column text: its texts are not UTF-8" in fails(name, content.getvalue()).problem
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.txt", "a.json", "a.jsonl", "a.parquet"])

@@ -7,6 +7,7 @@ import atexit
 import bz2
 import functools
 import gzip
+import io
 import lzma
 import re
 import shutil
@@ -31,8 +32,8 @@ BESIDE_TABLES = re.compile(
     r"(?:.*/)?(?:__MACOSX/.*|\..*|(?:readme|license|licence|licenses)(?:\.[a-z]+)?)", re.IGNORECASE
 )
 TWEETS_FILE = re.compile(r"(?:.*/)?tweets?(?:-part\d+)?\.js")
-MAX_BYTES = 2 << 30
-MAX_RATIO = 200
+MAX_BYTES_IN_ZIP = 2 << 30
+MAX_RATIO, ALWAYS_ALLOWED = 200, 256 << 20
 UNPACK = "unpack it, and name the file that you want"
 
 
@@ -50,9 +51,11 @@ def open_decompressed(path: str) -> Iterator[BinaryIO]:
             _check(member, path, place)
             with archive.open(member) as file:
                 yield file
+    elif place.exists() and not (place.is_file() or place.is_dir()):
+        raise DataError(f"{path} is a device or a pipe, not a file", "pipe it in: `cat PATH |` and --data_path -")
     else:
         with OPENERS.get(ending, open)(place, "rb") as file:
-            yield file
+            yield io.BufferedReader(_LimitedFile(file, path, place.stat().st_size)) if ending in OPENERS else file
 
 
 def compression(path: str) -> str:
@@ -92,10 +95,40 @@ def _check(member: zipfile.ZipInfo, path: str, place: Path) -> None:
         method = zipfile.compressor_names.get(member.compress_type, member.compress_type)
         raise DataError(f"{name} is compressed by a method that is not supported, {method}", UNPACK)
     packed = min(member.compress_size, place.stat().st_size)
-    if member.file_size > min(MAX_BYTES, MAX_RATIO * packed):
-        problem = f"{name} would take {member.file_size:,} bytes, from {packed:,} in the zip file"
-        limits = f"the limits are {MAX_BYTES:,} bytes and {MAX_RATIO} times as many as in the zip file"
-        raise DataError(problem, f"{limits}; if you trust the file, {UNPACK}")
+    check_expansion(name, member.file_size, packed)
+    if member.file_size > MAX_BYTES_IN_ZIP:
+        limit = f"the limit is {MAX_BYTES_IN_ZIP:,} bytes"
+        raise DataError(f"{name} would take {member.file_size:,} bytes", f"{limit}; if you trust the file, {UNPACK}")
+
+
+def check_expansion(name: str, size: int, packed: int) -> None:
+    """Raise DataError where `size` bytes are more than `packed` bytes of a file can reasonably stand for."""
+    if size > max(ALWAYS_ALLOWED, MAX_RATIO * packed):
+        problem = f"{name} would take over {size:,} bytes of memory, from {packed:,} in the file"
+        limits = f"the limit is {MAX_RATIO} times as many, or {ALWAYS_ALLOWED:,}"
+        raise DataError(problem, f"{limits}; if you trust the file, write it without compression, as CSV")
+
+
+class _LimitedFile(io.RawIOBase):
+    """A decompressed file that checks, as it is read, that it does not go on for ever; see `check_expansion`."""
+
+    def __init__(self, file: BinaryIO, name: str, packed: int):
+        self.file, self.name, self.packed = file, name, packed
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, *position: int) -> int:
+        return self.file.seek(*position)
+
+    def readinto(self, buffer) -> int:
+        data = self.file.read(len(buffer))
+        check_expansion(self.name, self.file.tell(), self.packed)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def on_disk(path: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import zipfile
 from dataclasses import dataclass, replace
@@ -76,6 +77,7 @@ def _built_rows(location: DatasetLocation, split: str, scratch: str):
         if location.on_disk:
             folder = str(Path(location.repo).resolve())
             builder = datasets.load_dataset_builder(folder, location.configuration, cache_dir=scratch)
+            _check_inside(folder, builder, location)
         else:
             builder = _hub_builder(location)
         builder.download_and_prepare()
@@ -91,6 +93,15 @@ def _built_rows(location: DatasetLocation, split: str, scratch: str):
         StopIteration,  # an empty file of JSON Lines
     ) as error:
         raise _explained(error, location, builder) from error
+
+
+def _check_inside(folder: str, builder, location: DatasetLocation) -> None:
+    """Raise DataError where the README.md of a folder names data files that are not in it."""
+    for files in (builder.config.data_files or {}).values():
+        for file in files:
+            if not Path(os.path.normpath(file)).is_relative_to(folder):
+                problem = f"{location}: its README.md names {file}, which is not in the folder"
+                raise DataError(problem, "name that file itself as --data_path, if you want it")
 
 
 def _hub_builder(location: DatasetLocation):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from utils.errors import DataError
+from utils.reading.encodings import LONGEST_LINE
 from utils.reading.json_shapes import EXPECTED, kind_of, rows_in
 
 BLANKS = re.compile(r"\s*")
@@ -108,6 +109,9 @@ def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        if len(line) > LONGEST_LINE:
+            problem = f"{name}, line {number} is longer than {LONGEST_LINE:,} bytes"
+            raise DataError(problem, "JSON Lines have one row per line; check how the file was made")
         try:
             value = DECODER.decode(line.rstrip(b"\n").decode())
         except (ValueError, RecursionError) as error:

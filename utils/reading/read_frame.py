@@ -20,11 +20,12 @@ from utils.progress import progress_bar
 from utils.reading.columns import column_key, unique_names
 from utils.reading.compressed import OPENERS, STDIN, TEXT_FORMATS, compression, on_disk, table_in_zip
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
-from utils.reading.encodings import COPY_AGAIN, open_bytes, to_utf8, unreadable
+from utils.reading.encodings import open_bytes, to_utf8, unreadable
 from utils.reading.hub_datasets import is_hub_path, read_hub_dataset
 from utils.reading.json_records import NotText, as_text, read_json, read_json_lines
 from utils.reading.kind_of_stdin import kind_of_stdin
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
+from utils.reading.parquet import read_parquet
 from utils.reading.x_archive import is_x_archive, read_x_archive
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 SUPPORTED = f"{', '.join(TEXT_FORMATS)} (also with {', '.join(OPENERS)}), .parquet, a .zip with one of these"
 NOT_TEXT = "not_text"  # the key in a frame's attrs
 ROWS_AT_ONCE = 50_000
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 BYTES_LITERAL = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 
 
@@ -144,7 +144,7 @@ def _read_file(path: str, header: bool) -> tuple:
         text, encoding = (data, "utf-8") if kind == ".parquet" else to_utf8(data, path)
         if not text.strip():
             raise DataError(f"{path} is empty", "check how the file was made; it must hold at least one row")
-        columns = {".json": read_json, ".parquet": _read_parquet}.get(kind, read_json_lines)(text, path)
+        columns = {".json": read_json, ".parquet": read_parquet}.get(kind, read_json_lines)(text, path)
         frame = _frame_of_columns(mastodon_columns(columns) if has_mastodon_columns(columns) else columns)
     if frame.empty:
         raise DataError(f"{path} holds no rows", "check how the file was made; column names alone are not enough")
@@ -184,19 +184,6 @@ def _frame_of_columns(columns: dict[str, list[str | None]]):
     # As bytes, since pandas copies attrs deeply with every column taken: it takes them as they are.
     frame.attrs[NOT_TEXT] = {name: mark for name, mark in marks.items() if any(mark)}
     return frame
-
-
-def _read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        table = parquet.ParquetFile(pyarrow.BufferReader(data)).read()
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).partition(". ")[0].replace("\n", " ")
-        raise DataError(f"{name} is not a complete Parquet file: {reason}", COPY_AGAIN) from error
-    columns = {column: table[column].to_pylist() for column in table.column_names if not PANDAS_INDEX.match(column)}
-    return {column: [as_text(value) for value in values] for column, values in columns.items()}
 
 
 def _decode_bytes_literals(frame, name: str):
