@@ -448,6 +448,15 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
     assert_one_error(err, "not the run that was interrupted", "{'learning_rate': 0.0005}", "{'learning_rate': 1.0}")
     assert there() == before
 
+    optimizer = state / "optimizer.pt"
+    saved = optimizer.read_bytes()
+    optimizer.write_bytes(saved[:1000])
+    code, out, err = call(*LONG, "--output_path", "mine.pt", "--resume")
+    assert (code, out) == (1, "")
+    assert_one_error(err, "there is no whole state", str(optimizer), "has 1,000 bytes instead of")
+    assert there() == before
+    optimizer.write_bytes(saved)
+
     code, out, err = call(*LONG, "--output_path", "mine.pt", "--resume")
     assert (code, out) == (0, "mine.pt\n"), err
     assert there() == {"mine.pt"}

@@ -103,7 +103,8 @@ def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
     assert "warning: the average is worse than the best of the runs, which is kept" in caplog.messages
 
 
-def test_an_interrupted_soup_resumes_in_the_run_where_it_stopped(tmp_path, caplog):
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
+def test_an_interrupted_soup_resumes_in_the_run_where_it_stopped(damaged, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     whole, halves, folder = random_model("gpt2"), random_model("gpt2"), tmp_path / "halves"
     run(train_soup, tmp_path / "whole", whole, **THREE)
@@ -112,8 +113,13 @@ def test_an_interrupted_soup_resumes_in_the_run_where_it_stopped(tmp_path, caplo
     names = {path.name for path in folder.iterdir()}
     assert "run-1.safetensors" in names and any(name.startswith("checkpoint-") for name in names)
     caplog.clear()
+    if damaged:
+        file = folder / "run-1.safetensors"
+        file.write_bytes(file.read_bytes()[:-5])
     run(train_soup, folder, halves, resume=True, **THREE)
-    assert [line for line in caplog.messages if line.startswith("run ")] == ["run 2 of 3", "run 3 of 3"]
+    runs = ["run 1 of 3"] * damaged + ["run 2 of 3", "run 3 of 3"]
+    assert [line for line in caplog.messages if line.startswith("run ")] == runs
+    assert (f"warning: {folder / 'run-1.safetensors'} is damaged: its run is done again" in caplog.messages) == damaged
     assert_same_weights(halves, weights_of(whole))
 
 

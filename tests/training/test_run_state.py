@@ -102,6 +102,13 @@ def test_another_error_is_a_bug(tmp_path):
         raise RuntimeError("shapes cannot be multiplied")
 
 
+@pytest.mark.parametrize("content", ["", '{"seed": 1', "[]", "null"])
+def test_damaged_arguments_are_named(content, tmp_path):
+    write(tmp_path / "arguments.json", content)
+    with pytest.raises(UserError, match=r"arguments\.json is damaged"):
+        begin_run(tmp_path, {"seed": 1}, "0", resume=True)
+
+
 # ---- a search
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
@@ -44,6 +44,7 @@ def train_soup(
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     start = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     files = [state_folder / f"run-{number + 1}.safetensors" for number in range(settings.model_soup)]
+    _remove_damaged(files)
     for number, file in enumerate(files):
         if file.is_file():  # finished before an interruption
             continue
@@ -77,6 +78,19 @@ def train_soup(
         _set_weights(parameters, load_file(files[[outcome.after for outcome in outcomes].index(best_run)]))
         after = best_run
     return replace(soup, after=after, better=objective.is_better(after, soup.before))
+
+
+def _remove_damaged(files: Sequence[Path]) -> None:
+    """Remove the first finished run that is cut, and all that came after it: these runs are done again."""
+    for number, file in enumerate(files):
+        try:
+            if file.is_file():
+                safe_open(file, "pt")
+        except SafetensorError:
+            log.warning("warning: %s is damaged: its run is done again", file)
+            for later in files[number:]:
+                later.unlink(missing_ok=True)
+            remove_checkpoints(file.parent)
 
 
 def _set_weights(parameters: Mapping[str, torch.nn.Parameter], weights: Mapping[str, torch.Tensor]) -> None:

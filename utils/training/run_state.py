@@ -15,6 +15,7 @@ from utils import distributed
 from utils.errors import DataError, UsageError, UserError
 from utils.files import atomic_write
 from utils.processed import Processed
+from utils.training.saved_states import CHECKPOINTS, LAST_WRITTEN, newest_whole_checkpoint
 
 ARGUMENTS_FILE = "arguments.json"
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
@@ -25,9 +26,7 @@ ADDED_FLAGS = {
 FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
 FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 
-CHECKPOINTS = "checkpoint-*"
 SOUP_RUNS = "run-*.*"  # the weights of the finished runs of --model_soup
-LAST_WRITTEN = "trainer_state.json"  # a checkpoint without it is incomplete
 
 STORAGE_FILE = "study.db"
 TABLE_FILE = "search.csv"
@@ -71,16 +70,21 @@ def resumes_from(resume: bool | str, folder: Path) -> bool:
 
 
 def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> None:
-    """Empty `folder` for a new run, or check that the run to resume has the same flags, data and processes."""
+    """Empty `folder` for a new run, or check that the run to resume has the same flags, data and processes.
+
+    UserError if it has not, or if no state is whole.
+    """
     fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
         _require_same(
             _read_arguments(folder, fixed) or {}, fixed, "--resume, but this is not the run that was interrupted"
         )
+        if has_checkpoints(folder):
+            newest_whole_checkpoint(folder)
     elif distributed.is_main_process():
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / ARGUMENTS_FILE).write_text(json.dumps(fixed), encoding="utf-8")
+        with atomic_write(folder / ARGUMENTS_FILE, "w") as file:
+            json.dump(fixed, file)
 
 
 def has_checkpoints(folder: Path) -> bool:
@@ -95,7 +99,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def completed_epochs(folder: Path) -> float:
-    """Return the epochs of the newest complete checkpoint; 0 without one."""
+    """Return the epochs of the newest checkpoint; 0 without one."""
     states = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{CHECKPOINTS}/{LAST_WRITTEN}")]
     return max((state["epoch"] for state in states), default=0.0)
 
@@ -198,7 +202,12 @@ def _read_arguments(folder: Path, now: Mapping) -> dict | None:
     path = folder / ARGUMENTS_FILE
     if not path.is_file():
         return None
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        saved = None
+    if not isinstance(saved, dict):
+        raise UserError(f"{path} is damaged", f"restore it, or remove {folder} to start from scratch")
     added = {name: value for name, value in ADDED_FLAGS.items() if name in now}
     return added | {RENAMED_FLAGS.get(name, name): value for name, value in saved.items()}
 

@@ -13,6 +13,7 @@ import torch
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import rotate_checkpoints
 
 from utils import distributed
 from utils.compute.batching import IGNORED
@@ -23,6 +24,7 @@ from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
 from utils.training.objectives import Objective
 from utils.training.run_state import completed_epochs, explain_state_errors
+from utils.training.saved_states import newest_whole_checkpoint, seal
 
 log = logging.getLogger(__name__)
 SAME_NAME = (  # settings that Trainer has too
@@ -61,6 +63,11 @@ def train(
     Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt. UserError if the loss becomes nan, or if
     the state cannot be written.
     """
+    checkpoint = None
+    if resume:
+        with explain_state_errors(state_folder):
+            checkpoint = str(newest_whole_checkpoint(state_folder))
+        log.info("continuing from %s", checkpoint)
     interruption = InterruptionCallback()
     callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
     if "tensorboard" in settings.report_to:
@@ -78,7 +85,7 @@ def train(
         weights_in_bf16(model, settings.precision == "bf16"),
         explain_state_errors(state_folder),
     ):
-        trainer.train(resume_from_checkpoint=resume or None)
+        trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.perf_counter() - started
     # All processes are asked, and so all have read the state before the first one removes it.
     if distributed.any_process(interruption.happened):
@@ -216,6 +223,17 @@ class ObjectiveTrainer(Trainer):
                 module.training = False
         with self._objective.forward_context(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _save_checkpoint(self, model, trial):
+        """Save the state and its checksums; older states stay until they are written."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        super()._save_checkpoint(model, trial)
+        self.args.save_total_limit = limit
+        distributed.barrier()  # each process has written its random numbers' state
+        if self.args.should_save:
+            folder = self.args.output_dir
+            seal(Path(folder, f"checkpoint-{self.state.global_step}"))
+            rotate_checkpoints(folder, limit, self.state.best_model_checkpoint, use_mtime=True)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
