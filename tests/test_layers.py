@@ -34,6 +34,7 @@ FLOORS = {  # packages and files of utils; a module imports from lower floors an
     "errors": 1,
     "progress": 1,
     "safe_pickle": 1,
+    "terminal": 1,
 }
 
 

@@ -16,6 +16,7 @@ from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
 from utils.distributed import quiet_except_main
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
+from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout
 
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
 
@@ -194,7 +195,8 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
             _set_up_process()
             if uses_model:
                 keep_freed_memory()
-            code = main()
+            with controls_shown_on_stdout():
+                code = main()
             sys.stdout.flush()  # here, where BrokenPipeError is handled, and not at exit
         return code
     except UserError as error:
@@ -212,14 +214,16 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
 
 def print_error(problem: str, hint: str) -> None:
     """Print a user's error on stderr, in one line for the problem and one for the hint."""
-    print(f"error: {' '.join(problem.split())}\nhint: {' '.join(hint.split())}", file=sys.stderr)
+    lines = f"error: {' '.join(problem.split())}\nhint: {' '.join(hint.split())}"
+    print(lines.translate(SHOWN), file=sys.stderr)
 
 
 def _set_up_process() -> None:
     """Send this project's log lines to stderr, with only the errors of libraries."""
     if hasattr(sys.stdout, "reconfigure"):  # a StringIO in tests has none
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that can't show all characters
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING, force=True)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
+    logging.getLogger().handlers[0].setFormatter(ControlsShown("%(message)s"))
     logging.getLogger("utils").setLevel(logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
