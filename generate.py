@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     trained = checkpoint.load_writer(args.model_path)
     emoji = writes_emoji(args, trained, prompts)
     answers = not emoji and follows_instructions(args, trained, prompts)
-    sampling = sampling_from_flags(args, answers)
+    sampling = sampling_from_flags(args, answers, {} if emoji else trained.run.get("sampling"))
     if emoji:
         check_engine_ranks_emoji(args)
     name = "tuned" if trained.run else "base"

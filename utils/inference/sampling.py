@@ -1,15 +1,20 @@
 """How texts are sampled: the settings, their defaults, and the flags of generate.py that set them."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
 from utils.errors import UsageError
+from utils.tasks.kinds import EMOJI, INSTRUCT
 
 # The defaults of answers; those of other texts are Sampling's. Small models repeat themselves: where no four tokens may
-# occur twice, 98 % of the answers end by themselves, and otherwise 92 % (docs/results.md).
+# occur twice, 98 % of the greedy answers end by themselves, and otherwise 92 % (docs/results.md). That rule holds for
+# models whose run.json has no sampling settings. Other tools cannot do the same (they count the question too), so a
+# model that has some gives the same answers everywhere, without the rule.
 ANSWER_MAX_NEW_TOKENS = 256
 ANSWER_NO_REPEAT_NGRAM_SIZE = 4
+SAVED = ("do_sample", "temperature", "top_k", "top_p", "no_repeat_ngram_size")  # transformers has the same names
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,7 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     add("--min_p", type=non_negative_float, metavar="P", help=min_p)
     penalty = f"1: none (default: {defaults.repetition_penalty})"
     add("--repetition_penalty", type=positive_float, metavar="P", help=penalty)
-    no_repeat = f"default: {defaults.no_repeat_ngram_size}, or {ANSWER_NO_REPEAT_NGRAM_SIZE} for an answer"
-    no_repeat = f"write no sequence of N tokens twice; 0: allow it ({no_repeat})"
+    no_repeat = f"write no sequence of N tokens twice; 0: allow it (default: {defaults.no_repeat_ngram_size})"
     add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
     add("--greedy", action="store_true", help="always take the most likely token instead of sampling")
@@ -92,11 +96,28 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=non_negative_int, metavar="N", default=defaults.seed, help="default: %(default)s")
 
 
-def sampling_from_flags(args: argparse.Namespace, answers: bool) -> Sampling:
-    """Return the settings of the command line; `answers` says whose defaults apply to the flags not given."""
+def sampling_from_flags(args: argparse.Namespace, answers: bool, saved: Mapping | None = None) -> Sampling:
+    """Return the settings of the command line; `answers` says whose defaults apply to the flags not given.
+
+    `saved` are the settings in the run.json of the model, which come before these defaults.
+    """
     defaults = {}
     if answers:
         defaults = {"max_new_tokens": ANSWER_MAX_NEW_TOKENS, "no_repeat_ngram_size": ANSWER_NO_REPEAT_NGRAM_SIZE}
+    defaults |= saved or {}
     names = {field.name for field in fields(Sampling)} & vars(args).keys()
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return Sampling(**{**defaults, **given, "stop": tuple(args.stop)}, do_sample=not args.greedy)
+    return Sampling(**{**defaults, **given, "stop": tuple(args.stop), "do_sample": not args.greedy})
+
+
+def settings_to_save(kind: str, rows: Sequence[dict], context: int) -> dict:
+    """Return the settings for run.json and generation_config.json of a model that writes, for its kind of task.
+
+    `rows` are its training rows: no emoji is longer than the longest one there. `context` is the model's.
+    """
+    settings = {name: getattr(Sampling, name) for name in SAVED}
+    longest = ANSWER_MAX_NEW_TOKENS if kind == INSTRUCT.name else Sampling.max_new_tokens
+    if kind == EMOJI.name:
+        settings = {"do_sample": False}
+        longest = max(len(row["input_ids"]) - row["loss_start"] for row in rows)
+    return {**settings, "max_new_tokens": min(longest, context - 1)}

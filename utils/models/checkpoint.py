@@ -14,6 +14,7 @@ from utils.errors import UserError
 from utils.files import atomic_write, check_writable, default_file_mode
 from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
 from utils.models.folder_checks import check_files
+from utils.models.generation_settings import write_generation_settings
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_open_model
 from utils.models.run_file import RUN_FILE, read_run
@@ -142,6 +143,8 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
             folder = Path(name) / "model"
             trained.model.save_pretrained(folder)
             trained.tokenizer.save_pretrained(folder)
+            if "sampling" in trained.run:
+                write_generation_settings(folder, trained.model.config, trained.tokenizer, trained.run)
             run = json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n"
             for file_name, text in {RUN_FILE: run, LOG_FILE: log, CARD_FILE: card}.items():
                 (folder / file_name).write_text(text, encoding="utf-8")

@@ -209,7 +209,8 @@ def _public_card(path: Path | None, run: dict, evaluation: dict | None, reposito
             card = card.replace(f'"{name}": {before}', f'"{name}": {after}')
     place = arguments["output_path"]
     card = re.sub(rf"(?<=--model_path ){re.escape(shlex.quote(place))}(?=\s)", repository, card)
-    card = card.replace(f"model_path={place!r}", f"model_path={repository!r}")
+    for name in ("model_path", "model"):
+        card = card.replace(f"{name}={place!r}", f"{name}={repository!r}")
     title = last_path_part(place).removesuffix(".pt")
     return card.replace(f"\n# {title}\n", f"\n# {last_path_part(repository)}\n", 1)
 

@@ -29,7 +29,10 @@ class TextsCard(Card):
     validation_title = "bits per byte (lower is better)"
 
     def use(self, path: str) -> str:
-        return f'```bash\npython generate.py --model_path {shlex.quote(path)} --prompt "Your first words"\n```'
+        return (
+            f'```bash\npython generate.py --model_path {shlex.quote(path)} --prompt "Your first words"\n```'
+            + _other_tools(self.run, path, '"Your first words"')
+        )
 
     def results(self, table: str) -> list[str]:
         tuned = self.evaluation["tuned"]
@@ -68,6 +71,7 @@ class AnswersCard(Card):
             f'```bash\n{command} --instruction "Name three primary colors."\n{command} --chat\n```\n\n'
             f"Its tokenizer includes the chat template (`{self.run['template']}`) that it was trained with, so that "
             f"`apply_chat_template` writes the same prompts in any tool.{lengths}"
+            + _other_tools(self.run, path, '[{"role": "user", "content": "Name three primary colors."}]')
         )
 
     def results(self, table: str) -> list[str]:
@@ -172,6 +176,7 @@ class EmojiCard(Card):
             f"It writes {output}. Decoding is constrained to the {len(self.run['targets']):,} emoji of its table (in "
             "`run.json`), so that it cannot write text, half an emoji, or one that does not exist; in other tools it "
             f"can.{memory if known else ''}"
+            + _other_tools(self.run, path, repr(self.run["template"].replace("{prompt}", "a cat crying with joy")))
         )
 
     def results(self, table: str) -> list[str]:
@@ -204,3 +209,25 @@ class EmojiCard(Card):
 
 
 CARDS = {"generate": TextsCard, "instruct": AnswersCard, "classify": ClassifierCard, "emoji": EmojiCard}
+
+
+def _other_tools(run: dict, path: str, prompt: str) -> str:
+    """Return how transformers writes the same as generate.py; nothing for a model from before its folder said that.
+
+    `prompt` is Python code.
+    """
+    if "sampling" not in run:
+        return ""
+    settings = dict(run["sampling"])
+    sampled = settings.pop("do_sample")
+    names = ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    draws = f"tokens are drawn with {names}" if sampled else f"the most likely token is taken, {names}"
+    greedy = "; `do_sample=False` takes the most likely ones, as `--greedy` does" if sampled else ""
+    cleaning = " It does not clean prompts as `generate.py` does: leave no blank at the end." if run["cleaning"] else ""
+    file = " A .pt file is for these scripts alone: other tools open a folder, or a model on the Hub."
+    return (
+        f"\n\n```python\nfrom transformers import pipeline\n\n"
+        f'write = pipeline("text-generation", model={path!r})\nwrite({prompt})\n```\n\n'
+        f"Its `generation_config.json` has the end of text that was trained, and the defaults of `generate.py`: {draws}"
+        f"{greedy}.{cleaning}{file if path.endswith('.pt') else ''}"
+    )

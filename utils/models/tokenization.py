@@ -112,9 +112,16 @@ def longest_text(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase")
     return min(context_length(model), int(tokenizer.model_max_length))
 
 
-def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """Return the SHA-256 of all that determines a text's ids: vocabulary, merges, normalization, special tokens."""
+def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase", *, with_surroundings: bool = False) -> str:
+    """Return the SHA-256 of all that determines a text's ids: vocabulary, merges, normalization, special tokens.
+
+    What the tokenizer itself does around a text, and before texts that are not the first, does not count: in a trained
+    model that differs from the base (`generation_settings`). Earlier versions counted it (`with_surroundings`).
+    """
     state = json.loads(_backend(tokenizer).to_str())
+    if not with_surroundings:
+        del state["post_processor"]
+        state["pre_tokenizer"] = json.dumps(state["pre_tokenizer"]).replace('"first"', '"always"')
     state.pop("padding", None)
     state.pop("truncation", None)
     state["around"] = [getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "cls", "sep")]

@@ -191,8 +191,11 @@ def vary_text(text: str, generator: random.Random) -> str:
 
 def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether the ids in the data are this tokenizer's."""
-    stored = tokenizer_fingerprint(tokenizer) == data.tokenizer["fingerprint"]
-    if not stored:
-        names = data.tokenizer["name"], tokenizer.name_or_path
-        log.info("the data was encoded for %s: encoding it again for %s", *names)
+    fingerprints = (tokenizer_fingerprint(tokenizer, with_surroundings=earlier) for earlier in (False, True))
+    stored = data.tokenizer["fingerprint"] in fingerprints
+    before, now = data.tokenizer["name"], tokenizer.name_or_path
+    if not stored and before == now:
+        log.info("the data was encoded with another tokenizer or chat template of %s: encoding it again", now)
+    elif not stored:
+        log.info("the data was encoded for %s: encoding it again for %s", before, now)
     return stored

@@ -64,7 +64,9 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
 
     from utils.compute.device import choose_device, choose_precision
     from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
+    from utils.inference.sampling import settings_to_save
     from utils.models import checkpoint
+    from utils.models.tokenization import context_length
     from utils.training.calibration import calibrate
     from utils.training.freezing import describe_parameters
     from utils.training.model_soup import train_soup
@@ -109,6 +111,8 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
             record["calibration"] = calibrate(
                 setup.base, rows["validation"], flags.threshold, flags.seed, bfloat16=precision == "bf16"
             )
+        else:
+            record["sampling"] = settings_to_save(kind.name, rows["train"], context_length(model))
         if search:
             record["search"] = search
         if distributed.is_main_process():
