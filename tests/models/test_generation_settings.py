@@ -19,10 +19,11 @@ from utils.models.tokenization import start_and_end, token_ids, tokenizer_finger
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 PROMPT = "The cat sat"
 QUESTION = [{"role": "user", "content": "Say hi, tea"}]
+RUN = {"kind": "generate", "task": "tweets", "template": "{prompt}", "cleaning": {}, "base_model": "tiny"}
 GREEDY = Sampling(do_sample=False, max_new_tokens=24)
 
 
-def writer(path, kind="llama", tokenizer="bytes", template=None, **recipe) -> tuple[Trained, list[int], int]:
+def writer(path, kind="llama", tokenizer="bytes", template=None) -> tuple[Trained, list[int], int]:
     """Save a writer; return it as it was before, the ids of its prompt, and the id of the end that it learned."""
     tokenizer = TOKENIZERS[tokenizer]()
     if template is None:
@@ -35,7 +36,7 @@ def writer(path, kind="llama", tokenizer="bytes", template=None, **recipe) -> tu
         form = open_chat_template(tokenizer)
         task, ids, end = "instruct", form.encode([QUESTION])[0], form.end
     model = random_writer(kind, ids, end)
-    run = {"kind": task, "template": "{prompt}", "sampling": settings_to_save(task, [], CONTEXT), **recipe}
+    run = RUN | {"kind": task, "sampling": settings_to_save(task, [], CONTEXT)}
     saved = Trained(model, tokenizer, run)
     checkpoint.save(path, saved, "", "")
     return saved, ids, end
@@ -107,7 +108,7 @@ def test_the_base_models_settings_do_not_stay(tmp_path):
     model.generation_config.repetition_penalty = 5.0
     model.generation_config.suppress_tokens = [end]
     model.config.use_cache = False
-    run = {"kind": "generate", "sampling": settings_to_save("generate", [], CONTEXT)}
+    run = RUN | {"sampling": settings_to_save("generate", [], CONTEXT)}
     checkpoint.save(tmp_path, Trained(model, tokenizer, run), "", "")
     assert_plain_generate_agrees(tmp_path, tmp_path, ids, end)
     settings = json.loads((tmp_path / "generation_config.json").read_text("utf-8"))
@@ -150,7 +151,7 @@ def test_two_texts_and_the_empty_text_begin_with_the_start_token(tmp_path):
 def test_a_model_that_fine_tune_did_not_train_keeps_its_settings(tmp_path):
     model = random_writer("gpt2", [0, 9], 1)
     model.generation_config.update(do_sample=True, top_k=7)
-    checkpoint.save(tmp_path, Trained(model, byte_tokenizer(), {"kind": "generate"}), "", "")
+    checkpoint.save(tmp_path, Trained(model, byte_tokenizer(), RUN), "", "")
     assert AutoModelForCausalLM.from_pretrained(tmp_path).generation_config.top_k == 7
     assert AutoTokenizer.from_pretrained(tmp_path)("a").input_ids == byte_tokenizer()("a").input_ids
 

@@ -44,7 +44,7 @@ def last_token_mask(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> 
     """Return the mask (texts, length) of the token that a classifier reads its label from, by transformers' rule."""
     ids = inputs["input_ids"]
     positions = torch.arange(ids.shape[1], device=ids.device)
-    pad_id = model.config.get_text_config().pad_token_id
+    pad_id = getattr(model.config.get_text_config(), "pad_token_id", None)
     is_text = torch.ones_like(ids) if pad_id is None else ids != pad_id
     return positions == (positions * is_text).argmax(1, keepdim=True)
 
@@ -65,7 +65,7 @@ def _find_skippable(model: PreTrainedModel) -> list[torch.nn.Module]:
     except UserError:
         return []
     modules = [block[name] for name in POSITIONWISE if name in block]
-    pad_id = model.config.get_text_config().pad_token_id
+    pad_id = getattr(model.config.get_text_config(), "pad_token_id", None)
     ids = torch.tensor([[number for number in range(1, 9) if number != pad_id]], device=model.device)
     last = torch.zeros_like(ids, dtype=torch.bool)
     last[0, -1] = True

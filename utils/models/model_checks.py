@@ -131,7 +131,7 @@ def _probe_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -
 
     embedding = _embedding(model)
     rows = len(tokenizer) if embedding is None else embedding.shape[0]
-    special = {*tokenizer.all_special_ids, model.config.get_text_config().pad_token_id}
+    special = {*tokenizer.all_special_ids, getattr(model.config.get_text_config(), "pad_token_id", None)}
     plain = [id for id in range(min(len(tokenizer), rows, PROBE_VOCABULARY)) if id not in special]
     context = context_length(model)
     length = min(PROBE_LENGTH, context if context > 0 else PROBE_LENGTH, len(plain) // 2)  # XLNet says -1

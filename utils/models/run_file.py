@@ -14,11 +14,12 @@ RUN_FILE = "run.json"
 RESTORE = "restore it, or train the model again"
 TYPES = {
     **dict.fromkeys(("task", "kind", "template", "base_model", "target", "split_by", "device", "precision"), str),
-    **dict.fromkeys(("cleaning", "arguments", "data", "calibration", "results", "versions"), dict),
+    **dict.fromkeys(("cleaning", "arguments", "data", "calibration", "results", "versions", "sampling"), dict),
     **dict.fromkeys(("labels", "targets", "descriptions"), list),
     **dict.fromkeys(("max_length", "seed", "trainable_parameters", "total_parameters"), int),
 }
 IDENTITY = ("task", "kind", "template", "base_model", "cleaning")  # at least two of them are in every run.json of ours
+SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "no_repeat_ngram_size", "max_new_tokens")
 NAMES = {str: "a text", dict: "an object", list: "a list", int: "a whole number"}
 
 
@@ -64,6 +65,9 @@ def _check_contents(path: Path, run: dict) -> None:
         from_saved(run.get("cleaning") or {})
     except TypeError as error:
         raise _damaged(path, f"cleaning: {error}") from error
+    for name, value in (run.get("sampling") or {}).items():
+        if name not in SAMPLING or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise _damaged(path, f"sampling: {name} is {value!r}, which no model was trained with")
     if not all(isinstance(label, str) for label in run.get("labels") or ()):
         raise _damaged(path, "labels are not all texts")
     for field in ("targets", "descriptions"):
