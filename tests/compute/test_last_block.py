@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_models import END, MAKERS, random_model
+from small_models import END, MAKERS, random_model, tiny_tokenizer
 from transformers import AutoModelForSequenceClassification, XLMConfig, XLMWithLMHeadModel
 
 from utils.compute.batching import collate_texts, pad_rows
@@ -94,13 +94,10 @@ def test_a_classifier_reads_the_token_that_transformers_reads(kind):
 
 
 def test_a_classifier_computes_one_token_per_text():
-    class Tokenizer:
-        pad_token_id = END
-
     model = classifier("llama")
     rows = [{"input_ids": list(range(1, 2 + length))} for length in range(3, 13)]
     [mlp] = multilayer_perceptrons(model)
-    assert computed(mlp, lambda: classifier_logits(model, Tokenizer, rows)) == len(rows)
+    assert computed(mlp, lambda: classifier_logits(model, tiny_tokenizer(), rows)) == len(rows)
 
 
 def test_where_nearly_all_positions_are_needed_all_are_computed():

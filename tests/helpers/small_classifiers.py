@@ -17,7 +17,8 @@ from transformers import (
 )
 
 from utils.models.base_models import load_tokenizer, resolve
-from utils.models.tokenization import encode_for_classification, tokenizer_fingerprint
+from utils.models.classifier_tokenizer import encode_for_classification, with_template
+from utils.models.tokenization import tokenizer_fingerprint
 from utils.processed import SPLITS, Processed, Split
 from utils.text.cleaning import Cleaning
 
@@ -85,7 +86,7 @@ def labeled_data(rows: dict[str, list[tuple[str, str]]], labels: list[str], temp
             completion=["" for _ in texts],
             label=[label for _, label in rows.get(name, [])],
             group=[f"{name} {number}" for number in range(len(texts))],
-            ids=encode_for_classification(tokenizer, texts, template)[0],
+            ids=encode_for_classification(with_template(tokenizer, template), texts)[0],
             loss_start=[0 for _ in texts],
         )
     recipe = {

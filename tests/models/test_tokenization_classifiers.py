@@ -4,18 +4,19 @@ import pytest
 from small_classifiers import ENCODERS, encoder_tokenizer
 from small_models import END, tiny_tokenizer
 
-from utils.models.tokenization import encode_for_classification, tokenizer_fingerprint, truncate
+from utils.models.classifier_tokenizer import encode_for_classification, truncate, with_template
+from utils.models.tokenization import tokenizer_fingerprint
 
 
 def test_ids_of_a_model_that_writes():
-    ids, tail = encode_for_classification(tiny_tokenizer(), ["ab", ""], "<{prompt}> ")
+    ids, tail = encode_for_classification(with_template(tiny_tokenizer(), "<{prompt}> "), ["ab", ""])
     by_letter = {letter: tiny_tokenizer()(letter)["input_ids"][0] for letter in "ab<> "}
     assert [list(text) for text in ids] == [
         [by_letter["<"], by_letter["a"], by_letter["b"], by_letter[">"], by_letter[" "]],
         [by_letter["<"], by_letter[">"], by_letter[" "]],
     ]
     assert tail == 2
-    bare, none = encode_for_classification(tiny_tokenizer(), ["ab"], "{prompt}")
+    bare, none = encode_for_classification(with_template(tiny_tokenizer(), "{prompt}"), ["ab"])
     assert (list(bare[0]), none) == ([END, by_letter["a"], by_letter["b"]], 0)
 
 
@@ -31,14 +32,14 @@ def test_the_blank_before_a_text_belongs_to_the_text(tmp_path):
     core = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", bos_token="<end>")
-    ids, tail = encode_for_classification(tokenizer, ["good"], "Text: {prompt}")
+    ids, tail = encode_for_classification(with_template(tokenizer, "Text: {prompt}"), ["good"])
     assert tokenizer.convert_ids_to_tokens(ids[0]) == [*"Text:", "Ġgood"]
     assert tail == 0
 
 
 def test_ids_of_an_encoder():
     tokenizer = encoder_tokenizer()
-    ids, tail = encode_for_classification(tokenizer, ["ab", "[SEP]"], "{prompt}")
+    ids, tail = encode_for_classification(with_template(tokenizer, "{prompt}"), ["ab", "[SEP]"])
     assert list(ids[0]) == tokenizer("[CLS]ab[SEP]", add_special_tokens=False)["input_ids"]
     assert tail == 1
     assert ids[1][0] == tokenizer.cls_token_id
@@ -47,7 +48,7 @@ def test_ids_of_an_encoder():
 
 
 def test_a_cut():
-    ids = encode_for_classification(tiny_tokenizer(), ["abcdef"], "{prompt}!?")[0][0]
+    ids = encode_for_classification(with_template(tiny_tokenizer(), "{prompt}!?"), ["abcdef"])[0][0]
     assert list(truncate(ids, 6, 2)) == list(ids[:4]) + list(ids[-2:])
     assert list(truncate(ids, 9, 2)) == list(ids)
     assert list(truncate(ids, 5, 0)) == list(ids[:5])

@@ -3,7 +3,9 @@
 Without it: one row at a time, or `tokenizer.pad`. Results differ by the rounding of the number format.
 """
 
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -14,12 +16,24 @@ BATCH_TOKENS = {"cpu": 512}
 BATCH_TOKENS_ON_GPU = 2048
 
 
-def batches_by_length(lengths: Sequence[int], device: str) -> list[list[int]]:
+@dataclass(frozen=True)
+class Batching:
+    """Which rows a model may see together: rows of one length, without `padding`, and at most `most_rows` of them."""
+
+    padding: bool = True
+    most_rows: int = sys.maxsize
+
+
+PADDED = Batching()
+
+
+def batches_by_length(lengths: Sequence[int], device: str, batching: Batching = PADDED) -> list[list[int]]:
     """Return batches of row numbers, the longest rows first, with as many tokens and padding as suit the device."""
     limit = BATCH_TOKENS.get(device, BATCH_TOKENS_ON_GPU)
     batches = []
     for number in longest_first(lengths):
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= limit:
+        fits = batches and (len(batches[-1]) + 1) * (longest := lengths[batches[-1][0]]) <= limit
+        if fits and len(batches[-1]) < batching.most_rows and (batching.padding or lengths[number] == longest):
             batches[-1].append(number)
         else:
             batches.append([number])
@@ -43,13 +57,13 @@ def collate_texts(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
     return {**inputs, "labels": labels}
 
 
-def collate_labeled(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
+def collate_labeled(rows: Sequence[dict], pad_id: int, side: str = "right") -> dict[str, torch.Tensor]:
     """Pad rows {"input_ids", "label"} as `pad_rows` does; the labels are class numbers (rows,), int64."""
-    return {**pad_rows(rows, pad_id), "labels": torch.tensor([row["label"] for row in rows])}
+    return {**pad_rows(rows, pad_id, side), "labels": torch.tensor([row["label"] for row in rows])}
 
 
-def pad_rows(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
-    """Pad the token ids of rows {"input_ids"} on the right to the longest: ids and mask (rows, length), int64.
+def pad_rows(rows: Sequence[dict], pad_id: int, side: str = "right") -> dict[str, torch.Tensor]:
+    """Pad the token ids of rows {"input_ids"} on one side to the longest: ids and mask (rows, length), int64.
 
     Where rows have "cached_states" (length, width), see `prefix_cache`, zeros pad them: (rows, length, width).
     """
@@ -58,10 +72,11 @@ def pad_rows(rows: Sequence[dict], pad_id: int) -> dict[str, torch.Tensor]:
     attention_mask = torch.zeros_like(input_ids)
     for number, row in enumerate(rows):
         ids = row["input_ids"]
-        input_ids[number, : len(ids)] = torch.tensor(ids)
-        attention_mask[number, : len(ids)] = 1
+        place = slice(len(ids)) if side == "right" else slice(length - len(ids), length)
+        input_ids[number, place] = torch.tensor(ids)
+        attention_mask[number, place] = 1
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     if "cached_states" in rows[0]:
         states = [row["cached_states"] for row in rows]
-        inputs["cached_states"] = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
+        inputs["cached_states"] = torch.nn.utils.rnn.pad_sequence(states, batch_first=True, padding_side=side)
     return inputs

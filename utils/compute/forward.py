@@ -5,7 +5,6 @@ number format.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy
 import torch
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from utils import distributed
-from utils.compute.batching import batches_by_length, pad_rows
+from utils.compute.batching import PADDED, Batching, batches_by_length
 from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.device import autocast
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
@@ -21,6 +20,7 @@ from utils.compute.onednn_linear import onednn_linear
 from utils.compute.patching import eval_mode
 
 Inputs = dict[str, torch.Tensor]
+TOLERANCE = 2e-5  # of the largest logit
 
 
 def forward_in_batches(
@@ -30,6 +30,7 @@ def forward_in_batches(
     forward: Callable[[Inputs], torch.Tensor],
     width: int,
     *,
+    batching: Batching = PADDED,
     bfloat16: bool = False,
     progress: str | None = None,
 ) -> numpy.ndarray:
@@ -43,14 +44,17 @@ def forward_in_batches(
     def store(numbers: list[int], inputs: Inputs) -> None:
         results[numbers] = forward(inputs).double().cpu().numpy()
 
-    run_in_batches(model, rows, collate, store, precision="bf16" if bfloat16 else "fp32", progress=progress)
+    precision = "bf16" if bfloat16 else "fp32"
+    run_in_batches(model, rows, collate, store, precision=precision, progress=progress, batching=batching)
     return distributed.sum_over_processes(results)
 
 
-def last_token_outputs(model: PreTrainedModel, rows: Sequence[dict], pad_id: int, width: int, **options):
+def last_token_outputs(
+    model: PreTrainedModel, rows: Sequence[dict], collate: Callable[[Sequence[dict]], Inputs], width: int, **options
+) -> numpy.ndarray:
     """Return what a classifier's head computes from the last token of rows {"input_ids"}: (rows, width) float64.
 
-    The options are those of `forward_in_batches`.
+    `collate` and the options are those of `forward_in_batches`.
     """
     skippable_modules(model)
 
@@ -58,8 +62,31 @@ def last_token_outputs(model: PreTrainedModel, rows: Sequence[dict], pad_id: int
         with compute_only(model, last_token_mask(model, inputs)):
             return model(**inputs).logits
 
-    collate = partial(pad_rows, pad_id=pad_id)
     return forward_in_batches(model, rows, collate, forward, width, **options)
+
+
+def find_batching(
+    model: PreTrainedModel, rows: Sequence[dict], collate: Callable[[Sequence[dict]], Inputs]
+) -> Batching:
+    """Return with which other rows each row has the logits that it has alone, by trial on two rows of unlike lengths.
+
+    Padding changes what convolutions (ConvBERT) and Fourier transforms (FNet) compute, and a model without a padding
+    token may refuse a second row.
+    """
+
+    def logits(rows: Sequence[dict]) -> torch.Tensor:
+        return model(**{name: tensor.to(model.device) for name, tensor in collate(rows).items()}).logits
+
+    with eval_mode(model), torch.inference_mode():
+        alone = torch.cat([logits([row]) for row in rows])
+        for batching, numbers in ((PADDED, [0, 1]), (Batching(padding=False), [0, 0])):
+            try:
+                difference = (logits([rows[number] for number in numbers]) - alone[numbers]).abs().max()
+            except ValueError:
+                continue
+            if difference <= TOLERANCE * alone.abs().max():
+                return batching
+    return Batching(padding=False, most_rows=1)
 
 
 def run_in_batches(
@@ -70,12 +97,14 @@ def run_in_batches(
     *,
     precision: str,
     progress: str | None,
+    batching: Batching = PADDED,
 ) -> None:
     """Call `step(row numbers, inputs)` for this process's share of the batches, the longest rows first.
 
     Meanwhile the model is in eval mode and computes in `precision` (fp32, bf16 or fp16) without gradients.
     """
-    batches = distributed.shard(batches_by_length([len(row["input_ids"]) for row in rows], model.device.type))
+    lengths = [len(row["input_ids"]) for row in rows]
+    batches = distributed.shard(batches_by_length(lengths, model.device.type, batching))
     hidden = None if progress else True  # None: unless stderr is a terminal
     on_cpu = model.device.type == "cpu"  # moving the originals off a GPU and back takes longer than it saves
     with (

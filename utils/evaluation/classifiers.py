@@ -78,7 +78,7 @@ def evaluate_classifier(
     evaluation = {
         "labels": labels,
         "threshold": classifier.threshold,
-        "temperature": classifier.temperature,
+        "temperature": classifier.run.get("calibration", {}).get("temperature", 1.0),
         "max_length": classifier.max_length,
         "texts": len(test),
         "truncated_texts": result.truncated,

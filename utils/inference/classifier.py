@@ -1,45 +1,59 @@
 """A trained classifier in use: texts in, calibrated probabilities and labels out, in batches by length."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from utils.errors import UserError
 from utils.models import checkpoint
-from utils.models.tokenization import context_length, encode_for_classification, longest_text, padding_id, truncate
+from utils.models.classifier_tokenizer import encode_for_classification, truncate
+from utils.models.tokenization import context_length, longest_text, padding_id
 from utils.text.cleaning import CHOICES, Cleaning, clean, from_saved
 
 if TYPE_CHECKING:
     import numpy
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from utils.compute.batching import Batching
+    from utils.models.other_classifiers import MakersPipeline
+
+ENOUGH_TOKENS = 8  # to try out what padding changes
 NO_CLEANING = Cleaning(**dict.fromkeys(CHOICES, "keep"))  # for a classifier that fine_tune.py did not train
+_batchings: "WeakKeyDictionary[PreTrainedModel, Batching]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Classifier:
     """A model and everything that its predictions depend on, as in training.
 
-    `threshold` is for the probability of the second of two labels; with None, the most likely label is predicted.
-    Texts are truncated to `max_length` tokens.
+    `tokenizer` adds what surrounds a text. `threshold` is for the probability of the second of two labels; with None,
+    the most likely label is predicted. Texts are truncated to `max_length` tokens. `pipeline` is that of a model that
+    fine_tune.py did not train.
     """
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
     labels: list[str]
-    template: str
     cleaning: Cleaning
-    temperature: float
+    temperature: float  # by which the logits are still to be divided; most heads carry it themselves
     threshold: float | None
     max_length: int
     run: dict
+    pipeline: "MakersPipeline | None" = None
+
+    @property
+    def function(self) -> str:
+        """What makes scores of logits: "softmax", "sigmoid" (each label by itself) or "none" (regression)."""
+        return "softmax" if self.pipeline is None else self.pipeline.function
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Predictions for each text, in order. A text of which cleaning leaves nothing has a row of nan and no label."""
 
-    probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated
+    probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated; scores where `function` is "none"
     labels: list[str | None]
     truncated: int  # the number of texts that were too long
 
@@ -55,18 +69,40 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
         raise UserError(
             f"{model_path} writes texts and does not classify them", f"run python generate.py --model_path {model_path}"
         )
+    if not run:
+        return _open_other_classifier(model, trained.tokenizer)
     calibration = run.get("calibration", {})
     return Classifier(
         model=model,
         tokenizer=trained.tokenizer,
-        labels=run.get("labels") or [str(model.config.id2label[number]) for number in range(model.config.num_labels)],
-        template=run.get("template", "{prompt}"),
-        cleaning=from_saved(run["cleaning"]) if run else NO_CLEANING,
-        temperature=calibration.get("temperature", 1.0),
+        labels=run.get("labels") or _own_labels(model),
+        cleaning=from_saved(run["cleaning"]),
+        temperature=1.0 if run.get("self_contained") else calibration.get("temperature", 1.0),
         threshold=calibration.get("threshold"),
         max_length=min(run.get("max_length", longest_text(model, trained.tokenizer)), context_length(model)),
         run=run,
     )
+
+
+def _open_other_classifier(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Classifier:
+    from utils.models.other_classifiers import makers_pipeline
+
+    max_length = longest_text(model, tokenizer)
+    return Classifier(
+        model=model,
+        tokenizer=tokenizer,
+        labels=_own_labels(model),
+        cleaning=NO_CLEANING,
+        temperature=1.0,
+        threshold=None,
+        max_length=max_length,
+        run={},
+        pipeline=makers_pipeline(model, tokenizer, max_length),
+    )
+
+
+def _own_labels(model: "PreTrainedModel") -> list[str]:
+    return [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
 
 
 def classify_texts(
@@ -74,22 +110,29 @@ def classify_texts(
 ) -> Predictions:
     """Clean, encode, truncate and classify texts. `progress` names a bar on stderr (on a terminal only)."""
     import numpy
-    from scipy.special import softmax
+    from scipy.special import expit, softmax
 
-    cleaned = [clean(text or "", classifier.cleaning) for text in texts]
+    model, tokenizer, pipeline = classifier.model, classifier.tokenizer, classifier.pipeline
+    if pipeline is None:
+        cleaned = [clean(text or "", classifier.cleaning) for text in texts]
+    else:
+        cleaned = [text if text and not text.isspace() else "" for text in texts]
     present = [number for number, text in enumerate(cleaned) if text]
-    model, tokenizer = classifier.model, classifier.tokenizer
-    encoded, tail = encode_for_classification(tokenizer, [text for text in cleaned if text], classifier.template)
-    rows = [{"input_ids": truncate(text, classifier.max_length, tail)} for text in encoded]
+    cleaned = [text for text in cleaned if text]
+    if pipeline is None:
+        encoded, tail = encode_for_classification(tokenizer, cleaned)
+        truncated = sum(len(text) > classifier.max_length for text in encoded)
+        rows = [{"input_ids": truncate(text, classifier.max_length, tail)} for text in encoded]
+        compute = partial(classifier_logits, model, tokenizer)
+    else:
+        rows, truncated = pipeline.encode(cleaned, classifier.max_length)
+        compute = pipeline.logits
     logits = numpy.full((len(texts), len(classifier.labels)), numpy.nan)
     if present:
-        logits[present] = classifier_logits(model, tokenizer, rows, bfloat16=bfloat16, progress=progress)
-    probabilities = softmax(logits / classifier.temperature, axis=1)
-    return Predictions(
-        probabilities=probabilities,
-        labels=decide_labels(probabilities, classifier.labels, classifier.threshold),
-        truncated=sum(len(text) > classifier.max_length for text in encoded),
-    )
+        logits[present] = compute(rows, bfloat16=bfloat16, progress=progress)
+    functions = {"softmax": partial(softmax, axis=1), "sigmoid": expit, "none": numpy.array}
+    probabilities = functions[classifier.function](logits / classifier.temperature)
+    return Predictions(probabilities, decide_labels(probabilities, classifier.labels, classifier.threshold), truncated)
 
 
 def classifier_logits(
@@ -99,9 +142,28 @@ def classifier_logits(
 
     The options are those of `forward.forward_in_batches`.
     """
+    from utils.compute.batching import pad_rows
     from utils.compute.forward import last_token_outputs
 
-    return last_token_outputs(model, rows, padding_id(tokenizer), model.config.num_labels, **options)
+    collate = partial(pad_rows, pad_id=padding_id(tokenizer), side=tokenizer.padding_side)
+    if tokenizer.cls_token_id is not None:  # an encoder; padding after the text cannot change a causal model's answer
+        options["batching"] = _batching(model, rows, collate)
+    return last_token_outputs(model, rows, collate, model.config.num_labels, **options)
+
+
+def _batching(model: "PreTrainedModel", rows: Sequence[dict], collate: Callable) -> "Batching":
+    """Return with which other rows an encoder gives each row the logits that it has alone."""
+    from utils.compute.batching import PADDED
+    from utils.compute.forward import find_batching
+
+    if model not in _batchings:
+        ids = next((row["input_ids"] for row in rows if len(row["input_ids"]) >= ENOUGH_TOKENS), None)
+        if ids is None:
+            return PADDED
+        quarter = len(ids) // 4
+        shorter = ids[:quarter] + ids[-quarter:]  # both with the tokens at the start and at the end
+        _batchings[model] = find_batching(model, [{"input_ids": shorter}, {"input_ids": ids}], collate)
+    return _batchings[model]
 
 
 def decide_labels(probabilities: "numpy.ndarray", labels: Sequence[str], threshold: float | None) -> list[str | None]:

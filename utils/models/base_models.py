@@ -127,10 +127,12 @@ def is_classifier(base: BaseModel) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in architectures)
 
 
-def load_classifier(base: BaseModel, labels: Sequence[str] | None = None) -> "PreTrainedModel":
+def load_classifier(
+    base: BaseModel, labels: Sequence[str] | None = None, pad_token_id: int | None = None
+) -> "PreTrainedModel":
     """Load a trained classifier or, with `labels`, a base model with a new head; in eval mode and float32.
 
-    The new head is random, and depends on torch's seed.
+    The new head is random, and depends on torch's seed. `pad_token_id` is from where RoBERTa counts its positions.
     """
     if base.name == "tiny":
         return tiny_model(labels)
@@ -140,7 +142,7 @@ def load_classifier(base: BaseModel, labels: Sequence[str] | None = None) -> "Pr
     if labels is not None:
         hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
         options = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
-        options |= {"ignore_mismatched_sizes": True, "new_weights": NEW_WEIGHTS}
+        options |= {"ignore_mismatched_sizes": True, "new_weights": NEW_WEIGHTS, "pad_token_id": pad_token_id}
     return _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
 
 

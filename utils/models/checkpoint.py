@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable, default_file_mode
 from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
+from utils.models.classifier_head import find_head, fold_temperature
+from utils.models.classifier_tokenizer import with_template
 from utils.models.folder_checks import check_files
 from utils.models.generation_settings import write_generation_settings
 from utils.models.load_errors import COPY_AGAIN, open_with
@@ -52,7 +54,23 @@ def load(name: str) -> Trained:
 
     check_open_model(name, trained.model, trained.tokenizer, writes=not is_trained_classifier(trained.model))
     use_short_attention(trained.model)
-    return trained
+    return _self_contained(trained)
+
+
+def _self_contained(trained: Trained) -> Trained:
+    """Return a classifier of an earlier version as new ones are saved: the template in its tokenizer, the temperature
+    in its head. Any other model is returned as it is.
+    """
+    run = trained.run
+    if run.get("kind") != CLASSIFY.name or run.get("self_contained"):
+        return trained
+    tokenizer = with_template(
+        trained.tokenizer, run.get("template", "{prompt}"), run.get("max_length"), space_in_template=False
+    )
+    head = find_head(trained.model, tokenizer)
+    if head is not None:
+        fold_temperature(head, run.get("calibration", {}).get("temperature", 1.0))
+    return Trained(trained.model, tokenizer, {**run, "self_contained": head is not None})
 
 
 def load_writer(name: str) -> Trained:
@@ -74,10 +92,11 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
     tokenizer = load_tokenizer(base)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = load_classifier(base, labels)
+        model = load_classifier(base, labels, padding_id(tokenizer))
     check_open_model(name, model, tokenizer, writes=False)
     use_short_attention(model)
     model.config.get_text_config().pad_token_id = padding_id(tokenizer)
+    model.config.problem_type = "single_label_classification"
     return Trained(model, tokenizer, {})
 
 

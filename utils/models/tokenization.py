@@ -35,42 +35,15 @@ def encode(
     Prompt and completion are encoded separately; `loss_start` is the position of the completion's first token.
     """
     start, end = (_pack([token]) for token in start_and_end(tokenizer))
-    packed_prompts = _packed_ids(tokenizer, prompts) if any(prompts) else [b""] * len(prompts)
-    packed = zip(packed_prompts, _packed_ids(tokenizer, completions), strict=True)
+    packed_prompts = packed_token_ids(tokenizer, prompts) if any(prompts) else [b""] * len(prompts)
+    packed = zip(packed_prompts, packed_token_ids(tokenizer, completions), strict=True)
     ids = [_unpack(start + prompt + completion + end) for prompt, completion in packed]
     return ids, [1 + len(prompt) // len(start) for prompt in packed_prompts]  # `start` is one id
 
 
-def encode_for_classification(
-    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], template: str
-) -> tuple[list[array.array], int]:
-    """Return the ids of each text in its template, and the number of last ids that truncation must keep.
-
-    For an encoder (BERT), [CLS] and [SEP] surround the text. A language model classifies from its last token, which is
-    the template's or the text's: not end-of-text, which many of these models take for padding. The text starts with
-    the template or, if the template has nothing before the text, with the start token (docs/results.md compares both).
-    """
-    before, _, after = template.partition("{prompt}")
-    if before.endswith(" "):  # in most vocabularies a space belongs to the next word's token
-        before, texts = before[:-1], [f" {text}" for text in texts]
-    if tokenizer.cls_token_id is not None:
-        head, tail = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
-    else:
-        head, tail = [] if before else [start_and_end(tokenizer)[0]], []
-    before_ids, after_ids = token_ids(tokenizer, [before, after])
-    head, tail = head + before_ids, after_ids + tail
-    first, last = _pack(head), _pack(tail)
-    return [_unpack(first + ids + last) for ids in _packed_ids(tokenizer, texts)], len(tail)
-
-
-def truncate(ids: array.array, length: int, tail: int) -> array.array:
-    """Return at most `length` ids, removing those before the last `tail` ones."""
-    return ids if len(ids) <= length else ids[: length - tail] + ids[len(ids) - tail :]
-
-
 def token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
     """Return the ids of each text without special tokens; the name of a special token in a text is plain text."""
-    return [_unpack(ids).tolist() for ids in _packed_ids(tokenizer, texts)]
+    return [_unpack(ids).tolist() for ids in packed_token_ids(tokenizer, texts)]
 
 
 def start_and_end(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
@@ -87,9 +60,10 @@ def start_and_end(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
     return (end if start is None else start), end
 
 
-def padding_id(tokenizer: "PreTrainedTokenizerBase") -> int:
+def padding_id(tokenizer: "PreTrainedTokenizerBase") -> int | None:
     """Return the id of the padding token, or of end-of-text, with which no text to classify ends."""
-    return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    ids = tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.sep_token_id
+    return next((id for id in ids if id is not None), None)
 
 
 def context_length(model: "PreTrainedModel") -> int:
@@ -118,7 +92,7 @@ def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase", *, with_surround
     What the tokenizer itself does around a text, and before texts that are not the first, does not count: in a trained
     model that differs from the base (`generation_settings`). Earlier versions counted it (`with_surroundings`).
     """
-    state = json.loads(_backend(tokenizer).to_str())
+    state = json.loads(fast_backend(tokenizer).to_str())
     if not with_surroundings:
         del state["post_processor"]
         state["pre_tokenizer"] = json.dumps(state["pre_tokenizer"]).replace('"first"', '"always"')
@@ -129,22 +103,34 @@ def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase", *, with_surround
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
-def _packed_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[bytes]:
+def packed_token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[bytes]:
     """Return the ids of `token_ids` as the bytes of `array.array("I")`, which join faster than arrays or lists.
 
     The Rust backend is called directly: transformers' own call takes half as long again in Python, and keeps the masks
     and offsets of all texts at once.
     """
-    backend = _backend(tokenizer)
+    backend = fast_backend(tokenizer)
     backend.no_padding()
     backend.no_truncation()
     before, backend.encode_special_tokens = backend.encode_special_tokens, True
+    normalizer = backend.normalizer
+    if _is_space(normalizer) and _encodes_words(backend):
+        # A normalizer that only puts a space before a text, which can be done here, and words can be looked up then.
+        backend.normalizer, texts = None, [f" {text}" if text else "" for text in texts]
     ids = packed_ids(backend, texts)
+    if _is_space(normalizer):
+        backend.normalizer = normalizer
     backend.encode_special_tokens = before
     return ids
 
 
-def _backend(tokenizer: "PreTrainedTokenizerBase") -> "Tokenizer":
+def _is_space(normalizer) -> bool:
+    from tokenizers import normalizers
+
+    return isinstance(normalizer, normalizers.Prepend) and normalizer.prepend == " "
+
+
+def fast_backend(tokenizer: "PreTrainedTokenizerBase") -> "Tokenizer":
     if not tokenizer.is_fast:
         problem = f"the tokenizer of {tokenizer.name_or_path} has no fast version (tokenizer.json)"
         raise UserError(problem, "choose another base model")
@@ -181,9 +167,14 @@ def encodes_word_by_word(backend: "Tokenizer") -> bool:
     text before a space does not change the matches after it. Nothing else may depend on more than one word: there is
     no normalizer, no added token that is searched for in the text, and no dropout.
     """
+    return backend.normalizer is None and _encodes_words(backend)
+
+
+def _encodes_words(backend: "Tokenizer") -> bool:
+    """Whether `encodes_word_by_word`, but for the normalizer."""
     from tokenizers import models
 
-    if backend.normalizer is not None or backend.pre_tokenizer is None or not isinstance(backend.model, models.BPE):
+    if backend.pre_tokenizer is None or not isinstance(backend.model, models.BPE):
         return False
     pre_tokenizer = json.loads(backend.pre_tokenizer.__getstate__())
     return (

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from utils.errors import UsageError
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import keeps_system, open_chat_template, set_chat_template
-from utils.models.tokenization import encode, encode_for_classification, tokenizer_fingerprint
+from utils.models.classifier_tokenizer import encode_for_classification, with_template
+from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
 from utils.preprocessing.emoji_pairs import drop_unencodable, encode_pairs, filter_pairs, list_targets, split_pairs
@@ -163,7 +164,7 @@ def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedToken
     texts, nothing = filtered.texts, [""] * len(filtered.texts)
     if task.kind == "classify":
         prompts, completions = texts, nothing
-        ids, _ = encode_for_classification(tokenizer, texts, task.template)
+        ids, _ = encode_for_classification(with_template(tokenizer, task.template), texts)
         loss_start = [0] * len(ids)
     else:
         prompts, completions = nothing, texts

@@ -9,22 +9,44 @@ from scipy.special import log_softmax, softmax
 
 from utils.inference.classifier import classifier_logits
 from utils.models.checkpoint import Trained
+from utils.models.classifier_head import find_head, fold_temperature
 
 log = logging.getLogger(__name__)
 TEMPERATURES = (0.05, 20.0)
 RESAMPLES = 200
 
 
+def calibrate_model(trained: Trained, *arguments, **options) -> dict[str, float | None]:
+    """Divide the model's logits by a temperature, in its head; return what `calibrate` does, which names the arguments.
+
+    A model without a linear head keeps its logits, and its temperature is 1.
+    """
+    head = find_head(trained.model, trained.tokenizer)
+    if head is None:
+        name = type(trained.model).__name__
+        log.warning("warning: the head of a %s cannot be scaled, so no temperature is fitted", name)
+    calibration = calibrate(trained, *arguments, **options, scalable=head is not None)
+    fold_temperature(head, calibration["temperature"])
+    return calibration
+
+
 def calibrate(
-    trained: Trained, validation_rows: Sequence[dict], threshold: str, seed: int, *, bfloat16: bool = False
+    trained: Trained,
+    validation_rows: Sequence[dict],
+    threshold: str,
+    seed: int,
+    *,
+    bfloat16: bool = False,
+    scalable: bool = True,
 ) -> dict[str, float | None]:
     """Return {"temperature", "threshold"} fitted on rows {"input_ids", "label"}; without rows, 1 and 0.5.
 
-    `threshold` is "auto" or the number to use; for more than two classes the result is None.
+    `threshold` is "auto" or the number to use; for more than two classes the result is None. The temperature is 1 for
+    logits that are not `scalable`.
     """
     labels = [row["label"] for row in validation_rows]
     logits = classifier_logits(trained.model, trained.tokenizer, validation_rows, bfloat16=bfloat16)
-    temperature = fit_temperature(logits, labels) if labels else 1.0
+    temperature = fit_temperature(logits, labels) if labels and scalable else 1.0
     if logits.shape[1] > 2:
         cut = None
     elif threshold != "auto":

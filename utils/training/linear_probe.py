@@ -7,10 +7,12 @@ Fine-tuning from there keeps what the model knows, which the gradients of a rand
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy
 import torch
 
+from utils.compute.batching import pad_rows
 from utils.compute.forward import last_token_outputs
 from utils.compute.patching import replaced_forward
 from utils.models.checkpoint import Trained
@@ -40,9 +42,10 @@ def start_from_probe(
 
 def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) -> numpy.ndarray:
     """Return the hidden state of the last token of each row {"input_ids"}: (texts, width) float64."""
-    model, pad_id, width = base.model, padding_id(base.tokenizer), base.model.config.get_text_config().hidden_size
+    model, width = base.model, base.model.config.get_text_config().hidden_size
+    collate = partial(pad_rows, pad_id=padding_id(base.tokenizer), side=base.tokenizer.padding_side)
     with replaced_forward({model.score: lambda states: states}):
-        return last_token_outputs(model, rows, pad_id, width, bfloat16=bfloat16, progress="linear probe")
+        return last_token_outputs(model, rows, collate, width, bfloat16=bfloat16, progress="linear probe")
 
 
 def _fit(

@@ -90,7 +90,7 @@ def classification(base: Trained, class_weights: Sequence[float] | None) -> Obje
     weights = None if class_weights is None else torch.tensor(class_weights)
     skippable_modules(base.model)
     return Objective(
-        collate=partial(collate_labeled, pad_id=padding_id(base.tokenizer)),
+        collate=partial(collate_labeled, pad_id=padding_id(base.tokenizer), side=base.tokenizer.padding_side),
         loss=partial(_weighted_loss, weights),
         forward_context=lambda model, inputs: compute_only(model, last_token_mask(model, inputs)),
         evaluate=partial(_evaluate_classification, base),

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.compute.prefix_cache import PrefixCache
+from utils.errors import UsageError, UserError
 from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
-from utils.models.tokenization import context_length, encode_for_classification, longest_text
+from utils.models.classifier_tokenizer import encode_for_classification, surroundings, with_template
+from utils.models.tokenization import context_length, longest_text
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
@@ -103,12 +105,15 @@ def _prepare_classifier(
     base = checkpoint.load_base_classifier(name, labels, flags.seed)
     freeze_classifier_parameters(base.model, flags.unfreeze_last)
     longest = min(flags.max_length or sys.maxsize, longest_text(base.model, base.tokenizer))
+    tokenizer = with_template(base.tokenizer, data.recipe["template"], longest)
+    _check_room(tokenizer, longest, given=flags.max_length is not None)
     rows = labeled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
+    base = replace(base, tokenizer=tokenizer)
     if flags.oversample or flags.augment:
         options = {"oversample": flags.oversample, "augment": flags.augment, "seed": flags.seed}
         texts, text_labels = oversample_and_augment(train.prompt, train.label, **options)
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
-        encoded, tail = encode_for_classification(base.tokenizer, texts, data.recipe["template"])
+        encoded, tail = encode_for_classification(base.tokenizer, texts)
         rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)
     objective = classification(base, weights)
     if supports_probe(base, rows["train"]):
@@ -118,3 +123,15 @@ def _prepare_classifier(
             start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
         base.model.to("cpu")
     return TrainingSetup(base, objective, rows, longest, freeze_classifier_parameters)
+
+
+def _check_room(tokenizer: PreTrainedTokenizerBase, longest: int, *, given: bool) -> None:
+    """Raise UsageError if what surrounds a text leaves no token for it; UserError where the base model is the limit."""
+    around = sum(map(len, surroundings(tokenizer)))
+    if around < longest:
+        return
+    if given:
+        problem = f"--max_length {longest} leaves no room for a text: the template around it has {around} tokens"
+        raise UsageError(problem, f"raise it to {around + 1} at least; texts have about 1.3 tokens per word")
+    problem = f"{tokenizer.name_or_path} takes {longest} tokens, and the template around a text has {around}"
+    raise UserError(problem, "choose another base model")

@@ -5,6 +5,7 @@ Also what changes the rows of the training split alone: class weights, oversampl
 
 import array
 import logging
+import operator
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError
 from utils.models.chat_templates import encode_answers, open_chat_template
-from utils.models.tokenization import apply_template, encode, encode_for_classification, tokenizer_fingerprint, truncate
+from utils.models.classifier_tokenizer import encode_for_classification, truncate, with_template
+from utils.models.tokenization import apply_template, encode, tokenizer_fingerprint
 from utils.processed import Processed, Split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
+COMPARED_TEXTS = 8  # of each split
 DROPPED_WORDS = 0.1  # for small data: Wei and Zou, "EDA" (EMNLP 2019, arXiv:1901.11196)
 # For descriptions of emoji, by measurement (docs/results.md).
 COPIES = 2
@@ -106,13 +109,16 @@ def labeled_rows(
 
     The stored ids are used if this tokenizer made them; otherwise the texts are encoded again.
     """
+    surrounded = with_template(tokenizer, data.recipe["template"])
     stored = _has_ids_of(data, tokenizer)
-    template, names = data.recipe["template"], data.recipe["labels"]
     rows = {}
     for name in splits:
         split = data.splits[name]
-        encoded, tail = encode_for_classification(tokenizer, [] if stored else split.prompt, template)
-        rows[name] = rows_with_labels(split.ids if stored else encoded, tail, split.label, names, max_length)
+        first, tail = encode_for_classification(surrounded, split.prompt[:COMPARED_TEXTS])
+        # Some tokenizers (Qwen2's, XLNet's) got another template or start token in earlier versions.
+        as_stored = stored and all(map(operator.eq, first, split.ids))
+        encoded = split.ids if as_stored else encode_for_classification(surrounded, split.prompt)[0]
+        rows[name] = rows_with_labels(encoded, tail, split.label, data.recipe["labels"], max_length)
     return rows
 
 

@@ -67,7 +67,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.inference.sampling import settings_to_save
     from utils.models import checkpoint
     from utils.models.tokenization import context_length
-    from utils.training.calibration import calibrate
+    from utils.training.calibration import calibrate_model
     from utils.training.freezing import describe_parameters
     from utils.training.model_soup import train_soup
     from utils.training.prepare import prepare
@@ -108,9 +108,10 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         record["prefix_cache"] = cache.record(model)
         if kind == CLASSIFY:
             record["max_length"] = setup.max_length
-            record["calibration"] = calibrate(
+            record["calibration"] = calibrate_model(
                 setup.base, rows["validation"], flags.threshold, flags.seed, bfloat16=precision == "bf16"
             )
+            record["self_contained"] = True  # the folder alone gives calibrated probabilities in any tool
         else:
             record["sampling"] = settings_to_save(kind.name, rows["train"], context_length(model))
         if search:
