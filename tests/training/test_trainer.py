@@ -313,3 +313,51 @@ def test_a_second_interruption_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         overfit(interrupted(fresh_model(), 2, 3), tmp_path, gradient_accumulation_steps=3)
     assert list(tmp_path.glob("checkpoint-*")) == []
+
+
+# ---- Ctrl-C within a validation
+
+
+def interrupting(model, evaluation: int, state: list):
+    """Make the model send Ctrl-C in the given evaluation, counted from 1, in its first batch."""
+
+    def count(module, inputs):
+        if torch.is_grad_enabled():
+            state[:] = [False, state[1]]
+        elif not state[0]:
+            state[:] = [True, state[1] + 1]
+            if state[1] == evaluation:
+                signal.raise_signal(signal.SIGINT)
+
+    model.register_forward_pre_hook(count)
+    return model
+
+
+@pytest.mark.parametrize("changes", [{}, {"save_steps": 2}], ids=["epochs", "steps"])
+@pytest.mark.parametrize("evaluation", [2, 3])
+def test_ctrl_c_stops_a_validation_which_the_resumed_run_makes_up_for(evaluation, changes, tmp_path, capfd):
+    changes = {"epochs": 3, "save_total_limit": 3, **changes}
+    whole, halves = fresh_model(), fresh_model()
+    expected = overfit(whole, tmp_path / "whole", **changes)
+    steps = [step for step, _ in evaluations(expected)]
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupting(fresh_model(), evaluation, [False, 0]), tmp_path / "state", **changes)
+    assert "interrupted: saving without the rest of the validation" in capfd.readouterr().err
+    assert (tmp_path / "state" / f"checkpoint-{steps[evaluation - 1]}").is_dir()
+    outcome = overfit(halves, tmp_path / "state", resume=True, **changes)
+    assert evaluations(outcome) == evaluations(expected)
+    assert (outcome.before, outcome.after, outcome.steps) == (expected.before, expected.after, expected.steps)
+    assert changed(weights_of(whole), weights_of(halves)) == set()
+
+
+def test_ctrl_c_in_the_first_validation_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupting(fresh_model(), 1, [False, 0]), tmp_path)
+    assert list(tmp_path.glob("checkpoint-*")) == []
+
+
+def test_without_a_first_validation_nothing_is_compared_with_it(tmp_path):
+    outcome = run_training(fresh_model(), rows_of(TEXTS), rows_of(VALIDATION), tmp_path, eval_on_start="off")
+    assert [step for step, _ in evaluations(outcome)] == [3]
+    assert (outcome.before, outcome.better) == (None, None)
+    assert outcome.after is not None

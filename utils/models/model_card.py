@@ -59,7 +59,8 @@ def _results(card: Card, kind: str) -> str:
     validation = "There was no validation split, so nothing was measured during training."
     if before is not None and after is not None:
         figures = f"{before:.4f} before training → {after:.4f} after ({after - before:+.4f})"
-        validation = f"Validation {card.validation_title}: {figures}."
+        part = f", on {results['validation_rows']:,} of its texts" if "validation_rows" in results else ""
+        validation = f"Validation {card.validation_title}: {figures}{part}."
     if evaluation is None:
         return f"## Results\n\n{validation}\n\n{NOT_MEASURED}"
     columns = {"Base model": evaluation["base"]} if evaluation.get("base") else {}

@@ -97,6 +97,7 @@ class InterruptionCallback(TrainerCallback):
         self.happened = False
         self.happened_anywhere = False  # in any process: all have to stop after the same step
         self.first_signal = 0.0
+        self._at_once = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -113,6 +114,20 @@ class InterruptionCallback(TrainerCallback):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    @contextlib.contextmanager
+    def stopping_at_once(self) -> Iterator[None]:
+        """Within the block (a validation), Ctrl-C raises KeyboardInterrupt at once, also one from just before.
+
+        Several processes have to stop at the same place: they finish the block.
+        """
+        self._at_once = distributed.world_size() == 1
+        try:
+            if self.happened and self._at_once:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False
+
     def _handle(self, *_):
         if self.happened:
             # Slurm signals the launcher and each process, and then the launcher signals each process: that counts once.
@@ -120,6 +135,9 @@ class InterruptionCallback(TrainerCallback):
                 raise KeyboardInterrupt
             return
         self.happened, self.first_signal = True, time.monotonic()
+        if self._at_once:
+            os.write(2, f"interrupted: {self.action} without the rest of the validation\n".encode())
+            raise KeyboardInterrupt
         if distributed.is_main_process():
             # Not through logging: the signal may come while a line is being written, and streams are not reentrant.
             os.write(2, f"interrupted: {self.action} after this step (Ctrl-C again stops at once)\n".encode())

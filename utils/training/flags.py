@@ -1,7 +1,7 @@
 """The flags of fine_tune.py, their defaults by kind of task, which go together, and the settings that they make."""
 
 import importlib.util
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Set
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -43,6 +43,7 @@ class TrainingSettings:
     logging_steps: int
     report_to: list[str]
     output_path: Path
+    eval_on_start: str | None = None  # off: the model before training is not validated
 
 
 def settings_from(flags: Namespace, precision: str, device: str) -> TrainingSettings:
@@ -123,6 +124,8 @@ def _add_running_flags(parser: Parser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     strategy = "validate and save after every epoch or every --save_steps, or validate nothing: no"
     add("--eval_strategy", choices=("epoch", "steps", "no"), help=f"{strategy} (default: steps if they are given)")
+    start = "off: don't validate before training; on: do, and with few --max_steps too on the whole split"
+    add("--eval_on_start", type=on_or_off, metavar="on|off", help=f"{start} (default: on part of it)")
     add("--save_steps", type=positive_int, help="validate and save every so many steps (default: every epoch)")
     add("--save_total_limit", type=positive_int, default=2, help="checkpoints to keep (default: %(default)s)")
     add("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
@@ -154,6 +157,14 @@ def blocks(text: str) -> int | None:
 def _steps(text: str) -> int | None:
     """An argument type: a number of steps, or -1 for no limit, as transformers has it."""
     return None if text == "-1" else positive_int(text)
+
+
+def on_or_off(text: str) -> str:
+    """An argument type: on or off, or Hugging Face's true or false."""
+    value = {"true": "on", "false": "off"}.get(text.lower(), text.lower())
+    if value not in ("on", "off"):
+        raise ArgumentTypeError(f"{text!r} is not on or off")
+    return value
 
 
 def threshold(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import random
 import shutil
 from argparse import Namespace
@@ -27,6 +28,7 @@ from utils.training.run_state import (
 )
 
 log = logging.getLogger(__name__)
+FEWEST_VALIDATED = 100  # texts: they take a moment
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     cache = PrefixCache(cache_folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
     setup = prepare(data, name, flags, device, precision, cache)
     model, rows, search = setup.base.model, setup.rows, None
+    rows = {**rows, "validation": _validation_rows(rows["validation"], flags)}
     validation = [] if flags.eval_strategy == "no" else rows["validation"]
     if flags.search:
         from utils.training.search import search_settings
@@ -114,6 +117,8 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
             record["self_contained"] = True  # the folder alone gives calibrated probabilities in any tool
         else:
             record["sampling"] = settings_to_save(kind.name, rows["train"], context_length(model))
+        if len(validation) < len(setup.rows["validation"]):
+            record["results"]["validation_rows"] = len(validation)
         if search:
             record["search"] = search
         if distributed.is_main_process():
@@ -129,6 +134,22 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     if distributed.is_main_process():
         shutil.rmtree(state_folder)
     return FineTuned(flags.output_path, record["results"], record, outcome.history)
+
+
+def _validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:
+    """Return all rows, or a random part of them where --max_steps takes less time than validating on all of them."""
+    asked = flags.eval_strategy or flags.eval_on_start == "on" or flags.save_steps or flags.search
+    trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
+    limit = max(FEWEST_VALIDATED, 2 * trained)
+    if asked or len(rows) <= limit:
+        return rows
+    log.info(
+        "validating on %s of %s texts, since --max_steps %d trains on %s; --eval_on_start on takes all",
+        *(f"{number:,}" for number in (limit, len(rows))),
+        flags.max_steps,
+        f"{trained:,}",
+    )
+    return random.Random(flags.seed).sample(rows, limit)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the state
 ADDED_FLAGS = {
     "lr_scheduler_type": "linear",
     "eval_strategy": None,
+    "eval_on_start": None,
 }  # and what runs did before
 FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
 FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}

@@ -262,6 +262,7 @@ class _TrialCallback(TrainerCallback):
     def __init__(self, bar: tqdm, interruption: InterruptionCallback):
         self.bar = bar
         self.interruption = interruption
+        self.stopping_at_once = interruption.stopping_at_once
         self.finished = bar.n
 
     def on_step_end(self, args, state, control, **kwargs):

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import logging
 import random
 import time
@@ -32,6 +33,8 @@ SAME_NAME = (  # settings that Trainer has too
     "lr_scheduler_type",
     *("activation_checkpointing", "save_total_limit", "logging_steps"),
 )
+
+PENDING_VALIDATION = "validation_interrupted"  # the last entry in the log of a state saved within a validation
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,12 @@ def train(
             checkpoint = str(newest_whole_checkpoint(state_folder))
         log.info("continuing from %s", checkpoint)
     interruption = InterruptionCallback()
+    starts = settings.eval_on_start != "off" if checkpoint is None else has_pending_validation(Path(checkpoint))
     callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
     if "tensorboard" in settings.report_to:
         callbacks.append(_tensorboard_callback(settings.output_path))
     trainer = ObjectiveTrainer(
-        objective, model, train_rows, validation_rows, settings, state_folder, callbacks, eval_on_start=not resume
+        objective, model, train_rows, validation_rows, settings, state_folder, callbacks, eval_on_start=starts
     )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
@@ -93,10 +97,10 @@ def train(
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     vars(model).pop("_is_accelerate_prepared", None)  # or a second run would train without autocast
     model.to("cpu").eval()
-    first, *later = trainer.evaluations or [None]
+    first, later = trainer.first_evaluation, trainer.later_evaluations
     after = objective.best(later, default=None)
-    if start and after is not None and objective.is_better(first, after):
-        log.warning("warning: no evaluation was as good as the start (the linear probe), which is kept")
+    if start and None not in (first, after) and objective.is_better(first, after):
+        log.warning("warning: no evaluation was as good as the one before training, whose weights are kept")
         for parameter, value in zip(trained, start, strict=True):
             parameter.data.copy_(value)
         after = first
@@ -107,9 +111,15 @@ def train(
         metric=objective.metric,
         before=first,
         after=after,
-        better=None if after is None else objective.is_better(after, first),
+        better=None if None in (first, after) else objective.is_better(after, first),
         history=trainer.state.log_history,
     )
+
+
+def has_pending_validation(checkpoint: Path) -> bool:
+    """Return whether the state was saved because its validation was interrupted."""
+    history = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
+    return bool(history) and PENDING_VALIDATION in history[-1]
 
 
 def _remaining_epochs(args: TrainingArguments, rows: int) -> float:
@@ -187,13 +197,29 @@ class ObjectiveTrainer(Trainer):
         if validation_rows and settings.early_stopping_patience:
             self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
         self._objective = objective
+        interruptions = [callback for callback in callbacks if hasattr(callback, "stopping_at_once")]
+        self._stopping_at_once = interruptions[0].stopping_at_once if interruptions else contextlib.nullcontext
         self._frozen_modules = frozen_modules(model)  # found once, since that takes long
 
     @property
     def evaluations(self) -> list[float]:
         """The objective's metric at each evaluation until now."""
+        return [value for _, value in self._evaluations]
+
+    @property
+    def first_evaluation(self) -> float | None:
+        """The objective's metric before training; None if it was not measured."""
+        return next((value for step, value in self._evaluations if step == 0), None)
+
+    @property
+    def later_evaluations(self) -> list[float]:
+        """The objective's metric at each evaluation during training."""
+        return [value for step, value in self._evaluations if step > 0]
+
+    @property
+    def _evaluations(self) -> list[tuple[int, float]]:
         name = f"eval_{self._objective.metric}"
-        return [entry[name] for entry in self.state.log_history if name in entry]
+        return [(entry["step"], entry[name]) for entry in self.state.log_history if name in entry]
 
     @contextlib.contextmanager
     def cached_rows(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
@@ -236,11 +262,26 @@ class ObjectiveTrainer(Trainer):
             rotate_checkpoints(folder, limit, self.state.best_model_checkpoint, use_mtime=True)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Validate. Ctrl-C stops that at once; a state is saved with which --resume begins by validating."""
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        metrics = self._objective.evaluate(self.model, rows)
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
-        self.log(dict(metrics))
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        history = self.state.log_history
+        resumed = bool(history) and PENDING_VALIDATION in history[-1]
+        before = history[:-1] if resumed else list(history)
+        try:
+            with self._stopping_at_once():
+                metrics = self._objective.evaluate(self.model, rows)
+                metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+                self.state.log_history = list(before)
+                self.log(dict(metrics))
+                self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        except KeyboardInterrupt:
+            if self.state.global_step and self.args.save_strategy != "no" and not resumed:
+                self.state.log_history = [*before, {"step": self.state.global_step, PENDING_VALIDATION: True}]
+                self.control.should_evaluate = self.control.should_save = False
+                self._save_checkpoint(self.model, None)
+            raise
+        if resumed and self._determine_best_metric(metrics, None):
+            self.state.best_model_checkpoint = str(Path(self.args.output_dir, f"checkpoint-{self.state.global_step}"))
         return metrics
 
 
