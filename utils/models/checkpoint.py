@@ -82,6 +82,17 @@ def load_writer(name: str) -> Trained:
     return trained
 
 
+def load_base_writer(name: str) -> Trained:
+    """Load a base model, or a trained one, that is to learn to write; UserError for a classifier."""
+    trained = load(name)
+    if is_trained_classifier(trained.model):
+        base = trained.run.get("base_model")
+        hint = f"train its base model: --model {base}" if base else "choose a causal model such as gpt2 or smollm2"
+        problem = f"{name} is a classifier ({type(trained.model).__name__}) and cannot learn to write"
+        raise UserError(problem, f"{hint}; to train this one on labels, preprocess.py --task reviews")
+    return trained
+
+
 def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained:
     """Load a base model with a new head for the labels, initialized with the seed, and set its padding token."""
     import torch
@@ -130,20 +141,43 @@ def check_output(path: Path, overwrite: bool) -> None:
 def save_and_verify(
     path: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", run: dict, history: list[dict]
 ) -> None:
-    """Save the model with its log and model card, load it again, and check that it gives the same logits."""
+    """Save the model with its log and model card, load it again, and check that it has the same weights and logits."""
     import torch
 
     from utils.models.model_card import model_card
 
     log = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
     save(path, Trained(model, tokenizer, run), log, model_card(run, None))
-    length = min(64, context_length(model))
-    probe = torch.arange(length)[None] * 997 % model.config.get_text_config().vocab_size
-    with torch.inference_mode():
-        expected, actual = model(probe).logits, load(str(path)).model(probe).logits
-    if not torch.allclose(expected, actual, atol=1e-5):
+    loaded = load(str(path)).model
+    expected, actual = model.state_dict(), loaded.state_dict()
+    if expected.keys() != actual.keys():
+        raise RuntimeError(f"{path} has other weights than the model: {sorted(expected.keys() ^ actual.keys())}")
+    if differing := [name for name in expected if not torch.equal(expected[name].cpu(), actual[name])]:
+        raise RuntimeError(f"{path} does not have the weights of the model that was saved: {', '.join(differing)}")
+    expected, actual = _probe_logits(model, tokenizer), _probe_logits(loaded, tokenizer)
+    tolerance = 1e-5 * max(1.0, expected.abs().max().item())
+    if not torch.allclose(expected, actual, rtol=0, atol=tolerance, equal_nan=True):
         difference = (expected - actual).abs().max()
         raise RuntimeError(f"{path} does not give the logits of the model that was saved: off by {difference}")
+
+
+def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "Tensor":
+    """Return the logits of a text of plain tokens, with the same random numbers (Reformer hashes with some) each time.
+
+    A special token may mean something to the model: padding has no position in RoBERTa, and labels are read before it.
+    """
+    import torch
+
+    from utils.compute.patching import eval_mode
+
+    special = {*tokenizer.all_special_ids, model.config.get_text_config().pad_token_id}
+    vocabulary = model.config.get_text_config().vocab_size
+    plain = [id for id in range(min(vocabulary, 1000)) if id not in special] or [0]
+    length = min(64, context_length(model))
+    ids = torch.tensor([[plain[number * 997 % len(plain)] for number in range(length)]], device=model.device)
+    with torch.random.fork_rng(), eval_mode(model), torch.inference_mode():
+        torch.manual_seed(0)
+        return model(ids).logits.cpu()
 
 
 def save(path: Path, trained: Trained, log: str, card: str) -> None:

@@ -35,19 +35,22 @@ def check_open_model(name: str, model: "PreTrainedModel", tokenizer: "PreTrained
         _check_causal(name, model, tokenizer)
 
 
-def check_loading_report(
-    name: str, model: "PreTrainedModel", report: dict, hint: str, new_weights: tuple[str, ...] = ()
-) -> None:
+def check_loading_report(name: str, model: "PreTrainedModel", report: dict, hint: str, new_head: bool = False) -> None:
     """Raise UserError where the weights on disk are not those of the model, according to transformers' loading report.
 
-    It draws random numbers for weights that are missing or have another size, which is right only where their names
-    start with one of `new_weights`; what it does not know, it leaves out.
+    It draws random numbers for weights that are missing or have another size, which is right only for those of a
+    `new_head`; what it does not know, it leaves out.
     """
     kind = type(model).__name__
-    if missing := sorted(key for key in report["missing_keys"] if not key.startswith(new_weights)):
+
+    def is_new(key: str) -> bool:
+        """The pooler is a part of the model in name only: most encoders are trained and saved without it."""
+        return new_head and (not key.startswith(f"{model.base_model_prefix}.") or ".pooler." in key)
+
+    if missing := sorted(key for key in report["missing_keys"] if not is_new(key)):
         raise UserError(f"{name} lacks weights of a {kind}: {_some(missing)}", hint)
     for key, found, expected in sorted(report["mismatched_keys"]):
-        if not key.startswith(new_weights):
+        if not is_new(key):
             sizes = f"{list(found)} instead of {list(expected)}, the size in its config.json"
             raise UserError(f"{name} has weights of another size: {key} is {sizes}", COPY_AGAIN)
     extra = sorted(report["unexpected_keys"])

@@ -39,8 +39,13 @@ def freeze_parameters(model: PreTrainedModel, unfreeze_last: int | None, train_h
 def freeze_classifier_parameters(model: PreTrainedModel, unfreeze_last: int | None) -> None:
     """Freeze all but the last `unfreeze_last` blocks (None: freeze nothing), the final norm and the head.
 
-    The head includes BERT's pooler: both are new, or were made for another task.
+    The head includes BERT's pooler: both are new, or were made for another task. In ALBERT, all blocks have the same
+    weights, and all of it trains.
     """
+    config = model.config.get_text_config()
+    if unfreeze_last is not None and getattr(config, "num_hidden_groups", config.num_hidden_layers) == 1:
+        log.info("the blocks of %s share their weights: all of it trains", type(model).__name__)
+        unfreeze_last = None
     if unfreeze_last is None:
         model.requires_grad_(True)
         return

@@ -27,7 +27,8 @@ def supports_probe(base: Trained, rows: Sequence[dict]) -> bool:
     """Whether the head reads hidden states (an encoder's reads a new pooler), and each class has rows for all folds."""
     counts = Counter(row["label"] for row in rows)
     enough = all(counts[label] >= FOLDS for label in range(base.model.config.num_labels))
-    return hasattr(base.model, "score") and enough
+    head = getattr(base.model, "score", None)
+    return isinstance(head, torch.nn.Linear) and head.bias is None and enough
 
 
 def start_from_probe(
@@ -42,7 +43,8 @@ def start_from_probe(
 
 def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) -> numpy.ndarray:
     """Return the hidden state of the last token of each row {"input_ids"}: (texts, width) float64."""
-    model, width = base.model, base.model.config.get_text_config().hidden_size
+    model = base.model
+    width = model.score.in_features  # of the projected states in OPT-350m, whose blocks are wider
     collate = partial(pad_rows, pad_id=padding_id(base.tokenizer), side=base.tokenizer.padding_side)
     with replaced_forward({model.score: lambda states: states}):
         return last_token_outputs(model, rows, collate, width, bfloat16=bfloat16, progress="linear probe")

@@ -66,7 +66,7 @@ def _prepare_language_model(data: Processed, name: str, flags: Namespace) -> Tra
 
     With --loss_on all, it learns to write the prompts too; validation always counts the completions only.
     """
-    base = checkpoint.load(name)
+    base = checkpoint.load_base_writer(name)
     answers = data.recipe["kind"] == "instruct"
     if answers:
         set_chat_template(base.tokenizer, data.recipe["template"])

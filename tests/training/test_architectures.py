@@ -1,0 +1,140 @@
+"""Every architecture trains, and is the same when it is opened again, or is refused before it trains."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+import torch
+from architectures import ENCODERS, ONLY_WRITERS, POSITIONS, WRITERS, architecture_folder
+from small_classifiers import encoder_tokenizer, labeled_data, opinions
+from small_models import processed_data, weights_of
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+from utils.compute.likelihood import score_texts
+from utils.compute.prefix_cache import OFF
+from utils.errors import UserError
+from utils.inference.classifier import classifier_logits
+from utils.models import checkpoint
+from utils.training.prepare import TrainingSetup, prepare
+
+pytestmark = pytest.mark.usefixtures("_no_progress_bars")
+LONG = "a text that is longer than all of these models take, so that it is cut to their length"
+FLAGS = {"max_length": None, "augment": False, "seed": 1, "train_head": False, "loss_on": "response"}
+FLAGS |= {"class_weights": "none", "oversample": False}
+TEXTS = processed_data(train=["a red cat", "the tall tree", LONG], validation=["one more day", LONG])
+LABELED = labeled_data(
+    {"train": [*opinions(11), (LONG, "pos")], "validation": [*opinions(2, 20), (LONG, "neg")]}, ["neg", "pos"]
+)
+UNLIMITED = ("bloom", "mamba", "xlnet", "xglm")
+CANNOT_CLASSIFY = ("granite",)
+
+
+def prepared(data, folder: str, unfreeze_last: int | None = None) -> TrainingSetup:
+    flags = Namespace(**FLAGS, unfreeze_last=unfreeze_last)
+    return prepare(data, folder, flags, "cpu", "fp32", OFF)
+
+
+def train_a_step(setup: TrainingSetup) -> None:
+    """Follow the gradient of the training rows once, as the Trainer does."""
+    model = setup.base.model.train()
+    inputs = setup.objective.collate(setup.rows["train"])
+    before = weights_of(model)
+    with setup.objective.forward_context(model, inputs):
+        labels = inputs.pop("labels")
+        setup.objective.loss(model(**inputs), labels).backward()
+    torch.optim.SGD(model.parameters(), lr=0.01).step()
+    assert any(not torch.equal(before[name], weight) for name, weight in weights_of(model).items())
+    model.eval()
+
+
+def opened_again(setup: TrainingSetup, run: dict, folder: Path) -> list[checkpoint.Trained]:
+    """Return the trained model from a folder and from a file, both with its weights in every bit."""
+    opened = []
+    for name in ("folder", "file.pt"):
+        checkpoint.save(folder / name, checkpoint.Trained(setup.base.model, setup.base.tokenizer, run), "", "")
+        opened.append(checkpoint.load(str(folder / name)))
+    weights = setup.base.model.state_dict()
+    for trained in opened:
+        for name, weight in trained.model.state_dict().items():
+            assert torch.equal(weights[name], weight), name
+    return opened
+
+
+@pytest.mark.parametrize("name", [*WRITERS, *ONLY_WRITERS])
+def test_a_writer_is_saved_as_it_was_trained(name, tmp_path):
+    setup = prepared(TEXTS, architecture_folder(tmp_path / "base", name))
+    train_a_step(setup)
+    assert (max(len(row["input_ids"]) for row in setup.rows["validation"]) == POSITIONS) == (name not in UNLIMITED)
+    scores = [score_texts(setup.base.model, setup.rows["validation"]).nll]
+    for trained in opened_again(setup, TEXTS.recipe, tmp_path):
+        scores.append(score_texts(trained.model, setup.rows["validation"]).nll)
+    assert scores[1] == pytest.approx(scores[0], rel=1e-6)
+    assert scores[2] == pytest.approx(scores[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS | ENCODERS if name not in CANNOT_CLASSIFY])
+def test_a_classifier_is_saved_as_it_was_trained(name, tmp_path):
+    setup = prepared(LABELED, architecture_folder(tmp_path / "base", name), unfreeze_last=16)
+    train_a_step(setup)
+    rows = setup.rows["validation"]
+    assert (max(len(row["input_ids"]) for row in rows) == POSITIONS) == (name not in UNLIMITED)
+    logits = [classifier_logits(setup.base.model, setup.base.tokenizer, rows)]
+    for trained in opened_again(setup, {**LABELED.recipe, "max_length": setup.max_length}, tmp_path):
+        logits.append(classifier_logits(trained.model, trained.tokenizer, rows))
+    assert logits[1] == pytest.approx(logits[0], abs=1e-5)
+    assert logits[2] == pytest.approx(logits[0], abs=1e-5)
+
+
+# ---- refused before training
+
+SMALL = {"d_model": 16, "vocab_size": 261, "decoder_start_token_id": 0}
+LAYERS = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+T5 = {"d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+ENCODER_DECODERS = {
+    **dict.fromkeys(("t5", "mt5", "umt5"), T5),
+    **dict.fromkeys(("bart", "mbart", "plbart", "m2m_100", "pegasus", "marian", "blenderbot"), LAYERS),
+}
+
+
+@pytest.mark.parametrize("data", [TEXTS, LABELED], ids=["to write", "to classify"])
+@pytest.mark.parametrize("name", ENCODER_DECODERS)
+def test_an_encoder_decoder_is_refused_by_name(name, data, tmp_path):
+    config = AutoConfig.for_model(name, **SMALL, **ENCODER_DECODERS[name], pad_token_id=0)
+    model = AutoModelForSeq2SeqLM.from_config(config)
+    model.save_pretrained(tmp_path)
+    encoder_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="is an encoder-decoder") as raised:
+        prepared(data, str(tmp_path))
+    assert type(model).__name__ in raised.value.problem
+    assert "causal language model" in raised.value.hint
+
+
+HEADS = {
+    "gpt2": ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"],
+    "llama": ["ForSequenceClassification", "ForTokenClassification"],
+    "bert": ["ForMaskedLM", "ForPreTraining", "ForMultipleChoice", "ForTokenClassification"],
+    "modernbert": ["ForMaskedLM", "ForSequenceClassification"],
+    "roberta": ["ForMaskedLM", "ForSequenceClassification", "ForQuestionAnswering"],
+}
+
+
+@pytest.mark.parametrize(("name", "head"), [(name, head) for name, heads in HEADS.items() for head in heads])
+def test_a_model_with_another_head_does_not_learn_to_write(name, head, tmp_path):
+    import transformers
+
+    base = architecture_folder(tmp_path / "base", name)
+    kind = {"gpt2": "GPT2", "llama": "Llama", "bert": "Bert", "modernbert": "ModernBert", "roberta": "Roberta"}[name]
+    loader = getattr(transformers, kind + head)
+    loader.from_pretrained(base).save_pretrained(base)
+    with pytest.raises(UserError, match=rf"{kind}{head}.* and cannot") as raised:
+        prepared(TEXTS, base)
+    assert "--task reviews" in raised.value.hint
+    assert prepared(LABELED, base).base.model.config.num_labels == 2
+
+
+def test_a_decoder_that_was_saved_with_gaps_writes(tmp_path):
+    base = architecture_folder(tmp_path, "bert", is_decoder=True)
+    assert AutoConfig.from_pretrained(base).architectures == ["BertForMaskedLM"]
+    AutoModelForCausalLM.from_pretrained(base)
+    with pytest.raises(UserError, match="no end-of-text"):  # of the tokenizer: the model itself is accepted
+        prepared(TEXTS, base)
