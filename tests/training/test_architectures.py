@@ -85,6 +85,33 @@ def test_a_classifier_is_saved_as_it_was_trained(name, tmp_path):
     assert logits[2] == pytest.approx(logits[0], abs=1e-5)
 
 
+def test_bert_with_the_vocabulary_alone(tmp_path):
+    base = Path(architecture_folder(tmp_path, "bert"))
+    for file in base.glob("*token*"):
+        file.unlink()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "thing", "##s"]
+    (base / "vocab.txt").write_text("\n".join(words) + "\n")
+    setup = prepared(LABELED, str(base))
+    assert setup.base.tokenizer("A good things")["input_ids"] == [2, 5, 6, 8, 9, 3]
+    train_a_step(setup)
+    opened_again(setup, {**LABELED.recipe, "max_length": setup.max_length}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gpt_neo", "gpt2", "opt"])
+def test_texts_are_not_packed_beyond_the_context(name, tmp_path, processed, monkeypatch):
+    """--packing is accepted and does nothing, so that no text sees another one, whatever the positions and windows."""
+    import fine_tune
+
+    monkeypatch.chdir(tmp_path)
+    base = architecture_folder(tmp_path / "base", name)
+    words = ["--data", str(processed), "--model", base, "--max_steps", "2", "--overwrite", "--output_path"]
+    weights = []
+    for output, flags in (("plain", []), ("packed", ["--packing"])):
+        assert fine_tune.main([*words, output, *flags]) == 0
+        weights.append(weights_of(checkpoint.load(output).model))
+    assert all(torch.equal(weights[0][name], weight) for name, weight in weights[1].items())
+
+
 # ---- refused before training
 
 SMALL = {"d_model": 16, "vocab_size": 261, "decoder_start_token_id": 0}
