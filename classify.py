@@ -7,6 +7,7 @@ python classify.py --model_path models/fine_tuned_model.pt --data_path reviews.c
 import contextlib
 import itertools
 import json
+import logging
 import operator
 import sys
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,7 @@ from utils.tasks.escaped_cells import undo_in_column
 from utils.tasks.labels import parse_label_map
 from utils.text_tables import one_line
 
+log = logging.getLogger("utils.classify")
 ROWS_AT_ONCE = 1024
 FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header")
 
@@ -126,7 +128,14 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
         for text, label, row in zip(chunk, predictions.labels, predictions.probabilities.tolist(), strict=True):
             probabilities = dict(zip(classifier.labels, row, strict=True)) if label is not None else None
             if args.json:
-                line = json.dumps({"text": text, "label": label, "probabilities": probabilities}, ensure_ascii=False)
+                record = {
+                    "text": text,
+                    "label": label,
+                    "scores" if classifier.function == "none" else "probabilities": probabilities,
+                }
+                if classifier.several_at_once:
+                    record["labels"] = [name for name, share in (probabilities or {}).items() if share >= 0.5]
+                line = json.dumps(record, ensure_ascii=False)
             else:
                 shown = "  ".join(f"{name} {probability:.3f}" for name, probability in (probabilities or {}).items())
                 line = f"{label or '–':<{width}}  {shown or 'no text'}  {one_line(text, 80)}".rstrip()
@@ -147,10 +156,16 @@ def classify_file(args) -> None:
     classifier, bfloat16 = load_classifier(args)
     texts = (cells[text] for _, cells in table.rows())  # older models learned escapes as text
     undo = undo_in_column(texts, table.columns[text]) if classifier.cleaning.rules > 1 else str
+    if label is not None and classifier.function != "softmax":
+        log.warning("warning: no scores for column %r: the model doesn't choose one label", table.columns[label])
+        label = None
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
     counts = PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
     dialect = dialect_of_output(path, args.data_path, table.dialect)
-    header = [*table.columns, *added_columns(table.columns, classifier.labels)]
+    header = [
+        *table.columns,
+        *added_columns(table.columns, classifier.labels, "score" if classifier.function == "none" else "probability"),
+    ]
     with atomic_write(path) as file, tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
         file.write((BOM if dialect.byte_order_mark else "").encode() + encode_rows([header], dialect))
         for rows in in_chunks(cells for _, cells in table.rows()):

@@ -11,7 +11,7 @@ from pathlib import Path
 from utils import distributed
 from utils.argument_types import non_negative_int, positive_float, positive_int
 from utils.cli import Parser, run
-from utils.errors import EXIT_DONE, UsageError
+from utils.errors import EXIT_DONE, UsageError, UserError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.files import atomic_write, sha256_of
@@ -147,6 +147,12 @@ def evaluate_classifier(args, models: dict[str, Trained], data: Processed, setti
     from utils.inference.classifier import open_classifier
 
     classifier = open_classifier(args.model_path, models["tuned"])
+    if classifier.function != "softmax":
+        kind = "gives a text several labels at once" if classifier.several_at_once else "gives a text a score, no label"
+        raise UserError(
+            f"{args.model_path} {kind}, which is not measured here",
+            f"use it with: python classify.py --model_path {args.model_path}",
+        )
     classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
     figures, mistakes = classifiers.evaluate_classifier(classifier, data, **settings)
     if args.errors_path:

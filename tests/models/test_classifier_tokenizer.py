@@ -6,12 +6,13 @@ import numpy
 import pytest
 import torch
 from classifier_zoo import ZOO, base_folder
+from small_models import tiny_tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from utils.inference.classifier import classify_texts, open_classifier
 from utils.models import checkpoint
 from utils.models.classifier_head import find_head, fold_temperature
-from utils.models.classifier_tokenizer import with_template
+from utils.models.classifier_tokenizer import encode_for_classification, surroundings, with_template
 from utils.models.tokenization import context_length
 from utils.text.cleaning import Cleaning
 
@@ -81,3 +82,50 @@ def test_a_plain_pipeline_gives_our_probabilities(tmp_path, name):
     numpy.testing.assert_allclose(logits.softmax(-1).numpy(), ours.probabilities, atol=1e-5)
     assert model.config.problem_type == "single_label_classification"
     assert model.config.id2label == dict(enumerate(LABELS))
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "qwen2", "bert", "roberta"])
+def test_a_folder_of_an_earlier_version_keeps_its_answers(tmp_path, name):
+    """There, the template and the temperature were in run.json alone."""
+    trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", name), LABELS, seed=1)
+    for parameter in set(trained.model.parameters()) - set(trained.model.base_model.parameters()):
+        parameter.data *= 5
+    run = {"kind": "classify", "labels": LABELS, "template": TEMPLATE, "cleaning": asdict(Cleaning(emoji="keep"))}
+    run |= {"max_length": 100, "calibration": {"temperature": TEMPERATURE, "threshold": None}}
+    checkpoint.save(tmp_path / "model", checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
+    checkpoint.save(tmp_path / "model.pt", checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
+    tokenizer, expected = trained.tokenizer, []
+    head, tail = tokenizer("Review:", add_special_tokens=False)["input_ids"], ["\nSentiment:"]
+    tail = tokenizer(tail, add_special_tokens=False)["input_ids"][0]
+    if tokenizer.cls_token_id is not None:
+        head, tail = [tokenizer.cls_token_id, *head], [*tail, tokenizer.sep_token_id]
+    for text in TEXTS:
+        ids = tokenizer(f" {text}", add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        ids = [*head, *ids[: 100 - len(head) - len(tail)], *tail]
+        with torch.inference_mode():
+            logits = trained.model(torch.tensor([ids])).logits[0] / TEMPERATURE
+        expected.append(logits.softmax(-1).tolist())
+    for model in ("model", "model.pt"):
+        found = classify_texts(open_classifier(str(tmp_path / model)), TEXTS)
+        numpy.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+
+
+def test_a_classifier_is_trained_again_with_another_template():
+    """What its tokenizer puts around a text is replaced, not doubled."""
+    once = with_template(tiny_tokenizer(), TEMPLATE)
+    again = with_template(once, "Text: {prompt}!")
+    plain = with_template(tiny_tokenizer(), "Text: {prompt}!")
+    assert again("a b")["input_ids"] == plain("a b")["input_ids"] == tiny_tokenizer()("Text: a b!")["input_ids"]
+    assert surroundings(again) == surroundings(plain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " a", "a  b\n c", "<|endoftext|>", "é 三 😡", "a b c"],
+    ids=["nothing", "blank", "blanks", "special", "letters", "words"],
+)
+def test_the_fast_encoding_is_the_tokenizers_own(text):
+    for make in {each[2] for each in ZOO.values()}:
+        tokenizer = with_template(make(), TEMPLATE)
+        [ids], _ = encode_for_classification(tokenizer, [text])
+        assert list(ids) == tokenizer(text)["input_ids"]

@@ -228,3 +228,20 @@ def test_a_base_model_that_cannot_classify(call, tmp_path):
     code, _, err = call(*FAST, "--model", folder)
     assert code == 1
     assert_one_error(err, str(folder))
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--threshold", 0.4], "--threshold 0.4 is for two classes, and the data has 3"),
+        (["--max_length", 9], "--max_length 9 leaves no room for a text: the template around it has"),
+    ],
+    ids=["threshold", "max_length"],
+)
+def test_flags_that_the_data_or_its_template_rule_out(call, tmp_path, data, words, problem):
+    rows = {name: [*pairs, ("meh", "meh")] for name, pairs in ROWS.items()}
+    save_processed(data, labeled_data(rows, ["meh", *LABELS], "Review: {prompt}\nIts sentiment is:"))
+    code, out, err = call(*FAST, *words)
+    assert (code, out) == (2, "")
+    assert_one_error(err, problem)
+    assert not (tmp_path / "model").exists()

@@ -12,7 +12,7 @@ from utils.training.prepare import prepare
 
 FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1}
 WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
-CLASSIFYING = FLAGS | {"class_weights": "none", "oversample": False}
+CLASSIFYING = FLAGS | {"class_weights": "none", "threshold": "auto", "oversample": False}
 TEXTS = {"train": ["a red cat", "the tall tree"], "validation": ["a tall cat", "the red day", "one more day"]}
 
 

@@ -48,6 +48,11 @@ class Classifier:
         """What makes scores of logits: "softmax", "sigmoid" (each label by itself) or "none" (regression)."""
         return "softmax" if self.pipeline is None else self.pipeline.function
 
+    @property
+    def several_at_once(self) -> bool:
+        """Whether a text may have several labels, each with a probability of its own."""
+        return self.function == "sigmoid" and len(self.labels) > 1
+
 
 @dataclass(frozen=True)
 class Predictions:

@@ -129,11 +129,11 @@ def open_table_to_classify(
     return table, (text_at, label_at)
 
 
-def added_columns(present: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """Return the names of the new columns: prediction, and a probability per label; numbered if a name is taken."""
+def added_columns(present: Sequence[str], labels: Sequence[str], measure: str = "probability") -> list[str]:
+    """Return the names of the new columns: prediction, and the measure of each label; numbered if a name is taken."""
     taken = {column_key(name) for name in present}
     names = []
-    for base in ["prediction", *(f"probability_{label}" for label in labels)]:
+    for base in ["prediction", *(f"{measure}_{label}" for label in labels)]:
         numbered = (base if number == 1 else f"{base}_{number}" for number in itertools.count(1))
         name = next(name for name in numbered if column_key(name) not in taken)
         taken.add(column_key(name))

@@ -101,6 +101,9 @@ def _prepare_classifier(
 ) -> TrainingSetup:
     """Prepare a model that learns to classify. Its head starts from a linear probe, if the base model allows it."""
     labels, train = data.recipe["labels"], data.splits["train"]
+    if flags.threshold != "auto" and len(labels) > 2:
+        problem = f"--threshold {flags.threshold} is for two classes, and the data has {len(labels)}"
+        raise UsageError(problem, "remove it: the most probable class is predicted")
     weights = parse_class_weights(flags.class_weights, train.label, labels)
     base = checkpoint.load_base_classifier(name, labels, flags.seed)
     freeze_classifier_parameters(base.model, flags.unfreeze_last)

@@ -1,0 +1,84 @@
+"""Classifiers of other makers: their pipeline's answers for one text alone, whatever the batch."""
+
+import numpy
+import pytest
+import torch
+from classifier_zoo import base_folder
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+from utils.inference.classifier import classify_texts, open_classifier
+
+TEXTS = [
+    "good",
+    "x",
+    " a much longer text than the others [SEP], so that these  are padded: really </s> great work!\n",
+    "<|endoftext|> so bad &amp; https://example.org @you",
+    "Déjà vu 😡 三",
+    "good work " * 8,
+]
+
+
+def foreign(folder, name, *, labels=3, tokenizer_changes=None, **config):
+    """Save a random classifier of this architecture without run.json."""
+    base = base_folder(folder / "base", name)
+    options = AutoConfig.from_pretrained(base, num_labels=labels, **config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = AutoModelForSequenceClassification.from_config(options)
+    for parameter in model.parameters():
+        parameter.data *= 10 if parameter.dim() > 1 else 1
+    model.save_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    for key, value in (tokenizer_changes or {}).items():
+        setattr(tokenizer, key, value)
+    tokenizer.save_pretrained(folder / "model")
+    return str(folder / "model")
+
+
+def check(folder):
+    classifier = open_classifier(folder)
+    ours = classify_texts(classifier, TEXTS)
+    plain = pipeline("text-classification", model=folder, device="cpu")
+    rows = plain(TEXTS, top_k=None, truncation=True)
+    theirs = [[{each["label"]: each["score"] for each in row}[label] for label in classifier.labels] for row in rows]
+    numpy.testing.assert_allclose(ours.probabilities, theirs, atol=1e-5)
+    assert ours.labels == [each["label"] for each in plain(TEXTS, truncation=True)]
+    return classifier
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mistral", "bert", "roberta", "deberta-v2", "xlnet", "fnet", "bart"])
+def test_one_label_of_several(tmp_path, name):
+    assert check(foreign(tmp_path, name)).function == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("options", "function"),
+    [
+        ({"labels": 1, "problem_type": "regression"}, "none"),
+        ({"labels": 3, "problem_type": "regression"}, "none"),
+        ({"labels": 1}, "sigmoid"),
+        ({"labels": 4, "problem_type": "multi_label_classification"}, "sigmoid"),
+        ({"labels": 2, "problem_type": "single_label_classification"}, "softmax"),
+    ],
+    ids=["regression", "regressions", "one", "several", "single"],
+)
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_what_the_logits_mean(tmp_path, name, options, function):
+    assert check(foreign(tmp_path, name, **options)).function == function
+
+
+@pytest.mark.parametrize("name", ["gpt2", "bert", "mistral"])
+def test_no_padding_token_at_all(tmp_path, name):
+    folder = foreign(tmp_path, name, pad_token_id=None, tokenizer_changes={"pad_token": None})
+    assert not check(folder).pipeline.batching.padding
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("name", ["gpt2", "bert", "xlnet"])
+def test_either_side_of_padding(tmp_path, name, side):
+    check(foreign(tmp_path, name, tokenizer_changes={"padding_side": side}))
+
+
+def test_texts_beyond_what_the_model_takes(tmp_path):
+    folder = foreign(tmp_path, "bert", tokenizer_changes={"model_max_length": 12})
+    assert classify_texts(check(folder), TEXTS).truncated > 0
