@@ -23,6 +23,7 @@ from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.classifier import Classifier, classify_texts, open_classifier
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
+from utils.models.base_models import check_present
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
 from utils.reading.encodings import BOM
@@ -107,6 +108,7 @@ def text_of_line(line: str, number: int) -> str:
 
 def load_classifier(args) -> tuple[Classifier, bool]:
     """Return the classifier on its device, and whether it computes in bfloat16."""
+    check_present(str(args.model_path))
     from utils.compute.device import choose_device, choose_precision
 
     device = choose_device(args.device)

@@ -18,6 +18,7 @@ from utils.files import atomic_write, sha256_of
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
 from utils.models import checkpoint
+from utils.models.base_models import check_present
 from utils.models.checkpoint import Trained
 from utils.processed import Processed, load_processed
 
@@ -76,6 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     outputs = [path for path in (output_path, args.errors_path, args.answers_path) if path]
     check_outputs([args.data_path, *([model_path] if model_path.is_file() else [])], outputs)
 
+    check_present(str(args.model_path))
     from utils.compute.device import choose_device, choose_precision
     from utils.models.model_card import model_card
 

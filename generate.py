@@ -27,6 +27,7 @@ from utils.inference.generation import Generated
 from utils.inference.prompts import check_unicode_argument, continue_prompts, prompts_from_flags
 from utils.inference.sampling import add_sampling_flags, sampling_from_flags
 from utils.models import checkpoint
+from utils.models.base_models import check_present
 from utils.models.chat_templates import LENGTHS
 
 log = logging.getLogger("utils.generate")
@@ -73,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     flags = (args.instruction, args.input, args.prompt, args.prompts_file)
     prompts = [] if args.chat else prompts_from_flags(*flags)
 
+    check_present(str(args.model_path))
     from utils.compute.device import choose_device
 
     device = choose_device(args.device)

@@ -277,3 +277,33 @@ def test_help_and_usage_errors_need_no_heavy_import(script):
     assert f"python {script} --" in ended.stdout.partition("examples:")[2]
     assert ended.stdout.endswith("exit 0\nexit 2\nimported []\n")
     assert ended.stderr.startswith("error: unknown flag --nonsense\nhint: ")
+
+
+@pytest.mark.parametrize("flag", ["--plot", "--xyz", "--depth", "--color"])
+def test_a_flag_that_is_like_no_other_gets_no_suggestion(flag):
+    import fine_tune
+
+    with pytest.raises(UsageError) as raised:
+        fine_tune.build_parser().parse_args([flag, "1"])
+    assert "did you mean" not in raised.value.hint
+
+
+@pytest.mark.parametrize(("flag", "meant"), [("--epoch", "--epochs"), ("--learnin_rate", "--learning_rate")])
+def test_a_flag_with_a_slip_gets_the_one_that_was_meant(flag, meant):
+    import fine_tune
+
+    with pytest.raises(UsageError) as raised:
+        fine_tune.build_parser().parse_args([flag, "1"])
+    assert f"did you mean {meant}?" in raised.value.hint
+
+
+@pytest.mark.parametrize("script", ["generate", "classify"])
+def test_a_model_that_is_missing_is_refused_before_torch_is_imported(script, tmp_path):
+    words = ["--text", "a"] if script == "classify" else ["--prompt", "a"]
+    program = (
+        f"import sys, {script}\nfrom utils.errors import UserError\ntry:\n    {script}.main(sys.argv[1:])\n"
+        "except UserError as error:\n    assert 'no model' in str(error)\nassert 'torch' not in sys.modules"
+    )
+    command = [sys.executable, "-c", program, "--model_path", str(tmp_path / "none"), *words]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

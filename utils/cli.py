@@ -22,6 +22,10 @@ MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) o
 
 log = logging.getLogger(__name__)
 
+NEAR = (
+    0.7  # how alike two names must be (difflib's ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones
+)
+
 # Parameters of mallopt, from glibc's malloc.h; their values are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGER_THAN_ANY_TENSOR, NEVER = 2**30, 2**31 - 1
@@ -108,7 +112,9 @@ class Parser(argparse.ArgumentParser):
 
     def _nearest(self, flag: str) -> str | None:
         """Return the flag that is spelled most like `flag`, by its present name."""
-        for name in difflib.get_close_matches(flag, self._option_string_actions, n=1):
+        spelled = {name[2:]: name for name in self._option_string_actions if name.startswith("--")}
+        for close in difflib.get_close_matches(flag.removeprefix("--"), spelled, n=1, cutoff=NEAR):
+            name = spelled[close]
             names = self._option_string_actions[name].option_strings
             return name if name in names else names[0]
         return None

@@ -378,7 +378,7 @@ def test_a_state_folder_with_other_files_is_left_alone(call, flags):
 
 def test_a_missing_base_model_is_refused(call):
     hint = refused(call(*FAST, "--model", "someone/small"), 1, "someone/small is not in the local cache")
-    assert all(words in hint for words in ("--model smollm2", "pip install", "folder", ".gguf"))
+    assert all(words in hint for words in ("use smollm2", "pip install", "folder", ".gguf"))
 
 
 def test_a_run_whose_loss_becomes_nan_leaves_nothing(call):

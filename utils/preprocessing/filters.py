@@ -220,7 +220,10 @@ def in_other_language(languages: Sequence[str | None], language: str) -> list[bo
     if others and all(others):
         known = sorted({code for code in languages if isinstance(code, str)} - {""})
         present = f"the languages are {', '.join(known[:20])}" if known else "the data has no language column"
-        raise DataError(f"no row is in the language {language!r}: {present}", "choose one of them, or remove --lang")
+        raise DataError(
+            f"no row is in the language {language!r}: {present}",
+            "choose one of them, or remove --lang" if known else "remove --lang",
+        )
     return others
 
 
