@@ -1,6 +1,5 @@
 """The flags of fine_tune.py, their defaults by kind of task, which go together, and the settings that they make."""
 
-import importlib.util
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Set
 from dataclasses import dataclass, fields
@@ -192,15 +191,6 @@ def _join(phrases: list[str]) -> str:
 
 
 # ---- which flags go together
-
-
-def check_reporters(names: list[str]) -> None:
-    """Raise UsageError before any work for a --report_to whose package is not installed."""
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise UsageError(
-                f"--report_to {name}, but {name} is not installed", "pip install -r requirements-reporters.txt"
-            )
 
 
 def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list[str]:

@@ -16,7 +16,8 @@ from utils.errors import DataError, UserError
 from utils.files import sha256_of
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
-from utils.training.flags import check_reporters, complete_flags, settings_from
+from utils.training.flags import complete_flags, settings_from
+from utils.training.reporters import check_reporters
 from utils.training.run_state import (
     begin_run,
     check_run_state,

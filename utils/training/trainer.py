@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
-from transformers.integrations import TensorBoardCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import rotate_checkpoints
 
@@ -24,6 +23,7 @@ from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, P
 from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
 from utils.training.objectives import Objective
+from utils.training.reporters import reporter_callbacks
 from utils.training.run_state import completed_epochs, explain_state_errors
 from utils.training.saved_states import newest_whole_checkpoint, seal
 
@@ -74,8 +74,7 @@ def train(
     interruption = InterruptionCallback()
     starts = settings.eval_on_start != "off" if checkpoint is None else has_pending_validation(Path(checkpoint))
     callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
-    if "tensorboard" in settings.report_to:
-        callbacks.append(_tensorboard_callback(settings.output_path))
+    callbacks += reporter_callbacks(settings.report_to, settings.output_path)
     trainer = ObjectiveTrainer(
         objective, model, train_rows, validation_rows, settings, state_folder, callbacks, eval_on_start=starts
     )
@@ -128,15 +127,6 @@ def _remaining_epochs(args: TrainingArguments, rows: int) -> float:
     return epochs - completed_epochs(Path(args.output_dir))
 
 
-def _tensorboard_callback(output_path: Path) -> TensorBoardCallback:
-    """Return a callback that writes beside the output (or to TENSORBOARD_LOGGING_DIR): the state folder is removed."""
-    callback = TensorBoardCallback()
-    folder = output_path.with_name(f"{output_path.name.removesuffix('.pt')}.tensorboard")
-    callback.logging_dir = callback.logging_dir or str(folder / time.strftime("%Y%m%d-%H%M%S"))
-    log.info("for TensorBoard: tensorboard --logdir %s", callback.logging_dir)
-    return callback
-
-
 class ObjectiveTrainer(Trainer):
     """Trainer with an objective's loss and validation, frozen modules in eval mode, and batches of similar lengths."""
 
@@ -183,7 +173,7 @@ class ObjectiveTrainer(Trainer):
                 remove_unused_columns=False,
                 dataloader_pin_memory=settings.device != "cpu",
                 disable_tqdm=True,
-                report_to=[name for name in settings.report_to if name != "tensorboard"] or "none",
+                report_to="none",  # see `reporters`
                 run_name=settings.output_path.stem,
                 **{name: getattr(settings, name) for name in SAME_NAME},
             ),

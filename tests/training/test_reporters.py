@@ -1,0 +1,95 @@
+"""Reporters are checked before any work, and none of them ends a run."""
+
+import sys
+
+import pytest
+from running import user_error
+from small_models import random_model
+from training_runs import TEXTS, VALIDATION, rows_of, run_training
+
+from utils.training import reporters
+from utils.training.reporters import check_reporters
+
+LOGIN = "machine api.wandb.ai\n  login user\n  password 0123\n"
+
+
+@pytest.fixture
+def wandb(tmp_path, monkeypatch):
+    """A package of that name, and nobody logged in."""
+    (tmp_path / "packages" / "wandb").mkdir(parents=True)
+    (tmp_path / "packages" / "wandb" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    for name in ("MODE", "API_KEY", "BASE_URL", "DISABLED", "DIR", "IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(f"WANDB_{name}", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("wandb")
+@pytest.mark.parametrize("mode", [None, "online"])
+def test_wandb_without_a_login_is_refused_with_three_ways_on(mode, monkeypatch):
+    if mode:
+        monkeypatch.setenv("WANDB_MODE", mode)
+    error = user_error(check_reporters, ["wandb"])
+    assert error.exit_code == 2
+    assert all(way in error.hint for way in ("wandb login", "WANDB_MODE=offline", "leave out --report_to wandb"))
+
+
+@pytest.mark.usefixtures("wandb")
+@pytest.mark.parametrize(
+    ("name", "value"), [("MODE", "offline"), ("MODE", "disabled"), ("API_KEY", "0123"), ("DISABLED", "true")]
+)
+def test_wandb_that_needs_no_login_or_has_a_key_is_accepted(name, value, monkeypatch):
+    monkeypatch.setenv(f"WANDB_{name}", value)
+    check_reporters(["wandb"])
+
+
+@pytest.mark.usefixtures("wandb")
+def test_a_login_for_another_server_does_not_count(tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text(LOGIN)
+    check_reporters(["wandb"])
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.com")
+    assert "nobody is logged in" in user_error(check_reporters, ["wandb"]).problem
+
+
+@pytest.mark.usefixtures("wandb")
+def test_what_wandb_offline_has_set_is_accepted(tmp_path):
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "settings").write_text("[default]\nmode = offline\n")
+    check_reporters(["wandb"])
+
+
+class Failing:
+    """A reporter that raises at one of its events."""
+
+    def __init__(self, event: str):
+        self.event, self.events = event, []
+
+    def __getattr__(self, event):
+        def call(*args, **kwargs):
+            self.events.append(event)
+            if event == self.event:
+                raise ConnectionError("the server is gone\nand more")
+
+        return call
+
+
+@pytest.mark.parametrize("event", ["on_train_begin", "on_log", "on_save", "on_train_end"])
+def test_a_reporter_that_raises_does_not_end_the_run(event, tmp_path, monkeypatch, caplog):
+    reporter = Failing(event)
+    monkeypatch.setattr(reporters, "_tensorboard_callback", lambda path: reporter)
+    rows = rows_of(TEXTS), rows_of(VALIDATION)
+    outcome = run_training(random_model("llama"), *rows, tmp_path, report_to=["tensorboard"])
+    assert outcome.steps == 3
+    assert reporter.events[-1] == event
+    [warning] = [record.getMessage() for record in caplog.records if "goes on without it" in record.getMessage()]
+    assert warning.endswith("tensorboard failed, and the run goes on without it: the server is gone")
+
+
+@pytest.mark.usefixtures("wandb")
+def test_a_package_that_cannot_be_opened_does_not_end_the_run(tmp_path, caplog):
+    rows = rows_of(TEXTS), []
+    outcome = run_training(random_model("llama"), *rows, tmp_path, report_to=["wandb"])
+    assert outcome.steps == 3
+    assert "wandb failed, and the run goes on without it" in caplog.text
