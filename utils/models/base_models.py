@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models.folder_checks import check_files, check_folder, refuse_adapters
+from utils.models.folder_checks import check_files, check_folder, check_size, refuse_adapters, stored_size
 from utils.models.gguf import converted_folder
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report
@@ -206,6 +206,10 @@ def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool
 
     # Sizes that don't match are told here, by name.
     options |= {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    if (folder := Path(base.location)).is_dir():
+        from transformers import AutoConfig
+
+        check_size(base.name, _from_pretrained(AutoConfig, base), stored_size(folder))
     try:
         model, report = _from_pretrained(loader, base, **options)
     except UserError as error:

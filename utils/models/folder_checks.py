@@ -3,8 +3,12 @@
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 VOCABULARIES = (
@@ -18,12 +22,14 @@ MERGE = (
     "merge it into its base model with peft: "
     "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER), and name that"
 )
+QUANTIZED = ("quantization_config", "quantization", "compression_config")
 LFS_POINTER = b"version https://git-lfs"
 SMALLEST_WEIGHTS, LARGEST_POINTER = 16, 1024
 COPY_AGAIN = "copy the folder again, or train it again"
 # What tools other than transformers write: a file that tells, what it is, and what to do.
 OTHER_TOOLS = {
     "model_index.json": ("a diffusers model, which makes images", "name a language model"),
+    "modules.json": ("a sentence-transformers model", "name the folder in it that has a config.json and the weights"),
     "config.cfg": ("a spaCy model", "name a model that transformers opens"),
     "model.bin": ("a CTranslate2 model", "name the folder that it was converted from"),
     "tf_model.h5": ("a model for TensorFlow", "ask for its model.safetensors, or convert it with transformers 4"),
@@ -38,6 +44,7 @@ COUNTS = re.compile(
     "(vocab|hidden|intermediate)_size|d_model|n_embd|n_inner|dim|n_positions|num_labels|.*experts|"
     "(num_(hidden_)?|n_|encoder_|decoder_)?layers?|n_heads?|num_(attention|key_value)_heads"
 )
+SLACK_BYTES, MANY_LAYERS, BYTES_OF_A_LAYER = 5 * 10**7, 200, 100
 LARGEST_COUNT, MOST_LAYERS = 10**8, 10_000
 
 
@@ -73,6 +80,31 @@ def check_files(folder: Path) -> None:
         _check_index(folder / name, objects[name], present)
     if "config.json" in objects:
         _check_config(folder / "config.json", objects["config.json"])
+
+
+def check_size(name: str, config: "PreTrainedConfig", stored_bytes: int) -> None:
+    """Raise UserError where a configuration describes a model that is much larger than its weights on disk.
+
+    transformers would fill the rest with random numbers before it says so, in any amount of time and memory. The
+    estimate is low: the embedding, and in each block two matrices as wide as the model, in 2 bits.
+    """
+    text = config.get_text_config()
+    width, layers, rows = (getattr(text, key, 0) for key in ("hidden_size", "num_hidden_layers", "vocab_size"))
+    if not all(isinstance(number, int) for number in (width, layers, rows)):
+        return
+    factored = any(hasattr(text, key) for key in ("embedding_size", "input_embedding_size", "word_embed_proj_dim"))
+    weights = layers * 2 * width**2 + (0 if factored else rows * width)
+    if weights / 4 > stored_bytes + SLACK_BYTES or (layers > MANY_LAYERS and layers * BYTES_OF_A_LAYER > stored_bytes):
+        raise UserError(
+            f"{name} is described as a model of {layers:,} blocks, {width:,} wide, for {rows:,} tokens, and its "
+            f"weights have only {stored_bytes:,} bytes",
+            "copy its config.json or its weights again: they are not of the same model",
+        )
+
+
+def stored_size(folder: Path) -> int:
+    """Return the number of bytes of the weights in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
 
 
 def refuse_adapters(name: Path | str, files: list[str]) -> None:
@@ -129,6 +161,11 @@ def _check_config(path: Path, config: dict) -> None:
         known = "has no model_type" if kind is None else f"has the model_type {kind!r}"
         hint = 'add the name of its architecture, such as "model_type": "gpt2"'
         raise UserError(f"{path} {known}, so its architecture is unknown", hint)
+    for key in QUANTIZED:
+        if config.get(key):
+            method = config[key].get("quant_method") if isinstance(config[key], dict) else None
+            hint = "choose the model that it was made from, with full weights"
+            raise UserError(f"{path.parent} has quantized weights ({method or key}), which cannot be trained", hint)
     names = config.get("architectures")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise UserError(f"{path}: architectures is {names!r}, not a list of names", "correct it, or remove it")
