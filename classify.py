@@ -9,6 +9,7 @@ import itertools
 import json
 import logging
 import operator
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,31 +21,38 @@ from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
-from utils.inference.classifier import Classifier, classify_texts, open_classifier
+from utils.inference.classifier import classify_texts
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
-from utils.models.base_models import check_present
+from utils.loaded import one_at_a_time
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
 from utils.reading.encodings import BOM
 from utils.reading.hub_datasets import is_hub_path
 from utils.reading.piped_lines import arriving_lines
 from utils.reading.table_stream import dialect_of_output
+from utils.results.labels import (
+    keep_loaded_on_device,
+    load_classifier,
+    prediction_line,
+    prediction_records,
+)
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.escaped_cells import undo_in_column
 from utils.tasks.labels import parse_label_map
-from utils.text_tables import one_line
 
 log = logging.getLogger("utils.classify")
+DEFAULT_MODEL = "models/fine_tuned_model.pt"
 ROWS_AT_ONCE = 1024
 FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header")
+NOT_FROM_PYTHON = ("text", "data_path", *FILE_FLAGS, "json")
 
 
 def build_parser() -> Parser:
     """Return the command line of classify.py."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
+    add("--model_path", default=DEFAULT_MODEL, metavar="MODEL", help="default: %(default)s")
     add("--text", action="append", default=[], metavar="TEXT", help="a text to classify (repeatable)")
     add(
         "--data_path",
@@ -80,6 +88,22 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_DONE
 
 
+def classify(texts: str | Iterable[str | None], model_path: str | os.PathLike = DEFAULT_MODEL, **flags) -> list[dict]:
+    """Return {"text", "label", "probabilities"} for each text, like the JSON objects that the script prints.
+
+    A text of which nothing is left, or that is None, has no label. `flags` are precision and device, as on the command
+    line. Only the first call loads the model. UserError where it is no classifier.
+    """
+    args = build_parser().parse_options({"model_path": model_path, **flags}, without=NOT_FROM_PYTHON)
+    texts = [texts] if isinstance(texts, str) else [None if text != text else text for text in texts]  # nan: no text
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str | None):
+            raise DataError(f"text {number} is {text!r}, expected a text", "give a list of texts")
+    with one_at_a_time:
+        classifier, bfloat16 = load_classifier(args, keep_loaded_on_device)
+        return prediction_records(classifier, texts, classify_texts(classifier, texts, bfloat16=bfloat16))
+
+
 def piped_texts() -> Iterator[list[str]]:
     """Return the texts that another program writes to stdin, as many at once as have arrived."""
     distributed.require_single_process("reading texts from stdin")
@@ -106,19 +130,6 @@ def text_of_line(line: str, number: int) -> str:
     return text
 
 
-def load_classifier(args) -> tuple[Classifier, bool]:
-    """Return the classifier on its device, and whether it computes in bfloat16."""
-    check_present(str(args.model_path))
-    from utils.compute.device import choose_device, choose_precision
-
-    device = choose_device(args.device)
-    bfloat16 = choose_precision(args.precision, device) == "bf16"
-    distributed.initialize(device)
-    classifier = open_classifier(args.model_path)
-    classifier.model.to(device)
-    return classifier, bfloat16
-
-
 def classify_lines(args, chunks: Iterator[list[str]]) -> None:
     """Print the label and the probabilities of each text, chunk by chunk."""
     classifier, bfloat16 = load_classifier(args)
@@ -127,20 +138,8 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
     for chunk in chunks:
         predictions = classify_texts(classifier, chunk, bfloat16=bfloat16)
         counts.add(predictions.labels, truncated=predictions.truncated)
-        for text, label, row in zip(chunk, predictions.labels, predictions.probabilities.tolist(), strict=True):
-            probabilities = dict(zip(classifier.labels, row, strict=True)) if label is not None else None
-            if args.json:
-                record = {
-                    "text": text,
-                    "label": label,
-                    "scores" if classifier.function == "none" else "probabilities": probabilities,
-                }
-                if classifier.several_at_once:
-                    record["labels"] = [name for name, share in (probabilities or {}).items() if share >= 0.5]
-                line = json.dumps(record, ensure_ascii=False)
-            else:
-                shown = "  ".join(f"{name} {probability:.3f}" for name, probability in (probabilities or {}).items())
-                line = f"{label or '–':<{width}}  {shown or 'no text'}  {one_line(text, 80)}".rstrip()
+        for record in prediction_records(classifier, chunk, predictions):
+            line = json.dumps(record, ensure_ascii=False) if args.json else prediction_line(record, width)
             print(line, flush=True)  # so that a reader that has gone (head) is noticed at the next line
     log_counts(counts, classifier.max_length)
     if counts.rows > 1:

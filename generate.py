@@ -8,30 +8,30 @@ python generate.py --model_path models/emoji --prompt "a cat crying with joy" --
 """
 
 import json
-import logging
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from utils import distributed
 from utils.argument_types import positive_int
 from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, UsageError
-from utils.files import atomic_write, check_writable
+from utils.files import check_writable
 from utils.hugging_face_names import accept_hugging_face_names
-from utils.inference.answers import answer_conversations, as_conversations, follows_instructions
-from utils.inference.emoji import emoji_for, emoji_lines, emoji_records, writes_emoji
-from utils.inference.engines import add_engine_flags, check_engine, check_engine_ranks_emoji, open_text_generators
-from utils.inference.generation import Generated
-from utils.inference.prompts import check_unicode_argument, continue_prompts, prompts_from_flags
+from utils.inference.answers import follows_instructions
+from utils.inference.emoji import emoji_for, emoji_lines, writes_emoji
+from utils.inference.engines import add_engine_flags, check_engine, open_text_generators
+from utils.inference.prompts import Prompt, as_prompts, check_unicode_argument, prompts_from_flags
 from utils.inference.sampling import add_sampling_flags, sampling_from_flags
+from utils.loaded import keep_loaded, one_at_a_time
 from utils.models import checkpoint
-from utils.models.base_models import check_present
 from utils.models.chat_templates import LENGTHS
+from utils.models.checkpoint import Trained
+from utils.results.texts import prepare_device, write_records
 
-log = logging.getLogger("utils.generate")
-
+DEFAULT_MODEL = "models/fine_tuned_model.pt"
+NOT_FROM_PYTHON = ("instruction", "input", "prompt", "prompts_file", "chat", "json")
 NOT_FOR_CHAT = ("instruction", "input", "prompt", "prompts_file", "compare_base", "unconstrained", "output_path")
 
 
@@ -40,7 +40,7 @@ def build_parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.add_argument
     model = f"a trained model (folder or .pt) or a {MODEL_HELP}"
-    add("--model_path", metavar="MODEL", default="models/fine_tuned_model.pt", help=model)
+    add("--model_path", metavar="MODEL", default=DEFAULT_MODEL, help=model)
     add("--prompt", action="append", default=[], metavar="TEXT", help="the beginning of a text (repeatable)")
     prompts = 'one prompt per line, or .jsonl with {"prompt": "…"} per line; - is stdin, the default where it is piped'
     add("--prompts_file", type=Path, metavar="FILE", help=prompts)
@@ -65,61 +65,39 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Load the model, then chat, or generate and print the texts."""
     args = build_parser().parse_args(argv)
-    sampling_from_flags(args, answers=True)  # UsageError where the flags contradict each other
-    check_unicode_argument("system", args.system or "")
-    check_chat(args)
-    check_engine(args)
-    if args.output_path:
-        check_writable(args.output_path)
+    check_flags(args)
     flags = (args.instruction, args.input, args.prompt, args.prompts_file)
     prompts = [] if args.chat else prompts_from_flags(*flags)
-
-    check_present(str(args.model_path))
-    from utils.compute.device import choose_device
-
-    device = choose_device(args.device)
-    distributed.initialize(device)
-    trained = checkpoint.load_writer(args.model_path)
-    emoji = writes_emoji(args, trained, prompts)
-    answers = not emoji and follows_instructions(args, trained, prompts)
-    sampling = sampling_from_flags(args, answers, {} if emoji else trained.run.get("sampling"))
-    if emoji:
-        check_engine_ranks_emoji(args)
-    name = "tuned" if trained.run else "base"
-    models, paths = {name: trained}, {name: args.model_path}
-    if args.compare_base:
-        base_path = checkpoint.base_model_of(args.model_path, trained.run)
-        models, paths = {"base": checkpoint.load(base_path), **models}, {"base": base_path, **paths}
-    generators = open_text_generators(args, models, paths, device)
     if args.chat:
-        from utils.inference.chat import Dialogue, chat
-
-        chat(Dialogue(trained, sampling, args.system, args.length), args.json)
+        chat_with(args)
         return EXIT_DONE
-
-    if emoji:
-        count, constrained = args.num_return_sequences, not args.unconstrained
-        records = emoji_records(models, prompts, count, constrained=constrained, batch_size=args.batch_size)
+    records = write_records(args, prompts, checkpoint.load_writer)
+    if args.json:
+        blocks = [json.dumps(record, ensure_ascii=False) for record in records]
+    elif "emoji" in records[0]:
         blocks = emoji_lines(records, labelled=args.compare_base)
     else:
-        if answers:
-            conversations = as_conversations(prompts, args.system)
-            asked = [{"prompt": last["content"], "input": last.get("input", "")} for *_, last in conversations]
-            texts = answer_conversations(models, conversations, args.length, sampling, generators)
-        else:
-            asked, texts = continue_prompts(models, trained.run, prompts, sampling, generators)
-        records = list(text_records(asked, texts, args.num_return_sequences, args.seed))
         # One text per line is what the next program reads, and classify.py and preprocess.py do.
-        by_line = not (answers or args.compare_base or sys.stdout.isatty())
+        by_line = "full_text" in records[0] and not (args.compare_base or sys.stdout.isatty())
         blocks = map(text_line, records) if by_line else text_blocks(records, labelled=args.compare_base)
-    lines = [json.dumps(record, ensure_ascii=False) for record in records]
-    if args.output_path:
-        with atomic_write(args.output_path, "w") as file:
-            file.writelines(line + "\n" for line in lines)
-        log.info("wrote %d texts to %s", len(lines), args.output_path)
-    for line in lines if args.json else blocks:
-        print(line, flush=True)  # so that a reader that has gone (head) is noticed at the next line
+    for block in blocks:
+        print(block, flush=True)  # so that a reader that has gone (head) is noticed at the next line
     return EXIT_DONE
+
+
+def generate(
+    prompts: str | Sequence[Prompt] = (), model_path: str | os.PathLike = DEFAULT_MODEL, **flags
+) -> list[dict]:
+    """Return what a model writes: one dictionary per text, like the JSON objects that the script prints.
+
+    A prompt is a text (to continue, to answer or, for a model that writes emoji, to describe one), a list of messages,
+    or an object as in a --prompts_file. `flags` are those of the command line (`max_new_tokens=40`, `greedy=True`, …).
+    Only the first call loads the model. UserError where it cannot do what is asked for.
+    """
+    args = build_parser().parse_options({"model_path": model_path, **flags}, without=NOT_FROM_PYTHON)
+    check_flags(args)
+    with one_at_a_time:
+        return write_records(args, as_prompts(prompts), lambda path: load_once(path, args.device, args.precision))
 
 
 def generate_emoji(text: str, model_path: str = "results", num: int = 1) -> str | list[str]:
@@ -129,6 +107,35 @@ def generate_emoji(text: str, model_path: str = "results", num: int = 1) -> str 
     """
     emoji = emoji_for(text, model_path, num)
     return emoji[0] if num == 1 else emoji
+
+
+def check_flags(args) -> None:
+    """Raise UsageError where the flags contradict each other, and UserError where the output cannot be written."""
+    sampling_from_flags(args, answers=True)
+    check_unicode_argument("system", args.system or "")
+    check_chat(args)
+    check_engine(args)
+    if args.output_path:
+        check_writable(args.output_path)
+
+
+@keep_loaded
+def load_once(model_path: str, _device: str, _precision: str) -> Trained:
+    """Return the model, which its first use moves to its device and precision; a copy is kept for each of them."""
+    return checkpoint.load_writer(model_path)
+
+
+def chat_with(args) -> None:
+    """Talk with the model."""
+    from utils.inference.chat import Dialogue, chat
+
+    device = prepare_device(args)
+    trained = checkpoint.load_writer(args.model_path)
+    writes_emoji(args, trained, [])
+    follows_instructions(args, trained, [])
+    open_text_generators(args, {"tuned": trained}, {"tuned": args.model_path}, device)
+    sampling = sampling_from_flags(args, True, trained.run.get("sampling"))
+    chat(Dialogue(trained, sampling, args.system, args.length), args.json)
 
 
 def check_chat(args) -> None:
@@ -143,19 +150,6 @@ def check_chat(args) -> None:
             f"remove --chat or --{given[0]}; in a chat, /save FILE writes the conversation to a file",
         )
     distributed.require_single_process("--chat")
-
-
-def text_records(
-    prompts: Sequence[dict], texts: Mapping[str, list[list[Generated]]], sequences: int, seed: int
-) -> Iterator[dict]:
-    """Yield one JSON object per text; those from one prompt, of all models, follow each other."""
-    for prompt_index, prompt in enumerate(prompts):
-        for sequence_index in range(sequences):
-            for model, lists in texts.items():
-                generated = lists[prompt_index][sequence_index]
-                full_text = {} if "input" in prompt else {"full_text": prompt["prompt"] + generated.text}
-                indices = {"prompt_index": prompt_index, "sequence_index": sequence_index}
-                yield {**prompt, **asdict(generated), **full_text, "model": model, **indices, "seed": seed}
 
 
 def text_line(record: dict) -> str:

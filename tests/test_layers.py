@@ -13,6 +13,7 @@ SCRIPT_FLOOR = 10
 FLOORS = {  # packages and files of utils; a module imports from lower floors and from its own package
     "evaluation": 9,
     "training": 8,
+    "results": 8,
     "inference": 7,
     "preprocessing": 6,
     "processed": 5,
@@ -32,6 +33,7 @@ FLOORS = {  # packages and files of utils; a module imports from lower floors an
     "text": 1,
     "text_tables": 1,
     "errors": 1,
+    "loaded": 1,
     "progress": 1,
     "safe_pickle": 1,
     "terminal": 1,

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NoReturn
 
@@ -96,9 +96,15 @@ class Parser(argparse.ArgumentParser):
         """Return the keyword arguments of a call from Python as a command line; UsageError for what is none."""
         return self._as_arguments("options", options)
 
-    def parse_options(self, options: Mapping[str, object]) -> argparse.Namespace:
-        """Return the flags of a call from Python; `options` are checked as the settings of a config file are."""
-        return self.parse_args(self.as_arguments(options))
+    def parse_options(self, options: Mapping[str, object], without: Collection[str] = ()) -> argparse.Namespace:
+        """Return the flags of a call from Python; `options` are checked as the settings of a config file are.
+
+        UsageError for the flags in `without`, which are for the command line only.
+        """
+        flags = self.parse_args(self.as_arguments(options))
+        for name in sorted(self.given & set(without)):
+            raise UsageError(f"options: {name!r} is for the command line of {self.prog}", f"remove {name}")
+        return flags
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")

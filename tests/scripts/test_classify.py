@@ -113,7 +113,7 @@ def test_typed_texts_get_a_line_each(cli, model):
     texts = ["I love it", "  so\nbad ", "x" * 60 + " " + "y" * 40]
     code, out, err = cli("--model_path", model, *(word for text in texts for word in ("--text", text)))
     found = expected(model, texts)
-    shares = [f"0 {row[0]:.3f}  1 {row[1]:.3f}" for row in found.probabilities]
+    shares = [f"probability of 0: {row[0]:.3f}, of 1: {row[1]:.3f}" for row in found.probabilities]
     shown = ["I love it", "so bad", "x" * 60 + " " + "y" * 18 + "…"]
     assert code == 0
     assert out.splitlines() == [

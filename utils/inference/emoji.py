@@ -1,14 +1,14 @@
 """Emoji for descriptions: which models write them, what they support, and how the emoji are shown."""
 
 import argparse
-import functools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.inference.prompts import Prompt
+from utils.loaded import keep_loaded, one_at_a_time
 from utils.models import checkpoint
 from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_resolve import normalize_description
@@ -98,12 +98,13 @@ def emoji_lines(records: Sequence[dict], labelled: bool) -> Iterator[str]:
         yield record["emoji"] or one_line(record["text"])
 
 
-def emoji_for(description: str, model_path: str, num: int) -> list[str]:
+def emoji_for(description: str, model_path: str | os.PathLike, num: int) -> list[str]:
     """Return the `num` most likely emoji. The model is loaded once, and again where another one replaced it."""
     if num < 1:
         raise UserError(f"num is {num}, expected at least 1", "remove num, or raise it")
-    trained, memory = _load(model_path, *_identity(Path(model_path)))
-    [ranking] = _rank(trained, memory, as_descriptions([description]), num)
+    trained, memory = _load(os.fspath(model_path))
+    with one_at_a_time:
+        [ranking] = _rank(trained, memory, as_descriptions([description]), num)
     return [ranked.emoji for ranked in ranking]
 
 
@@ -127,14 +128,8 @@ def _rank(
     return rank_with_memory(trained, memory, descriptions, num, progress=progress)[0]
 
 
-def _identity(path: Path) -> tuple[str, int | None]:
-    """Return what distinguishes a model from another one at the same path: the absolute path, and when it was saved."""
-    saved = path if path.suffix == ".pt" else path / checkpoint.RUN_FILE
-    return str(path.resolve()), saved.stat().st_mtime_ns if saved.is_file() else None
-
-
-@functools.lru_cache(maxsize=2)
-def _load(model_path: str, _absolute_path: str, _saved: int | None) -> tuple[Trained, "EmojiMemory | None"]:
+@keep_loaded
+def _load(model_path: str) -> tuple[Trained, "EmojiMemory | None"]:
     from utils.compute.device import choose_device
     from utils.inference.emoji_memory import open_memory
 

@@ -128,7 +128,28 @@ def parse_json_prompt(line: str, where: str) -> Prompt:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}, column {error.colno} is not JSON: {error.msg}", JSON_HINT) from error
-    value = value if isinstance(value, dict) else {}
+    return parse_prompt(value, where)
+
+
+def as_prompts(values: object) -> list[Prompt]:
+    """Return the prompts of a call from Python: one, or several, each a text, an object as in a file, or messages.
+
+    DataError for anything else.
+    """
+    one = isinstance(values, str | Mapping)
+    several = [values] if one else list(values)
+    if several and all(isinstance(value, Mapping) and "role" in value for value in several):
+        several = [several]  # one conversation
+    prompts = []
+    for number, value in enumerate(several, start=1):
+        value = {"messages": value} if isinstance(value, list) else {"prompt": value} if is_text(value) else value
+        prompts.append(parse_prompt(value, f"prompt {number}"))
+    return prompts
+
+
+def parse_prompt(value: object, where: str) -> Prompt:
+    """Return the prompt in a JSON value; DataError for anything else. `where` names it in errors."""
+    value = value if isinstance(value, Mapping) else {}
     if "messages" in value:
         return parse_messages(value["messages"], where)
     if "instruction" in value:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.tasks.kinds import CLASSIFY, EMOJI, GENERATE, KINDS
+from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS
 from utils.text.cleaning import from_saved
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _needed(kind: str | None) -> tuple[str, ...]:
     """Return the fields without which a model of this kind cannot be used as it was trained."""
     if kind is None:
         return ()
-    further = {GENERATE.name: ("cleaning",), CLASSIFY.name: ("cleaning", "labels"), EMOJI.name: ("targets",)}
+    further = {CLASSIFY.name: ("cleaning", "labels"), EMOJI.name: ("targets",)}
     return ("template", *further.get(kind, ()))
 
 

@@ -1,0 +1,67 @@
+"""What classify.py gives for texts: the classifier that its flags name, and one JSON object or line per text."""
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+from utils import distributed
+from utils.inference.classifier import Classifier, Predictions, open_classifier
+from utils.loaded import keep_loaded
+from utils.models.base_models import check_present
+from utils.text_tables import one_line
+
+
+def load_on_device(model_path: str, device: str) -> Classifier:
+    """Return the classifier on the device."""
+    classifier = open_classifier(model_path)
+    classifier.model.to(device)
+    return classifier
+
+
+keep_loaded_on_device = keep_loaded(load_on_device)
+
+
+def load_classifier(
+    args: Namespace, load: Callable[[str, str], Classifier] = load_on_device
+) -> tuple[Classifier, bool]:
+    """Return the classifier on its device, and whether it computes in bfloat16."""
+    check_present(str(args.model_path))
+
+    from utils.compute.device import choose_device, choose_precision
+
+    device = choose_device(args.device)
+    bfloat16 = choose_precision(args.precision, device) == "bf16"
+    distributed.initialize(device)
+    return load(args.model_path, device), bfloat16
+
+
+def prediction_records(classifier: Classifier, texts: Sequence[str | None], predictions: Predictions) -> list[dict]:
+    """Return one JSON object per text."""
+    name = "scores" if classifier.function == "none" else "probabilities"
+    records = []
+    for text, label, row in zip(texts, predictions.labels, predictions.probabilities.tolist(), strict=True):
+        shares = None if label is None else dict(zip(classifier.labels, row, strict=True))
+        several = [one for one, share in (shares or {}).items() if share >= 0.5]
+        records.append(
+            {"text": text, "label": label, name: shares} | ({"labels": several} if classifier.several_at_once else {})
+        )
+    return records
+
+
+def prediction_line(record: dict, width: int) -> str:
+    """Return what people read: the label, as wide as the widest, the probabilities, and the beginning of the text."""
+    name = "score" if "scores" in record else "probability"
+    probabilities = record.get("probabilities") or record.get("scores") or {}
+    if any(_is_number(label) for label in probabilities):  # "1 0.980" would say nothing
+        shown = f"{name} of " + ", of ".join(f"{name}: {value:.3f}" for name, value in probabilities.items())
+    else:
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in probabilities.items())
+    return f"{record['label'] or '–':<{width}}  {shown or 'no text'}  {one_line(record['text'], 80)}".rstrip()
+
+
+def _is_number(label: str) -> bool:
+    """Return whether a label reads as a number: 1, -1, 0.5, 1e3."""
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
