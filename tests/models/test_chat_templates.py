@@ -158,3 +158,27 @@ def test_a_base_model_without_end_of_text_is_refused():
     tokenizer.eos_token = None
     with pytest.raises(UserError, match="no end-of-text token"):
         open_chat_template(tokenizer)
+
+
+BROKEN_TEMPLATES = {
+    "syntax": ("{% for message in", "unexpected 'end of template'"),
+    "types": ("{{ messages[0]['content'] + 1 }}", "TypeError"),
+    "division by 0": ("{{ 1 / 0 }}", "ZeroDivisionError"),
+    "endless loop": (
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "takes more than",
+    ),
+    "endless calls": ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "calls itself"),
+    "long range": ("{% for a in range(10**9) %}{% endfor %}", "Range too big"),
+    "a list": (["{{ messages }}"], "TypeError"),
+}
+
+
+@pytest.mark.parametrize(("template", "reason"), BROKEN_TEMPLATES.values(), ids=BROKEN_TEMPLATES.keys())
+def test_a_broken_template_is_an_error_of_the_model(template, reason, monkeypatch):
+    monkeypatch.setattr("utils.models.chat_templates.SECONDS_TO_RENDER", 0.2)
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = template
+    with pytest.raises(UserError, match="the chat template of tiny refuses") as caught:
+        open_chat_template(tokenizer)
+    assert reason in caught.value.problem

@@ -221,6 +221,39 @@ def test_another_kind_or_version_is_refused(change, tmp_path):
     assert "is not a small-text-fine-tuning/model file of version 1" in user_error(checkpoint.load, str(path)).problem
 
 
+DAMAGED_FILES = {
+    "a cut tokenizer": ({"tokenizer.json": '{"version": "1.0", "mo'}, {}, "cannot be loaded"),
+    "a cut config": ({"config.json": '{"model_type": "gp'}, {}, "config.json is not JSON"),
+    "a cut run.json": ({"run.json": '{"task": "tw'}, {}, "is damaged"),
+    "settings for generating": ({"generation_config.json": "{"}, {}, "generation_config.json is not JSON"),
+    "ten million blocks": ({"config.json": '{"model_type": "gpt2", "n_layer": 10000000}'}, {}, "n_layer is 10000000"),
+    "no texts": ({}, {"files": None}, "lacks the text of config.json"),
+    "weights that are numbers": ({}, {"weights": {"a": 1.0}}, "not tensors"),
+    "no weights": ({}, {"weights": {}}, "lacks weights"),
+}
+
+
+@pytest.mark.parametrize(("files", "fields", "reason"), DAMAGED_FILES.values(), ids=DAMAGED_FILES.keys())
+def test_a_damaged_file_says_what_is_wrong_in_it(files, fields, reason, tmp_path):
+    path = tmp_path / "model.pt"
+    checkpoint.save(path, trained(), LOG, CARD)
+    packed = torch.load(path, weights_only=True)
+    torch.save({**packed, "files": {**packed["files"], **files}, **fields}, path)
+    problem = user_error(checkpoint.load, str(path)).problem
+    assert str(path) in problem
+    assert reason in problem
+
+
+def test_no_file_is_written_outside_the_temporary_folder(tmp_path):
+    checkpoint.save(tmp_path / "model.pt", trained(), LOG, CARD)
+    packed = torch.load(tmp_path / "model.pt", weights_only=True)
+    for name in ("../evil", "..", str(tmp_path / "evil")):
+        packed["files"][name] = "x"
+    torch.save(packed, tmp_path / "model.pt")
+    checkpoint.load(str(tmp_path / "model.pt"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.pt"]
+
+
 def test_weights_that_are_missing_are_not_made_up(tmp_path):
     path = tmp_path / "model.pt"
     checkpoint.save(path, trained(), LOG, CARD)

@@ -1,12 +1,16 @@
 """Chat templates: conversations → prompts. They are Jinja templates, saved with the tokenizer for any tool to use."""
 
 import array
+import contextlib
 import re
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UserError
+from utils.models.load_errors import open_with
 from utils.models.tokenization import start_and_end, token_ids
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 # {"role": "system" | "user" | "assistant", "content": …}; a user message may have "input" and "length" (of LENGTHS).
 Conversation = Sequence[dict]
 LENGTHS = ("short", "medium", "long")
+SECONDS_TO_RENDER = 5
 _START = "{{ bos_token or eos_token }}"
 _TURNS = (
     "{% for message in messages %}{% if message['role'] == 'user' %}"
@@ -155,13 +160,42 @@ class _RefusedError(Exception):
     """The reason why a chat template cannot write a conversation."""
 
 
+class _OutOfTimeError(Exception):
+    """A chat template takes too long."""
+
+
 def _render(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answered: bool = False) -> str:
     from jinja2 import TemplateError
 
+    render, options = tokenizer.apply_chat_template, {"tokenize": False, "add_generation_prompt": not answered}
     try:
-        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not answered)
-    except TemplateError as error:
-        raise _RefusedError(str(error)) from error
+        with _time_limit(SECONDS_TO_RENDER):
+            return open_with("it fails", "use another --template", render, messages, **options)
+    except UserError as error:  # a template may raise anything
+        reason = str(error.__cause__) if isinstance(error.__cause__, TemplateError) else error.problem
+        raise _RefusedError(reason) from error
+    except _OutOfTimeError as error:
+        raise _RefusedError(f"it takes more than {SECONDS_TO_RENDER} seconds") from error
+    except RecursionError as error:  # in `watch`, which is ours
+        raise _RefusedError("it calls itself without end") from error
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise _OutOfTimeError in the functions that are called inside, such as a template with an endless loop."""
+    end = time.monotonic() + seconds
+
+    def watch(*_):
+        if time.monotonic() > end:
+            raise _OutOfTimeError
+        return watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 def _shape(conversation: Conversation) -> tuple[tuple[str, bool, bool], ...]:

@@ -263,7 +263,7 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
     if not isinstance(weights, dict) or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
         raise UserError(f"{path} is damaged: its weights are not tensors by name", COPY_AGAIN)
     for name, text in files.items():
-        if Path(name).name == name:
+        if Path(name).name == name != "..":
             (folder / name).write_text(text, encoding="utf-8")
     return weights
 
@@ -276,7 +276,7 @@ def _load_pt(path: Path) -> Trained:
         import torch
         import transformers
 
-        check_files(folder)
+        check_files(folder, str(path))
         run = read_run(path, (folder / RUN_FILE).read_text(encoding="utf-8"))
         is_classifier = run.get("kind") == CLASSIFY.name
         loader = transformers.AutoModelForSequenceClassification if is_classifier else transformers.AutoModelForCausalLM

@@ -65,11 +65,20 @@ def check_folder(folder: Path) -> None:
     check_files(folder)
 
 
-def check_files(folder: Path) -> None:
+def check_files(folder: Path, name: str | None = None) -> None:
     """Raise UserError for adapters and for files of a model that are empty, damaged or mean no model.
 
-    `folder` may lack files, as a part of a model in the cache does.
+    `folder` may lack files, as a part of a model in the cache does. `name` is how the user calls it.
     """
+    try:
+        _check_files(folder)
+    except UserError as error:
+        if name is None:
+            raise
+        raise UserError(error.problem.replace(str(folder), name), error.hint) from error
+
+
+def _check_files(folder: Path) -> None:
     present = sorted(entry.name for entry in folder.iterdir())
     refuse_adapters(folder, present)
     for name in present:

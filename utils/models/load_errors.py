@@ -1,6 +1,7 @@
 """What libraries raise while a model is opened becomes one error about the model; a bug of ours keeps its traceback."""
 
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ def open_with(failure: str, hint: str, function: Callable, *arguments, **options
     library, it is about the model; in code of ours that the library calls, or in the call itself, it is a bug.
     """
     try:
-        return function(*arguments, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the error says it, in one line
+            return function(*arguments, **options)
     except (KeyboardInterrupt, SystemExit, UserError):
         raise
     except BaseException as error:
