@@ -21,7 +21,7 @@ def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     save_model(folder / "endless", lengths=None)
     save_model(folder / "ending", ends=True)
-    save_model(folder / "tweets", None, kind="generate", template="{prompt}")
+    save_model(folder / "tweets", None, kind="generate", template="{prompt}", cleaning={})
     save_model(folder / "system", CHAT_TEMPLATE)
     save_model(folder / "base_chat", CHAT_TEMPLATE, kind="")
     save_model(folder / "base", None, kind="")
@@ -44,7 +44,7 @@ def test_the_answers_alone_are_printed(cli, models):
 
 
 def test_the_stored_template_is_what_the_model_reads(cli, models):
-    # A model of tweets with the same weights goes on with the Stanford prompt, written out.
+    # A base model with the same weights goes on with the Stanford prompt, written out.
     for flags, prompt in (
         (["--instruction", " Sing.\r\nNow. "], PREAMBLE + "### Instruction:\nSing.\nNow.\n\n### Response:"),
         (["--prompt", "Sing."], PREAMBLE + "### Instruction:\nSing.\n\n### Response:"),
@@ -55,7 +55,7 @@ def test_the_stored_template_is_what_the_model_reads(cli, models):
         ),
     ):
         [answer] = json_of(cli("--model_path", models / "endless", *flags, "--json", *SHORT))
-        [text] = json_of(cli("--model_path", models / "tweets", "--prompt", prompt, "--json", *SHORT))
+        [text] = json_of(cli("--model_path", models / "base", "--prompt", prompt, "--json", *SHORT))
         assert answer["text"] == text["text"]
 
 
