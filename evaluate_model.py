@@ -47,7 +47,7 @@ def build_parser() -> Parser:
     add("--answers_path", type=Path, metavar="FILE.jsonl", help="file for all answers; default: beside evaluation.json")
     penalty = f"default: {Sampling.repetition_penalty:g} (no penalty)"
     add("--repetition_penalty", type=positive_float, metavar="PENALTY", help=penalty)
-    no_repeat = f"repeat no N tokens in a row within an answer; 0: no limit (default: {ANSWER_NO_REPEAT_NGRAM_SIZE})"
+    no_repeat = "repeat no N tokens in a row within an answer; 0: no limit (default: as generate.py answers)"
     add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add = parser.add_argument_group("models that answer instructions or write emoji").add_argument
     add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
@@ -131,7 +131,9 @@ def evaluate_answerer(args, models: dict[str, Trained], data: Processed, setting
     """Return (figures, tables) of models that answer instructions; write the answers to --answers_path."""
     from utils.evaluation.answers import evaluate_answers, format_answers_report, write_answers
 
-    no_repeat = ANSWER_NO_REPEAT_NGRAM_SIZE if args.no_repeat_ngram_size is None else args.no_repeat_ngram_size
+    no_repeat = args.no_repeat_ngram_size
+    if no_repeat is None:  # as generate.py answers
+        no_repeat = models["tuned"].run.get("sampling", {}).get("no_repeat_ngram_size", ANSWER_NO_REPEAT_NGRAM_SIZE)
     sampling = Sampling(
         do_sample=False,
         max_new_tokens=args.max_new_tokens or ANSWER_MAX_NEW_TOKENS,
