@@ -5,6 +5,7 @@ python evaluate_model.py --compare models/first/evaluation.json models/second/ev
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, UsageError, UserError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.evaluation.compare import compare_evaluations, format_comparison
+from utils.evaluation.evaluation import Evaluation
 from utils.files import atomic_write, sha256_of
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
@@ -67,6 +69,23 @@ def main(argv: list[str] | None = None) -> int:
         return compare(args)
     if args.data_path is None:
         parser.error("the following arguments are required: --data_path/--data")
+    evaluation = evaluate_and_write(args)
+    print(json.dumps(evaluation.figures, indent=2, ensure_ascii=False) if args.json else evaluation)
+    return EXIT_DONE
+
+
+def evaluate(model_path: str | os.PathLike, data: str | os.PathLike, **flags) -> Evaluation:
+    """Evaluate a model on the test split of what preprocess.py wrote; return its figures, which are also written.
+
+    `flags` are those of the command line (`compare_base=True`, `limit=100`, `output_path=…`). UserError where the model
+    and the data don't fit each other.
+    """
+    options = {"model_path": model_path, "data_path": data, **flags}
+    return evaluate_and_write(build_parser().parse_options(options, without=("compare", "json")))
+
+
+def evaluate_and_write(args) -> Evaluation:
+    """Evaluate a model as the flags ask; write evaluation.json, further files and the model card."""
     data = load_processed(args.data_path)
     kind = data.recipe["kind"]
     check_flags(args, kind)
@@ -107,8 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     if trained.run and model_path.is_dir():
         with atomic_write(model_path / checkpoint.CARD_FILE, "w") as file:
             file.write(model_card(trained.run, evaluation))
-    print(text if args.json else f"{tables}\n\nwritten: {' and '.join(map(str, outputs))}")
-    return EXIT_DONE
+    return Evaluation(evaluation, tables, tuple(outputs))
 
 
 def models_of(args, trained: Trained) -> dict[str, Trained]:

@@ -21,7 +21,7 @@ from utils.models.hub import check_push, push_model
 from utils.processed import save_processed
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
 from utils.training.repeat import settings_of_run
-from utils.training.run import FineTuned, kept_random_states, train_and_save
+from utils.training.run import FineTuned, kept_random_states, one_run_at_a_time, train_and_save
 
 
 def build_parser() -> Parser:
@@ -79,7 +79,7 @@ def fine_tune(
     parser = build_parser()
     options = {"data_path": data, "model": model, "output_path": output, **flags}
     parsed, hub = parse_checked(parser, parser.as_arguments(options))
-    with kept_random_states():
+    with one_run_at_a_time, kept_random_states():
         trained = train_and_save(parsed, parser)
     if hub.push_to_hub:
         push_model(trained.path, hub.hub_model_id, hub.hub_private)

@@ -9,9 +9,10 @@ python preprocess.py --scrape mastodon-hashtag caturday@INSTANCE --limit 1000 --
 
 import json
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.argument_types import iso_date, non_negative_int, positive_int
@@ -19,19 +20,13 @@ from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
 from utils.hugging_face_names import accept_hugging_face_names
+from utils.preprocessing.audit import Preprocessed, format_audit
 from utils.preprocessing.flags import (
     add_preprocess_flags,
     check_flags_suit_task,
-    cleaning_from,
-    filters_from,
 )
-from utils.tasks.alpaca import parse_columns
-from utils.tasks.emoji import SPLITS_BY, TARGETS
+from utils.results.data import process_and_save, warn_of_filters
 from utils.tasks.tasks import TASKS
-
-if TYPE_CHECKING:
-    from utils.processed import Processed
-    from utils.tasks.base import Task
 
 DEFAULT_TASK = "tweets"
 DEFAULT_OUTPUT = Path("data/processed.pkl")
@@ -93,66 +88,44 @@ def main(argv: list[str] | None = None) -> int:
     check_flags_suit_task(args, task)
     if not args.scrape_only:
         check_writable(args.output_path)
-    if any(getattr(args, flag) not in (None, False) for flag in SCRAPE_FLAGS):
+    if asks_for_collecting(args):
         collected = collect(args)
         if args.scrape_only:
             print(json.dumps(collected) if args.json else collected["data_path"])
             return EXIT_DONE
 
-    from utils.preprocessing.audit import format_audit
-    from utils.preprocessing.filters import filter_warnings
-    from utils.preprocessing.pipeline import without_cyclic_gc
-    from utils.processed import save_processed
-
-    with without_cyclic_gc():
-        processed = process(args, task)
-        save_processed(args.output_path, processed)
-    audit = processed.audit
-    print(format_audit(audit), file=sys.stderr)
-    for warning in filter_warnings(audit["rows_read"], audit["dropped"]):
-        log.warning("warning: %s", warning)
-    result = {**audit, "output_path": str(args.output_path)}
-    print(json.dumps(result, ensure_ascii=False) if args.json else args.output_path)
+    result = process_and_save(args, task)
+    print(format_audit(result.audit), file=sys.stderr)
+    warn_of_filters(result.audit)
+    printed = {**result.audit, "output_path": str(result.path)}
+    print(json.dumps(printed, ensure_ascii=False) if args.json else result.path)
     return EXIT_DONE
 
 
-def process(args, task: "Task") -> "Processed":
-    """Run the pipeline of the task's kind with the flags that belong to it."""
-    from utils.models.base_models import default_model
-    from utils.preprocessing import pipeline
+def preprocess(
+    data: str | os.PathLike | Sequence[str | os.PathLike], output: str | os.PathLike | None = None, **flags
+) -> Preprocessed:
+    """Process files into one pickle for fine_tune and evaluate; return where it is and its audit, which it shows.
 
-    base_model, reason = (args.model, "--model") if args.model else default_model()
-    settings = pipeline.PipelineSettings(task, base_model, filters_from(args, task), args.seed, reason, args.hub_split)
-    if task.kind == "instruct":
-        return pipeline.process_instructions(
-            settings,
-            args.data_path,
-            template=args.template,
-            multi_turn=args.multi_turn,
-            length_hints=args.length_hints,
-            columns={} if args.columns is None else parse_columns(args.columns),
-        )
-    if task.kind == "emoji":
-        return pipeline.process_emoji(
-            settings,
-            args.data_path,
-            aliases=() if args.aliases is None else args.aliases.split(","),
-            emoji_target=args.emoji_target or TARGETS[0],
-            split_by=args.split_by or SPLITS_BY[0],
-            text_column=args.text_column,
-        )
-    return pipeline.process_texts(
-        settings,
-        args.data_path,
-        cleaning=cleaning_from(args, task),
-        text_column=args.text_column,
-        label_column=args.label_column,
-        label_map=args.label_map,
-        keep_conflicts=args.keep_conflicts,
-        header=not args.no_header,
-        suggest_task=args.task is None,
-        processes=args.num_proc or 1,
-    )
+    `data` and `output` are --data_path and --output_path; `flags` are those of the command line (`task="reviews"`,
+    `model="gpt2"`, …). UserError where they or the data are wrong.
+    """
+    data = [data] if isinstance(data, str | os.PathLike) else list(data)
+    options = {"data_path": data, "output_path": output, **flags}
+    args = build_parser().parse_options(options, without=("json", "scrape_only"))
+    task = TASKS[args.task or DEFAULT_TASK]
+    check_flags_suit_task(args, task)
+    check_writable(args.output_path)
+    if asks_for_collecting(args):
+        collect(args)
+    result = process_and_save(args, task)
+    warn_of_filters(result.audit)
+    return result
+
+
+def asks_for_collecting(args) -> bool:
+    """Return whether a flag of --scrape is given."""
+    return any(getattr(args, flag) not in (None, False) for flag in SCRAPE_FLAGS)
 
 
 def collect(args) -> dict:

@@ -3,6 +3,8 @@
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.tasks.labels import label_order
@@ -13,6 +15,20 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 800
 SHOWN_EMOJI = 3
+
+
+@dataclass(frozen=True, repr=False)
+class Preprocessed:
+    """A processed pickle: where it is, and the `audit` of how it was made, which it shows itself as."""
+
+    path: Path
+    audit: dict
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"{format_audit(self.audit)}\nwritten: {self.path}"
 
 
 def build_audit(

@@ -1,4 +1,4 @@
-"""What generate.py and classify.py give for each text: from their flags and the texts to JSON objects and lines.
+"""What preprocess.py, generate.py and classify.py give, from their flags on: a pickle, or objects and lines per text.
 
 Begin with texts.py.
 """

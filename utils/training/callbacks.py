@@ -1,6 +1,7 @@
 """Callbacks of a training run: progress, samples, a check of the loss, and a clean end on Ctrl-C."""
 
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.models.checkpoint import Trained
 
+log = logging.getLogger(__name__)
 SHOWN_METRICS = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
 REPEATED_SIGNAL_SECONDS = 5.0
 
@@ -54,7 +56,8 @@ class ProgressCallback(TrainerCallback):
         self.bar.close()
 
     def _write(self, line):
-        self.bar.write(line, file=sys.stderr)
+        with tqdm.external_write_mode(file=sys.stderr):  # above the bar
+            log.info(line)
 
 
 class SamplesCallback(TrainerCallback):
@@ -70,7 +73,8 @@ class SamplesCallback(TrainerCallback):
         generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, end=self.end)
         samples = [text.text for [text] in generated]
         for sample in samples:
-            tqdm.write(f"  sample: {' '.join(sample.split())}", file=sys.stderr)
+            with tqdm.external_write_mode(file=sys.stderr):
+                log.info("  sample: %s", " ".join(sample.split()))
         state.log_history.append({"step": state.global_step, "samples": samples})
 
 

@@ -5,6 +5,7 @@ import logging
 import math
 import random
 import shutil
+import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from utils.training.run_state import (
 )
 
 log = logging.getLogger(__name__)
+one_run_at_a_time = threading.RLock()  # of the threads of a process, whose random numbers are the same
 FEWEST_VALIDATED = 100  # texts: they take a moment
 
 

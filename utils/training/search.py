@@ -147,7 +147,8 @@ class _Search:
         def after_trial(study: Study, _: FrozenTrial) -> None:
             trials = _finished_trials(study)
             self.write_table(trials)
-            bar.write(self.describe_last(trials), file=sys.stderr)
+            with tqdm.external_write_mode(file=sys.stderr):  # above the bar
+                log.info(self.describe_last(trials))
             bar.update(len(trials) - bar.n)
             study.sampler = self.sampler(trials)
             if interruption.happened:
