@@ -252,7 +252,7 @@ def test_the_card_of_a_classifier_says_how_it_decides():
         "python classify.py --model_path 'my tweets.pt' --text",
         "Labels: `bad`, `good|fine`.",
         "cut to 128 tokens",
-        "divided by 1.25",
+        "Other tools need the template of the recipe below, and the temperature 1.25.",
         "`good|fine` is predicted if its probability is 0.432 or more",
         "Validation macro F1 (higher is better): 0.3400 before training → 0.9050 after (+0.5650).",
         "The test split has not been measured",
@@ -264,9 +264,26 @@ def test_the_card_of_a_classifier_says_how_it_decides():
         assert wrong not in card
 
 
+def test_the_card_of_a_classifier_shows_how_other_tools_decide():
+    card = model_card({**CLASSIFIER, "self_contained": True})
+    code = card.partition("```python\n")[2].partition("```")[0]
+    scores = [{"label": "bad", "score": 0.567}, {"label": "good|fine", "score": 0.433}]
+    calls = []
+
+    def pipeline(task, **options):
+        calls.append((task, options))
+        return lambda text, top_k: scores
+
+    values = {"pipeline": pipeline}
+    exec(code.replace("from transformers import pipeline", ""), values)
+    assert calls == [("text-classification", {"model": "my tweets.pt", "truncation": True})]
+    assert values["label"] == "good|fine"
+    assert "head's weights are divided by the temperature, 1.25" in card
+
+
 def test_a_classifier_without_a_threshold_predicts_the_most_probable_label():
     card = model_card({**CLASSIFIER, "calibration": {"temperature": 1.0, "threshold": None}})
-    assert "the most probable label is predicted" in card
+    assert "The most probable label is predicted" in card
     assert "or more" not in card
 
 

@@ -116,7 +116,7 @@ class ClassifierCard(Card):
         names = self.run["labels"]
         labels = [f"`{label}`" for label in names]
         temperature, threshold = self.run["calibration"]["temperature"], self.run["calibration"]["threshold"]
-        decision, code = "the most probable label is predicted", ""
+        decision, code = "The most probable label is predicted", ""
         if threshold is not None:
             decision = f"{labels[1]} is predicted if its probability is {threshold:.3f} or more"
             code = (
@@ -124,16 +124,21 @@ class ClassifierCard(Card):
                 f"\nlabel = {names[1]!r} if scores[{names[1]!r}] >= {threshold!r} else {names[0]!r}"
             )
         cleaning = ", ".join(f"{name} {value}" for name, value in self.run["cleaning"].items())
-        return (
+        text = (
             f'```bash\npython classify.py --model_path {shlex.quote(path)} --text "Your text"\n```\n\n'
             f"Labels: {', '.join(labels)}. Texts are cleaned as in training and cut to {self.run['max_length']:,} "
-            f"tokens. The logits are divided by {temperature:.3g} (temperature), and {decision}.\n\n"
-            "Any tool gives the same probabilities of a clean text, since the tokenizer adds the template and the head "
-            "holds the temperature. The threshold and the cleaning are not in the model:\n\n"
-            "```python\nfrom transformers import pipeline\n\n"
-            f'classify = pipeline("text-classification", model={path!r}, truncation=True){code}\n```\n\n'
-            f"Cleaning: {cleaning}."
+            f"tokens. {decision}.\n\n"
         )
+        if self.run.get("self_contained"):
+            text += (
+                "Any tool gives the same probabilities of a clean text: the tokenizer adds the template, and the "
+                f"head's weights are divided by the temperature, {temperature:.3g}. The threshold and the cleaning are "
+                "not in the model:\n\n```python\nfrom transformers import pipeline\n\n"
+                f'classify = pipeline("text-classification", model={path!r}, truncation=True){code}\n```\n\n'
+            )
+        else:
+            text += f"Other tools need the template of the recipe below, and the temperature {temperature:.3g}.\n\n"
+        return f"{text}Cleaning: {cleaning}."
 
     def results(self, table: str) -> list[str]:
         labels, tuned = self.evaluation["labels"], self.evaluation["tuned"]
