@@ -79,7 +79,8 @@ def test_vllm_is_no_engine_of_ours_and_opens_the_model_folder_itself(cli):
 
 @pytest.mark.parametrize("flags", [["--engine", "ctranslate2"], ["--precision", "bf16"]])
 def test_emoji_are_for_transformers_in_fp32(cli, tmp_path, flags):
-    saved(tmp_path / "emoji", random_model("gpt2"), {"task": "emoji", "kind": "emoji", "template": "{prompt}"})
+    run = {"task": "emoji", "kind": "emoji", "template": "{prompt}", "targets": [["🐈", "🐈", None, "1F408"]]}
+    saved(tmp_path / "emoji", random_model("gpt2"), run)
     code, out, err = cli("--model_path", tmp_path / "emoji", "--prompt", "a cat", *flags)
     assert (code, out) == (2, "")
     assert_one_error(err, " ".join(flags), "does not rank emoji")

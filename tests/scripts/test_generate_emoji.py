@@ -8,6 +8,7 @@ from emoji_models import EMOJI, code_points, emoji_data, run_record, save, taugh
 from running import assert_one_error, json_of
 from small_models import random_model, tiny_tokenizer
 
+from utils.inference import emoji_ranking
 from utils.inference.emoji_ranking import rank_emoji, rank_unconstrained
 from utils.models import checkpoint
 
@@ -43,6 +44,29 @@ def test_emoji_and_nothing_else_are_printed(cli, models):
     assert {emoji for block in blocks for emoji in block} <= set(EMOJI)
     ranked = rank_emoji(checkpoint.load(str(models / "emoji")), ["black cat", "man farmer"], 5)
     assert blocks == [[one.emoji for one in row] for row in ranked]
+
+
+@pytest.mark.parametrize("model", ["emoji", "random"])
+def test_batch_size_is_the_number_of_descriptions_at_once(cli, models, model, monkeypatch):
+    sizes = []
+    search = emoji_ranking.find_best_targets
+
+    def searched(model, inputs, *rest):
+        sizes.append(len(inputs["input_ids"]))
+        return search(model, inputs, *rest)
+
+    monkeypatch.setattr(emoji_ranking, "find_best_targets", searched)
+    prompts = [
+        word for text in ("a cat", "flag", "a man who farms the land", "hi", "joy") for word in ("--prompt", text)
+    ]
+    arguments = ["--model_path", models / model, *prompts, "--num_return_sequences", 4, "--json"]
+    usual = json_of(cli(*arguments))
+    for batch_size, expected in ((1, [1] * 5), (2, [2, 2, 1]), (500, [5])):
+        sizes.clear()
+        found = json_of(cli(*arguments, "--batch_size", batch_size))
+        assert sizes == expected
+        assert [one["emoji"] for one in found] == [one["emoji"] for one in usual]
+        assert [one["probability"] for one in found] == pytest.approx([one["probability"] for one in usual], rel=1e-4)
 
 
 def test_json_has_an_object_an_emoji(cli, models, tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.inference.generation import BATCH_SIZE
 from utils.inference.prompts import Prompt
 from utils.loaded import keep_loaded, one_at_a_time
 from utils.models import checkpoint
@@ -52,11 +53,12 @@ def writes_emoji(args: argparse.Namespace, trained: Trained, prompts: Sequence[P
 
 
 def emoji_records(
-    models: Mapping[str, Trained], prompts: Sequence[str], num: int, *, constrained: bool, batch_size: int
+    models: Mapping[str, Trained], prompts: Sequence[str], num: int, *, constrained: bool, batch_size: int | None
 ) -> list[dict]:
     """Return one JSON object per emoji: for each prompt those of each model by its name, the most likely first.
 
-    One of the models is "tuned". A base model gets its template and its targets, but not its memory.
+    `batch_size` is the number of texts at once, by default what is fast. One of the models is "tuned". A base model
+    gets its template and its targets, but not its memory.
     """
     from utils.inference.emoji_memory import open_memory
     from utils.inference.emoji_ranking import rank_unconstrained
@@ -68,9 +70,11 @@ def emoji_records(
     for name, trained in models.items():
         trained = replace(trained, run=run)
         if constrained:
-            rankings[name] = _rank(trained, memory if name == "tuned" else None, descriptions, num, name)
+            rankings[name] = _rank(trained, memory if name == "tuned" else None, descriptions, num, batch_size, name)
         else:
-            rankings[name] = rank_unconstrained(trained, descriptions, num, batch_size=batch_size, progress=name)
+            rankings[name] = rank_unconstrained(
+                trained, descriptions, num, batch_size=batch_size or BATCH_SIZE, progress=name
+            )
     return [
         {
             "prompt": description,
@@ -118,14 +122,20 @@ def as_descriptions(prompts: Sequence[str]) -> list[str]:
 
 
 def _rank(
-    trained: Trained, memory: "EmojiMemory | None", descriptions: Sequence[str], num: int, progress: str | None = None
+    trained: Trained,
+    memory: "EmojiMemory | None",
+    descriptions: Sequence[str],
+    num: int,
+    batch_size: int | None = None,
+    progress: str | None = None,
 ) -> list[list["RankedEmoji"]]:
     from utils.inference.emoji_memory import rank_with_memory
-    from utils.inference.emoji_ranking import rank_emoji
+    from utils.inference.emoji_ranking import PROMPTS_AT_ONCE, rank_emoji
 
+    options = {"batch_size": batch_size or PROMPTS_AT_ONCE, "progress": progress}
     if memory is None:
-        return rank_emoji(trained, descriptions, num, progress=progress)
-    return rank_with_memory(trained, memory, descriptions, num, progress=progress)[0]
+        return rank_emoji(trained, descriptions, num, **options)
+    return rank_with_memory(trained, memory, descriptions, num, **options)[0]
 
 
 @keep_loaded

@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from utils.errors import DataError
-from utils.inference.emoji_ranking import RankedEmoji, rank_emoji
+from utils.inference.emoji_ranking import PROMPTS_AT_ONCE, RankedEmoji, rank_emoji
 from utils.models.checkpoint import Trained
 from utils.processed import Split
 
@@ -90,10 +90,13 @@ def rank_with_memory(
     num: int,
     *,
     bfloat16: bool = False,
+    batch_size: int = PROMPTS_AT_ONCE,
     progress: str | None = None,
 ) -> tuple[list[list[RankedEmoji]], list[list[RankedEmoji]]]:
     """Return (the `num` most likely emoji of the mixture, the model's own ranking) for each description."""
-    own = rank_emoji(trained, descriptions, max(num, DEPTH), bfloat16=bfloat16, progress=progress)
+    own = rank_emoji(
+        trained, descriptions, max(num, DEPTH), bfloat16=bfloat16, batch_size=batch_size, progress=progress
+    )
     nearest = map(_softmax, memory.descriptions.cosines_by_emoji(descriptions))
     return [_mix(memory, *both)[:num] for both in zip(own, nearest, strict=True)], own
 

@@ -47,12 +47,14 @@ def rank_emoji(
     *,
     until: Sequence[Collection[str]] | None = None,
     bfloat16: bool = False,
+    batch_size: int = PROMPTS_AT_ONCE,
     progress: str | None = None,
 ) -> list[list[RankedEmoji]]:
     """Return the `num` most likely emoji (at most as many as there are targets) for each description.
 
     The probability of an emoji is that of its target among all targets, see `emoji_search`.
 
+    `batch_size` is the number of descriptions at once; apart from rounding, results do not depend on it.
     `until` names emoji for each description: once one of them is found, the search for less likely ones ends.
     `trained.run` has the template and the targets. `progress` names a bar on stderr (on a terminal only). DataError
     where a description leaves no room in the context. Several processes share the batches, see `utils.distributed`.
@@ -73,7 +75,7 @@ def rank_emoji(
         ]
 
     with torch.inference_mode(), autocast(trained.model.device.type, "bf16" if bfloat16 else "fp32"):
-        return _in_batches(prompts, PROMPTS_AT_ONCE, rank_batch, progress)
+        return _in_batches(prompts, batch_size, rank_batch, progress)
 
 
 def rank_unconstrained(

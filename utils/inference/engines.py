@@ -17,8 +17,8 @@ ENGINES = ("transformers", "ctranslate2")
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags for the engine, its batch size, its device and its number format."""
     add = parser.add_argument
-    batch = "texts generated at once (default: %(default)s)"
-    add("--batch_size", type=positive_int, metavar="N", default=BATCH_SIZE, help=batch)
+    batch = f"texts generated at once (default: {BATCH_SIZE}, or 16 descriptions of emoji)"
+    add("--batch_size", type=positive_int, metavar="N", help=batch)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     engine = "ctranslate2 computes in int8 on a CPU, and draws other samples (default: %(default)s)"
     add("--engine", type=_engine, choices=ENGINES, default="transformers", help=engine)
@@ -64,12 +64,13 @@ def open_text_generators(
 
     UserError where the engine does not support a model. With transformers, the models are moved to the device.
     """
+    batch_size = args.batch_size or BATCH_SIZE
     if args.engine == "ctranslate2":
         from utils.inference.ctranslate2_engine import open_text_generator
 
         compute_type = {"auto": "int8", "fp32": "float32"}[args.precision]
         return {
-            name: open_text_generator(paths[name], trained, compute_type, args.batch_size, name)
+            name: open_text_generator(paths[name], trained, compute_type, batch_size, name)
             for name, trained in models.items()
         }
 
@@ -77,7 +78,7 @@ def open_text_generators(
 
     generators, dtype = {}, torch.bfloat16 if args.precision == "bf16" else torch.float32
     for name, trained in models.items():
-        model, options = trained.model.to(device, dtype), {"batch_size": args.batch_size, "progress": name}
+        model, options = trained.model.to(device, dtype), {"batch_size": batch_size, "progress": name}
         generators[name] = functools.partial(generate_from_ids, model, trained.tokenizer, **options)
     return generators
 
