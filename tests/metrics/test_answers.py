@@ -1,6 +1,5 @@
 """utils/metrics/answers.py against sacrebleu's own corpus scores, and against definitions written out anew."""
 
-import math
 import random
 from itertools import combinations
 
@@ -9,6 +8,7 @@ import pytest
 import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from utils.metrics.answers import Answers, answers_difference
 
@@ -137,9 +137,8 @@ def test_the_share_of_answers_that_ended(answers):
     finished = [True] * 45 + [False] * 5
     found = measure(answers, ["a"] * 50, ["a"] * 50, finished)["finished"]
     assert found["value"] == 0.9
-    half_width = 1.96 * math.sqrt(0.9 * 0.1 / 50)
-    assert found["low"] == pytest.approx(0.9 - half_width, abs=0.021)
-    assert found["high"] == pytest.approx(0.9 + half_width, abs=0.021)
+    expected = binomtest(45, 50).proportion_ci(method="wilson")
+    assert (found["low"], found["high"]) == pytest.approx(tuple(expected))
 
 
 @pytest.mark.parametrize(

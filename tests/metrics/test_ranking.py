@@ -1,11 +1,9 @@
-"""Places of right answers: values by hand, intervals against a plain bootstrap, and what is refused."""
-
-import random
-import statistics
+"""Places of right answers: values by hand, intervals over clusters, and what is refused."""
 
 import pytest
 
-from utils.metrics.ranking import Ranking, places_of, share_difference, share_with_interval
+from utils.metrics.ranking import Ranking, places_of
+from utils.metrics.shares import share_interval
 
 PREDICTIONS = [["a", "b", "c"], ["b", "a"], ["x", "y", "z", "u", "a", "b"], [], ["x"], list("qrstua")]
 REFERENCES = [["a"], ["a"], ["a"], ["a"], ["a"], ["b", "a"]]
@@ -33,50 +31,13 @@ def test_places_below_the_depth_count_for_nothing():
     assert places_of([["c", "b", "a"]], [["a", "b"]]) == [2]
 
 
-def plain_interval(values: list[float], clusters: list[str]) -> tuple[float, float]:
-    """Draws of whole clusters, with Python's own random numbers."""
-    rows = {name: [value for value, one in zip(values, clusters, strict=True) if one == name] for name in clusters}
-    names, drawn = sorted(rows), []
-    generator = random.Random(5)
-    for _ in range(4000):
-        sample = [value for name in generator.choices(names, k=len(names)) for value in rows[name]]
-        drawn.append(statistics.fmean(sample))
-    cuts = statistics.quantiles(drawn, n=40)
-    return cuts[0], cuts[-1]
-
-
 def test_the_interval_is_over_clusters():
-    generator = random.Random(3)
-    clusters = [f"concept {number % 40}" for number in range(400)]
-    luck = {name: generator.random() for name in sorted(set(clusters))}
-    outcomes = [generator.random() < luck[name] for name in clusters]
-    found = share_with_interval(outcomes, clusters)
-    low, high = plain_interval([float(one) for one in outcomes], clusters)
-    assert found["value"] == pytest.approx(sum(outcomes) / 400)
-    assert (found["low"], found["high"]) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
-    unclustered = share_with_interval(outcomes, range(400))
-    assert unclustered["high"] - unclustered["low"] < 0.8 * (
-        found["high"] - found["low"]
-    )  # as if rows were independent
-    of_metric = Ranking(keep_in_memory=True).compute(
-        predictions=[["a" if right else "b"] for right in outcomes], references=[["a"]] * 400, clusters=clusters
+    outcomes = [number % 7 > 1 for number in range(60)]
+    clusters = [number // 4 for number in range(60)]
+    found = Ranking(keep_in_memory=True).compute(
+        predictions=[["a" if right else "b"] for right in outcomes], references=[["a"]] * 60, clusters=clusters
     )
-    assert of_metric["top_1"] == found
-
-
-def test_a_paired_difference():
-    ours, theirs = [True, True, False, True] * 50, [True, False, False, False] * 50
-    found = share_difference(ours, theirs, range(200))
-    assert found["value"] == pytest.approx(0.5)
-    low, high = plain_interval([float(a) - b for a, b in zip(ours, theirs, strict=True)], list(map(str, range(200))))
-    assert (found["low"], found["high"]) == (pytest.approx(low, abs=0.015), pytest.approx(high, abs=0.015))
-    assert share_difference(ours, ours, range(200)) == {"value": 0, "low": 0, "high": 0}
-
-
-def test_the_seed_decides():
-    assert measure(seed=1) == measure(seed=1)
-    outcomes = [number % 3 == 0 for number in range(100)]
-    assert share_with_interval(outcomes, range(100), 1) != share_with_interval(outcomes, range(100), 2)
+    assert found["top_1"] == share_interval(outcomes, clusters) != share_interval(outcomes)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +45,8 @@ def test_the_seed_decides():
     [
         (lambda: places_of([["a"]], []), "1 rankings for 0 rows"),
         (lambda: places_of([["a"], []], [["a"], []]), "row 1 has no right answer"),
-        (lambda: share_with_interval([], []), "no rows"),
-        (lambda: share_with_interval([True], []), "0 clusters of 1 rows"),
-        (lambda: share_difference([True], [], ["a"]), "1 outcomes and 0"),
+        (lambda: Ranking(keep_in_memory=True)._compute([], []), "no rows"),
+        (lambda: measure(clusters=["one"]), "1 clusters of 6 rows"),
     ],
 )
 def test_what_cannot_be_measured(call, message):

@@ -56,7 +56,9 @@ def evaluate_answers(
     }
     nll, answers = {}, {}
     for name, trained in models.items():
-        likelihood, nll[name] = measure_likelihood(trained.model, encoded[name], precision, f"scoring, {name}")
+        likelihood, nll[name] = measure_likelihood(
+            trained.model, encoded[name], precision, f"scoring, {name}", test.group
+        )
         prompts = [list(row["input_ids"][: row["loss_start"]]) for row in encoded[name]]
         answers[name] = _generate_answers(trained, prompts, sampling, templates[name].end, f"answering, {name}")
         figures = compute_metric(
@@ -64,6 +66,7 @@ def evaluate_answers(
             predictions=[answer.text for answer in answers[name]],
             references=test.completion,
             finished=[answer.finished for answer in answers[name]],
+            clusters=test.group,
         )
         evaluation["signatures"] = figures.pop("signatures")
         evaluation[name] = likelihood | figures
@@ -71,8 +74,8 @@ def evaluate_answers(
         text_bytes = [row["bytes"] for row in encoded["base"]]
         tuned, base = ([answer.text for answer in answers[name]] for name in ("tuned", "base"))
         evaluation["difference"] = {
-            "bits_per_byte": bits_per_byte_difference(nll["tuned"], nll["base"], text_bytes),
-            **answers_difference(test.completion, tuned, base),
+            "bits_per_byte": bits_per_byte_difference(nll["tuned"], nll["base"], text_bytes, test.group),
+            **answers_difference(test.completion, tuned, base, test.group),
         }
     if models["tuned"].run.get("lengths"):
         evaluation["lengths"] = _measure_length_hints(models["tuned"], test.metadata["messages"], sampling, seed)

@@ -59,7 +59,7 @@ def evaluate_classifier(
     }
 
     def measure(predictions, probabilities) -> dict:
-        inputs = {"references": references, "probabilities": probabilities, "seed": seed}
+        inputs = {"references": references, "probabilities": probabilities, "clusters": test.group, "seed": seed}
         return compute_metric(Classification, predictions=predictions, **inputs)
 
     mistakes = [
@@ -74,7 +74,9 @@ def evaluate_classifier(
         if predictions[row] != references[row]
     ]
     mistakes.sort(key=lambda mistake: -mistake["probability"])
-    difference = classification_difference(references, predictions, baselines[TFIDF].predictions, len(labels), seed)
+    difference = classification_difference(
+        references, predictions, baselines[TFIDF].predictions, len(labels), test.group, seed
+    )
     evaluation = {
         "labels": labels,
         "threshold": classifier.threshold,

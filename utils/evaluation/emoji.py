@@ -13,7 +13,8 @@ from utils.inference.emoji_memory import nearest_emoji, open_memory, rank_with_m
 from utils.inference.emoji_ranking import RankedEmoji, generate_unconstrained, rank_emoji
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import EMOJI, FIGURES
-from utils.metrics.ranking import RANKING_DEPTH, Ranking, places_of, share_difference, share_with_interval
+from utils.metrics.ranking import RANKING_DEPTH, Ranking, places_of
+from utils.metrics.shares import share_difference_interval, share_interval
 from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_unicode import format_code_points
 from utils.processed import Processed, Split
@@ -47,7 +48,7 @@ def evaluate_emoji(
     run = models["tuned"].run or data.recipe
     train = data.splits["train"]
     trained_emoji = set(train.metadata["emoji"])
-    truth = _Truth(test, _right_emoji(data, test), run["targets"], seed)
+    truth = _Truth(test, _right_emoji(data, test), run["targets"])
 
     evaluation = {
         "target": run.get("target", "emoji"),
@@ -82,7 +83,7 @@ def evaluate_emoji(
     evaluation["baselines"] = {NEAREST: truth.measure(rankings[NEAREST])}
     correct = {name: truth.correct(rankings[name]) for name in ("tuned", NEAREST, "base") if name in rankings}
     evaluation["difference"] = {
-        name: {"top_1": share_difference(correct["tuned"], of_other, test.group, seed)}
+        name: {"top_1": share_difference_interval(correct["tuned"], of_other, test.group)}
         for name, of_other in correct.items()
         if name != "tuned"
     }
@@ -170,8 +171,8 @@ def _right_emoji(data: Processed, test: Split) -> list[list[str]]:
 class _Truth:
     """What is right for each test row: emoji, groups (an empty set if the data has none) and concepts."""
 
-    def __init__(self, test: Split, right: Sequence[Sequence[str]], targets: Sequence[Sequence], seed: int):
-        self.test, self.right, self.seed = test, right, seed
+    def __init__(self, test: Split, right: Sequence[Sequence[str]], targets: Sequence[Sequence]):
+        self.test, self.right = test, right
         self.group_of = {target[1]: target[2] for target in targets}
         self.concept_of = {target[1]: target[3] for target in targets}
         self.groups = [
@@ -185,7 +186,7 @@ class _Truth:
 
     def measure(self, rankings: Sequence[Sequence[str]]) -> dict:
         """The figures of rankings, those of a model or of a baseline."""
-        truth = {"references": self.right, "clusters": self.test.group, "seed": self.seed}
+        truth = {"references": self.right, "clusters": self.test.group}
         figures = compute_metric(Ranking, predictions=rankings, **truth)
         predictions = [ranking[0] if ranking else None for ranking in rankings]
         in_concept, in_group = (
@@ -203,7 +204,7 @@ class _Truth:
         rows = range(len(outcomes)) if rows is None else rows
         if not rows:
             return None
-        return share_with_interval([outcomes[row] for row in rows], [self.test.group[row] for row in rows], self.seed)
+        return share_interval([outcomes[row] for row in rows], [self.test.group[row] for row in rows])
 
     def correct(self, rankings: Sequence[Sequence[str]]) -> list[bool]:
         return [bool(ranking) and ranking[0] in right for ranking, right in zip(rankings, self.right, strict=True)]

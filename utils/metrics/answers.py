@@ -1,6 +1,6 @@
 """How close generated answers are to the references, and how they end, repeat and vary in length, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import datasets
 import evaluate
@@ -9,6 +9,7 @@ import regex
 from sacrebleu.metrics import BLEU, CHRF
 
 from utils.metrics.bootstrap import bootstrap_totals, ratio
+from utils.metrics.shares import ratio_interval, share_interval
 
 NGRAM = 4  # words of a repetition
 COMPARED = ("bleu", "chrf", "rouge_l")
@@ -17,7 +18,7 @@ _WORD = regex.compile(rf"(?V1){_CJK}|[[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]+")
 # The columns of each row's statistics: BLEU has two lengths, then matches and totals of 1- to 4-grams; chrF has
 # three counts for each of 1- to 6-grams.
 _BLEU, _CHRF = slice(0, 10), slice(10, 28)
-_ROUGE_L, _FINISHED, _REPEATS, _NGRAMS, _WORDS, _REFERENCE_WORDS = range(28, 34)
+_ROUGE_L, _FINISHED, _REPEATS, _NGRAMS, _WORDS, _REFERENCE_WORDS, _ROWS = range(28, 35)
 
 
 class Answers(evaluate.Metric):
@@ -33,7 +34,8 @@ class Answers(evaluate.Metric):
     Args:
         predictions, references: the generated answers, and the reference answer of each.
         finished: whether each generated answer ended by itself.
-        seed: seed of the bootstrap over rows.
+        clusters: the cluster of each row, for rows of one source; without it, every row is its own.
+        seed: seed of the bootstrap over clusters.
     Returns:
         {"bleu", "chrf", "rouge_l", "finished", "repetition", "length_ratio": {"value", "low", "high"},
         "signatures": {"bleu": str, "chrf": str}, "answers": int, "words": int of the generated answers}
@@ -46,11 +48,13 @@ class Answers(evaluate.Metric):
         features = datasets.Features(dict.fromkeys(("predictions", "references"), datasets.Value("string")))
         return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
-    def _compute(self, predictions, references, finished, seed: int = 0):
+    def _compute(self, predictions, references, finished, clusters=None, seed: int = 0):
         bleu, chrf = BLEU(), CHRF()
         columns = _columns(bleu, chrf, list(predictions), list(references), list(finished))
         return {
-            **bootstrap_totals(lambda totals: _figures(bleu, chrf, totals, len(columns)), columns, seed),
+            **bootstrap_totals(lambda totals: _figures(bleu, chrf, totals), columns, seed, clusters),
+            "finished": share_interval(columns[:, _FINISHED], clusters),
+            "repetition": ratio_interval(columns[:, _REPEATS], columns[:, _NGRAMS], clusters),
             "signatures": {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
             "answers": len(columns),
             "words": int(columns[:, _WORDS].sum()),
@@ -58,26 +62,30 @@ class Answers(evaluate.Metric):
 
 
 def answers_difference(
-    references: Sequence[str], tuned: Sequence[str], base: Sequence[str], seed: int = 0
+    references: Sequence[str],
+    tuned: Sequence[str],
+    base: Sequence[str],
+    clusters: Sequence[Hashable] | None = None,
+    seed: int = 0,
 ) -> dict[str, dict[str, float]]:
     """Return BLEU, chrF and ROUGE-L of the answers `tuned` minus those of `base`: {"value", "low", "high"} of each.
 
     A positive difference means that the tuned model is better. Both models share every resample, so the 95 % interval
-    does not depend on how difficult the rows are. ValueError as for the metric.
+    does not depend on how difficult the rows are. `clusters` and ValueError as for the metric.
     """
     bleu, chrf = BLEU(), CHRF()
     finished = [True] * len(references)  # not compared
     columns = [_columns(bleu, chrf, list(texts), list(references), finished) for texts in (tuned, base)]
 
     def differences(totals):
-        of_tuned, of_base = (_figures(bleu, chrf, half, len(references)) for half in np.split(totals, 2, axis=1))
+        of_tuned, of_base = (_figures(bleu, chrf, half) for half in np.split(totals, 2, axis=1))
         return {name: of_tuned[name] - of_base[name] for name in COMPARED}
 
-    return bootstrap_totals(differences, np.hstack(columns), seed)
+    return bootstrap_totals(differences, np.hstack(columns), seed, clusters)
 
 
 def _columns(bleu: BLEU, chrf: CHRF, predictions: list, references: list, finished: list) -> np.ndarray:
-    """The statistics of each row: (rows, 34)."""
+    """The statistics of each row: (rows, 35)."""
     lengths = [len(predictions), len(references), len(finished)]
     if not all(lengths):
         raise ValueError("no answers to measure")
@@ -96,7 +104,7 @@ def _word_statistics(answer: list[str], reference: list[str], finished: bool) ->
     common = _longest_common_subsequence(answer, reference)
     rouge_l = 2 * common / (len(answer) + len(reference)) if common else 0.0
     ngrams = list(zip(*(answer[start:] for start in range(NGRAM)), strict=False))
-    return [rouge_l, finished, len(ngrams) - len(set(ngrams)), len(ngrams), len(answer), len(reference)]
+    return [rouge_l, finished, len(ngrams) - len(set(ngrams)), len(ngrams), len(answer), len(reference), 1]
 
 
 def _longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
@@ -114,8 +122,8 @@ def _longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> 
     return len(first) - row.bit_count()
 
 
-def _figures(bleu: BLEU, chrf: CHRF, totals: np.ndarray, rows: int) -> dict[str, np.ndarray]:
-    """Each figure of each draw from its totals (draws, 34); NaN where it is undefined."""
+def _figures(bleu: BLEU, chrf: CHRF, totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Each figure of each draw from its totals (draws, 35); NaN where it is undefined."""
 
     def scores(metric: BLEU | CHRF, columns: slice) -> np.ndarray:
         return np.array(
@@ -125,8 +133,6 @@ def _figures(bleu: BLEU, chrf: CHRF, totals: np.ndarray, rows: int) -> dict[str,
     return {
         "bleu": scores(bleu, _BLEU),
         "chrf": scores(chrf, _CHRF),
-        "rouge_l": totals[:, _ROUGE_L] / rows,
-        "finished": totals[:, _FINISHED] / rows,
-        "repetition": ratio(totals[:, _REPEATS], totals[:, _NGRAMS]),
+        "rouge_l": totals[:, _ROUGE_L] / totals[:, _ROWS],
         "length_ratio": ratio(totals[:, _WORDS], totals[:, _REFERENCE_WORDS]),
     }

@@ -1,6 +1,6 @@
-"""Percentile bootstrap: 95 % intervals of figures, from rows drawn with replacement."""
+"""Percentile bootstrap: 95 % intervals of figures, from rows (or clusters of rows) drawn with replacement."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,14 +11,16 @@ Figures = Callable[[np.ndarray], dict[str, np.ndarray]]
 Intervals = dict[str, dict[str, float] | None]  # of each figure "value", "low", "high"
 
 
-def bootstrap(figures: Figures, rows: int, seed: int) -> Intervals:
+def bootstrap(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashable] | None = None) -> Intervals:
     """Return figures of `rows` rows with their 95 % percentile intervals (Efron & Tibshirani 1993).
 
     `figures` takes how often each draw holds each row (draws, rows), and returns one value per draw for each figure,
     NaN where it is undefined. A figure that is undefined for the rows themselves becomes None; resamples in which it is
-    undefined are left out of its interval.
+    undefined are left out of its interval. `clusters` has the cluster of each row, where rows of one source depend on
+    each other: whole clusters are drawn then (Field & Welsh 2007).
     """
-    blocks = [figures(counts) for counts in resampled_counts(rows, seed)]
+    numbers = cluster_numbers(clusters, rows)
+    blocks = [figures(counts[:, numbers]) for counts in resampled_counts(int(numbers.max()) + 1, seed)]
     intervals = {}
     for name, (value,) in figures(np.ones((1, rows))).items():
         resampled = np.concatenate([block[name] for block in blocks])
@@ -29,9 +31,27 @@ def bootstrap(figures: Figures, rows: int, seed: int) -> Intervals:
     return intervals
 
 
-def bootstrap_totals(figures: Figures, columns: np.ndarray, seed: int) -> Intervals:
+def bootstrap_totals(
+    figures: Figures, columns: np.ndarray, seed: int, clusters: Sequence[Hashable] | None = None
+) -> Intervals:
     """Do the same for `figures` that take the sums of the drawn rows of `columns`: (draws, columns)."""
-    return bootstrap(lambda counts: figures(counts @ columns), len(columns), seed)
+    numbers = cluster_numbers(clusters, len(columns))
+    sums = np.zeros((int(numbers.max()) + 1, columns.shape[1]))
+    np.add.at(sums, numbers, columns)
+    return bootstrap(lambda counts: figures(counts @ sums), len(sums), seed)
+
+
+def cluster_numbers(clusters: Sequence[Hashable] | None, rows: int) -> np.ndarray:
+    """Return the number of each row's cluster, in order of appearance; without `clusters`, every row is its own.
+
+    So it is where all rows are in one cluster, which says nothing about how clusters differ.
+    """
+    if clusters is not None and len(clusters) != rows:
+        raise ValueError(f"{len(clusters)} clusters of {rows} rows")
+    if clusters is None or len(set(clusters)) < 2:
+        return np.arange(rows)
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.array([numbers[cluster] for cluster in clusters])
 
 
 def resampled_counts(rows: int, seed: int) -> Iterator[np.ndarray]:

@@ -53,6 +53,7 @@ FIGURES = {
         Figure("macro_f1", "macro F1"),
         Figure("roc_auc", "ROC-AUC", optional=True),
         Figure("expected_calibration_error", "expected calibration error", greater_is_better=False),
+        Figure("calibrated_error", "… of perfectly calibrated probabilities", greater_is_better=None),
         Figure("brier_score", "Brier score", greater_is_better=False),
         Figure("log_loss", "log loss", greater_is_better=False),
         # models that write emoji
@@ -76,7 +77,7 @@ LIKELIHOOD = _figures("perplexity", "bits_per_byte", "token_accuracy")
 ANSWERS = _figures("bleu", "chrf", "rouge_l", "finished", "repetition", "length_ratio")
 CLASSIFICATION = _figures(
     *("accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1"),
-    *("roc_auc", "expected_calibration_error", "brier_score", "log_loss"),
+    *("roc_auc", "expected_calibration_error", "calibrated_error", "brier_score", "log_loss"),
 )
 EMOJI = _figures(
     *("top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy"),

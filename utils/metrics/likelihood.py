@@ -1,7 +1,7 @@
 """How well a model predicts texts: perplexity, bits per byte and token accuracy, with bootstrap intervals."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import datasets
 import evaluate
@@ -19,7 +19,8 @@ class Likelihood(evaluate.Metric):
         predictions: one float per text, the negative log likelihood of its supervised tokens, summed, in nats.
         references: one dict per text: "tokens" (supervised tokens, at least 1), "bytes" (UTF-8 bytes of the text
             that these tokens encode) and "correct" (supervised tokens that the model ranked first).
-        seed: seed of the bootstrap over texts.
+        clusters: the cluster of each text, for texts of one source; without it, every text is its own.
+        seed: seed of the bootstrap over clusters.
     Returns:
         {"perplexity", "bits_per_byte", "token_accuracy": {"value", "low", "high"}, "texts": int, "tokens": int}
     Raises:
@@ -31,24 +32,29 @@ class Likelihood(evaluate.Metric):
         features = datasets.Features({"predictions": datasets.Value("float64"), "references": counts})
         return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
-    def _compute(self, predictions, references, seed: int = 0):
+    def _compute(self, predictions, references, clusters=None, seed: int = 0):
         nll = np.array(predictions, dtype=np.float64)
         tokens, text_bytes, correct = (
             np.array([row[name] for row in references], dtype=np.float64) for name in ("tokens", "bytes", "correct")
         )
         _check(nll, tokens=tokens, text_bytes=text_bytes)
-        figures = bootstrap_totals(_figures, np.stack([nll, tokens, text_bytes, correct], axis=1), seed)
+        columns = np.stack([nll, tokens, text_bytes, correct], axis=1)
+        figures = bootstrap_totals(_figures, columns, seed, clusters)
         return {**figures, "texts": len(nll), "tokens": int(tokens.sum())}
 
 
 def bits_per_byte_difference(
-    tuned: Sequence[float], base: Sequence[float], text_bytes: Sequence[int], seed: int = 0
+    tuned: Sequence[float],
+    base: Sequence[float],
+    text_bytes: Sequence[int],
+    clusters: Sequence[Hashable] | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Return bits per byte of `tuned` minus that of `base` on the same texts: {"value", "low", "high"}.
 
     `tuned` and `base` hold the negative log likelihood of each text in nats, `text_bytes` its UTF-8 bytes. Both models
-    share every resample, so the 95 % interval does not depend on how difficult the texts are. ValueError as for the
-    metric, or where the lengths differ.
+    share every resample, so the 95 % interval does not depend on how difficult the texts are. `clusters` and
+    ValueError as for the metric; ValueError too where the lengths differ.
     """
     columns = [np.array(column, dtype=np.float64) for column in (tuned, base, text_bytes)]
     if len({len(column) for column in columns}) > 1:
@@ -57,7 +63,11 @@ def bits_per_byte_difference(
         _check(nll, text_bytes=columns[2])
     nll, base_nll, text_bytes = columns
     columns = np.stack([nll - base_nll, text_bytes], axis=1)
-    return bootstrap_totals(lambda totals: {"difference": _bits_per_byte(*totals.T)}, columns, seed)["difference"]
+
+    def difference(totals):
+        return {"difference": _bits_per_byte(*totals.T)}
+
+    return bootstrap_totals(difference, columns, seed, clusters)["difference"]
 
 
 def _check(nll: np.ndarray, text_bytes: np.ndarray, tokens: np.ndarray | None = None) -> None:
