@@ -53,6 +53,10 @@ def test_scores_are_those_of_each_text_alone(model, rows, tokens_in_a_batch, mon
     assert found.nll == pytest.approx(nll, rel=1e-5)
     assert found.tokens == list(tokens)
     assert found.correct == list(correct)
+    ends = [{**row, "loss_start": len(row["input_ids"]) - 1} for row in rows]
+    assert found.last == pytest.approx([plain(model, row)[0] for row in ends], rel=1e-5)
+    firsts = [{**row, "input_ids": row["input_ids"][: row["loss_start"] + 1]} for row in rows]
+    assert found.first == pytest.approx([plain(model, row)[0] for row in firsts], rel=1e-5)
 
 
 def test_the_first_choice_is_counted(model):
@@ -101,4 +105,4 @@ def test_bfloat16_is_near(model, rows):
 
 
 def test_no_texts_have_no_scores(model):
-    assert score_texts(model, []) == TokenScores([], [], [])
+    assert score_texts(model, []) == TokenScores([], [], [], [], [])

@@ -209,6 +209,11 @@ def test_figures_and_answers_are_those_of_plain_loops(call):
     for figure, difference in evaluation["difference"].items():
         apart = evaluation["tuned"][figure]["value"] - evaluation["base"][figure]["value"]
         assert difference["value"] == pytest.approx(apart)
+    by_part = evaluation["bits_per_byte_difference_by_part"]
+    assert list(by_part) == ["end_token", "first_token", "between"]
+    together = sum(figure["value"] for figure in by_part.values())
+    assert together == pytest.approx(evaluation["difference"]["bits_per_byte"]["value"])
+    assert all(figure["value"] for figure in by_part.values())
     assert (
         evaluation.items()
         >= {

@@ -32,17 +32,22 @@ def call(trained, processed, tmp_path, capsys, monkeypatch):
 
 def plain_totals(name: str, texts: list[str]) -> tuple[float, int, int]:
     """(nll in nats, tokens, correct tokens) of the texts, one at a time, in float64."""
+    scores = [token for text in plain_scores(name, texts) for token in text]
+    return sum(nll for nll, _ in scores), len(scores), sum(correct for _, correct in scores)
+
+
+def plain_scores(name: str, texts: list[str]) -> list[list[tuple[float, bool]]]:
+    """(nll, whether it was the first choice) of each token of each text."""
     found = checkpoint.load(name)
     model = found.model.double()
-    nll, tokens, correct = 0.0, 0, 0
+    scores = []
     for text in texts:
-        ids = torch.tensor([256, *found.tokenizer(text).input_ids, 256])
+        ids = torch.tensor([256, *found.tokenizer(text, add_special_tokens=False).input_ids, 256])
         with torch.inference_mode():
             log_probabilities = model(ids[None]).logits[0, :-1].log_softmax(-1)
-        nll -= log_probabilities.gather(1, ids[1:, None]).sum().item()
-        tokens += len(ids) - 1
-        correct += (log_probabilities.argmax(-1) == ids[1:]).sum().item()
-    return nll, tokens, correct
+        nll = -log_probabilities.gather(1, ids[1:, None])[:, 0]
+        scores.append(list(zip(nll.tolist(), (log_probabilities.argmax(-1) == ids[1:]).tolist(), strict=True)))
+    return scores
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,17 @@ def test_the_base_model_is_evaluated_on_the_same_texts(call, processed):
     assert difference["value"] == pytest.approx(tuned - base, rel=1e-5)
     assert difference["low"] <= difference["value"] <= difference["high"] < 0
     assert f"tuned minus base on the same texts: {tuned - base:+.4f} [" in out
+
+    by_part = {}
+    for sign, name in ((1, "mine"), (-1, "tiny")):
+        for (first, _), *between, (end, _) in plain_scores(name, texts):
+            middle = sum(nll for nll, _ in between)
+            for part, nll in (("end_token", end), ("first_token", first), ("between", middle)):
+                by_part[part] = by_part.get(part, 0.0) + sign * nll / math.log(2) / size
+    found = evaluation["bits_per_byte_difference_by_part"]
+    assert {part: figure["value"] for part, figure in found.items()} == pytest.approx(by_part, rel=1e-4)
+    assert sum(figure["value"] for figure in found.values()) == pytest.approx(difference["value"])
+    assert f"\nof which the end token: {by_part['end_token']:+.4f}, the first token: " in out
     assert evaluation["written"].keys() == {"base", "tuned"}
 
 

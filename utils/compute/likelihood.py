@@ -19,11 +19,16 @@ from utils.compute.last_block import skippable_modules
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Per text, in the given order: nll in nats, supervised tokens, and tokens that were the model's first choice."""
+    """Per text, in the given order: nll in nats, supervised tokens, and tokens that were the model's first choice.
+
+    `first` and `last` are the parts of nll that belong to the first and to the last supervised token.
+    """
 
     nll: list[float]
     tokens: list[int]
     correct: list[int]
+    first: list[float]
+    last: list[float]
 
 
 def score_texts(model: PreTrainedModel, rows: Sequence[dict], **options) -> TokenScores:
@@ -38,11 +43,16 @@ def score_texts(model: PreTrainedModel, rows: Sequence[dict], **options) -> Toke
         scores = scores_of(logits, labels)
         supervised = labels[:, 1:] != IGNORED
         text = torch.arange(len(labels), device=labels.device)[:, None].expand_as(supervised)[supervised]
-        sums = torch.zeros(len(labels), 3, dtype=torch.float64, device=labels.device)
-        counted = torch.stack([scores[:, 0], torch.ones_like(scores[:, 0]), scores[:, 1]], dim=1)
+        sums = torch.zeros(len(labels), 5, dtype=torch.float64, device=labels.device)
+        nll, correct = scores[:, 0], scores[:, 1]
+        edge = torch.ones(1, dtype=torch.bool, device=labels.device)
+        changes = text[1:] != text[:-1]
+        first, last = torch.cat([edge, changes]), torch.cat([changes, edge])
+        counted = torch.stack([nll, torch.ones_like(nll), correct, nll * first, nll * last], dim=1)
         return sums.index_add_(0, text, counted.double())
 
     collate = partial(collate_texts, pad_id=0)
-    sums = forward_in_batches(model, rows, collate, sums_per_text, 3, **options)
-    nll, tokens, correct = sums.T
-    return TokenScores(nll.tolist(), tokens.astype(int).tolist(), correct.astype(int).tolist())
+    sums = forward_in_batches(model, rows, collate, sums_per_text, 5, **options)
+    nll, tokens, correct, first, last = sums.T
+    counts = (column.astype(int).tolist() for column in (tokens, correct))
+    return TokenScores(nll.tolist(), *counts, first.tolist(), last.tolist())

@@ -8,14 +8,13 @@ from pathlib import Path
 from statistics import median
 
 from utils.errors import DataError
-from utils.evaluation.texts import likelihood_table, measure_likelihood
+from utils.evaluation.texts import compare_likelihood, describe_parts, likelihood_table, measure_likelihood
 from utils.files import atomic_write
 from utils.inference.generation import Generated, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.metrics.answers import Answers, answers_difference
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import ANSWERS, FIGURES
-from utils.metrics.likelihood import bits_per_byte_difference
 from utils.models.chat_templates import LENGTHS, borrow_template, open_chat_template, with_length
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length
@@ -54,9 +53,9 @@ def evaluate_answers(
         "rows_left_out": len(drawn) - len(fitting),
         "decoding": {name: getattr(sampling, name) for name in DECODING},
     }
-    nll, answers = {}, {}
+    scores, answers = {}, {}
     for name, trained in models.items():
-        likelihood, nll[name] = measure_likelihood(
+        likelihood, scores[name] = measure_likelihood(
             trained.model, encoded[name], precision, f"scoring, {name}", test.group
         )
         prompts = [list(row["input_ids"][: row["loss_start"]]) for row in encoded[name]]
@@ -71,12 +70,14 @@ def evaluate_answers(
         evaluation["signatures"] = figures.pop("signatures")
         evaluation[name] = likelihood | figures
     if "base" in models:
-        text_bytes = [row["bytes"] for row in encoded["base"]]
         tuned, base = ([answer.text for answer in answers[name]] for name in ("tuned", "base"))
+        # Where the two templates end an answer in different tokens, the end is that of each.
+        compared = compare_likelihood(scores, encoded, test.group, {name: one.end for name, one in templates.items()})
         evaluation["difference"] = {
-            "bits_per_byte": bits_per_byte_difference(nll["tuned"], nll["base"], text_bytes, test.group),
+            "bits_per_byte": compared["bits_per_byte_difference"],
             **answers_difference(test.completion, tuned, base, test.group),
         }
+        evaluation["bits_per_byte_difference_by_part"] = compared["bits_per_byte_difference_by_part"]
     if models["tuned"].run.get("lengths"):
         evaluation["lengths"] = _measure_length_hints(models["tuned"], test.metadata["messages"], sampling, seed)
     rows = [
@@ -113,6 +114,8 @@ def format_answers_report(evaluation: dict, rows: Sequence[dict]) -> str:
             for name, difference in evaluation["difference"].items()
         ]
         parts.append(format_table(["", "tuned minus base on the same rows"], differences))
+        by_part = evaluation["bits_per_byte_difference_by_part"]
+        parts.append(f"bits per byte of the answers, of which {describe_parts(by_part)}")
     if evaluation.get("lengths"):
         parts.append(_lengths_table(evaluation["lengths"]))
     parts += [_describe_row(number, row, models) for number, row in enumerate(rows[:SHOWN], start=1)]

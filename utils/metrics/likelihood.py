@@ -1,7 +1,7 @@
 """How well a model predicts texts: perplexity, bits per byte and token accuracy, with bootstrap intervals."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import datasets
 import evaluate
@@ -68,6 +68,21 @@ def bits_per_byte_difference(
         return {"difference": _bits_per_byte(*totals.T)}
 
     return bootstrap_totals(difference, columns, seed, clusters)["difference"]
+
+
+def difference_by_part(
+    tuned: Mapping[str, Sequence[float]],
+    base: Mapping[str, Sequence[float]],
+    text_bytes: Sequence[int],
+    clusters: Sequence[Hashable] | None = None,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
+    """Return the difference in bits per byte of each part of the texts; the values add up to that of whole texts.
+
+    `tuned` and `base` hold the negative log likelihood of each part of each text, `text_bytes` the bytes of whole
+    texts. The rest is as for `bits_per_byte_difference`.
+    """
+    return {part: bits_per_byte_difference(tuned[part], base[part], text_bytes, clusters, seed) for part in tuned}
 
 
 def _check(nll: np.ndarray, text_bytes: np.ndarray, tokens: np.ndarray | None = None) -> None:

@@ -60,13 +60,16 @@ def area_interval(placements: np.ndarray, positive: np.ndarray, clusters: Sequen
     """Return the area under the ROC curve and Wilson's interval with the standard error of E. DeLong et al. (1988).
 
     `placements` has, for each text, the share of texts of the other side (`positive` or not) that it is ranked rightly
-    against. Where none is ranked wrongly, the smaller side is the number of observations.
+    against. Where none is ranked wrongly (or all), the smaller side is the number of observations. Equal scores rank
+    nothing: their area is 0.5 for sure.
     """
     sides = np.where(positive, positive.sum(), (~positive).sum())
     area = float(placements[positive].mean())
     sums = np.bincount(cluster_numbers(clusters, len(placements)), (placements - area) / sides)
     squares = float(sums @ sums)
-    return _wilson(area, area * (1 - area) / squares if squares > 1e-12 else float(sides.min()))
+    if squares > 1e-12:
+        return _wilson(area, area * (1 - area) / squares)
+    return _wilson(area, float(sides.min())) if area in (0, 1) else dict.fromkeys(("value", "low", "high"), area)
 
 
 def class_intervals(
