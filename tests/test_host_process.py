@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TABLE = "emoji,name\n😀,grinning face\n🦊,fox\n🐘,elephant\n🍎,red apple\n🍌,banana\n🏠,house\n🔑,key\n🎺,trumpet\n"
+WORDS = (("lovely", "pos"), ("awful", "neg"))
 # Prints the state of the process after each step, as one JSON object per line.
 PROGRAM = """
 import ctypes, json, locale, logging, os, pickle, random, signal, sys, tempfile, warnings
@@ -24,7 +25,7 @@ logging.basicConfig(level=logging.ERROR, format="host: %(message)s")
 warnings.filterwarnings("error", category=ResourceWarning)
 random.seed(1)
 
-import datasets, huggingface_hub, numpy, sklearn.feature_extraction.text, torch, transformers
+import datasets, evaluate, huggingface_hub, numpy, sklearn.feature_extraction.text, sklearn.linear_model, torch, transformers
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 numpy.random.seed(1)
@@ -76,6 +77,16 @@ results = fine_tune.fine_tune_gpt2("table.csv", "tiny", "results", max_steps=2, 
 print_state()
 generate.generate_emoji("a sly red animal", model_path=str(results), num=3)
 print_state()
+data = preprocess.preprocess("reviews.csv", output="data.pkl", task="reviews", model="tiny", near_duplicates="off")
+print_state()
+model = fine_tune.fine_tune(data, output="model", max_steps=2, device="cpu")
+print_state()
+classify.classify(["good", "bad"], model)
+print_state()
+generate.generate(["a fox", "a house"], results)
+print_state()
+evaluate_model.evaluate(model, data)
+print_state()
 """
 
 
@@ -84,13 +95,18 @@ def states(tmp_path_factory) -> list[dict]:
     """The state of a program before it imports the scripts, after that, after training, and after ranking emoji."""
     folder = tmp_path_factory.mktemp("host")
     (folder / "table.csv").write_text(TABLE, encoding="utf-8")
+    reviews = "".join(f"{word} thing number {number},{label}\n" for number in range(20) for word, label in WORDS)
+    (folder / "reviews.csv").write_text("text,label\n" + reviews, encoding="utf-8")
     program = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROGRAM}"
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("number", "step"), [(1, "import"), (2, "fine_tune_gpt2"), (3, "generate_emoji")])
+STEPS = ("import", "fine_tune_gpt2", "generate_emoji", "preprocess", "fine_tune", "classify", "generate", "evaluate")
+
+
+@pytest.mark.parametrize(("number", "step"), list(enumerate(STEPS, start=1)), ids=STEPS)
 def test_the_process_stays_as_it_was(states, number, step):
     before, after = states[number - 1], states[number]
     assert before.keys() == after.keys()
