@@ -335,7 +335,7 @@ def test_a_disk_that_fills_up(mode, tmp_path, caplog):
         with cache_in(tmp_path, mode).cached_rows(model, PADDED, MANY, **OPTIONS) as rows:
             assert rows is MANY
     except UserError as error:
-        assert (mode, str(error).endswith(".part cannot be written: File too large")) == ("on", True)
+        assert (mode, error.problem.endswith(".part cannot be written: File too large")) == ("on", True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert len(lines(caplog)) == (mode == "auto")

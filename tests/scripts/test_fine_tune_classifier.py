@@ -125,7 +125,7 @@ def test_a_start_that_no_evaluation_reaches_is_kept(call, tmp_path, data):
     """The probe classifies these texts without a mistake, and the learning rate wrecks the model at once."""
     code, _, err = call(*FAST, "--lr", 100.0, "--warmup_steps", 0, "--unfreeze_last", 1)
     assert code == 0
-    assert "no evaluation was as good as the start" in err
+    assert "no evaluation was as good as the one before training" in err
     run = json.loads((tmp_path / "model" / "run.json").read_text())
     assert run["results"]["validation_macro_f1_after"] == run["results"]["validation_macro_f1_before"] > 0.9
     found = classify_texts(open_classifier(str(tmp_path / "model")), [text for text, _ in ROWS["validation"]])
