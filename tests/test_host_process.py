@@ -25,7 +25,8 @@ logging.basicConfig(level=logging.ERROR, format="host: %(message)s")
 warnings.filterwarnings("error", category=ResourceWarning)
 random.seed(1)
 
-import datasets, evaluate, huggingface_hub, numpy, sklearn.feature_extraction.text, sklearn.linear_model, torch, transformers
+import datasets, evaluate, huggingface_hub, numpy, torch, transformers
+import sklearn.feature_extraction.text, sklearn.linear_model
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 numpy.random.seed(1)
