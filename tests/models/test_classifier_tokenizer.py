@@ -29,7 +29,7 @@ TEXTS = [
 ]
 TEMPERATURE = 0.3
 CHANGED_BY_PADDING = {"convbert", "fnet"}  # whose probabilities depend on the batch in other tools
-NOT_TRAINED = {"albert", "modernbert", "xlm", "xlnet"}
+LARGE_LOGITS = {"modernbert": 10.0}  # name → a temperature with which they are not all 0 or 1
 
 
 def saved(folder, base, *, max_length=100, temperature=TEMPERATURE):
@@ -59,9 +59,10 @@ def scores_of(rows) -> numpy.ndarray:
     return numpy.array([[{each["label"]: each["score"] for each in row}[label] for label in LABELS] for row in rows])
 
 
-@pytest.mark.parametrize("name", sorted(ZOO.keys() - NOT_TRAINED))
+@pytest.mark.parametrize("name", sorted(ZOO))
 def test_a_plain_pipeline_gives_our_probabilities(tmp_path, name):
-    folder = saved(tmp_path / "model", base_folder(tmp_path / "base", name))
+    temperature = LARGE_LOGITS.get(name, TEMPERATURE)
+    folder = saved(tmp_path / "model", base_folder(tmp_path / "base", name), temperature=temperature)
     ours = classify_texts(open_classifier(str(folder)), TEXTS)
     assert numpy.ptp(ours.probabilities, axis=0).max() > 1e-3  # they differ from text to text
     assert ours.truncated > 0

@@ -114,6 +114,8 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
     use_short_attention(model)
     model.config.get_text_config().pad_token_id = padding_id(tokenizer)
     model.config.problem_type = "single_label_classification"
+    if hasattr(model.config, "use_mems_eval"):
+        model.config.use_mems_eval = False  # XLNet's memories of a batch, which a pipeline cannot take apart
     return Trained(model, tokenizer, {})
 
 
