@@ -4,7 +4,6 @@ python classify.py --model_path models/fine_tuned_model.pt --text "The battery d
 python classify.py --model_path models/fine_tuned_model.pt --data_path reviews.csv --output_path predictions.csv
 """
 
-import contextlib
 import itertools
 import json
 import logging
@@ -19,17 +18,19 @@ from tqdm import tqdm
 from utils import distributed
 from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, DataError, UsageError
-from utils.files import atomic_write, check_writable
+from utils.files import atomic_write, check_apart, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.classifier import classify_texts
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.loaded import one_at_a_time
+from utils.models import checkpoint
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
 from utils.reading.encodings import BOM
 from utils.reading.hub_datasets import is_hub_path
 from utils.reading.piped_lines import arriving_lines
+from utils.reading.read_frame import files_of
 from utils.reading.table_stream import dialect_of_output
 from utils.results.labels import (
     keep_loaded_on_device,
@@ -149,6 +150,8 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
 def classify_file(args) -> None:
     """Write the file's rows with the label and the probabilities of each, and print a summary."""
     path = predictions_path(args.data_path, args.output_path)
+    inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)
+    check_apart(path, [*inputs, *checkpoint.files_of_model(args.model_path)])
     check_writable(path)
     if args.data_path == "-":
         distributed.require_single_process("reading a table from stdin")
@@ -190,7 +193,7 @@ def classify_file(args) -> None:
 
 
 def predictions_path(data_path: str, output_path: Path | None) -> Path:
-    """Return the path of the predictions. UsageError where that is the input, or not a CSV or TSV file."""
+    """Return the path of the predictions. UsageError where that is not a CSV or TSV file."""
     if output_path is None:
         if is_hub_path(data_path) or Path(data_path).is_dir():
             raise UsageError(f"{data_path} is not a file, so there is no default output", "add --output_path FILE.csv")
@@ -200,9 +203,6 @@ def predictions_path(data_path: str, output_path: Path | None) -> Path:
         return Path(data_path).with_name(Path(name).stem + ".predictions.csv")
     if output_path.suffix.lower() not in (".csv", ".tsv"):
         raise UsageError(f"--output_path {output_path} is neither .csv nor .tsv", "choose a name with one of these")
-    with contextlib.suppress(OSError):  # one of them cannot be opened, which is reported elsewhere
-        if Path(data_path).samefile(output_path):
-            raise UsageError(f"--output_path {output_path} is the input", "choose another file; this one is unchanged")
     return output_path
 
 

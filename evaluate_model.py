@@ -94,7 +94,7 @@ def evaluate_and_write(args) -> Evaluation:
         args.answers_path = default_answers(model_path, args.output_path)
     output_path = args.output_path or default_output(model_path)
     outputs = [path for path in (output_path, args.errors_path, args.answers_path) if path]
-    check_outputs([args.data_path, *([model_path] if model_path.is_file() else [])], outputs)
+    check_outputs([args.data_path, *checkpoint.files_of_model(model_path)], outputs)
 
     check_present(str(args.model_path))
     from utils.compute.device import choose_device, choose_precision

@@ -17,7 +17,7 @@ from utils import distributed
 from utils.argument_types import positive_int
 from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, UsageError
-from utils.files import check_writable
+from utils.files import check_apart, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.answers import follows_instructions
 from utils.inference.emoji import emoji_for, emoji_lines, writes_emoji
@@ -116,6 +116,7 @@ def check_flags(args) -> None:
     check_chat(args)
     check_engine(args)
     if args.output_path:
+        check_apart(args.output_path, [args.prompts_file, *checkpoint.files_of_model(args.model_path)])
         check_writable(args.output_path)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.errors import UserError
-from utils.files import atomic_write, check_writable, sha256_of
+from utils.errors import UsageError, UserError
+from utils.files import atomic_write, check_apart, check_writable, sha256_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -128,3 +128,18 @@ def test_sha256(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc" * 100_000)
     assert sha256_of(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_an_output_that_would_replace_an_input_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    table = tmp_path / "data" / "table.csv"
+    table.write_text("text\n")
+    (tmp_path / "link.csv").symlink_to(table)
+    (tmp_path / "hard.csv").hardlink_to(table)
+    for output in ("data/table.csv", "./data/../data/table.csv", table, "link.csv", "hard.csv", "data", "."):
+        with pytest.raises(UsageError, match=r"would replace .*table\.csv, which is read"):
+            check_apart(Path(output), [None, "-", "hf://user/name", "x" * 300, table])
+    for output in ("data/other.csv", "new/table.csv", "data/table.csv/x"):
+        check_apart(Path(output), [table, "gpt2"])
+    assert table.read_text() == "text\n"

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
 from utils.distributed import is_main_process
-from utils.errors import UserError
+from utils.errors import UsageError, UserError
 
 
 def check_writable(path: Path) -> None:
@@ -22,6 +23,26 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
+    """Raise UsageError where writing `output` would replace an input, or a folder with an input in it.
+
+    Inputs that are no paths, such as None, "-" and the names of the Hub, cannot be replaced.
+    """
+    target = output.resolve()
+    for path in inputs:
+        try:
+            if path is None or not Path(path).exists():
+                continue
+            source = Path(path).resolve()
+            replaced = target.exists() and target.samefile(source)
+        except OSError:  # of a name that is too long, which whoever reads it reports
+            continue
+        if replaced or source.is_relative_to(target):
+            raise UsageError(
+                f"{output} would replace {path}, which is read", "choose another output; nothing was changed"
+            )
 
 
 @contextmanager

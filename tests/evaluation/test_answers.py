@@ -429,9 +429,9 @@ def test_evaluations_are_compared(call, capsys):
         (["--num_samples", 3], 2, ["--num_samples is for models that write texts;", "models that answer instructions"]),
         (["--errors_path", "m.csv"], 2, ["--errors_path is for models that classify", "alpaca.pkl"]),
         (["--limit", 0], 2, ["--limit"]),
-        (["--answers_path", "alpaca.pkl"], 2, ["alpaca.pkl is named twice"]),
+        (["--answers_path", "alpaca.pkl"], 2, ["which is read"]),
         (["--answers_path", "x.json", "--output_path", "./x.json"], 2, ["x.json is named twice"]),
-        (["--answers_path", "mine"], 1, ["mine is a folder"]),
+        (["--answers_path", "mine"], 2, ["mine would replace", "which is read"]),
     ],
 )
 def test_flags_that_make_no_sense(call, words, code, expected):

@@ -65,10 +65,12 @@ def test_default_paths_are_beside_the_model(tmp_path):
 
 def test_an_output_does_not_replace_an_input_or_another_output(tmp_path):
     data, output = tmp_path / "data.pkl", tmp_path / "evaluation.json"
+    data.touch()
     check_outputs([data], [output])
-    for outputs in ([output, tmp_path / "new" / ".." / "evaluation.json"], [output, data]):
-        with pytest.raises(UsageError, match="is named twice"):
-            check_outputs([data], outputs)
+    with pytest.raises(UsageError, match="is named twice"):
+        check_outputs([data], [output, tmp_path / "new" / ".." / "evaluation.json"])
+    with pytest.raises(UsageError, match=r"data\.pkl would replace .*data\.pkl, which is read"):
+        check_outputs([data], [output, data])
 
 
 def test_data_that_the_model_was_not_trained_on(call):
@@ -95,5 +97,5 @@ def test_data_for_another_kind_of_model(call):
 
 def test_a_model_of_another_kind(call):
     run = json.loads(Path("mine/run.json").read_text("utf-8"))
-    Path("mine/run.json").write_text(json.dumps({**run, "kind": "classify"}))
+    Path("mine/run.json").write_text(json.dumps({**run, "kind": "classify", "labels": ["a", "b"]}))
     refused(call(), 1, "mine classifies texts instead of writing them")

@@ -418,8 +418,8 @@ def test_data_without_test_texts(call):
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
-        (["--errors_path", "reviews.pkl"], 2, "reviews.pkl is named twice"),
-        (["--output_path", "reviews.pkl"], 2, "reviews.pkl is named twice"),
+        (["--errors_path", "reviews.pkl"], 2, "which is read"),
+        (["--output_path", "reviews.pkl"], 2, "which is read"),
         (["--output_path", "out.json", "--errors_path", "./out.json"], 2, "out.json is named twice"),
         (["--errors_path", "mine"], 1, "mine is a folder"),
         (["--errors_path", "mine.pt/wrong.csv"], 1, "cannot write mine.pt/wrong.csv"),

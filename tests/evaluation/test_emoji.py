@@ -300,7 +300,7 @@ def test_evaluations_are_compared(call, capsys):
         (["--max_new_tokens", 3], ["--max_new_tokens is for", "emoji.pkl is for models that write emoji"]),
         (["--answers_path", "a.jsonl"], ["--answers_path is for models that answer instructions"]),
         (["--repetition_penalty", 2], ["--repetition_penalty is for models that answer instructions"]),
-        (["--errors_path", DATA], ["emoji.pkl is named twice"]),
+        (["--errors_path", DATA], ["which is read"]),
         (["--limit", 0], ["--limit"]),
     ],
 )

@@ -427,7 +427,7 @@ def test_the_input_is_never_the_output(cli, data, tmp_path, monkeypatch):
     for output in (path, "./reviews.csv", f"../{tmp_path.name}/reviews.csv", "link.csv"):
         code, _, err = cli("--model_path", "missing.pt", "--data_path", path, "--output_path", output)
         assert code == 2
-        assert_one_error(err, "is the input")
+        assert_one_error(err, "which is read")
     assert path.read_text() == "text\na\n"
 
 

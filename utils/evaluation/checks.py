@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from utils.errors import DataError, UsageError, UserError
-from utils.files import check_writable
+from utils.files import check_apart, check_writable
 from utils.models.checkpoint import Trained, is_trained_classifier
 from utils.processed import Processed
 from utils.tasks.kinds import KINDS
@@ -45,12 +45,11 @@ def default_answers(model_path: Path, output_path: Path | None) -> Path:
 
 def check_outputs(inputs: list[Path], outputs: list[Path]) -> None:
     """Raise UsageError for an output that would replace an input or another output, UserError for one not writable."""
-    files = inputs + outputs
-    resolved = [path.resolve() for path in files]
-    for index, path in enumerate(files):
+    resolved = [path.resolve() for path in outputs]
+    for index, path in enumerate(outputs):
         if resolved[index] in resolved[:index]:
             raise UsageError(f"{path} is named twice: one file would replace the other", "choose another output path")
-    for path in outputs:
+        check_apart(path, inputs)
         check_writable(path)
 
 

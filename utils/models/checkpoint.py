@@ -124,6 +124,15 @@ def is_trained_classifier(model: "PreTrainedModel") -> bool:
     return type(model).__name__.endswith("ForSequenceClassification")
 
 
+def files_of_model(name: str | Path) -> list[Path]:
+    """Return the files that a model is read from, without those that evaluate_model.py writes into its folder."""
+    path = Path(name).expanduser()
+    written = ("evaluation.json", "answers.jsonl", ".csv")
+    if not path.is_dir():
+        return [path]
+    return [file for file in path.rglob("*") if file.is_file() and not file.name.endswith(written)]
+
+
 def base_model_of(name: str, run: dict) -> str:
     """Return the name of the model that `name` was fine-tuned from, according to its run.json."""
     if "base_model" not in run:

@@ -2,8 +2,10 @@
 
 import logging
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from utils.files import check_apart
 from utils.preprocessing.audit import Preprocessed
 from utils.preprocessing.flags import cleaning_from, filters_from
 from utils.tasks.alpaca import parse_columns
@@ -17,10 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def process_and_save(args: Namespace, task: Task) -> Preprocessed:
-    """Process the files and write the pickle."""
+    """Process the files and write the pickle. UsageError where it would replace one of them."""
     from utils.preprocessing.pipeline import without_cyclic_gc
     from utils.processed import save_processed
+    from utils.reading.read_frame import files_of
 
+    files = [file for path in args.data_path if Path(path).exists() for file in files_of(path)]
+    check_apart(args.output_path, [*files, args.config, args.model])
     with without_cyclic_gc():
         processed = _process(args, task)
         save_processed(args.output_path, processed)

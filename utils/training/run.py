@@ -14,7 +14,7 @@ from pathlib import Path
 from utils import distributed
 from utils.cli import Parser
 from utils.errors import DataError, UserError
-from utils.files import sha256_of
+from utils.files import check_apart, sha256_of
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.training.flags import complete_flags, settings_from
@@ -56,6 +56,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     check_reporters(flags.report_to)
     flags.resume = resumes_from(flags.resume, state_folder)
     check_run_state(state_folder, flags.resume, flags.overwrite)
+    check_apart(flags.output_path, [flags.data_path, flags.model, flags.config])
     data = load_processed(flags.data_path)
     if len(data.splits["train"]) == 0:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
