@@ -67,6 +67,23 @@ def test_half_is_the_models_and_half_the_nearest_descriptions(target):
     ]
 
 
+@pytest.mark.parametrize("depth", [1, 3, 50])
+def test_a_probability_does_not_depend_on_how_many_are_asked_for(depth, monkeypatch):
+    """However few of the model's own emoji count in the mixture; nor on how many descriptions are read at once."""
+    monkeypatch.setattr("utils.inference.emoji_memory.DEPTH", depth)
+    model = trained("emoji", descriptions=KNOWN)
+    memory, asked = open_memory(model.run), ["black hat", "a flag of France", "xyz", "hello", "a cat"]
+    everything, _ = rank_with_memory(model, memory, asked, 12)
+    for num in (1, 2, 4, 7, 11):
+        for batch_size in (1, 2, 16):
+            found, _ = rank_with_memory(model, memory, asked, num, batch_size=batch_size)
+            for few, every in zip(found, everything, strict=True):
+                expected = {one.emoji: one.probability for one in every}
+                assert {one.emoji: one.probability for one in few} == pytest.approx(
+                    {one.emoji: expected[one.emoji] for one in few}, abs=1e-6
+                )
+
+
 def test_models_of_before_remember_nothing():
     assert open_memory(run_record()) is None
 

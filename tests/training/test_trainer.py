@@ -107,6 +107,28 @@ def test_the_rate_warms_up_and_falls(tmp_path):
     assert rates == pytest.approx([0, 0.005, *(0.01 * (10 - step) / 8 for step in range(2, 10))])
 
 
+@pytest.mark.parametrize(
+    ("max_steps", "warmup_steps", "expected"),
+    [
+        (1, 0.06, [1]),
+        (2, 0.06, [1, 1 / 2]),
+        (3, 0.06, [1, 2 / 3, 1 / 3]),
+        (1, 100, [1]),
+        (2, 100, [0, 1]),
+        (3, 5, [0, 1 / 2, 1]),
+        (20, 0.06, [0, 1 / 2, *((20 - step) / 18 for step in range(2, 20))]),
+    ],
+    ids=["one", "two", "three", "one-long", "two-long", "three-long", "twenty"],
+)
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_short_runs_train(max_steps, warmup_steps, expected, accumulated, tmp_path):
+    changes = {"warmup_steps": warmup_steps, "batch_size": 2, "gradient_accumulation_steps": accumulated}
+    model = random_model("llama")
+    outcome = run_training(model, rows_of(TEXTS), [], tmp_path, max_steps=max_steps, **changes)
+    assert logged(outcome, "learning_rate") == pytest.approx([0.01 * rate for rate in expected])
+    assert changed(weights_of(random_model("llama")), weights_of(model))
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("train_head", [False, True])
 def test_frozen_weights_stay_bit_identical(precision, train_head, tmp_path):

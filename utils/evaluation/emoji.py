@@ -18,7 +18,7 @@ from utils.metrics.shares import share_difference_interval, share_interval
 from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_unicode import format_code_points
 from utils.processed import Processed, Split
-from utils.text.words import text_key
+from utils.text.emoji_wording import description_key
 from utils.text_tables import NO_FIGURE, figure_rows, format_table, one_line, with_interval
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,10 @@ def evaluate_emoji(
 ) -> tuple[dict, list[dict]]:
     """Return (every figure of `models` ("tuned", and "base" to compare it with) and of the baseline; all mistakes).
 
-    Right is the row's own emoji, and any other emoji that has the same description (up to case, spaces and
-    punctuation) anywhere in the data; its group and concept are right too. All models rank the targets of the tuned
-    model, or of the data if the tuned model has no run.json. Ranks count among the first `RANKING_DEPTH`. Intervals
-    are over concepts, since rows of one concept are right or wrong together. If the tuned model remembers its training
+    Right is the row's own emoji, and any other emoji that has the same description (up to spelling, see
+    `description_key`) anywhere in the data; its group and concept are right too. All models rank the targets of the
+    tuned model, or of the data if the tuned model has no run.json. Ranks count among the first `RANKING_DEPTH`.
+    Intervals are over concepts, since rows of one concept are right or wrong together. If the tuned model remembers its training
     descriptions, "tuned" is measured with them and "tuned_alone" without. `limit` is the maximum number of rows of the
     test split, drawn with the seed. The figures are plain JSON values.
 
@@ -164,8 +164,8 @@ def _right_emoji(data: Processed, test: Split) -> list[list[str]]:
     emoji_of = {}
     for split in data.splits.values():
         for description, emoji in zip(split.prompt, split.metadata["emoji"], strict=True):
-            emoji_of.setdefault(text_key(description), set()).add(emoji)
-    return [sorted(emoji_of[text_key(description)]) for description in test.prompt]
+            emoji_of.setdefault(description_key(description), set()).add(emoji)
+    return [sorted(emoji_of[description_key(description)]) for description in test.prompt]
 
 
 class _Truth:

@@ -109,8 +109,16 @@ def _softmax(cosines: Mapping[str, float]) -> dict[str, float]:
 
 
 def _mix(memory: EmojiMemory, own: Sequence[RankedEmoji], nearest: Mapping[str, float]) -> list[RankedEmoji]:
+    """The mixture of the model's first DEPTH emoji with the nearest ones, and after it what else the model has.
+
+    So an emoji has one probability, however many are asked for.
+    """
     share = SHARE if nearest else 0.0  # no n-gram in common with any description
-    mixed = {ranked.emoji: replace(ranked, probability=(1 - share) * ranked.probability) for ranked in own}
+    mixed = {
+        ranked.emoji: replace(ranked, probability=(1 - share) * ranked.probability)
+        for place, ranked in enumerate(own)
+        if place < DEPTH or ranked.emoji not in nearest
+    }
     for emoji, probability in nearest.items():
         own_part = mixed[emoji].probability if emoji in mixed else 0.0
         mixed[emoji] = RankedEmoji(memory.target_of[emoji], emoji, own_part + share * probability, True)

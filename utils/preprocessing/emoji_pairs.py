@@ -2,7 +2,6 @@
 
 import logging
 import random
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from utils.preprocessing.emoji_unicode import concept_of, format_code_points
 from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, describe_drops
 from utils.preprocessing.usable_rows import UsableRows
 from utils.processed import SPLITS, Split
+from utils.text.emoji_wording import wording_key
 from utils.text.splits import split_by_group
 from utils.text.words import count_words
 
@@ -87,8 +87,8 @@ def encode_pairs(filtered: FilteredRows, tokenizer: "PreTrainedTokenizerBase", t
 def split_pairs(filtered: FilteredRows, shares: Sequence[float], split_by: str, seed: int) -> dict[str, Sequence[int]]:
     """Return the row numbers of each split; DataError if a split would have no row.
 
-    By "concept", every concept is in one split alone. By "description", every description is, regardless of case and
-    word order, and the training split has another description of every emoji in the other splits.
+    By "concept", every concept is in one split alone. By "description", every description is, however it is spelled
+    (see `wording_key`), and the training split has another description of every emoji in the other splits.
     """
     emoji = filtered.metadata["emoji"]
     if split_by == "concept":
@@ -97,7 +97,7 @@ def split_pairs(filtered: FilteredRows, shares: Sequence[float], split_by: str, 
         problem = f"{rows:,} rows of {concepts:,} concepts are left, too few for three splits"
         hint = f"add more rows, or filter less (dropped: {describe_drops(filtered.dropped) or 'nothing'})"
     else:
-        splits = split_wordings([_wording(text) for text in filtered.texts], emoji, shares, seed)
+        splits = split_wordings([wording_key(text) for text in filtered.texts], emoji, shares, seed)
         number = len(set(emoji))
         problem = f"too few of the {number:,} emoji have two descriptions, one to train on and one to test with"
         hint = "add more descriptions: --aliases en (or more languages: en,fr), or use --split_by concept"
@@ -140,9 +140,3 @@ def split_wordings(keys: Sequence[str], emoji: Sequence[str], shares: Sequence[f
             split = 0
         splits[split] += rows
     return [sorted(rows) for rows in splits]
-
-
-def _wording(description: str) -> str:
-    """Return a key that is the same for "man running" and "Running, man"."""
-    words = re.findall(r"\w+", description.casefold())
-    return " ".join(sorted(words)) or description

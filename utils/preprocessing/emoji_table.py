@@ -12,7 +12,7 @@ from utils.preprocessing.emoji_unicode import is_known, without_selectors
 from utils.preprocessing.filters import describe_drops
 from utils.preprocessing.usable_rows import UnusableRowError, UsableRows
 from utils.reading.read_frame import SourceFile
-from utils.text.words import text_key
+from utils.text.emoji_wording import description_key
 
 log = logging.getLogger(__name__)
 COMPONENT = "component of other emoji"
@@ -116,4 +116,4 @@ def _package_pairs(pairs: Sequence[EmojiPair], languages: Sequence[str]) -> tupl
 
 def _key(pair: EmojiPair) -> tuple[str, str]:
     """Return what two pairs have in common if one repeats the other."""
-    return text_key(pair.description), pair.emoji
+    return description_key(pair.description), pair.emoji

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import logging
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -226,6 +227,18 @@ class ObjectiveTrainer(Trainer):
         rows = self.train_dataset if processes == 1 else self.train_dataset[:-1]  # without the unsupervised row
         accumulated = batch * self.args.gradient_accumulation_steps
         return ShuffledLengthGroupedSampler(rows, accumulated, self.args.seed, multiple=batch if processes > 1 else 1)
+
+    def create_scheduler(self, num_training_steps: int, optimizer=None):
+        """Warm up for less than all steps: the first step of a warmup has a rate of 0, and would train nothing.
+
+        A fraction of less than one step is none.
+        """
+        warmup = self.args.warmup_steps
+        steps = int(warmup) if warmup >= 1 else math.ceil(num_training_steps * warmup)
+        if warmup < 1 and num_training_steps * warmup < 1:
+            steps = 0
+        self.args.warmup_steps = max(0, min(steps, num_training_steps - 1))
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def get_train_dataloader(self):
         loader = super().get_train_dataloader()
