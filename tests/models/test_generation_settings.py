@@ -10,10 +10,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling, settings_to_save
 from utils.inference.stopping import decode_continuation
-from utils.models import checkpoint, hub
+from utils.models import checkpoint
 from utils.models.chat_templates import TEMPLATES as OURS
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.checkpoint import Trained
+from utils.models.hub import _is_published
+from utils.models.model_as_folder import model_as_folder
 from utils.models.tokenization import start_and_end, token_ids, tokenizer_fingerprint
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -79,9 +81,9 @@ def test_what_is_pushed_writes_the_same(name, tmp_path):
     path, pushed = tmp_path / name, tmp_path / "pushed"
     _, ids, end = writer(path, "qwen2", "no_bos", "chatml")
     pushed.mkdir()
-    with hub.model_as_folder(path) as folder:
+    with model_as_folder(path) as folder:
         for file in folder.iterdir():
-            if hub._is_published(file.name):
+            if _is_published(file.name):
                 (pushed / file.name).write_bytes(file.read_bytes())
     assert_plain_generate_agrees(path, pushed, ids, end)
 

@@ -13,16 +13,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from classifier_zoo import base_folder
 from hub_site import BATCH, COMMIT, CREATE, PREUPLOAD, TOKEN, UPLOAD, HubServer, HubSite, Model
 from loopback import Answer, json_answer
 from running import assert_one_error, run_script
-from small_models import MODEL_FILES
+from small_classifiers import labeled_data, opinions
+from small_models import MODEL_FILES, tiny_tokenizer
 
 import fine_tune
 from utils.errors import UserError
+from utils.inference.classifier import classify_texts, open_classifier
 from utils.models import checkpoint
+from utils.models.classifier_head import find_head, fold_temperature
 from utils.models.hub import evaluation_of_model
 from utils.models.model_card import model_card
+from utils.processed import save_processed
 
 ROOT = Path(fine_tune.__file__).parent
 FAST = ["--precision", "fp32", "--device", "cpu", "--max_steps", "2"]
@@ -227,6 +232,105 @@ def test_a_folder_is_pushed_without_the_libraries_of_training(hub, work, tmp_pat
     command = [sys.executable, "-c", program, "--push_trained", "--model_path", "models/mine", *CAT]
     done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# ---- classifiers, and what other tools say with them
+
+OPINIONS = ["good thing", "x", "awful <|endoftext|> work, so bad", "great " * 40, "Déjà vu 😡", "poor"]
+PIPELINE = """
+import json, sys
+from transformers import pipeline
+classify = pipeline("text-classification", model="ana/cat", device="cpu", truncation=True)
+texts = json.loads(sys.argv[1])
+print(json.dumps([classify(texts, top_k=None, batch_size=size) for size in (1, 4)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory) -> Path:
+    """A trained classifier with a template, a temperature and a threshold."""
+    folder = tmp_path_factory.mktemp("classifier")
+    rows = {"train": opinions(12), "validation": opinions(6, 12)}
+    save_processed(folder / "reviews.pkl", labeled_data(rows, ["neg", "pos"], "Review: {prompt}\nSentiment:"))
+    words = ["--data", folder / "reviews.pkl", *FAST, "--max_length", 64, "--output_path", folder / "mine"]
+    assert run_script(fine_tune.main, *words) == 0
+    assert json.loads((folder / "mine/run.json").read_text())["calibration"]["temperature"] != 1.0
+    return folder / "mine"
+
+
+def earlier_form(new: Path, old: Path, card: str | None = None) -> None:
+    """Save a classifier as an earlier version did, which had template and temperature in run.json alone."""
+    trained = checkpoint.load(str(new))
+    run = {name: value for name, value in trained.run.items() if name != "self_contained"}
+    fold_temperature(find_head(trained.model, trained.tokenizer), 1 / run["calibration"]["temperature"])
+    trained.model.config.problem_type = None
+    checkpoint.save(
+        old, checkpoint.Trained(trained.model, tiny_tokenizer(), run), "", model_card(run) if card is None else card
+    )
+
+
+def assert_a_plain_pipeline_agrees(hub, home: Path, model: Path) -> None:
+    """Compare what a process that knows only transformers gets from the Hub with our probabilities of a model here."""
+    ours = classify_texts(open_classifier(str(model)), OPINIONS)
+    assert ours.truncated == 1
+    command = [sys.executable, "-c", PIPELINE, json.dumps(OPINIONS)]
+    done = subprocess.run(command, env=hub.client_environment(home), capture_output=True, text=True, check=True)
+    for batches in json.loads(done.stdout):
+        theirs = [[{each["label"]: each["score"] for each in row}[name] for name in ("neg", "pos")] for row in batches]
+        assert theirs == [pytest.approx(row, abs=1e-5) for row in ours.probabilities.tolist()]
+
+
+def test_a_classifier_that_is_pulled_again_gives_the_same_probabilities(hub, call, classifier, tmp_path):
+    assert call("--push_trained", "--model_path", classifier, *CAT)[0] == 0
+    assert_a_plain_pipeline_agrees(hub, tmp_path / "reader", classifier)
+
+
+@pytest.mark.parametrize("name", ["old", "old.pt"])
+def test_a_classifier_of_an_earlier_version_is_pushed_in_todays_form(hub, call, classifier, tmp_path, name):
+    old = tmp_path / name
+    earlier_form(classifier, old)
+    before = contents(old) if old.is_dir() else old.read_bytes()
+    assert call("--push_trained", "--model_path", old, *CAT)[0] == 0
+    assert before == (contents(old) if old.is_dir() else old.read_bytes())
+    assert_a_plain_pipeline_agrees(hub, tmp_path / "reader", old)
+    there = hub.site.models["ana/cat"].files
+    assert json.loads(there["run.json"])["self_contained"] is True
+    assert there.keys() == MODEL_FILES - {"generation_config.json"} | {".gitattributes"}
+    card = there["README.md"].decode()
+    assert "Other tools need the template" not in card
+    assert "pipeline(\"text-classification\", model='ana/cat', truncation=True)" in card
+
+
+def test_an_earlier_card_keeps_what_its_owner_wrote(hub, call, classifier, tmp_path):
+    """Here, the sentence about other tools is that of the first version."""
+    run = {**json.loads((classifier / "run.json").read_text()), "self_contained": False}
+    card = model_card(run)
+    first, _, rest = card.partition("tokens. ")
+    card = f"{first}tokens. The logits are divided by 1.25 (temperature), and `pos` is predicted."
+    card += f"\n\nThanks to Zoé.\n\n## Results{rest.partition('## Results')[2]}"
+    earlier_form(classifier, tmp_path / "old", card=card)
+    assert call("--push_trained", "--model_path", tmp_path / "old", *CAT)[0] == 0
+    pushed = hub.site.models["ana/cat"].files["README.md"].decode()
+    assert "Any tool gives the same probabilities of a clean text" in pushed
+    assert "The logits are divided by" not in pushed
+    assert pushed.count("Thanks to Zoé.") == pushed.count("Labels: ") == pushed.count("## Results") == 1
+
+
+def test_a_template_that_a_tokenizer_cannot_hold_is_pushed_as_it_was(hub, call, classifier, tmp_path):
+    """AutoTokenizer opens Qwen2's with a normalizer of its own, whatever the folder says."""
+    new, old = tmp_path / "new", tmp_path / "old"
+    trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", "qwen2"), ["neg", "pos"], seed=1)
+    run = json.loads((classifier / "run.json").read_text())
+    del run["self_contained"]
+    checkpoint.save(old, checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
+    code, _, err = call("--push_trained", "--model_path", old, *CAT)
+    assert code == 0
+    assert "warning" in err and "cannot hold its template" in err
+    for name, content in hub.site.models["ana/cat"].files.items():
+        new.mkdir(exist_ok=True)
+        (new / name).write_bytes(content)
+    found = [classify_texts(open_classifier(str(folder)), OPINIONS).probabilities for folder in (old, new)]
+    assert (found[0] == found[1]).all()
 
 
 # ---- if the Hub refuses or the connection is lost

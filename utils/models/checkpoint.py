@@ -73,6 +73,7 @@ def _self_contained(trained: Trained) -> Trained:
     tokenizer = with_template(
         trained.tokenizer, run.get("template", "{prompt}"), run.get("max_length"), space_in_template=False
     )
+    trained.model.config.problem_type = "single_label_classification"
     head = find_head(trained.model, tokenizer)
     if head is not None:
         fold_temperature(head, run.get("calibration", {}).get("temperature", 1.0))

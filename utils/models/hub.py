@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from utils.errors import UsageError, UserError
 from utils.models import checkpoint
-from utils.models.base_models import resolve
+from utils.models.model_as_folder import model_as_folder
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders
 from utils.text_tables import one_line
 
@@ -152,30 +151,6 @@ def _token() -> str:
     if not re.fullmatch(r"[!-~]+", token):  # the library's own error would show it
         raise UserError("the token for the Hub contains spaces or non-ASCII characters", f"set HF_TOKEN, {PUSH_LATER}")
     return token
-
-
-@contextmanager
-def model_as_folder(path: Path) -> Iterator[Path]:
-    """Return the model as a folder, unpacked from a .pt file if need be; UserError if fine_tune.py did not write it."""
-    if path.suffix == ".pt":
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-
-        with tempfile.TemporaryDirectory() as name:
-            try:
-                weights = checkpoint.unpack(path, Path(name))
-                save_file(weights, Path(name) / "model.safetensors", metadata={"format": "pt"})
-            except (OSError, SafetensorError) as error:
-                raise UserError(f"cannot unpack {path} to {name}: {error}", "free some space, or set TMPDIR") from error
-            yield Path(name)
-        return
-    if not path.is_dir():
-        raise UserError(f"there is no model at {path}", checkpoint.TRAIN_FIRST.format(path=path))
-    resolve(str(path.absolute()))
-    if not (path / checkpoint.RUN_FILE).is_file():
-        hint = "use `hf upload USER/NAME FOLDER`, which pushes any folder"
-        raise UserError(f"{path} was not written by fine_tune.py: it has no {checkpoint.RUN_FILE}", hint)
-    yield path
 
 
 def evaluation_of_model(model_path: Path) -> dict | None:
