@@ -50,14 +50,24 @@ def majority_class(train: Split, test_texts: Sequence[str], labels: Sequence[str
 
 
 def tfidf_logistic_regression(
-    train: Split, validation: Split, test_texts: Sequence[str], labels: Sequence[str]
+    train: Split,
+    validation: Split,
+    test_texts: Sequence[str],
+    labels: Sequence[str],
+    threshold: str = "auto",
+    seed: int = 0,
 ) -> Baseline:
     """Train logistic regression on the sublinear TF-IDF of words and word pairs of the train split.
 
     Its regularization and class weights are those with the highest macro F1 on the validation split and, of ties, the
-    lowest log loss there. It is deterministic. DataError if the train split has only one label, or no word.
+    lowest log loss there. Then its temperature and threshold are fitted there, by the same code as a trained model's
+    (`threshold` and `seed` are those of `fit_calibration`). It is deterministic. DataError if the train split has
+    only one label, or no word.
     """
+    from scipy.special import softmax
     from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from utils.training.calibration import fit_calibration
 
     begin = time.perf_counter()
     expected = _label_indices(train, labels)
@@ -69,9 +79,14 @@ def tfidf_logistic_regression(
     except ValueError as error:  # scikit-learn: "empty vocabulary; perhaps the documents only contain stop words"
         raise DataError("the train split has no word of two letters and no emoji", "preprocess real texts") from error
     model, settings = _fit_best(features, expected, vectorizer, validation, labels)
+    logits = _log_probabilities(model, vectorizer, validation.prompt, labels)
+    calibration = fit_calibration(logits, _label_indices(validation, labels), threshold, seed)
     seconds = time.perf_counter() - begin
-    probabilities = _predict(model, vectorizer.transform(test_texts), len(labels))
-    return Baseline(probabilities, probabilities.argmax(axis=1).tolist(), settings, seconds)
+    logits = _log_probabilities(model, vectorizer, test_texts, labels)
+    probabilities = softmax(logits / calibration["temperature"], axis=1)
+    cut = calibration["threshold"]
+    predictions = probabilities.argmax(axis=1) if cut is None else (probabilities[:, 1] >= cut).astype(int)
+    return Baseline(probabilities, predictions.tolist(), {**settings, **calibration}, seconds)
 
 
 def verdict(difference: dict, baseline: str) -> str:
@@ -122,6 +137,16 @@ def _predict(model, features, labels: int) -> "numpy.ndarray":
     probabilities = numpy.zeros((features.shape[0], labels))  # a label without training rows keeps 0
     probabilities[:, model.classes_] = model.predict_proba(features)
     return probabilities
+
+
+def _log_probabilities(model, vectorizer, texts: Sequence[str], labels: Sequence[str]) -> "numpy.ndarray":
+    """The logits of the texts: (texts, labels); a label without training rows is next to impossible."""
+    import numpy
+
+    if not len(texts):
+        return numpy.empty((0, len(labels)))
+    probabilities = _predict(model, vectorizer.transform(texts), len(labels))
+    return numpy.log(numpy.maximum(probabilities, numpy.finfo(numpy.float64).tiny))
 
 
 def _label_indices(split: Split, labels: Sequence[str]) -> list[int]:

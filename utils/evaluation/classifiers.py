@@ -53,9 +53,11 @@ def evaluate_classifier(
     references = [index_of[label] for label in test.label]
     predictions = [index_of[result.labels[row]] for row in rows]
     probabilities = result.probabilities[rows]
+    train, validation = data.splits["train"], data.splits["validation"]
+    threshold = classifier.run.get("arguments", {}).get("threshold", "auto")  # fitted for both, or given for both
     baselines = {
-        MAJORITY: majority_class(data.splits["train"], test.prompt, labels),
-        TFIDF: tfidf_logistic_regression(data.splits["train"], data.splits["validation"], test.prompt, labels),
+        MAJORITY: majority_class(train, test.prompt, labels),
+        TFIDF: tfidf_logistic_regression(train, validation, test.prompt, labels, threshold, seed),
     }
 
     def measure(predictions, probabilities) -> dict:
@@ -159,7 +161,9 @@ def _describe_tfidf(baseline: dict) -> str:
     settings = baseline["settings"]
     measured = settings["validation_macro_f1"] is not None
     chosen = "the best on validation" if measured else "defaults: no validation split"
+    threshold = "" if settings["threshold"] is None else f", threshold {settings['threshold']:.3f}"
     return (
         f"{TITLES[TFIDF]} was trained on the same train split in {baseline['train_seconds']:.1f} s "
-        f"(C {settings['C']:g}, class weights {settings['class_weight'] or 'none'}: {chosen})"
+        f"(C {settings['C']:g}, class weights {settings['class_weight'] or 'none'}, "
+        f"temperature {settings['temperature']:.3g}{threshold}: {chosen})"
     )

@@ -37,9 +37,9 @@ def evaluate_emoji(
     Right is the row's own emoji, and any other emoji that has the same description (up to spelling, see
     `description_key`) anywhere in the data; its group and concept are right too. All models rank the targets of the
     tuned model, or of the data if the tuned model has no run.json. Ranks count among the first `RANKING_DEPTH`.
-    Intervals are over concepts, since rows of one concept are right or wrong together. If the tuned model remembers its training
-    descriptions, "tuned" is measured with them and "tuned_alone" without. `limit` is the maximum number of rows of the
-    test split, drawn with the seed. The figures are plain JSON values.
+    Intervals are over concepts, since rows of one concept are right or wrong together. If the tuned model remembers its
+    training descriptions, "tuned" is measured with them and "tuned_alone" without. `limit` is the maximum number of
+    rows of the test split, drawn with the seed. The figures are plain JSON values.
 
     The mistakes are the tuned model's, the most confident first: {"description", "emoji", "group", "prediction",
     "prediction_group", "probability", "right_concept", "place"}; "place" is that of the right emoji, or None.

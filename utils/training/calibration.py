@@ -46,6 +46,16 @@ def calibrate(
     """
     labels = [row["label"] for row in validation_rows]
     logits = classifier_logits(trained.model, trained.tokenizer, validation_rows, bfloat16=bfloat16)
+    calibration = fit_calibration(logits, labels, threshold, seed, scalable=scalable)
+    temperature, cut = calibration.values()
+    log.info("fitted on validation: temperature %.3f%s", temperature, "" if cut is None else f", threshold {cut:.3f}")
+    return calibration
+
+
+def fit_calibration(
+    logits: numpy.ndarray, labels: Sequence[int], threshold: str, seed: int, *, scalable: bool = True
+) -> dict[str, float | None]:
+    """Return what `calibrate` does, from logits (texts, classes) and labels; a baseline gets the same as a model."""
     temperature = fit_temperature(logits, labels) if labels and scalable else 1.0
     if logits.shape[1] > 2:
         cut = None
@@ -53,7 +63,6 @@ def calibrate(
         cut = float(threshold)
     else:
         cut = fit_threshold(softmax(logits / temperature, axis=1), labels, seed) if labels else 0.5
-    log.info("fitted on validation: temperature %.3f%s", temperature, "" if cut is None else f", threshold {cut:.3f}")
     return {"temperature": temperature, "threshold": cut}
 
 
