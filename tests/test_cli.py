@@ -1,13 +1,16 @@
 """The command lines of all scripts: spelling of flags, --config, the two lines of an error, exit codes."""
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from utils import cli
 from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
 from utils.cli import Parser, run
 from utils.errors import DataError, UsageError, UserError
@@ -242,6 +245,46 @@ def test_run_reports_an_interrupt(capsys):
 
     assert run(main) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("then", ["nothing", "import_error", "user_error"])
+def test_an_interrupt_is_one_line_also_where_a_library_catches_it(capsys, number, then):
+    """numpy and transformers do, while they are imported, and then lack something."""
+
+    def main():
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            if then == "import_error":
+                raise ImportError("no module") from None
+            if then == "user_error":
+                raise UserError("a package is not installed", "install it") from None
+            raise
+
+    before = signal.getsignal(number)
+    assert run(main) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert signal.getsignal(number) is before
+
+
+def test_a_bug_long_after_an_interrupt_keeps_its_traceback(monkeypatch):
+    def main():
+        with contextlib.suppress(KeyboardInterrupt):  # as a chat does
+            signal.raise_signal(signal.SIGINT)
+        return 1 // 0
+
+    monkeypatch.setattr(cli, "FOLLOWS_SECONDS", 0.0)
+    with pytest.raises(ZeroDivisionError):
+        run(main)
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # nohup, or & in a script
+    try:
+        assert run(lambda: signal.raise_signal(signal.SIGINT) or 0) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_run_lets_a_bug_keep_its_traceback():

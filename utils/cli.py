@@ -7,14 +7,18 @@ import logging
 import os
 import platform
 import re
+import signal
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
-from utils.distributed import quiet_except_main
+from utils.distributed import quiet_except_main, world_size
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
 from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout
 
@@ -25,6 +29,8 @@ log = logging.getLogger(__name__)
 NEAR = (
     0.7  # how alike two names must be (difflib's ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones
 )
+
+FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption
 
 # Parameters of mallopt, from glibc's malloc.h; their values are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -203,7 +209,7 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
     program that imports a script or calls its main keeps its own.
     """
     try:
-        with quiet_except_main():
+        with quiet_except_main(), interrupts_end_the_block():
             _set_up_process()
             if uses_model:
                 keep_freed_memory()
@@ -222,6 +228,39 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
         # flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+
+
+@contextmanager
+def interrupts_end_the_block() -> Iterator[None]:
+    """Raise KeyboardInterrupt for Ctrl-C and, in a single process, for SIGTERM, and in place of what follows from it.
+
+    A library that is interrupted while it is imported may catch that, and fail with another error for want of a part.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupts = []
+
+    def interrupt(_number, _frame) -> NoReturn:
+        interrupts.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    # Not where Ctrl-C is ignored (nohup), nor SIGTERM of several processes: one that waits for the others heeds none.
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) == handler}
+    if world_size() > 1:
+        before.pop(signal.SIGTERM, None)
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    except Exception as error:
+        if interrupts and time.monotonic() < interrupts[-1] + FOLLOWS_SECONDS:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def print_error(problem: str, hint: str) -> None:

@@ -468,6 +468,33 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
     assert math.isclose(*results, rel_tol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("module", "function", "advice", "left"),
+    [
+        ("utils.training.prepare", "training_rows", "the same command starts again", set()),
+        ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "the same command starts again", set()),
+        ("utils.training.run_record", "build_run_record", "with --resume\n", {"mine.training"}),
+        ("utils.models.checkpoint", "_replace_folder", "with --resume\n", {"mine.training"}),
+        ("utils.models.checkpoint", "_probe_logits", "with --resume --overwrite\n", {"mine.training", "mine"}),
+    ],
+    ids=["preparing", "filling_the_cache", "recording", "saving", "verifying"],
+)
+def test_ctrl_c_in_every_phase_says_which_command_goes_on(call, monkeypatch, module, function, advice, left):
+    words = [*FAST, "--output_path", "mine"]
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{module}.{function}", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        code, out, err = call(*words)
+    assert (code, out) == (130, ""), err
+    assert err.endswith("interrupted\n")
+    assert "Traceback" not in err
+    assert advice in err.splitlines(keepends=True)[-2]
+    assert {path.name for path in Path().iterdir()} == left
+    resuming = advice.partition(" --")[1:]
+    code, out, err = call(*words, *"".join(resuming).split())
+    assert (code, out) == (0, "mine\n"), err
+    assert {path.name for path in Path().iterdir()} == {"mine"}
+
+
 def test_overwrite_starts_from_scratch(call):
     state = Path("mine.training/checkpoint-7")
     state.mkdir(parents=True)

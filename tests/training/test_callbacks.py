@@ -72,3 +72,14 @@ def test_the_signals_of_a_launcher_count_once(number, capfd, monkeypatch):
     assert interruption.happened
     assert capfd.readouterr().err.count("interrupted: saving") == 1
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_a_single_process_saves_and_a_second_one_stops(number, capfd):
+    interruption = InterruptionCallback()
+    with interruption.listening():
+        signal.raise_signal(number)
+        assert interruption.happened
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert capfd.readouterr().err.count("interrupted: saving after this step") == 1

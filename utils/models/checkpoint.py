@@ -144,7 +144,7 @@ def base_model_of(name: str, run: dict) -> str:
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise UserError if `path` has something that must not be replaced, or if it cannot be written."""
     is_file = path.suffix == ".pt"
-    ours = path.is_file() if is_file else (path / RUN_FILE).is_file()
+    ours = is_written(path)
     free = not path.exists() or (not is_file and path.is_dir() and not any(path.iterdir()))
     if not ours and not free:
         hint = "choose another --output_path; nothing was changed"
@@ -154,6 +154,11 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise UserError(f"{path} already contains a trained model", hint)
     target = path.resolve()
     check_writable(target.with_name(f".{target.name}") if target.is_dir() else path)
+
+
+def is_written(path: Path) -> bool:
+    """Whether fine_tune.py has written a model to `path`."""
+    return path.is_file() if path.suffix == ".pt" else (path / RUN_FILE).is_file()
 
 
 def save_and_verify(

@@ -109,9 +109,8 @@ class InterruptionCallback(TrainerCallback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        # A launcher, or Slurm, ends its processes with SIGTERM.
-        numbers = (signal.SIGINT, signal.SIGTERM) if distributed.world_size() > 1 else (signal.SIGINT,)
-        before = {number: signal.signal(number, self._handle) for number in numbers}
+        # Launchers, Slurm and containers end a process with SIGTERM.
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

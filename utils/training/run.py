@@ -93,7 +93,11 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         log.info("%d processes: an optimizer step takes %d texts", processes, texts)
     cache_folder = prefix_cache_folder(flags.output_path)
     cache = PrefixCache(cache_folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
-    setup = prepare(data, name, flags, device, precision, cache)
+    try:
+        setup = prepare(data, name, flags, device, precision, cache)
+    except KeyboardInterrupt:
+        log.info("nothing is trained yet: the same command starts again")
+        raise
     model, rows, search = setup.base.model, setup.rows, None
     rows = {**rows, "validation": _validation_rows(rows["validation"], flags)}
     validation = [] if flags.eval_strategy == "no" else rows["validation"]
@@ -127,9 +131,14 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
             record["search"] = search
         if distributed.is_main_process():
             checkpoint.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
-    except (KeyboardInterrupt, UserError):
-        if distributed.is_main_process() and keep_complete_checkpoints(state_folder):
-            log.info("to continue from the last saved state, run the same command with --resume")
+    except (KeyboardInterrupt, UserError) as error:
+        if distributed.is_main_process():
+            if keep_complete_checkpoints(state_folder):
+                written = checkpoint.is_written(flags.output_path) and not flags.overwrite
+                added = "--resume --overwrite" if written else "--resume"
+                log.info("to continue from the last saved state, run the same command with %s", added)
+            elif isinstance(error, KeyboardInterrupt):
+                log.info("no state is saved yet: the same command starts again")
         raise
     if outcome.better is False and kind != CLASSIFY:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
