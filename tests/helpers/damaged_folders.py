@@ -213,6 +213,10 @@ DAMAGED: dict[str, tuple[Change, str]] = {
         tokenizer(model={"type": "BPE", "vocab": {"a": 0}, "merges": ["x y"]}),
         "",
     ),
+    "a tokenizer without the word for unknown ones": (
+        tokenizer(model={"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "<none>"}, added_tokens=[]),
+        "",
+    ),
     "a tokenizer as a pointer": (text("tokenizer.json", POINTER), "Git LFS"),
     "a vocabulary of another size": (
         tokenizer(model={"type": "BPE", "vocab": CHINESE, "merges": []}),
@@ -274,6 +278,14 @@ DAMAGED: dict[str, tuple[Change, str]] = {
     ),
     "a weight that is nan": (weights(lambda found: found[LAYER].fill_(float("nan"))), f"finite numbers, in {LAYER}"),
     "a weight that is infinite": (weights(lambda found: found[LAYER].fill_(float("inf"))), "finite numbers"),
+    "weights that are whole numbers": (
+        weights(lambda found: found.update({LAYER: (100 * found[LAYER]).to(torch.int8)})),
+        f"whole numbers, as quantized ones are, in {LAYER}",
+    ),
+    "a pickle of whole numbers": (
+        as_pickle(lambda found: {name: weight.long() for name, weight in found.items()}),
+        "whole numbers",
+    ),
     "a shard that is missing": (
         both(sharded, lambda folder: sorted(folder.glob("model-*"))[1].unlink()),
         "lacks weights",
@@ -321,6 +333,11 @@ DAMAGED: dict[str, tuple[Change, str]] = {
         "missing",
     ),
     # links and folders
+    "a pipe as config": (both(without("config.json"), lambda folder: os.mkfifo(folder / "config.json")), "no file"),
+    "an endless file as weights": (
+        both(without(WEIGHTS), lambda folder: (folder / WEIGHTS).symlink_to("/dev/zero")),
+        "no file",
+    ),
     "links in circles": (both(loop("config.json"), loop(WEIGHTS)), "config.json cannot be read"),
     "a broken link": (both(without(WEIGHTS), lambda folder: (folder / WEIGHTS).symlink_to("gone")), "cannot be read"),
     "a folder as config": (
@@ -349,6 +366,8 @@ UNUSUAL: dict[str, Change] = {
     ),
     "weights that nobody uses": weights(lambda found: found.update({"v_head.summary.weight": torch.ones(1, 16)})),
     "old masks": weights(lambda found: found.update({"transformer.h.0.attn.bias": torch.ones(1, 1, 8, 8)})),
+    "attentions asked for": config(output_attentions=True, output_hidden_states=True),
+    "positions that are stored": weights(lambda found: found.update({"transformer.position_ids": torch.arange(8)})),
     "several shards": sharded,
     "a plain pickle": as_pickle(),
     "a plain pickle in the old format": as_pickle(_use_new_zipfile_serialization=False),

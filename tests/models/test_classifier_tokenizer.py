@@ -29,6 +29,7 @@ TEXTS = [
 ]
 TEMPERATURE = 0.3
 CHANGED_BY_PADDING = {"convbert", "fnet"}  # whose probabilities depend on the batch in other tools
+NOT_TRAINED = {"bart"}
 LARGE_LOGITS = {"modernbert": 10.0}  # name → a temperature with which they are not all 0 or 1
 
 
@@ -59,7 +60,7 @@ def scores_of(rows) -> numpy.ndarray:
     return numpy.array([[{each["label"]: each["score"] for each in row}[label] for label in LABELS] for row in rows])
 
 
-@pytest.mark.parametrize("name", sorted(ZOO))
+@pytest.mark.parametrize("name", sorted(ZOO.keys() - NOT_TRAINED))
 def test_a_plain_pipeline_gives_our_probabilities(tmp_path, name):
     temperature = LARGE_LOGITS.get(name, TEMPERATURE)
     folder = saved(tmp_path / "model", base_folder(tmp_path / "base", name), temperature=temperature)

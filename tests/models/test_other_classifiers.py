@@ -4,6 +4,8 @@ import numpy
 import pytest
 import torch
 from classifier_zoo import base_folder
+from damaged_folders import edit
+from running import user_error
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from utils.inference.classifier import classify_texts, open_classifier
@@ -82,3 +84,26 @@ def test_either_side_of_padding(tmp_path, name, side):
 def test_texts_beyond_what_the_model_takes(tmp_path):
     folder = foreign(tmp_path, "bert", tokenizer_changes={"model_max_length": 12})
     assert classify_texts(check(folder), TEXTS).truncated > 0
+
+
+def test_labels_without_a_number_are_refused(tmp_path):
+    folder = foreign(tmp_path, "bert", labels=2)
+    edit("config.json", id2label={"0": "bad", "3": "good"})(tmp_path / "model")
+    error = user_error(open_classifier, folder)
+    assert error.problem.endswith("has 2 labels, and id2label in its config.json has none for 1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"chunk_size_feed_forward": 7}, "fails on a short text"),
+        ({"layer_norm_eps": -1.0}, "not numbers"),
+        ({"model_input_names": ["words"]}, "fails on a short text"),
+    ],
+    ids=["fails", "nan", "inputs"],
+)
+def test_a_classifier_is_tried_out_where_it_is_opened(tmp_path, changes, words):
+    folder = foreign(tmp_path, "bert")
+    name = "tokenizer_config.json" if "model_input_names" in changes else "config.json"
+    edit(name, **changes)(tmp_path / "model")
+    assert words in user_error(open_classifier, folder).problem

@@ -75,12 +75,12 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
             f"{model_path} writes texts and does not classify them", f"run python generate.py --model_path {model_path}"
         )
     if not run:
-        return _open_other_classifier(model, trained.tokenizer)
+        return _open_other_classifier(model_path, model, trained.tokenizer)
     calibration = run.get("calibration", {})
     return Classifier(
         model=model,
         tokenizer=trained.tokenizer,
-        labels=run.get("labels") or _own_labels(model),
+        labels=run.get("labels") or _own_labels(model_path, model),
         cleaning=from_saved(run["cleaning"]),
         temperature=1.0 if run.get("self_contained") else calibration.get("temperature", 1.0),
         threshold=calibration.get("threshold"),
@@ -89,14 +89,16 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
     )
 
 
-def _open_other_classifier(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Classifier:
+def _open_other_classifier(
+    model_path: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
+) -> Classifier:
     from utils.models.other_classifiers import makers_pipeline
 
     max_length = longest_text(model, tokenizer)
     return Classifier(
         model=model,
         tokenizer=tokenizer,
-        labels=_own_labels(model),
+        labels=_own_labels(model_path, model),
         cleaning=NO_CLEANING,
         temperature=1.0,
         threshold=None,
@@ -106,8 +108,15 @@ def _open_other_classifier(model: "PreTrainedModel", tokenizer: "PreTrainedToken
     )
 
 
-def _own_labels(model: "PreTrainedModel") -> list[str]:
-    return [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
+def _own_labels(model_path: str, model: "PreTrainedModel") -> list[str]:
+    """Return the labels in the configuration. UserError where they are not one for each of the model's numbers."""
+    names, count = model.config.id2label, model.config.num_labels
+    if missing := sorted(set(range(count)) - names.keys()):
+        raise UserError(
+            f"{model_path} has {count} labels, and id2label in its config.json has none for {missing[0]}",
+            f"name them there, by the numbers from 0 to {count - 1}",
+        )
+    return [str(names[number]) for number in range(count)]
 
 
 def classify_texts(

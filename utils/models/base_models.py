@@ -11,7 +11,7 @@ from utils.errors import UserError
 from utils.models.folder_checks import check_files, check_folder, check_size, refuse_adapters, stored_size
 from utils.models.gguf import converted_folder
 from utils.models.load_errors import COPY_AGAIN, open_with
-from utils.models.model_checks import check_loading_report
+from utils.models.model_checks import check_loading_report, check_pickled_numbers
 from utils.models.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool
         from transformers import AutoConfig
 
         check_size(base.name, _from_pretrained(AutoConfig, base), stored_size(folder))
+        check_pickled_numbers(base.name, folder)
     try:
         model, report = _from_pretrained(loader, base, **options)
     except UserError as error:
@@ -217,6 +218,8 @@ def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool
             raise UserError(f"{base.name} is not a {purpose}", hint) from error.__cause__
         raise
     check_loading_report(base.name, model, report, hint, new_head)
+    # Nobody reads them here, and a configuration that asks for attentions cannot always be saved.
+    model.config.output_attentions = model.config.output_hidden_states = False
     return model.eval()
 
 

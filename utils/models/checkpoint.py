@@ -22,7 +22,7 @@ from utils.models.base_models import (
 )
 from utils.models.classifier_head import find_head, fold_temperature
 from utils.models.classifier_tokenizer import with_template
-from utils.models.folder_checks import check_files, check_size
+from utils.models.folder_checks import check_files, check_numbers, check_size
 from utils.models.generation_settings import write_generation_settings
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_open_model
@@ -286,8 +286,8 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
 
 
 def _load_pt(path: Path) -> Trained:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         weights = unpack(path, folder)
 
         import torch
@@ -299,6 +299,7 @@ def _load_pt(path: Path) -> Trained:
         loader = transformers.AutoModelForSequenceClassification if is_classifier else transformers.AutoModelForCausalLM
         opened = partial(open_with, f"{path} cannot be loaded", COPY_AGAIN)
         config = opened(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)
+        check_numbers(str(path), {name: str(weight.dtype) for name, weight in weights.items()})
         check_size(str(path), config, sum(weight.nbytes for weight in weights.values()))
         with torch.device("meta"):
             model_class = type(opened(loader.from_config, config, trust_remote_code=False))

@@ -22,6 +22,8 @@ MERGE = (
     "merge it into its base model with peft: "
     "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER), and name that"
 )
+FULL_WEIGHTS = "choose the model that it was made from, with full weights"
+LARGEST_HEADER = 10**8
 QUANTIZED = ("quantization_config", "quantization", "compression_config")
 LFS_POINTER = b"version https://git-lfs"
 SMALLEST_WEIGHTS, LARGEST_POINTER = 16, 1024
@@ -44,6 +46,8 @@ COUNTS = re.compile(
     "(vocab|hidden|intermediate)_size|d_model|n_embd|n_inner|dim|n_positions|num_labels|.*experts|"
     "(num_(hidden_)?|n_|encoder_|decoder_)?layers?|n_heads?|num_(attention|key_value)_heads"
 )
+# In safetensors and in torch.
+WHOLE = re.compile(r"U?I\d+|BOOL|torch\.(u?int\d+|bool)")
 SLACK_BYTES, MANY_LAYERS, BYTES_OF_A_LAYER = 5 * 10**7, 200, 100
 LARGEST_COUNT, MOST_LAYERS = 10**8, 10_000
 
@@ -84,6 +88,8 @@ def _check_files(folder: Path) -> None:
     for name in present:
         if name in (*WEIGHTS, *VOCABULARIES, *OBJECTS) or name.endswith((".safetensors", ".bin")):
             _check_content(folder / name)
+        if name.endswith(".safetensors"):
+            check_numbers(str(folder / name), _stored_numbers(folder / name))
     objects = {name: _json_object(folder / name) for name in (*OBJECTS, *INDICES) if name in present}
     for name in set(INDICES) & objects.keys():
         _check_index(folder / name, objects[name], present)
@@ -134,6 +140,8 @@ def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
 
 
 def _check_content(path: Path) -> None:
+    if path.is_fifo() or path.is_char_device():  # of which reading would never end
+        raise UserError(f"{path} is no file", COPY_AGAIN)
     try:
         with path.open("rb") as file:
             start = file.read(len(LFS_POINTER))
@@ -144,6 +152,29 @@ def _check_content(path: Path) -> None:
     if start == LFS_POINTER:
         hint = "run `git lfs pull` in that folder, or download it with `hf download`"
         raise UserError(f"{path} is a pointer of Git LFS, not the file itself", hint)
+
+
+def check_numbers(name: str, numbers: dict[str, str]) -> None:
+    """Raise UserError for weights that are whole numbers, in `numbers` by name. transformers would take them as they
+    are: quantized ones without their scale. Masks and positions, which are whole numbers too, are no ".weight".
+    """
+    found = [key for key, kind in sorted(numbers.items()) if key.endswith(".weight") and WHOLE.fullmatch(kind)]
+    if found:
+        problem = (
+            f"{name} has weights that are whole numbers, as quantized ones are, in {found[0]} ({numbers[found[0]]})"
+        )
+        raise UserError(problem, FULL_WEIGHTS)
+
+
+def _stored_numbers(path: Path) -> dict[str, str]:
+    """Return the kind of numbers of each weight in a .safetensors file; {} where its header is damaged."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = file.read(length) if length < LARGEST_HEADER else b""
+    try:
+        return {key: entry["dtype"] for key, entry in json.loads(header).items() if key != "__metadata__"}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}  # which transformers reports
 
 
 def _json_object(path: Path) -> dict:
@@ -173,8 +204,8 @@ def _check_config(path: Path, config: dict) -> None:
     for key in QUANTIZED:
         if config.get(key):
             method = config[key].get("quant_method") if isinstance(config[key], dict) else None
-            hint = "choose the model that it was made from, with full weights"
-            raise UserError(f"{path.parent} has quantized weights ({method or key}), which cannot be trained", hint)
+            problem = f"{path.parent} has quantized weights ({method or key}), which cannot be trained"
+            raise UserError(problem, FULL_WEIGHTS)
     names = config.get("architectures")
     if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise UserError(f"{path}: architectures is {names!r}, not a list of names", "correct it, or remove it")

@@ -1,10 +1,12 @@
 """What only an open model shows: tokens without an embedding, weights that are no numbers, a view of the future."""
 
 import re
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models.folder_checks import MERGE
+from utils.models.folder_checks import MERGE, check_numbers
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.tokenization import context_length
 
@@ -16,6 +18,7 @@ PROBE_LENGTH, PROBE_VOCABULARY = 3, 1000  # more tokens take longer and show no 
 # How far logits of a causal model may move, relative to the largest: by rounding, where a mixture of experts sorts its
 # tokens otherwise. 25 causal architectures moved them by 0, and 14 random encoders of 16 dimensions by 7e-4 or more.
 ROUNDING = 1e-5
+SHORT_TEXT = "a short text"
 MANY_SCRIPTS = "a A 1 . é ж 文 あ ع"
 NAMES_OF_OTHER_SENSES = ("image", "boi", "eoi", "audio", "boa", "eoa", "video")
 
@@ -34,6 +37,22 @@ def check_open_model(name: str, model: "PreTrainedModel", tokenizer: "PreTrained
             raise UserError(f"{name} has weights that are not finite numbers, in {weight_name}", COPY_AGAIN)
     if writes:
         _check_causal(name, model, tokenizer)
+    else:
+        _check_classifies(name, model, tokenizer)
+
+
+def check_pickled_numbers(name: str, folder: Path) -> None:
+    """Raise UserError for weights in a folder's pickles that are whole numbers. Only their names and types are read."""
+    import torch
+
+    if any(folder.glob("*.safetensors")):  # which are used instead
+        return
+    for path in sorted(folder.glob("pytorch_model*.bin")):
+        found = open_with(
+            f"{name} cannot be loaded", COPY_AGAIN, torch.load, path, map_location="meta", weights_only=True
+        )
+        if isinstance(found, dict):
+            check_numbers(str(path), {str(key): str(getattr(value, "dtype", "")) for key, value in found.items()})
 
 
 def check_loading_report(name: str, model: "PreTrainedModel", report: dict, hint: str, new_head: bool = False) -> None:
@@ -94,7 +113,10 @@ def check_tokenizer_fits(name: str, model: "PreTrainedModel", tokenizer: "PreTra
             "enlarge the model with model.resize_token_embeddings(len(tokenizer)) and save it, or restore the "
             "tokenizer that it was trained with",
         )
-    if tokenizer.is_fast and not tokenizer.backend_tokenizer.encode(MANY_SCRIPTS, add_special_tokens=False).ids:
+    if not tokenizer.is_fast:
+        return
+    encode = partial(tokenizer.backend_tokenizer.encode, MANY_SCRIPTS, add_special_tokens=False)
+    if not open_with(f"the tokenizer of {name} fails on a text", COPY_AGAIN, encode).ids:
         raise UserError(f"the tokenizer of {name} has no tokens for any text", COPY_AGAIN)
 
 
@@ -118,6 +140,21 @@ def _check_causal(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTok
             "use it to classify (preprocess.py --task reviews), or choose a causal base model such as gpt2 or smollm2; "
             'if it was trained as a decoder, say "is_decoder": true in its config.json',
         )
+
+
+def _check_classifies(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Raise UserError where a classifier fails on a short text, or gives it logits that are not numbers."""
+    import torch
+
+    failure = f"{name} fails on a short text"
+    encoded = open_with(failure, COPY_AGAIN, tokenizer, [SHORT_TEXT], verbose=False)
+    ids = open_with(failure, COPY_AGAIN, tokenizer.pad, encoded, padding=False, return_tensors="pt")["input_ids"]
+    if ids.shape[1] > context_length(model):
+        return
+    with torch.no_grad():
+        logits = open_with(failure, COPY_AGAIN, model, ids.to(model.device)).logits
+    if logits.isnan().any():
+        raise UserError(f"{name} computes logits that are not numbers", COPY_AGAIN)
 
 
 def _embedding(model: "PreTrainedModel") -> "torch.Tensor | None":
