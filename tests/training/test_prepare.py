@@ -8,11 +8,12 @@ from small_classifiers import labeled_data, opinions
 from small_models import processed_data
 
 from utils.compute.prefix_cache import OFF
-from utils.training.prepare import prepare
+from utils.training.prepare import prepare, rows_for_probe
 
 FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1}
 WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
-CLASSIFYING = FLAGS | {"class_weights": "none", "threshold": "auto", "oversample": False}
+SHORT = {"max_steps": None, "batch_size": 8, "gradient_accumulation_steps": 1, "search": None}
+CLASSIFYING = FLAGS | SHORT | {"class_weights": "none", "threshold": "auto", "oversample": False}
 TEXTS = {"train": ["a red cat", "the tall tree"], "validation": ["a tall cat", "the red day", "one more day"]}
 
 
@@ -53,6 +54,27 @@ def test_a_classifier_starts_from_a_probe_if_there_are_enough_texts():
     assert not torch.equal(*heads)
     plain = prepared(labeled_data({"train": opinions(6)}, ["neg", "pos"]), CLASSIFYING)
     assert torch.equal(heads[0], plain.base.model.score.weight)  # drawn with the seed
+
+
+@pytest.mark.parametrize(
+    ("changes", "probed"),
+    [
+        ({}, 2000),
+        ({"max_steps": 3}, 500),
+        ({"max_steps": 50}, 800),
+        ({"max_steps": 50, "gradient_accumulation_steps": 2}, 1600),
+        ({"max_steps": 500}, 2000),
+        ({"max_steps": 3, "search": 2}, 2000),
+    ],
+    ids=["epochs", "few_steps", "more_steps", "accumulated", "many_steps", "search"],
+)
+def test_few_steps_do_not_wait_for_a_probe_of_all_texts(changes, probed):
+    rows = [{"label": int(number >= 1993), "number": number} for number in range(2000)]
+    part = rows_for_probe(rows, Namespace(**SHORT | changes, seed=1))
+    rare = sum(row["label"] for row in part)
+    assert rare >= 5  # for all folds
+    assert probed <= len(part) <= probed + 5
+    assert len({row["number"] for row in part}) == len(part)
 
 
 def test_more_texts_of_a_small_class():

@@ -1,10 +1,13 @@
 """From processed data and a base model's name to all that training needs: model, objective and rows."""
 
+import contextlib
 import logging
 import math
+import random
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,7 +22,7 @@ from utils.models.tokenization import context_length, longest_text
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
-from utils.training.linear_probe import start_from_probe, supports_probe
+from utils.training.linear_probe import FOLDS, start_from_probe, supports_probe
 from utils.training.objectives import Objective, classification, language_modeling
 from utils.training.rows import (
     labeled_rows,
@@ -31,6 +34,7 @@ from utils.training.rows import (
 )
 
 log = logging.getLogger(__name__)
+FEWEST_PROBED = 500  # texts
 SAMPLES = 2  # texts that are shown at every evaluation
 TRAINING_SPLITS = ("train", "validation")  # the test split is for evaluate_model.py
 
@@ -121,11 +125,35 @@ def _prepare_classifier(
     objective = classification(base, weights)
     if supports_probe(base, rows["train"]):
         base.model.to(device)  # as for training, which can then use what the cache has for the probe
-        caching = prefix_cache.cached_rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf)
+        probed = rows_for_probe(rows["train"], flags)
+        if len(probed) < len(rows["train"]):
+            caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
+        else:
+            caching = prefix_cache.cached_rows(
+                base.model, objective.collate, rows, precision=precision, epochs=math.inf
+            )
         with caching as cached:
             start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
         base.model.to("cpu")
     return TrainingSetup(base, objective, rows, longest, freeze_classifier_parameters)
+
+
+def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:
+    """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them.
+
+    The part has rows of each class for all folds.
+    """
+    trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
+    limit = max(FEWEST_PROBED, 2 * trained)
+    if flags.search or len(rows) <= limit:
+        return rows
+    part, counts = [], Counter()
+    for row in random.Random(flags.seed).sample(rows, len(rows)):
+        if len(part) < limit or counts[row["label"]] < FOLDS:
+            part.append(row)
+            counts[row["label"]] += 1
+    log.info("the linear probe takes %s of %s texts", *(f"{len(each):,}" for each in (part, rows)))
+    return part
 
 
 def _check_room(tokenizer: PreTrainedTokenizerBase, longest: int, *, given: bool) -> None:
