@@ -93,3 +93,15 @@ def test_a_package_that_cannot_be_opened_does_not_end_the_run(tmp_path, caplog):
     outcome = run_training(random_model("llama"), *rows, tmp_path, report_to=["wandb"])
     assert outcome.steps == 3
     assert "wandb failed, and the run goes on without it" in caplog.text
+
+
+def test_tensorboard_without_a_folder_is_one_warning(tmp_path, caplog):
+    (tmp_path / "mine.tensorboard").write_text("a file, where a folder has to be")
+    rows = rows_of(TEXTS), rows_of(VALIDATION)
+    outcome = run_training(
+        random_model("llama"), *rows, tmp_path / "state", report_to=["tensorboard"], output_path=tmp_path / "mine.pt"
+    )
+    assert outcome.steps == 3
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("warning: tensorboard failed, and the run goes on without it: ")
+    assert "mine.tensorboard" in warning
