@@ -5,12 +5,15 @@ import json
 import numpy
 import pytest
 import torch
+from architectures import POSITIONS, architecture_folder
 from running import assert_one_error, run_script
 from safetensors.torch import load_file
 from sklearn.metrics import f1_score
 from small_classifiers import ENCODERS, FAMILIES, base_folder, labeled_data, opinions
 from small_models import MODEL_FILES
 
+import classify
+import evaluate_model
 import fine_tune
 from utils.inference.classifier import classifier_logits, classify_texts, open_classifier
 from utils.processed import save_processed
@@ -186,6 +189,24 @@ def test_long_texts_are_cut_and_counted(call, tmp_path):
     code, _, err = call(*FAST, "--max_length", 64, data=path)
     assert code == 0
     assert "1 texts are cut to 64 tokens" in err
+
+
+@pytest.mark.parametrize("base", ["gpt2", "roberta"])
+def test_texts_beyond_the_context_are_cut_and_counted_by_every_script(call, tmp_path, capsys, base):
+    long = "as a matter of fact " * 30
+    rows = {name: [(long if number < 2 else text, label) for number, (text, label) in enumerate(pairs)]
+            for name, pairs in ROWS.items()}  # fmt: skip
+    path = tmp_path / "long.pkl"
+    save_processed(path, labeled_data(rows, LABELS))
+    folder = architecture_folder(tmp_path / "base", base)
+    code, _, err = call(*FAST, "--model", folder, data=path)
+    assert code == 0, err
+    assert f"texts are cut to {POSITIONS} tokens" in err
+    model = tmp_path / "model"
+    assert run_script(classify.main, "--model_path", model, "--text", long, "--text", "fine") == 0
+    assert f"1 of 2 texts were cut to {POSITIONS} tokens" in capsys.readouterr().err
+    assert run_script(evaluate_model.main, "--model_path", model, "--data", path) == 0
+    assert f"2 cut to {POSITIONS} tokens" in capsys.readouterr().out
 
 
 def test_three_labels(trained, tmp_path, data):
