@@ -22,6 +22,7 @@ from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGR
 from utils.models import checkpoint
 from utils.models.base_models import check_present
 from utils.models.checkpoint import Trained
+from utils.models.run_file import check_record
 from utils.processed import Processed, load_processed
 
 NUM_SAMPLES = 64
@@ -104,6 +105,8 @@ def evaluate_and_write(args) -> Evaluation:
     precision = choose_precision(args.precision, device)
     distributed.initialize(device)
     trained = checkpoint.load(args.model_path)
+    if trained.run:
+        check_record(args.model_path, trained.run)
     data_sha256 = sha256_of(args.data_path)
     check_fits(args.model_path, trained, args.data_path, data, data_sha256)
     models = models_of(args, trained)

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from running import user_error
 
-from utils.models.run_file import read_run
+from utils.models.run_file import RECORD, check_record, read_run
 
 COMMON = {"template": "{prompt}", "base_model": "tiny", "cleaning": None, "labels": None}
 EMOJI = {
@@ -26,3 +27,38 @@ EMOJI = {
 def test_what_fine_tune_writes_is_whole(tmp_path, fields):
     (tmp_path / "run.json").write_text(json.dumps(COMMON | fields), encoding="utf-8")
     assert read_run(tmp_path / "run.json") == COMMON | fields
+
+
+def test_a_cleaning_that_is_no_choice_is_refused(tmp_path):
+    fields = {"kind": "generate", "task": "tweets", "cleaning": {"case": "upper"}}
+    (tmp_path / "run.json").write_text(json.dumps(COMMON | fields), encoding="utf-8")
+    assert "case is 'upper', not one of keep, lower" in user_error(read_run, tmp_path / "run.json").problem
+
+
+SOURCE = {"path": "a.csv", "rows": 9, "sha256": "0"}
+WHOLE = {field: dict.fromkeys(parts, "x") for field, parts in RECORD.items()}
+WHOLE["data"]["sources"] = [SOURCE]
+
+
+def test_what_model_cards_tell_is_complete():
+    check_record("m", WHOLE)
+    check_record("m", WHOLE | {"cleaning": None})  # of instructions
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arguments": {}}, "output_path in arguments"),
+        ({"arguments": None}, "output_path in arguments"),
+        ({"data": {**WHOLE["data"], "sources": [{"path": "a.csv"}]}}, "sources have no path, rows and sha256"),
+    ],
+    ids=["empty", "null", "sources"],
+)
+def test_what_model_cards_lack_is_named(changes, words):
+    assert words in user_error(check_record, "m", WHOLE | changes).problem
+
+
+@pytest.mark.parametrize("field", sorted(RECORD))
+def test_a_field_that_model_cards_lack_is_named(field):
+    rest = {name: value for name, value in WHOLE.items() if name != field}
+    assert f"it lacks {field}" in user_error(check_record, "m", rest).problem

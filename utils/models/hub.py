@@ -15,6 +15,7 @@ from utils.errors import UsageError, UserError
 from utils.models import checkpoint
 from utils.models.model_as_folder import model_as_folder
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders
+from utils.models.run_file import check_record
 from utils.text_tables import one_line
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def push_model(model_path: Path, hub_model_id: str, private: bool) -> str:
     try:
         with model_as_folder(model_path) as folder:
             run = _read_json(folder / checkpoint.RUN_FILE)
+            check_record(str(model_path), run)
             evaluation = evaluation_of_model(model_path)
             log.info("pushing %s to %s", model_path, hub_model_id)
             token = _token()

@@ -2,11 +2,12 @@
 
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 from utils.errors import UserError
 from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS
-from utils.text.cleaning import from_saved
+from utils.text.cleaning import CHOICES, from_saved
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,15 @@ TYPES = {
     **dict.fromkeys(("cleaning", "arguments", "data", "calibration", "results", "versions", "sampling"), dict),
     **dict.fromkeys(("labels", "targets", "descriptions"), list),
     **dict.fromkeys(("max_length", "seed", "trainable_parameters", "total_parameters"), int),
+}
+RULES = (1, 2)  # of cleaning
+# What model cards tell, beside what the model's use needs: a field, and what is in it.
+RECORD = {
+    **dict.fromkeys(("task", "template", "base_model", "cleaning", "versions", "device", "precision", "seed"), ()),
+    **dict.fromkeys(("trainable_parameters", "total_parameters"), ()),
+    "arguments": ("output_path",),
+    "data": ("sha256", "sources", "rows"),
+    "results": ("steps", "epochs", "train_seconds"),
 }
 IDENTITY = ("task", "kind", "template", "base_model", "cleaning")  # at least two of them are in every run.json of ours
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "no_repeat_ngram_size", "max_new_tokens")
@@ -49,6 +59,21 @@ def read_run(path: Path, text: str | None = None) -> dict:
     return run
 
 
+def check_record(name: str, run: dict) -> None:
+    """Raise UserError where the run.json of the model `name` lacks what model cards tell of the training.
+
+    Without it, a model can be used, not evaluated or published.
+    """
+    missing = [field for field in RECORD if field not in run]
+    parts = [(field, part) for field, whole in RECORD.items() for part in whole]
+    missing += [f"{part} in {field}" for field, part in parts if part not in (run.get(field) or {})]
+    if missing:
+        raise UserError(f"the run.json of {name} is damaged: it lacks {missing[0]}", RESTORE)
+    for source in run["data"]["sources"]:
+        if not isinstance(source, dict) or not {"path", "rows", "sha256"} <= source.keys():
+            raise UserError(f"the run.json of {name} is damaged: data: sources have no path, rows and sha256", RESTORE)
+
+
 def _needed(kind: str | None) -> tuple[str, ...]:
     """Return the fields without which a model of this kind cannot be used as it was trained."""
     if kind is None:
@@ -62,9 +87,13 @@ def _check_contents(path: Path, run: dict) -> None:
     if "{prompt}" not in run.get("template", "{prompt}") and run.get("kind") in (CLASSIFY.name, EMOJI.name):
         raise _damaged(path, f"template is {run['template']!r}, without {{prompt}}")
     try:
-        from_saved(run.get("cleaning") or {})
+        cleaning = asdict(from_saved(run.get("cleaning") or {}))
     except TypeError as error:
         raise _damaged(path, f"cleaning: {error}") from error
+    for name, value in cleaning.items():
+        known = CHOICES.get(name, RULES)
+        if value not in known:
+            raise _damaged(path, f"cleaning: {name} is {value!r}, not one of {', '.join(map(str, known))}")
     for name, value in (run.get("sampling") or {}).items():
         if name not in SAMPLING or not isinstance(value, int | float) or not 0 <= value < 1e9:
             raise _damaged(path, f"sampling: {name} is {value!r}, which no model was trained with")
