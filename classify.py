@@ -143,7 +143,7 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
             line = json.dumps(record, ensure_ascii=False) if args.json else prediction_line(record, width)
             print(line, flush=True)  # so that a reader that has gone (head) is noticed at the next line
     log_counts(counts, classifier.max_length)
-    if counts.rows > 1:
+    if counts.rows > 1 and len(classifier.labels) > 1:
         print(class_balance_table(counts, None), file=sys.stderr)
 
 
@@ -187,7 +187,8 @@ def classify_file(args) -> None:
     log_counts(counts, classifier.max_length)
     if label is not None:
         log_labels(counts, scores, table.columns[label])
-    print(class_balance_table(counts, scores), file=sys.stderr)
+    if len(classifier.labels) > 1:
+        print(class_balance_table(counts, scores), file=sys.stderr)
     result = {"output_path": str(path), **counts.summary(), "scores": scores}
     print(json.dumps(result, ensure_ascii=False) if args.json else path)
 

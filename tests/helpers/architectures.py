@@ -1,7 +1,7 @@
 """Random models of the architectures that can train, far smaller than any real one, as folders of base models.
 
-`WRITERS` can write and classify, `ENCODERS` can classify. Each name is a model type of transformers, or one with a
-shape of its own behind a dash, and has what its configuration says beside `SHAPE`.
+`WRITERS` can write, and with `ENCODERS` classify if they are `CLASSIFIERS`. Each name is a model type of transformers,
+or one with a shape of its own behind a dash, and has what its configuration says beside `SHAPE`.
 """
 
 from pathlib import Path
@@ -87,6 +87,9 @@ ENCODERS = {
     "fnet": {},
 }
 
+CANNOT_CLASSIFY = ("granite",)
+CHANGED_BY_PADDING = ("convbert", "fnet", "nystromformer")  # whose logits are, so they do not learn to classify
+CLASSIFIERS = [name for name in WRITERS | ENCODERS if name not in (*CANNOT_CLASSIFY, *CHANGED_BY_PADDING)]
 UNSETTABLE = {
     "funnel": "num_hidden_layers",
     **dict.fromkeys(("bloom", "mamba", "xlnet"), "max_position_embeddings"),
@@ -107,7 +110,7 @@ def small_config(name: str, tokenizer, **options) -> PreTrainedConfig:
 def random_base(name: str, **options) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Return a random base model, one that writes or an encoder, and its tokenizer; the options go into its config."""
     writes = name not in ENCODERS
-    tokenizer = tiny_tokenizer() if writes else encoder_tokenizer()
+    tokenizer = tiny_tokenizer() if writes else encoder_tokenizer(ends_with_cls=name == "xlnet")
     config = small_config(name, tokenizer, **options)
     loader = AutoModelForCausalLM if writes else AutoModelForMaskedLM
     if not writes and type(config) not in AutoModelForMaskedLM._model_mapping:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from small_models import BLOCKS, random_model, tiny_tokenizer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -29,14 +29,21 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = 256 + len(SPECIAL)
 
 
-def encoder_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer with one token per byte, like `tiny`, but BERT's special tokens and no end-of-text."""
+def encoder_tokenizer(*, ends_with_cls: bool = False) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with one token per byte, like `tiny`, but BERT's special tokens and no end-of-text.
+
+    With `ends_with_cls`, they are where XLNet has them: after the text, and padding before it.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: number for number, token in enumerate([*SPECIAL, *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     names = {f"{name.strip('[]').lower()}_token": name for name in SPECIAL}
+    if ends_with_cls:
+        special = [(token, vocabulary[token]) for token in ("[SEP]", "[CLS]")]
+        tokenizer.post_processor = processors.TemplateProcessing(single="$A [SEP] [CLS]", special_tokens=special)
+        names["padding_side"] = "left"
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
 
 

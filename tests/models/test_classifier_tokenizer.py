@@ -1,13 +1,15 @@
 """A classifier's folder: any tool of Hugging Face's gives the probabilities of classify.py, for every architecture."""
 
+import json
 from dataclasses import asdict
 
 import numpy
 import pytest
 import torch
+from architectures import CLASSIFIERS, POSITIONS, architecture_folder
 from classifier_zoo import ZOO, base_folder
 from small_models import tiny_tokenizer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from utils.inference.classifier import classify_texts, open_classifier
 from utils.models import checkpoint
@@ -28,9 +30,8 @@ TEXTS = [
     "word " * 199 + "word",
 ]
 TEMPERATURE = 0.3
-CHANGED_BY_PADDING = {"convbert", "fnet"}  # whose probabilities depend on the batch in other tools
-NOT_TRAINED = {"bart"}
-LARGE_LOGITS = {"modernbert": 10.0}  # name → a temperature with which they are not all 0 or 1
+REFUSED = {"bart", "convbert", "fnet"}  # before they train: tests/training/test_architectures.py
+TRAINED = [*(name for name in ZOO if name not in REFUSED), *(name for name in CLASSIFIERS if name not in ZOO)]
 
 
 def saved(folder, base, *, max_length=100, temperature=TEMPERATURE):
@@ -38,10 +39,11 @@ def saved(folder, base, *, max_length=100, temperature=TEMPERATURE):
     trained = checkpoint.load_base_classifier(base, LABELS, seed=1)
     length = min(max_length, context_length(trained.model))
     tokenizer = with_template(trained.tokenizer, TEMPLATE, length)
-    of_base = set(trained.model.base_model.parameters())
-    for parameter in set(trained.model.parameters()) - of_base:
-        parameter.data *= 5
-    fold_temperature(find_head(trained.model, tokenizer), temperature)
+    head = find_head(trained.model, tokenizer)
+    ids = torch.tensor(encode_for_classification(tokenizer, TEXTS[:1])[0])
+    with torch.inference_mode():
+        fold_temperature(head, trained.model(ids).logits.abs().max().item())  # so that no probability is 0 or 1
+    fold_temperature(head, temperature)
     run = {
         "kind": "classify",
         "labels": LABELS,
@@ -60,27 +62,25 @@ def scores_of(rows) -> numpy.ndarray:
     return numpy.array([[{each["label"]: each["score"] for each in row}[label] for label in LABELS] for row in rows])
 
 
-@pytest.mark.parametrize("name", sorted(ZOO.keys() - NOT_TRAINED))
+@pytest.mark.parametrize("name", TRAINED)
 def test_a_plain_pipeline_gives_our_probabilities(tmp_path, name):
-    temperature = LARGE_LOGITS.get(name, TEMPERATURE)
-    folder = saved(tmp_path / "model", base_folder(tmp_path / "base", name), temperature=temperature)
+    make, longest = (base_folder, 100) if name in ZOO else (architecture_folder, POSITIONS)
+    folder = saved(tmp_path / "model", make(tmp_path / "base", name), max_length=longest)
     ours = classify_texts(open_classifier(str(folder)), TEXTS)
     assert numpy.ptp(ours.probabilities, axis=0).max() > 1e-3  # they differ from text to text
     assert ours.truncated > 0
 
     plain = pipeline("text-classification", model=str(folder), device="cpu")
-    for batch_size in (1,) if name in CHANGED_BY_PADDING else (1, 4):
+    for batch_size in (1, 4):
         theirs = scores_of(plain(TEXTS, top_k=None, truncation=True, batch_size=batch_size))
         numpy.testing.assert_allclose(theirs, ours.probabilities, atol=1e-5)
-    numpy.testing.assert_allclose(scores_of(plain(TEXTS[:3], top_k=None)), ours.probabilities[:3], atol=1e-5)
+    numpy.testing.assert_allclose(scores_of(plain(TEXTS[:2], top_k=None)), ours.probabilities[:2], atol=1e-5)
     assert [each["label"] for each in plain(TEXTS, truncation=True)] == ours.labels
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     with torch.inference_mode():
-        batches = [[text] for text in TEXTS] if name in CHANGED_BY_PADDING else [TEXTS]
-        inputs = [tokenizer(texts, padding=True, truncation=True, return_tensors="pt") for texts in batches]
-        logits = torch.cat([model(**batch).logits for batch in inputs])
+        logits = model(**tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")).logits
     numpy.testing.assert_allclose(logits.softmax(-1).numpy(), ours.probabilities, atol=1e-5)
     assert model.config.problem_type == "single_label_classification"
     assert model.config.id2label == dict(enumerate(LABELS))
@@ -110,6 +110,42 @@ def test_a_folder_of_an_earlier_version_keeps_its_answers(tmp_path, name):
     for model in ("model", "model.pt"):
         found = classify_texts(open_classifier(str(tmp_path / model)), TEXTS)
         numpy.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pad_id", [1, 3, 7], ids=["unknown", "end", "letter"])
+@pytest.mark.parametrize("name", ["roberta", "xlm-roberta", "camembert"])
+def test_positions_stay_where_the_base_model_learned_them(tmp_path, name, pad_id):
+    """They are counted from the padding index in config.json, which is not the tokenizer's padding token here."""
+    base = base_folder(tmp_path / "base", name)
+    set_in(tmp_path / "base/config.json", pad_token_id=pad_id)
+    ids = torch.tensor([[2, 9, 10, 11, 12, 3]])
+    with torch.inference_mode():
+        expected = AutoModel.from_pretrained(base).eval()(ids).last_hidden_state
+        trained = checkpoint.load_base_classifier(base, LABELS, seed=1)
+        assert trained.tokenizer.pad_token_id == 0
+        numpy.testing.assert_allclose(trained.model.base_model(ids).last_hidden_state, expected, atol=1e-6)
+        folder = saved(tmp_path / "model", base)
+        found = checkpoint.load(str(folder)).model.base_model(ids).last_hidden_state
+    numpy.testing.assert_allclose(found, expected, atol=1e-6)
+    assert_a_plain_pipeline_agrees(folder)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "bert", "roberta", "opt"])
+def test_a_base_whose_configuration_has_no_padding_token(tmp_path, name):
+    base = base_folder(tmp_path / "base", name)
+    set_in(tmp_path / "base/config.json", pad_token_id=None)
+    assert_a_plain_pipeline_agrees(saved(tmp_path / "model", base))
+
+
+def set_in(path, **values):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def assert_a_plain_pipeline_agrees(folder):
+    ours = classify_texts(open_classifier(str(folder)), TEXTS).probabilities
+    plain = pipeline("text-classification", model=str(folder), device="cpu", truncation=True)
+    for batch_size in (1, 4):
+        numpy.testing.assert_allclose(scores_of(plain(TEXTS, top_k=None, batch_size=batch_size)), ours, atol=1e-5)
 
 
 def test_a_classifier_is_trained_again_with_another_template():

@@ -3,11 +3,12 @@
 import numpy
 import pytest
 import torch
-from classifier_zoo import base_folder
+from classifier_zoo import base_folder, byte_level, word_piece
 from damaged_folders import edit
 from running import user_error
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
+from utils.errors import UserError
 from utils.inference.classifier import classify_texts, open_classifier
 
 TEXTS = [
@@ -107,3 +108,41 @@ def test_a_classifier_is_tried_out_where_it_is_opened(tmp_path, changes, words):
     name = "tokenizer_config.json" if "model_input_names" in changes else "config.json"
     edit(name, **changes)(tmp_path / "model")
     assert words in user_error(open_classifier, folder).problem
+
+
+T5 = {"d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+HALF = {"layers": 1, "attention_heads": 2, "ffn_dim": 32}
+BART = {f"{part}_{name}": value for part in ("encoder", "decoder") for name, value in HALF.items()}
+BART |= {"max_position_embeddings": 128}
+ENCODER_DECODERS = {
+    **dict.fromkeys(("t5", "mt5", "umt5"), T5),
+    **dict.fromkeys(("bart", "mbart", "plbart", "mvp", "bigbird_pegasus"), BART),
+}
+
+
+def encoder_decoder(folder, name, tokenizer, end):
+    """Save a random classifier that reads the label from its `end` token."""
+    sizes = {"d_model": 16, "vocab_size": len(tokenizer), "num_labels": 3}
+    ends = {"eos_token_id": end, "decoder_start_token_id": 0, "pad_token_id": 0}
+    config = AutoConfig.for_model(name, **sizes, **ends, **ENCODER_DECODERS[name])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", ENCODER_DECODERS)
+def test_an_encoder_decoder_is_read_one_text_at_a_time(tmp_path, name):
+    """A batch of them must have the same number of end tokens in each text, and texts may have some themselves."""
+    tokenizer = word_piece()
+    check(encoder_decoder(tmp_path, name, tokenizer, tokenizer.sep_token_id))
+
+
+@pytest.mark.parametrize("name", ["bart", "t5"])
+def test_an_encoder_decoder_whose_tokenizer_adds_no_end_is_refused_by_name(tmp_path, name):
+    tokenizer = byte_level()
+    folder = encoder_decoder(tmp_path, name, tokenizer, tokenizer.eos_token_id)
+    with pytest.raises(UserError, match="must contain at least one <eos> token") as raised:
+        open_classifier(folder)
+    assert raised.value.problem.startswith(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from architectures import ENCODERS, ONLY_WRITERS, POSITIONS, WRITERS, architecture_folder
+from architectures import CHANGED_BY_PADDING, CLASSIFIERS, ONLY_WRITERS, POSITIONS, WRITERS, architecture_folder
 from small_classifiers import encoder_tokenizer, labeled_data, opinions
 from small_models import processed_data, weights_of
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
@@ -20,13 +20,12 @@ from utils.training.prepare import TrainingSetup, prepare
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 LONG = "a text that is longer than all of these models take, so that it is cut to their length"
 FLAGS = {"max_length": None, "augment": False, "seed": 1, "train_head": False, "loss_on": "response"}
-FLAGS |= {"class_weights": "none", "oversample": False}
+FLAGS |= {"class_weights": "none", "oversample": False, "threshold": "auto"}
 TEXTS = processed_data(train=["a red cat", "the tall tree", LONG], validation=["one more day", LONG])
 LABELED = labeled_data(
     {"train": [*opinions(11), (LONG, "pos")], "validation": [*opinions(2, 20), (LONG, "neg")]}, ["neg", "pos"]
 )
 UNLIMITED = ("bloom", "mamba", "xlnet", "xglm")
-CANNOT_CLASSIFY = ("granite",)
 
 
 def prepared(data, folder: str, unfreeze_last: int | None = None) -> TrainingSetup:
@@ -72,7 +71,7 @@ def test_a_writer_is_saved_as_it_was_trained(name, tmp_path):
     assert scores[2] == pytest.approx(scores[0], rel=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS | ENCODERS if name not in CANNOT_CLASSIFY])
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifier_is_saved_as_it_was_trained(name, tmp_path):
     setup = prepared(LABELED, architecture_folder(tmp_path / "base", name), unfreeze_last=16)
     train_a_step(setup)
@@ -134,6 +133,23 @@ def test_an_encoder_decoder_is_refused_by_name(name, data, tmp_path):
         prepared(data, str(tmp_path))
     assert type(model).__name__ in raised.value.problem
     assert "causal language model" in raised.value.hint
+
+
+@pytest.mark.parametrize("name", CHANGED_BY_PADDING)
+def test_a_model_whose_answers_depend_on_padding_is_refused_by_name(name, tmp_path):
+    """No other tool would give its probabilities, since a folder cannot say how to make batches."""
+    base = architecture_folder(tmp_path, name)
+    with pytest.raises(UserError, match="depend on the padding of its batch") as raised:
+        prepared(LABELED, base)
+    assert f"{base} ({type(checkpoint.load_base_classifier(base, ['a'], 1).model).__name__})" in raised.value.problem
+
+
+def test_xlnet_with_a_tokenizer_of_another_kind_is_refused(tmp_path):
+    """It reads the label from the last token, which is padding where the tokenizer pads on the right."""
+    base = architecture_folder(tmp_path, "xlnet")
+    encoder_tokenizer().save_pretrained(base)
+    with pytest.raises(UserError, match="depend on the padding of its batch"):
+        prepared(LABELED, base)
 
 
 HEADS = {

@@ -66,7 +66,10 @@ def last_token_outputs(
 
 
 def find_batching(
-    model: PreTrainedModel, rows: Sequence[dict], collate: Callable[[Sequence[dict]], Inputs]
+    model: PreTrainedModel,
+    rows: Sequence[dict],
+    collate: Callable[[Sequence[dict]], Inputs],
+    tolerance: float = TOLERANCE,
 ) -> Batching:
     """Return with which other rows each row has the logits that it has alone, by trial on two rows of unlike lengths.
 
@@ -84,7 +87,7 @@ def find_batching(
                 difference = (logits([rows[number] for number in numbers]) - alone[numbers]).abs().max()
             except ValueError:
                 continue
-            if difference <= TOLERANCE * alone.abs().max():
+            if difference <= tolerance * alone.abs().max():
                 return batching
     return Batching(padding=False, most_rows=1)
 

@@ -182,7 +182,7 @@ def load_classifier(
 ) -> "PreTrainedModel":
     """Load a trained classifier or, with `labels`, a base model with a new head; in eval mode and float32.
 
-    The new head is random, and depends on torch's seed. `pad_token_id` is from where RoBERTa counts its positions.
+    The new head is random, and depends on torch's seed. `pad_token_id` is for a configuration that has none.
     """
     if base.name == "tiny":
         return tiny_model(labels)
@@ -190,10 +190,13 @@ def load_classifier(
 
     hint, options = "copy it again, or train it again", {}
     if labels is not None:
-        _refuse_encoder_decoder(base.name, _config(base))
+        config = _config(base)
+        _refuse_encoder_decoder(base.name, config)
         hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
         options = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
-        options |= {"ignore_mismatched_sizes": True, "new_head": True, "pad_token_id": pad_token_id}
+        options |= {"ignore_mismatched_sizes": True, "new_head": True}
+        if getattr(config.get_text_config(), "pad_token_id", None) is None:
+            options["pad_token_id"] = pad_token_id
     return _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
 
 

@@ -27,7 +27,7 @@ from utils.models.generation_settings import write_generation_settings
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_open_model
 from utils.models.run_file import RUN_FILE, read_run
-from utils.models.tokenization import context_length, padding_id
+from utils.models.tokenization import context_length, padding_id, positions_after_padding
 from utils.tasks.kinds import CLASSIFY
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def load_base_writer(name: str) -> Trained:
 
 
 def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained:
-    """Load a base model with a new head for the labels, initialized with the seed, and set its padding token."""
+    """Load a base model with a new head for the labels, initialized with the seed, and set its padding token.
+
+    RoBERTa and its relatives keep the one in their configuration, from which they count positions.
+    """
     import torch
 
     from utils.compute.short_attention import use_short_attention
@@ -113,7 +116,8 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
         model = load_classifier(base, labels, padding_id(tokenizer))
     check_open_model(name, model, tokenizer, writes=False)
     use_short_attention(model)
-    model.config.get_text_config().pad_token_id = padding_id(tokenizer)
+    if not positions_after_padding(model):
+        model.config.get_text_config().pad_token_id = padding_id(tokenizer)
     model.config.problem_type = "single_label_classification"
     if hasattr(model.config, "use_mems_eval"):
         model.config.use_mems_eval = False  # XLNet's memories of a batch, which a pipeline cannot take apart

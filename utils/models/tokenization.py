@@ -16,6 +16,7 @@ from utils.progress import progress_bar
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from torch.nn import Embedding
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TEXTS_AT_ONCE = 10_000
@@ -75,10 +76,17 @@ def context_length(model: "PreTrainedModel") -> int:
     config = model.config.get_text_config()
     stated = [getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len")]  # MPT has the latter
     lengths = [length for length in stated if isinstance(length, int) and length > 0]
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            lengths.append(len(module.weight) - module.padding_idx - 1)
+    lengths += [len(module.weight) - module.padding_idx - 1 for module in positions_after_padding(model)]
     return min(lengths, default=sys.maxsize)
+
+
+def positions_after_padding(model: "PreTrainedModel") -> list["Embedding"]:
+    """Return the embeddings of positions that are counted from the padding index on: RoBERTa's and its relatives'."""
+    return [
+        module
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
 
 
 def longest_text(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:

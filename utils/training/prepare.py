@@ -13,12 +13,14 @@ from functools import partial
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from utils.compute.batching import pad_rows
+from utils.compute.forward import find_batching
 from utils.compute.prefix_cache import PrefixCache
 from utils.errors import UsageError, UserError
 from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
-from utils.models.classifier_tokenizer import encode_for_classification, surroundings, with_template
-from utils.models.tokenization import context_length, longest_text
+from utils.models.classifier_tokenizer import encode_for_classification, surroundings, truncate, with_template
+from utils.models.tokenization import context_length, longest_text, padding_id
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
@@ -35,6 +37,10 @@ from utils.training.rows import (
 
 log = logging.getLogger(__name__)
 FEWEST_PROBED = 500  # texts
+# How far padding may move logits, relative to the largest: 75 architectures moved them by 2e-6 at most, and those whose
+# convolutions (ConvBERT), Fourier transforms (FNet) or landmarks (Nystromformer) see the padding by 0.01 or more.
+ROUNDING = 1e-3
+PROBES = ("a text", "another text, which is longer: it fills more than one line of an average book, or of a letter")
 SAMPLES = 2  # texts that are shown at every evaluation
 TRAINING_SPLITS = ("train", "validation")  # the test split is for evaluate_model.py
 
@@ -116,6 +122,7 @@ def _prepare_classifier(
     _check_room(tokenizer, longest, given=flags.max_length is not None)
     rows = labeled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     base = replace(base, tokenizer=tokenizer)
+    _check_padding(name, base, longest)
     if flags.oversample or flags.augment:
         options = {"oversample": flags.oversample, "augment": flags.augment, "seed": flags.seed}
         texts, text_labels = oversample_and_augment(train.prompt, train.label, **options)
@@ -154,6 +161,17 @@ def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:
             counts[row["label"]] += 1
     log.info("the linear probe takes %s of %s texts", *(f"{len(each):,}" for each in (part, rows)))
     return part
+
+
+def _check_padding(name: str, base: checkpoint.Trained, longest: int) -> None:
+    """Raise UserError for a model that gives a text in a batch other logits than alone, as other tools would then."""
+    encoded, tail = encode_for_classification(base.tokenizer, PROBES)
+    rows = [{"input_ids": truncate(ids, longest, tail)} for ids in encoded]
+    pad = partial(pad_rows, pad_id=padding_id(base.tokenizer), side=base.tokenizer.padding_side)
+    if not find_batching(base.model, rows, pad, ROUNDING).padding:
+        kind = type(base.model).__name__
+        problem = f"the answers of {name} ({kind}) to a text depend on the padding of its batch"
+        raise UserError(problem, "choose another base model, such as BERT, RoBERTa or smollm2")
 
 
 def _check_room(tokenizer: PreTrainedTokenizerBase, longest: int, *, given: bool) -> None:
