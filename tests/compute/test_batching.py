@@ -2,11 +2,12 @@
 
 import array
 import random
+import sys
 from itertools import pairwise
 
 import pytest
 
-from utils.compute.batching import BATCH_TOKENS, batches_by_length, collate_texts
+from utils.compute.batching import BATCH_TOKENS, Batching, batches_by_length, collate_texts
 
 MOST = BATCH_TOKENS["cpu"]
 
@@ -56,3 +57,13 @@ def test_the_pad_id_changes_no_label(pad_id):
     batch = collate_texts(rows, pad_id)
     assert batch["labels"].tolist() == [[-100, 0, 256, -100, -100], [-100, -100, 0, 0, 256]]
     assert batch["input_ids"].tolist() == [[256, 0, 256, pad_id, pad_id], [256, 0, 0, 0, 256]]
+
+
+@pytest.mark.parametrize("most", [1, 2, sys.maxsize], ids=["one", "two", "all"])
+def test_without_padding_batches_hold_texts_of_one_length(most):
+    lengths = [3, 5, 3, 3, 9, 5, 3, 600]
+    batches = batches_by_length(lengths, "cpu", Batching(padding=False, most_rows=most))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    assert all(len({lengths[number] for number in batch}) == 1 for batch in batches)
+    assert max(map(len, batches)) == min(most, 4)
+    assert len(batches) == {1: 8, 2: 5}.get(most, 4)

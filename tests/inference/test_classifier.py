@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import numpy
 import pytest
 import torch
+from architectures import architecture_folder
 from running import assert_one_error, run_script
 from small_classifiers import FAMILIES, base_folder
 from small_models import END, changed, random_model, tiny_tokenizer, weights_of
@@ -64,6 +65,26 @@ def test_a_text_has_the_same_probabilities_alone_and_padded(classifier):
     assert found.truncated == 0
     numpy.testing.assert_array_equal(found.probabilities[0], found.probabilities[3])
     assert len({row.tobytes() for row in found.probabilities}) == 4
+
+
+@pytest.mark.parametrize("name", ["fnet", "convbert", "nystromformer"])
+def test_an_encoder_that_sees_padding_gets_texts_of_one_length_together(tmp_path, name, monkeypatch):
+    """Such classifiers are from earlier versions: they are refused before training now."""
+    base = architecture_folder(tmp_path / "base", name)
+    classifier = opened(checkpoint.load_base_classifier(base, LABELS, seed=1), tmp_path / "model", max_length=40)
+    sizes = []
+    forward = classifier.model.forward
+
+    def counted(input_ids, **options):
+        sizes.append(len(input_ids))
+        return forward(input_ids, **options)
+
+    monkeypatch.setattr(classifier.model, "forward", counted)
+    texts = ["Good work", "Gone work", "x", "A longer text than these", "Poor work"]
+    found = classify_texts(classifier, texts).probabilities
+    assert sorted(sizes[-3:]) == [1, 1, 3]
+    for text, row in zip(texts, found, strict=True):
+        assert row == pytest.approx(by_hand(classifier, text), abs=1e-5)
 
 
 def test_bfloat16_is_what_autocast_computes_and_leaves_the_weights_as_they_are(classifier):

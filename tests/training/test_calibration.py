@@ -1,15 +1,19 @@
 """Temperatures and thresholds against brute force."""
 
 import itertools
+import logging
 
 import numpy
 import pytest
 from scipy.special import log_softmax
 from sklearn.metrics import f1_score
 from small_classifiers import labeled_data, opinions
+from small_models import changed, weights_of
 
 from utils.models import checkpoint
-from utils.training.calibration import _best_threshold, calibrate, fit_temperature, fit_threshold
+from utils.models.classifier_head import find_head
+from utils.models.classifier_tokenizer import with_template
+from utils.training.calibration import _best_threshold, calibrate, calibrate_model, fit_temperature, fit_threshold
 from utils.training.rows import labeled_rows
 
 
@@ -101,3 +105,30 @@ def test_more_than_two_classes_have_no_threshold(rows):
     found = calibrate(three, rows, "auto", 0)
     assert found["threshold"] is None
     assert found["temperature"] != 1.0
+
+
+@pytest.mark.parametrize("squash", ["tanh", "softmax"])
+def test_logits_that_no_layer_scales_keep_their_temperature(monkeypatch, caplog, squash):
+    """Then no folder could hold another one, so that other tools would give other probabilities."""
+    caplog.set_level(logging.INFO)
+    base = checkpoint.load_base_classifier("tiny", ["neg", "pos"], seed=1)
+    base.model.score.weight.data *= 20
+    trained = checkpoint.Trained(base.model, with_template(base.tokenizer, "{prompt}"), {})
+    assert find_head(base.model, trained.tokenizer) is base.model.score
+    forward = base.model.forward
+
+    def squashed(*arguments, **options):
+        output = forward(*arguments, **options)
+        output.logits = output.logits.tanh() if squash == "tanh" else output.logits.softmax(-1)
+        return output
+
+    monkeypatch.setattr(base.model, "forward", squashed)
+    data = labeled_data({"validation": opinions(20)}, ["neg", "pos"])
+    rows = labeled_rows(data, base.tokenizer, 128, ["validation"])["validation"]
+    assert find_head(base.model, trained.tokenizer) is None
+    before = weights_of(base.model)
+    found = calibrate_model(trained, rows, "0.4", 1)
+    assert found == {"temperature": 1.0, "threshold": 0.4}
+    assert not changed(before, weights_of(base.model))
+    kind = type(base.model).__name__
+    assert f"warning: the head of a {kind} cannot be scaled, so no temperature is fitted" in caplog.messages
