@@ -186,3 +186,26 @@ def test_the_head_is_the_seeds(tmp_path):
     heads = [checkpoint.load_base_classifier(folder, LABELS, seed).model.score.weight for seed in (1, 1, 2)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": LABELS[:2]}, "has 2 labels, and the model 3"),
+        ({"labels": ["a", "b", "a"]}, "same name"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"self_contained": True}, "not the one that fine_tune.py saved"),
+        ({"template": "word " * 2000 + "{prompt}"}, "tokens, and its context is"),
+        ({"calibration": {"temperature": 1e-300}}, "temperature is 1e-300"),
+    ],
+    ids=["labels", "twins", "length", "tokenizer", "template", "temperature"],
+)
+def test_a_run_json_that_is_not_the_models_is_refused(tmp_path, changes, words):
+    trained = checkpoint.load_base_classifier("tiny", LABELS, seed=1)
+    with pytest.raises(UserError, match=words):
+        opened(trained, tmp_path / "model", **changes)
+
+
+def test_a_calibration_that_is_null_is_none(tmp_path):
+    trained = checkpoint.load_base_classifier("tiny", LABELS, seed=1)
+    assert opened(trained, tmp_path / "model", calibration=None).threshold is None

@@ -87,11 +87,24 @@ def test_texts_beyond_what_the_model_takes(tmp_path):
     assert classify_texts(check(folder), TEXTS).truncated > 0
 
 
-def test_labels_without_a_number_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({"0": "bad", "3": "good"}, "has 2 labels, and id2label in its config.json has none for 1"),
+        ({"0": "bad", "1": "bad"}, "several labels with the same name"),
+    ],
+    ids=["gap", "twins"],
+)
+def test_labels_that_are_no_names_of_numbers_are_refused(tmp_path, names, words):
     folder = foreign(tmp_path, "bert", labels=2)
-    edit("config.json", id2label={"0": "bad", "3": "good"})(tmp_path / "model")
-    error = user_error(open_classifier, folder)
-    assert error.problem.endswith("has 2 labels, and id2label in its config.json has none for 1")
+    edit("config.json", id2label=names)(tmp_path / "model")
+    assert words in user_error(open_classifier, folder).problem
+
+
+@pytest.mark.parametrize("length", [-1, 0])
+def test_a_length_that_is_none_is_the_models_own(tmp_path, length):
+    folder = foreign(tmp_path, "gpt2", tokenizer_changes={"model_max_length": length})
+    assert open_classifier(folder).max_length == 128
 
 
 @pytest.mark.parametrize(

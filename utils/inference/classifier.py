@@ -76,11 +76,15 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
         )
     if not run:
         return _open_other_classifier(model_path, model, trained.tokenizer)
-    calibration = run.get("calibration", {})
+    calibration = run.get("calibration") or {}
+    labels = run.get("labels") or _own_labels(model_path, model)
+    if len(labels) != model.config.num_labels:
+        problem = f"the run.json of {model_path} has {len(labels)} labels, and the model {model.config.num_labels}"
+        raise UserError(problem, "copy run.json or the model again: they are not of one training")
     return Classifier(
         model=model,
         tokenizer=trained.tokenizer,
-        labels=run.get("labels") or _own_labels(model_path, model),
+        labels=labels,
         cleaning=from_saved(run["cleaning"]),
         temperature=1.0 if run.get("self_contained") else calibration.get("temperature", 1.0),
         threshold=calibration.get("threshold"),
@@ -116,7 +120,11 @@ def _own_labels(model_path: str, model: "PreTrainedModel") -> list[str]:
             f"{model_path} has {count} labels, and id2label in its config.json has none for {missing[0]}",
             f"name them there, by the numbers from 0 to {count - 1}",
         )
-    return [str(names[number]) for number in range(count)]
+    labels = [str(names[number]) for number in range(count)]
+    if len(set(labels)) < count:
+        problem = f"{model_path} has several labels with the same name, in id2label in its config.json"
+        raise UserError(problem, "give each a name of its own there")
+    return labels
 
 
 def classify_texts(

@@ -21,12 +21,12 @@ from utils.models.base_models import (
     resolve,
 )
 from utils.models.classifier_head import find_head, fold_temperature
-from utils.models.classifier_tokenizer import with_template
+from utils.models.classifier_tokenizer import has_template, surroundings, with_template
 from utils.models.folder_checks import check_files, check_numbers, check_size
 from utils.models.generation_settings import write_generation_settings
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_open_model
-from utils.models.run_file import RUN_FILE, read_run
+from utils.models.run_file import RESTORE, RUN_FILE, read_run
 from utils.models.tokenization import context_length, padding_id, positions_after_padding
 from utils.tasks.kinds import CLASSIFY
 
@@ -60,24 +60,40 @@ def load(name: str) -> Trained:
 
     check_open_model(name, trained.model, trained.tokenizer, writes=not is_trained_classifier(trained.model))
     use_short_attention(trained.model)
-    return _self_contained(trained)
+    return _self_contained(name, trained)
 
 
-def _self_contained(trained: Trained) -> Trained:
+def _self_contained(name: str, trained: Trained) -> Trained:
     """Return a classifier of an earlier version as new ones are saved: the template in its tokenizer, the temperature
     in its head. Any other model is returned as it is.
+
+    UserError where its run.json is not that of the model.
     """
     run = trained.run
-    if run.get("kind") != CLASSIFY.name or run.get("self_contained"):
+    if run.get("kind") != CLASSIFY.name:
+        return trained
+    if run.get("self_contained"):
+        _check_template(name, trained.model, trained.tokenizer)
         return trained
     tokenizer = with_template(
         trained.tokenizer, run.get("template", "{prompt}"), run.get("max_length"), space_in_template=False
     )
     trained.model.config.problem_type = "single_label_classification"
+    _check_template(name, trained.model, tokenizer)
     head = find_head(trained.model, tokenizer)
     if head is not None:
-        fold_temperature(head, run.get("calibration", {}).get("temperature", 1.0))
+        fold_temperature(head, (run.get("calibration") or {}).get("temperature", 1.0))
     return Trained(trained.model, tokenizer, {**run, "self_contained": head is not None})
+
+
+def _check_template(name: str, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Raise UserError where the tokenizer of a trained classifier has no template, or one that leaves no room."""
+    if not has_template(tokenizer):
+        raise UserError(f"the tokenizer of {name} is not the one that fine_tune.py saved with it", COPY_AGAIN)
+    around = sum(map(len, surroundings(tokenizer)))
+    if around >= context_length(model):
+        problem = f"the template of {name} has {around:,} tokens, and its context is {context_length(model):,}"
+        raise UserError(problem, RESTORE)
 
 
 def load_writer(name: str) -> Trained:

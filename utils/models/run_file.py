@@ -107,8 +107,14 @@ def _check_contents(path: Path, run: dict) -> None:
     calibration = run.get("calibration") or {}
     for field in ("temperature", "threshold"):
         value = calibration.get(field)
-        if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e9):
+        if value is not None and (
+            not isinstance(value, int | float) or isinstance(value, bool) or not 1e-6 < value < 1e9
+        ):
             raise _damaged(path, f"calibration: {field} is {value!r}, not a number above 0")
+    if run.get("max_length") is not None and run["max_length"] < 1:
+        raise _damaged(path, f"max_length is {run['max_length']}, not a number of tokens")
+    if len(set(run.get("labels") or ())) < len(run.get("labels") or ()):
+        raise _damaged(path, "two labels have the same name")
 
 
 def _is_pair(value: object) -> bool:

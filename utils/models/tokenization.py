@@ -91,7 +91,8 @@ def positions_after_padding(model: "PreTrainedModel") -> list["Embedding"]:
 
 def longest_text(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
     """Return the maximum number of tokens of a text to classify, to which other tools cut it: the tokenizer's too."""
-    return min(context_length(model), int(tokenizer.model_max_length))
+    stated = int(tokenizer.model_max_length)
+    return min(context_length(model), stated if stated > 0 else sys.maxsize)
 
 
 def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase", *, with_surroundings: bool = False) -> str:
