@@ -229,6 +229,8 @@ DAMAGED_FILES = {
     "ten million blocks": ({"config.json": '{"model_type": "gpt2", "n_layer": 10000000}'}, {}, "n_layer is 10000000"),
     "no texts": ({}, {"files": None}, "lacks the text of config.json"),
     "weights that are numbers": ({}, {"weights": {"a": 1.0}}, "not tensors"),
+    "weights by number": ({}, {"weights": {0: torch.ones(2)}}, "not tensors by name"),
+    "weights that are whole numbers": ({}, {"weights": {"a.weight": torch.ones(2).long()}}, "whole numbers"),
     "no weights": ({}, {"weights": {}}, "lacks weights"),
 }
 

@@ -2,6 +2,8 @@
 
 import io
 import shutil
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ import evaluate_model
 import fine_tune
 import generate
 from utils.models import checkpoint
+from utils.models.folder_checks import check_files
 
 SCRIPTS = {
     "generate": (generate.main, ["--prompt", "a", "--model_path"]),
@@ -71,6 +74,11 @@ def test_a_damaged_folder_is_one_error(number, name, folder, processed, capfd):
 def test_every_script_refuses_in_two_lines(script, folder, processed, capfd):
     config(n_head=3)(folder)
     assert_refused("heads", script, folder, processed, capfd)
+
+
+def test_a_folder_that_may_be_listed_and_not_entered(folder, monkeypatch):
+    monkeypatch.setattr(Path, "stat", Mock(side_effect=PermissionError(13, "Permission denied")))
+    assert user_error(check_files, folder).problem.endswith("cannot be read: Permission denied")
 
 
 @pytest.mark.parametrize("name", list(UNUSUAL))

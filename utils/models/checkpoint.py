@@ -297,7 +297,8 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
     texts = isinstance(files, dict) and all(isinstance(text, str) for text in (*files, *files.values()))
     if not texts or not {"config.json", RUN_FILE} <= files.keys():
         raise UserError(f"{path} is damaged: it lacks the text of config.json or of {RUN_FILE}", COPY_AGAIN)
-    if not isinstance(weights, dict) or not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+    tensors = isinstance(weights, dict) and all(isinstance(weight, torch.Tensor) for weight in weights.values())
+    if not tensors or not all(isinstance(name, str) for name in weights):
         raise UserError(f"{path} is damaged: its weights are not tensors by name", COPY_AGAIN)
     for name, text in files.items():
         if Path(name).name == name != "..":

@@ -140,9 +140,9 @@ def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
 
 
 def _check_content(path: Path) -> None:
-    if path.is_fifo() or path.is_char_device():  # of which reading would never end
-        raise UserError(f"{path} is no file", COPY_AGAIN)
     try:
+        if path.is_fifo() or path.is_char_device():  # of which reading would never end
+            raise UserError(f"{path} is no file", COPY_AGAIN)
         with path.open("rb") as file:
             start = file.read(len(LFS_POINTER))
     except OSError as error:
