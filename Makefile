@@ -12,11 +12,7 @@ MODEL := models/demo
 .PHONY: demo test test-collecting lint bench bench-quality clean
 
 demo: $(VENV)/users $(RAW)
-	python preprocess.py --data_path $(RAW) --no_header --text_column 2 --output_path $(PICKLE)
-	python fine_tune.py --data $(PICKLE) --epochs 1 --output_path $(MODEL) --overwrite
-	python generate.py --model_path $(MODEL) --prompt "I just" --num_return_sequences 3
-	python evaluate_model.py --model_path $(MODEL) --data $(PICKLE) --compare_base
-	@echo "written: $(PICKLE) (data), $(MODEL) (model), $(MODEL)/evaluation.json (figures)"
+	python -m benchmarks.demo
 
 test: $(VENV)/developers
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 python -m pytest --numprocesses 2

@@ -20,7 +20,7 @@ from utils.files import atomic_write, sha256_of
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
 from utils.models import checkpoint
-from utils.models.base_models import check_present
+from utils.models.base_models import check_present, describe_base
 from utils.models.checkpoint import Trained
 from utils.models.run_file import check_record
 from utils.processed import Processed, load_processed
@@ -116,6 +116,7 @@ def evaluate_and_write(args) -> Evaluation:
     evaluation = {
         "model_path": args.model_path,
         "base_model": trained.run.get("base_model"),
+        "base_model_description": describe_base(trained.run.get("base_model")),
         "data_path": str(args.data_path),
         "data_sha256": data_sha256,
         "split": "test",
@@ -123,6 +124,8 @@ def evaluate_and_write(args) -> Evaluation:
         "seed": args.seed,
         **figures,
     }
+    if args.compare_base:
+        tables += f"\n\nbase: {evaluation['base_model_description']}"
     text = json.dumps(evaluation, indent=2, ensure_ascii=False)
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.metrics.answers import Answers, answers_difference
+from utils.metrics.answers import answer_intervals, answer_statistics, difference_intervals
 from utils.metrics.classification import Classification, classification_difference
 from utils.metrics.figures import FIGURES
 from utils.metrics.likelihood import Likelihood, bits_per_byte_difference
@@ -23,7 +23,7 @@ from utils.text_tables import markdown_table
 
 SIZES = (50, 200, 1000)
 POPULATION = 400_000
-ANSWERS = 20_000
+ANSWERS = 4000
 
 
 @dataclass(frozen=True)
@@ -162,15 +162,18 @@ def answers(name: str) -> Population:
         reference = text(int(generator.lognormal(2.6, 0.7)) + 2)
         kept = generator.beta(2, 2)
         length = int(len(reference) * generator.lognormal(-0.1, 0.4)) + 1
-        pool.append((" ".join(reference), changed(reference, kept)[: 5 * length], changed(reference, kept * 0.8)))
-    ended = generator.random(ANSWERS) < 0.97
+        answer = changed(reference, kept)[: 5 * length]
+        if generator.random() < 0.1:
+            answer = " ".join([answer] * 3)  # a loop
+        pool.append((" ".join(reference), answer, changed(reference, kept * 0.8)))
+    ended = (generator.random(ANSWERS) < 0.97).tolist()
+
+    references, *both = zip(*pool, strict=True)
+    tuned, base = (answer_statistics(texts, references, ended) for texts in both)
 
     def measure(rows: np.ndarray) -> dict:
-        references, tuned, base = zip(*(pool[row] for row in rows), strict=True)
-        figures = Answers(keep_in_memory=True)._compute(tuned, references, ended[rows].tolist())
-        figures = {figure: value for figure, value in figures.items() if figure in FIGURES}
-        difference = answers_difference(references, tuned, base)
-        return figures | {f"difference_{figure}": interval for figure, interval in difference.items()}
+        difference = difference_intervals(tuned[rows], base[rows])
+        return answer_intervals(tuned[rows]) | {f"difference_{name}": one for name, one in difference.items()}
 
     truth = values(measure, (np.arange(ANSWERS),))
     return Population(name, truth, lambda rows, generator: measure(generator.integers(ANSWERS, size=rows)))

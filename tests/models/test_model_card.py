@@ -223,7 +223,10 @@ def test_optional_facts_may_be_missing():
     del run["base_model_reason"]
     card = model_card(run)
     assert "There was no validation split" in card
-    assert "The base model is HuggingFaceTB/SmolLM2-135M-Instruct; " in card
+    assert (
+        "The base model is HuggingFaceTB/SmolLM2-135M-Instruct, quantized to 4 bits (Q4_1), dequantized to float32; "
+        in card
+    )
 
 
 def test_a_run_without_its_facts_is_a_bug():

@@ -17,6 +17,10 @@ from utils.text_tables import confusion_rows, figure_rows, format_table, one_lin
 
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes
+FEW = 200  # texts
+NARROW = (
+    f"With fewer than {FEW} texts, the intervals of Brier score and log loss are too narrow: they miss rare mistakes."
+)
 MAJORITY, TFIDF = "majority", "tfidf_logistic_regression"
 TITLES = {"tuned": "tuned", MAJORITY: "majority class", TFIDF: "TF-IDF + logistic regression"}
 
@@ -118,6 +122,7 @@ def format_classifier_report(evaluation: dict) -> str:
     parts = [
         f"test split: {evaluation['texts']:,} texts{_notes(evaluation)}; 95 % intervals in brackets",
         format_table(["", *(TITLES[name] for name in columns)], figure_rows(figures, columns.values())),
+        *([NARROW] if evaluation["texts"] < FEW else []),
         _describe_tfidf(evaluation["baselines"][TFIDF]),
         f"{TITLES['tuned']} on the same texts: {evaluation['verdict']}",
         "true labels in rows, predictions in columns:",

@@ -8,7 +8,7 @@ import numpy as np
 import regex
 from sacrebleu.metrics import BLEU, CHRF
 
-from utils.metrics.bootstrap import bootstrap_totals, ratio
+from utils.metrics.bootstrap import Intervals, bootstrap_totals, ratio
 from utils.metrics.shares import ratio_interval, share_interval
 
 NGRAM = 4  # words of a repetition
@@ -49,13 +49,14 @@ class Answers(evaluate.Metric):
         return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, references, finished, clusters=None, seed: int = 0):
-        bleu, chrf = BLEU(), CHRF()
-        columns = _columns(bleu, chrf, list(predictions), list(references), list(finished))
+        columns = answer_statistics(predictions, references, finished)
+        signatures = {}
+        for name, metric in (("bleu", BLEU()), ("chrf", CHRF())):
+            metric.corpus_score([""], [[""]])  # else it does not know the number of references
+            signatures[name] = str(metric.get_signature())
         return {
-            **bootstrap_totals(lambda totals: _figures(bleu, chrf, totals), columns, seed, clusters),
-            "finished": share_interval(columns[:, _FINISHED], clusters),
-            "repetition": ratio_interval(columns[:, _REPEATS], columns[:, _NGRAMS], clusters),
-            "signatures": {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
+            **answer_intervals(columns, clusters, seed),
+            "signatures": signatures,
             "answers": len(columns),
             "words": int(columns[:, _WORDS].sum()),
         }
@@ -73,26 +74,44 @@ def answers_difference(
     A positive difference means that the tuned model is better. Both models share every resample, so the 95 % interval
     does not depend on how difficult the rows are. `clusters` and ValueError as for the metric.
     """
-    bleu, chrf = BLEU(), CHRF()
     finished = [True] * len(references)  # not compared
-    columns = [_columns(bleu, chrf, list(texts), list(references), finished) for texts in (tuned, base)]
+    columns = [answer_statistics(texts, references, finished) for texts in (tuned, base)]
+    return difference_intervals(*columns, clusters, seed)
+
+
+def answer_intervals(columns: np.ndarray, clusters: Sequence[Hashable] | None = None, seed: int = 0) -> Intervals:
+    """Return the figures of answers, with their intervals, from the statistics of each."""
+    bleu, chrf = BLEU(), CHRF()
+    return {
+        **bootstrap_totals(lambda totals: _figures(bleu, chrf, totals), columns, seed, clusters),
+        "finished": share_interval(columns[:, _FINISHED], clusters),
+        "repetition": ratio_interval(columns[:, _REPEATS], columns[:, _NGRAMS], clusters),
+    }
+
+
+def difference_intervals(
+    tuned: np.ndarray, base: np.ndarray, clusters: Sequence[Hashable] | None = None, seed: int = 0
+) -> Intervals:
+    """Return the differences of two models, with their intervals, from the statistics of their answers."""
+    bleu, chrf = BLEU(), CHRF()
 
     def differences(totals):
         of_tuned, of_base = (_figures(bleu, chrf, half) for half in np.split(totals, 2, axis=1))
         return {name: of_tuned[name] - of_base[name] for name in COMPARED}
 
-    return bootstrap_totals(differences, np.hstack(columns), seed, clusters)
+    return bootstrap_totals(differences, np.hstack([tuned, base]), seed, clusters)
 
 
-def _columns(bleu: BLEU, chrf: CHRF, predictions: list, references: list, finished: list) -> np.ndarray:
-    """The statistics of each row: (rows, 35)."""
+def answer_statistics(predictions: Sequence[str], references: Sequence[str], finished: Sequence[bool]) -> np.ndarray:
+    """Return what the figures need of each answer: (answers, 35). ValueError as for the metric."""
+    predictions, references, finished = map(list, (predictions, references, finished))
     lengths = [len(predictions), len(references), len(finished)]
     if not all(lengths):
         raise ValueError("no answers to measure")
     if len(set(lengths)) > 1:
         raise ValueError(f"answers, references and finished have different lengths: {lengths}")
     # sacrebleu's own bootstrap calls this, too. Its public sentence_score returns the counts of BLEU, but not of chrF.
-    counts = [metric._extract_corpus_statistics(predictions, [references]) for metric in (bleu, chrf)]
+    counts = [metric._extract_corpus_statistics(predictions, [references]) for metric in (BLEU(), CHRF())]
     rows = [
         _word_statistics(_WORD.findall(answer.casefold()), _WORD.findall(reference.casefold()), ended)
         for answer, reference, ended in zip(predictions, references, finished, strict=True)

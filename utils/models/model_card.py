@@ -4,11 +4,12 @@ import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from utils.metrics.figures import ON_CARD
+from utils.models.base_models import PACKAGED, PACKAGED_FORMAT
 from utils.models.model_card_kinds import CARDS, Card
 from utils.tasks.kinds import KINDS
 from utils.text_tables import figure_rows, markdown_table
 
-HUB_IDS = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+HUB_IDS = {PACKAGED: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 NOT_MEASURED = "The test split has not been measured: `evaluate_model.py` does that."
 
 
@@ -44,6 +45,7 @@ def _front_matter(run: dict, pipeline_tag: str) -> str:
 def _introduction(run: dict, summary: str) -> str:
     output = without_folders(run["arguments"]["output_path"])
     base = hub_id(run["base_model"]) or last_path_part(run["base_model"])
+    base += f", {PACKAGED_FORMAT}" if run["base_model"] == PACKAGED else ""
     reason = f" ({run['base_model_reason']})" if run.get("base_model_reason") else ""
     trained, total = run["trainable_parameters"], run["total_parameters"]
     return (

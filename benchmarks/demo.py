@@ -1,0 +1,91 @@
+"""The commands of `make demo`, and docs/demo.txt: the part of their output that the README shows.
+
+python -m benchmarks.demo             # run them all; writes docs/demo.txt
+python -m benchmarks.demo --readme    # copy docs/demo.txt into the README
+"""
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "demo.txt"
+README = ROOT / "README.md"
+RAW, PICKLE, MODEL = "data/raw/tweets_GroundTruth.txt", "data/processed/demo.pkl", "models/demo"
+COMMANDS = (
+    f"preprocess.py --data_path {RAW} --no_header --text_column 2 --output_path {PICKLE}",
+    f"fine_tune.py --data {PICKLE} --epochs 1 --output_path {MODEL} --overwrite",
+    f'generate.py --model_path {MODEL} --prompt "I just" --num_return_sequences 3',
+    f"evaluate_model.py --model_path {MODEL} --data {PICKLE} --compare_base",
+)
+SKIPPED = "[…]"
+QUOTED = re.compile(r"(?<=<!-- docs/demo.txt -->\n```text\n).*?(?=```\n)", re.DOTALL)
+
+
+def main() -> None:
+    """Run the commands, show their output as it comes, and write the page; or copy it into the README."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readme", action="store_true", help="run nothing, copy docs/demo.txt into the README")
+    if parser.parse_args().readme:
+        README.write_text(quoted(README.read_text("utf-8"), PAGE.read_text("utf-8")), "utf-8")
+        return
+    outputs = [run(command) for command in COMMANDS]
+    PAGE.write_text(page(outputs), "utf-8")
+    print(
+        f"written: {PICKLE} (data), {MODEL} (model), {MODEL}/evaluation.json (figures), docs/demo.txt (this, in short)"
+    )
+
+
+def run(command: str) -> list[str]:
+    """Run a script, print its output line by line, and return the lines; leave with its exit code if it fails."""
+    print(f"$ python {command}", flush=True)
+    words = [sys.executable, *shlex.split(command)]
+    lines = []
+    with subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    ) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.rstrip("\n"))
+    if process.returncode:
+        sys.exit(process.returncode)
+    return lines
+
+
+def page(outputs: list[list[str]]) -> str:
+    """Return the page from the lines that the four commands print."""
+    preprocessed, trained, written, evaluated = outputs
+    steps = [line for line in trained if line.startswith("step ")]
+    evaluations = [line for line in steps if "validation" in line]
+    [kept] = [line for line in preprocessed if line.startswith("rows kept")]
+    table = evaluated[evaluated.index(next(line for line in evaluated if line.startswith("test split: "))) :]
+    end = next(number for number, line in enumerate(table) if line.startswith("of which"))
+    [base] = [line for line in table if line.startswith("base: ")]
+    lines = [
+        *(line for line in preprocessed if line.startswith("rows read")),
+        *[line for line in preprocessed if line.startswith("  dropped")][:2],
+        f"  {SKIPPED}",
+        kept,
+        "",
+        *steps[:2],
+        SKIPPED,
+        evaluations[-1],
+        "",
+        *[line for line in written if line.startswith("I just")][:1],
+        "",
+        *table[: end + 1],
+        base,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(readme: str, text: str) -> str:
+    """Return the README with this page in place of the one that it shows."""
+    return QUOTED.sub(lambda _: text, readme, count=1)
+
+
+if __name__ == "__main__":
+    main()
