@@ -35,6 +35,12 @@ def test_a_cleaning_that_is_no_choice_is_refused(tmp_path):
     assert "case is 'upper', not one of keep, lower" in user_error(read_run, tmp_path / "run.json").problem
 
 
+def test_a_part_of_a_token_is_refused(tmp_path):
+    fields = {"kind": "generate", "task": "tweets", "cleaning": {}, "sampling": {"top_k": 1.5}}
+    (tmp_path / "run.json").write_text(json.dumps(COMMON | fields), encoding="utf-8")
+    assert "sampling: top_k is 1.5" in user_error(read_run, tmp_path / "run.json").problem
+
+
 SOURCE = {"path": "a.csv", "rows": 9, "sha256": "0"}
 WHOLE = {field: dict.fromkeys(parts, "x") for field, parts in RECORD.items()}
 WHOLE["data"]["sources"] = [SOURCE]

@@ -30,6 +30,7 @@ RECORD = {
 }
 IDENTITY = ("task", "kind", "template", "base_model", "cleaning")  # at least two of them are in every run.json of ours
 SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "no_repeat_ngram_size", "max_new_tokens")
+WHOLE_NUMBERS = ("top_k", "no_repeat_ngram_size", "max_new_tokens")
 NAMES = {str: "a text", dict: "an object", list: "a list", int: "a whole number"}
 
 
@@ -95,7 +96,8 @@ def _check_contents(path: Path, run: dict) -> None:
         if value not in known:
             raise _damaged(path, f"cleaning: {name} is {value!r}, not one of {', '.join(map(str, known))}")
     for name, value in (run.get("sampling") or {}).items():
-        if name not in SAMPLING or not isinstance(value, int | float) or not 0 <= value < 1e9:
+        expected = int if name in WHOLE_NUMBERS else int | float
+        if name not in SAMPLING or not isinstance(value, expected) or not 0 <= value < 1e9:
             raise _damaged(path, f"sampling: {name} is {value!r}, which no model was trained with")
     if not all(isinstance(label, str) for label in run.get("labels") or ()):
         raise _damaged(path, "labels are not all texts")
