@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes
 FEW = 200  # texts
 NARROW = (
-    f"With fewer than {FEW} texts, the intervals of Brier score and log loss are too narrow: they miss rare mistakes."
+    f"With fewer than {FEW} texts, the intervals of Brier score and log loss are too narrow: rare errors are missing."
 )
 MAJORITY, TFIDF = "majority", "tfidf_logistic_regression"
 TITLES = {"tuned": "tuned", MAJORITY: "majority class", TFIDF: "TF-IDF + logistic regression"}
