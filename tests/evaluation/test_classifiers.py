@@ -421,7 +421,7 @@ def test_data_without_test_texts(call):
         (["--errors_path", "reviews.pkl"], 2, "which is read"),
         (["--output_path", "reviews.pkl"], 2, "which is read"),
         (["--output_path", "out.json", "--errors_path", "./out.json"], 2, "out.json is named twice"),
-        (["--errors_path", "mine"], 1, "mine is a folder"),
+        (["--errors_path", "mine"], 2, "mine would replace"),
         (["--errors_path", "mine.pt/wrong.csv"], 1, "cannot write mine.pt/wrong.csv"),
     ],
 )

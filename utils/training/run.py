@@ -56,7 +56,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     check_reporters(flags.report_to)
     flags.resume = resumes_from(flags.resume, state_folder)
     check_run_state(state_folder, flags.resume, flags.overwrite)
-    check_apart(flags.output_path, [flags.data_path, flags.model, flags.config])
+    check_apart(flags.output_path, [flags.data_path, flags.model])
     data = load_processed(flags.data_path)
     if len(data.splits["train"]) == 0:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
