@@ -273,8 +273,9 @@ def _set_up_process() -> None:
     """Send this project's log lines to stderr, with only the errors of libraries."""
     if hasattr(sys.stdout, "reconfigure"):  # a StringIO in tests has none
         sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that can't show all characters
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
-    logging.getLogger().handlers[0].setFormatter(ControlsShown("%(message)s"))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ControlsShown("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
