@@ -9,7 +9,7 @@ RAW := data/raw/tweets_GroundTruth.txt
 PICKLE := data/processed/demo.pkl
 MODEL := models/demo
 
-.PHONY: demo test test-collecting lint bench bench-quality clean
+.PHONY: demo test test-collecting lint fuzz soak faults bench bench-quality clean
 
 demo: $(VENV)/users $(RAW)
 	python -m benchmarks.demo
@@ -29,6 +29,17 @@ test-collecting:
 lint: $(VENV)/developers
 	ruff check .
 	ruff format --check .
+
+# Minutes to hours; small parts of each are in the test suite. docs/reliability.md has what they printed.
+fuzz: $(VENV)/developers
+	OMP_NUM_THREADS=1 python tests/reliability/fuzz.py --cases 20000
+
+faults: $(VENV)/developers
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 python tests/reliability/faults.py
+
+soak: $(VENV)/developers
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 python tests/reliability/soak_training.py --kills 100
+	HF_HUB_OFFLINE=1 python tests/reliability/soak_load.py
 
 # Speed against what people would otherwise run, into docs/benchmarks.md: some rows with make bench ROWS="reviews classify".
 BENCH := $(VENV)-bench
