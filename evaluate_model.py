@@ -19,7 +19,7 @@ from utils.evaluation.evaluation import Evaluation
 from utils.files import atomic_write, sha256_of
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.base_models import check_present, describe_base
 from utils.models.checkpoint import Trained
 from utils.models.run_file import check_record
@@ -130,7 +130,7 @@ def evaluate_and_write(args) -> Evaluation:
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")
     if trained.run and model_path.is_dir():
-        with atomic_write(model_path / checkpoint.CARD_FILE, "w") as file:
+        with atomic_write(model_path / saving.CARD_FILE, "w") as file:
             file.write(model_card(trained.run, evaluation))
     return Evaluation(evaluation, tables, tuple(outputs))
 

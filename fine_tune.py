@@ -17,8 +17,8 @@ from utils import distributed
 from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE
 from utils.hugging_face_names import accept_hugging_face_names
-from utils.models.hub import check_push, push_model
 from utils.processed import save_processed
+from utils.publishing.hub import check_push, push_model
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
 from utils.training.repeat import settings_of_run
 from utils.training.run import FineTuned, kept_random_states, one_run_at_a_time, train_and_save

@@ -25,7 +25,7 @@ import fine_tune
 import generate
 import preprocess
 from utils import distributed
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.processed import load_processed, save_processed
 from utils.text.cleaning import Cleaning
 from utils.training.rows import training_rows
@@ -196,7 +196,7 @@ def save_classifier(path: Path) -> Path:
         model = GPT2ForSequenceClassification(config).eval()
     cleaning = asdict(Cleaning(emoji="keep"))
     run = {"task": "reviews", "kind": "classify", "labels": labels, "template": "{prompt}", "cleaning": cleaning}
-    checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), run), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), run), "", "")
     return path
 
 
@@ -209,7 +209,7 @@ def test_two_processes_write_and_judge_what_one_does(folder, tmp_path, capsys):
     data = emoji_data()
     save_processed(tmp_path / "emoji.pkl", data)
     record = run_record(data_path=tmp_path / "emoji.pkl")
-    checkpoint.save(tmp_path / "emoji", checkpoint.Trained(taught(data), tiny_tokenizer(), record), "", "")
+    saving.save(tmp_path / "emoji", checkpoint.Trained(taught(data), tiny_tokenizer(), record), "", "")
     opinions_ = labeled_data({"train": opinions(40), "validation": opinions(12, 40)}, ["neg", "pos"])
     save_processed(tmp_path / "opinions.pkl", opinions_)
     sampled = ["--num_return_sequences", 3, "--max_new_tokens", 12, "--batch_size", 4]

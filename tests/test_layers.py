@@ -16,6 +16,7 @@ FLOORS = {  # packages and files of utils; a module imports from lower floors an
     "results": 8,
     "inference": 7,
     "preprocessing": 6,
+    "publishing": 5,
     "processed": 5,
     "processed_fields": 4,
     "models": 4,

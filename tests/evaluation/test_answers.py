@@ -17,7 +17,7 @@ from small_models import END, processed_data, random_model, tiny_tokenizer
 import evaluate_model
 from utils.compute.batching import collate_texts
 from utils.files import sha256_of
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.chat_templates import encode_answers, open_chat_template, set_chat_template
 from utils.models.tokenization import tokenizer_fingerprint
 from utils.processed import SPLITS, Processed, Split, save_processed
@@ -108,13 +108,13 @@ def trained(tmp_path_factory) -> Path:
     rows = [{"input_ids": ids, "loss_start": start} for ids, start in zip(split.ids, split.loss_start, strict=True)]
     own = tiny_tokenizer()
     own.chat_template = CHAT_TEMPLATE
-    checkpoint.save(
+    saving.save(
         folder / "base", checkpoint.Trained(random_model("gpt2", max_position_embeddings=CONTEXT), own, {}), "", ""
     )
     (folder / "base" / "run.json").unlink()
     mine = checkpoint.Trained(taught(rows), stanford_tokenizer(), run_record(folder / "alpaca.pkl"))
     for name in ("mine", "mine.pt"):
-        checkpoint.save(folder / name, mine, "", "")
+        saving.save(folder / name, mine, "", "")
     return folder
 
 

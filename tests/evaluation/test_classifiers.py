@@ -17,7 +17,7 @@ from transformers import GPT2Config, GPT2ForSequenceClassification
 
 import evaluate_model
 from utils.files import sha256_of
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.classifier_tokenizer import encode_for_classification, with_template
 from utils.processed import SPLITS, Processed, Split, save_processed
 from utils.text.cleaning import Cleaning
@@ -112,8 +112,8 @@ def made(tmp_path_factory) -> Path:
         trained = checkpoint.Trained(
             random_classifier(labels), tiny_tokenizer(), run_of(labels, folder / f"{data_name}.pkl", threshold)
         )
-        checkpoint.save(folder / name, trained, "", "not measured\n")
-        checkpoint.save(folder / f"{name}.pt", trained, "", "not measured\n")
+        saving.save(folder / name, trained, "", "not measured\n")
+        saving.save(folder / f"{name}.pt", trained, "", "not measured\n")
     return folder
 
 

@@ -14,7 +14,7 @@ import fine_tune
 from utils.files import sha256_of
 from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.processed import load_processed, save_processed
 
 FAST = ["--num_samples", 3, "--max_new_tokens", 12]
@@ -135,7 +135,7 @@ def test_the_difference_counts_the_bytes_that_were_scored(call, tmp_path):
     save_processed(Path("texts.pkl"), data)
     run = {**checkpoint.load("mine").run, "base_model": "base"}
     tuned = checkpoint.Trained(random_model("gpt2", seed=1), tiny_tokenizer(), run)
-    checkpoint.save(Path("tuned"), tuned, "", "")
+    saving.save(Path("tuned"), tuned, "", "")
     code, out, _ = call("--compare_base", "--json", *FAST, data="texts.pkl", model="tuned")
     assert code == 0
     found = json.loads(out)

@@ -7,9 +7,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import TEMPLATES, open_chat_template, set_chat_template
+from utils.models.run_file import RUN_FILE
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RECIPE = {
@@ -53,9 +54,9 @@ def save_model(
     others = sorted(set(range(end + 1)) - written)
     model.lm_head.weight.data[others] = -3  # × the sum over 32 dimensions of numbers whose mean is 1: logits of -96
     run = RECIPE | recipe if recipe.get("kind", "instruct") else {}
-    checkpoint.save(path, checkpoint.Trained(model, tokenizer, run), "", "")
+    saving.save(path, checkpoint.Trained(model, tokenizer, run), "", "")
     if not run:
-        (path / checkpoint.RUN_FILE).unlink()
+        (path / RUN_FILE).unlink()
     return path
 
 

@@ -8,7 +8,8 @@ from small_models import END, random_model, tiny_tokenizer
 
 from utils.compute.batching import collate_texts
 from utils.files import sha256_of
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
+from utils.models.run_file import RUN_FILE
 from utils.models.tokenization import apply_template, encode, tokenizer_fingerprint
 from utils.processed import Processed, Split
 
@@ -126,9 +127,9 @@ def taught(data: Processed, steps: int = 60) -> torch.nn.Module:
 
 def save(path: Path, model: checkpoint.Trained) -> Path:
     """Save the model; one with an empty run gets no run.json, like a base model."""
-    checkpoint.save(path, model, "", "")
+    saving.save(path, model, "", "")
     if not model.run and path.suffix != ".pt":
-        (path / checkpoint.RUN_FILE).unlink()
+        (path / RUN_FILE).unlink()
     return path
 
 

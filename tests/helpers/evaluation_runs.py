@@ -7,14 +7,14 @@ from running import assert_one_error, run_script
 
 import evaluate_model
 import fine_tune
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 
 
 def train_writer(folder: Path, processed: Path) -> Path:
     """Make `mine` and `mine.pt` in the folder: the same model, trained for some steps on the sample tweets."""
     words = ["--precision", "fp32", "--max_steps", 10, "--lr", 0.005, "--unfreeze_last", "all"]
     assert run_script(fine_tune.main, "--data", processed, *words, "--output_path", folder / "mine") == 0
-    checkpoint.save(folder / "mine.pt", checkpoint.load(str(folder / "mine")), "", "")
+    saving.save(folder / "mine.pt", checkpoint.load(str(folder / "mine")), "", "")
     return folder
 
 

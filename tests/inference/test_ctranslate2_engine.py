@@ -13,7 +13,7 @@ from utils.errors import UserError
 from utils.inference.ctranslate2_engine import convert_model, open_text_generator
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.tokenization import token_ids
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -27,7 +27,7 @@ GREEDY = {"max_new_tokens": 20, "do_sample": False}
 
 def saved(path, model, run=None):
     """A model on disk, and as it is loaded from there."""
-    checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or {"task": "tweets"}), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or {"task": "tweets"}), "", "")
     return checkpoint.load(str(path))
 
 
@@ -92,7 +92,7 @@ def test_a_model_is_converted_once_and_again_when_its_weights_change(tmp_path, n
     assert (folder / "model.bin").stat() == before
     with torch.no_grad():
         model.transformer.h[1].mlp.c_fc.weight[0, 0] += 0.5
-    checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), {"task": "tweets"}), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), {"task": "tweets"}), "", "")
     assert convert_model(str(path), checkpoint.load(str(path))) == folder
     assert (folder / "model.bin").stat() != before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [name, f"{name}.ctranslate2"]

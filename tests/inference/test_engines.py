@@ -10,14 +10,14 @@ from small_models import random_model, tiny_tokenizer
 from utils.inference.ctranslate2_engine import SOURCE_FILE
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
 
 def saved(path, model, run=None):
     """A model on disk, and as it is loaded from there."""
-    checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or {"task": "tweets"}), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or {"task": "tweets"}), "", "")
     return checkpoint.load(str(path))
 
 

@@ -8,7 +8,7 @@ import pytest
 from answering_models import save_model
 from running import assert_one_error
 
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.text.cleaning import Cleaning
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -102,7 +102,7 @@ def test_the_prompts_of_a_base_model_are_left_as_they_are(cli):
 def test_the_template_of_the_model_is_applied(cli, folder, tmp_path):
     trained = checkpoint.load(str(folder))
     recipe = {**trained.run, "template": "Q: {prompt} A:"}
-    checkpoint.save(tmp_path / "templated", checkpoint.Trained(trained.model, trained.tokenizer, recipe), "", "")
+    saving.save(tmp_path / "templated", checkpoint.Trained(trained.model, trained.tokenizer, recipe), "", "")
     arguments = ["--greedy", "--json", *SHORT]
     templated = json.loads(cli("--model_path", tmp_path / "templated", "--prompt", "why", *arguments)[1])
     written_out = json.loads(cli("--model_path", folder, "--prompt", "Q: why A:", *arguments)[1])

@@ -13,7 +13,7 @@ from running import user_error
 from small_models import END, MODEL_FILES, changed, random_model, tiny_tokenizer, weights_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import tokenizer_fingerprint
 
@@ -40,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_saved_model_gives_the_same_logits_to_the_last_bit(name, tied, tmp_path):
     saved = trained(tie_word_embeddings=tied)
-    checkpoint.save(tmp_path / name, saved, LOG, CARD)
+    saving.save(tmp_path / name, saved, LOG, CARD)
     found = checkpoint.load(str(tmp_path / name))
     assert changed(weights_of(saved.model), weights_of(found.model)) == set()
     assert torch.equal(found.model(TEXT).logits, saved.model(TEXT).logits)
@@ -55,7 +55,7 @@ def test_a_saved_model_gives_the_same_logits_to_the_last_bit(name, tied, tmp_pat
 def test_settings_for_generating_are_kept(name, tmp_path):
     saved = trained()
     saved.model.generation_config.max_length = 77
-    checkpoint.save(tmp_path / name, saved, LOG, CARD)
+    saving.save(tmp_path / name, saved, LOG, CARD)
     assert checkpoint.load(str(tmp_path / name)).model.generation_config.max_length == 77
 
 
@@ -63,7 +63,7 @@ def test_settings_for_generating_are_kept(name, tmp_path):
 def test_a_model_in_another_format_is_loaded_in_float32(name, tmp_path):
     saved = trained()
     saved.model.bfloat16()
-    checkpoint.save(tmp_path / name, saved, LOG, CARD)
+    saving.save(tmp_path / name, saved, LOG, CARD)
     found = weights_of(checkpoint.load(str(tmp_path / name)).model)
     assert {weight.dtype for weight in found.values()} == {torch.float32}
     assert changed({name: weight.float() for name, weight in weights_of(saved.model).items()}, found) == set()
@@ -71,7 +71,7 @@ def test_a_model_in_another_format_is_loaded_in_float32(name, tmp_path):
 
 def test_a_folder_holds_these_files_and_any_tool_opens_it(tmp_path):
     saved = trained()
-    checkpoint.save(tmp_path / "model", saved, LOG, CARD)
+    saving.save(tmp_path / "model", saved, LOG, CARD)
     assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert json.loads((tmp_path / "model" / "run.json").read_text("utf-8")) == RUN
@@ -84,7 +84,7 @@ def test_a_folder_holds_these_files_and_any_tool_opens_it(tmp_path):
 
 def test_a_file_holds_the_same_and_is_read_without_running_code(tmp_path):
     saved = trained()
-    checkpoint.save(tmp_path / "model.pt", saved, LOG, CARD)
+    saving.save(tmp_path / "model.pt", saved, LOG, CARD)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
     packed = torch.load(tmp_path / "model.pt", weights_only=True)
     assert packed.keys() == {"format", "version", "files", "weights"}
@@ -98,8 +98,8 @@ def test_a_file_holds_the_same_and_is_read_without_running_code(tmp_path):
 def test_files_may_be_read_by_others(tmp_path):
     before = os.umask(0o022)
     try:
-        checkpoint.save(tmp_path / "model", trained(), LOG, CARD)
-        checkpoint.save(tmp_path / "model.pt", trained(), LOG, CARD)
+        saving.save(tmp_path / "model", trained(), LOG, CARD)
+        saving.save(tmp_path / "model.pt", trained(), LOG, CARD)
     finally:
         os.umask(before)
     assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
@@ -113,7 +113,7 @@ def test_a_model_in_several_shards_is_packed_whole(tmp_path):
     saved.tokenizer.save_pretrained(tmp_path / "shards")
     again = checkpoint.load(str(tmp_path / "shards"))
     assert again.run == {}
-    checkpoint.save(tmp_path / "model.pt", again, LOG, CARD)
+    saving.save(tmp_path / "model.pt", again, LOG, CARD)
     assert changed(weights_of(saved.model), weights_of(checkpoint.load(str(tmp_path / "model.pt")).model)) == set()
 
 
@@ -153,7 +153,7 @@ def recipe() -> dict:
 def test_saving_writes_the_log_and_the_card_too(name, tmp_path):
     model = random_model("gpt2")
     history = [{"loss": 2.0, "step": 1}, {"step": 1, "samples": ["déjà", "vu"]}]
-    checkpoint.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), history)
+    saving.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), history)
     if name.endswith(".pt"):
         files = torch.load(tmp_path / name, weights_only=True)["files"]
     else:
@@ -167,7 +167,7 @@ def test_a_model_that_loads_differently_is_an_error(name, tmp_path):
     model = random_model("gpt2")
     model.transformer.h[0].register_forward_hook(lambda module, inputs, output: output * 1.01)
     with pytest.raises(RuntimeError, match="does not give the logits of the model that was saved"):
-        checkpoint.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), [])
+        saving.save_and_verify(tmp_path / name, model, tiny_tokenizer(), recipe(), [])
 
 
 # ---- files that fine_tune.py did not write
@@ -200,7 +200,7 @@ def test_a_file_that_would_run_code_is_refused_and_its_code_not_run(write, tmp_p
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.3, 0.9, 0.999])
 def test_a_truncated_file_is_refused(keep, tmp_path):
     path = tmp_path / "model.pt"
-    checkpoint.save(path, trained(), LOG, CARD)
+    saving.save(path, trained(), LOG, CARD)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
     assert "truncated" in user_error(checkpoint.load, str(path)).problem
@@ -215,7 +215,7 @@ def test_any_other_file_is_refused(text, tmp_path):
 @pytest.mark.parametrize("change", [{"version": 2}, {"format": "another"}, None])
 def test_another_kind_or_version_is_refused(change, tmp_path):
     path = tmp_path / "model.pt"
-    checkpoint.save(path, trained(), LOG, CARD)
+    saving.save(path, trained(), LOG, CARD)
     packed = torch.load(path, weights_only=True)
     torch.save(packed["weights"] if change is None else {**packed, **change}, path)
     assert "is not a small-text-fine-tuning/model file of version 1" in user_error(checkpoint.load, str(path)).problem
@@ -238,7 +238,7 @@ DAMAGED_FILES = {
 @pytest.mark.parametrize(("files", "fields", "reason"), DAMAGED_FILES.values(), ids=DAMAGED_FILES.keys())
 def test_a_damaged_file_says_what_is_wrong_in_it(files, fields, reason, tmp_path):
     path = tmp_path / "model.pt"
-    checkpoint.save(path, trained(), LOG, CARD)
+    saving.save(path, trained(), LOG, CARD)
     packed = torch.load(path, weights_only=True)
     torch.save({**packed, "files": {**packed["files"], **files}, **fields}, path)
     problem = user_error(checkpoint.load, str(path)).problem
@@ -247,7 +247,7 @@ def test_a_damaged_file_says_what_is_wrong_in_it(files, fields, reason, tmp_path
 
 
 def test_no_file_is_written_outside_the_temporary_folder(tmp_path):
-    checkpoint.save(tmp_path / "model.pt", trained(), LOG, CARD)
+    saving.save(tmp_path / "model.pt", trained(), LOG, CARD)
     packed = torch.load(tmp_path / "model.pt", weights_only=True)
     for name in ("../evil", "..", str(tmp_path / "evil")):
         packed["files"][name] = "x"
@@ -258,7 +258,7 @@ def test_no_file_is_written_outside_the_temporary_folder(tmp_path):
 
 def test_weights_that_are_missing_are_not_made_up(tmp_path):
     path = tmp_path / "model.pt"
-    checkpoint.save(path, trained(), LOG, CARD)
+    saving.save(path, trained(), LOG, CARD)
     packed = torch.load(path, weights_only=True)
     del packed["weights"]["transformer.h.1.ln_1.bias"]
     torch.save(packed, path)
@@ -270,26 +270,26 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path):
 
 @both_forms
 def test_nothing_there_is_free(name, tmp_path):
-    checkpoint.check_output(tmp_path / "new folder" / name, overwrite=False)
+    saving.check_output(tmp_path / "new folder" / name, overwrite=False)
 
 
 def test_an_empty_folder_is_free(tmp_path):
     (tmp_path / "model").mkdir()
-    checkpoint.check_output(tmp_path / "model", overwrite=False)
-    checkpoint.save(tmp_path / "model", trained(), LOG, CARD)
+    saving.check_output(tmp_path / "model", overwrite=False)
+    saving.save(tmp_path / "model", trained(), LOG, CARD)
     assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
 
 
 @both_forms
 def test_a_trained_model_is_replaced_with_overwrite_only(name, tmp_path):
     path = tmp_path / name
-    checkpoint.save(path, trained(seed=1), LOG, CARD)
-    error = user_error(checkpoint.check_output, path, False)
+    saving.save(path, trained(seed=1), LOG, CARD)
+    error = user_error(saving.check_output, path, False)
     assert error.problem == f"{path} already contains a trained model"
     assert "--overwrite" in error.hint
-    checkpoint.check_output(path, overwrite=True)
+    saving.check_output(path, overwrite=True)
     new = trained(seed=2)
-    checkpoint.save(path, new, LOG, CARD)
+    saving.save(path, new, LOG, CARD)
     assert changed(weights_of(checkpoint.load(str(path)).model), weights_of(new.model)) == set()
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
@@ -299,23 +299,23 @@ def test_what_is_not_ours_is_never_emptied(overwrite, tmp_path):
     for path in (tmp_path / "thesis", tmp_path / "thesis.pt"):
         path.mkdir()
         (path / "thesis.tex").write_text("years of work")
-        error = user_error(checkpoint.check_output, path, overwrite)
+        error = user_error(saving.check_output, path, overwrite)
         assert error.problem == f"{path} exists, and fine_tune.py did not write it"
     (tmp_path / "notes").write_text("more work")
-    assert "fine_tune.py did not write it" in user_error(checkpoint.check_output, tmp_path / "notes", overwrite).problem
+    assert "fine_tune.py did not write it" in user_error(saving.check_output, tmp_path / "notes", overwrite).problem
 
 
 def test_a_base_model_somebody_downloaded_is_not_ours(tmp_path):
     trained().model.save_pretrained(tmp_path / "gpt2")
-    assert "fine_tune.py did not write it" in user_error(checkpoint.check_output, tmp_path / "gpt2", True).problem
+    assert "fine_tune.py did not write it" in user_error(saving.check_output, tmp_path / "gpt2", True).problem
 
 
 @both_forms
 def test_a_place_that_cannot_be_written_is_known_before_the_training(name, tmp_path):
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / name
-    assert user_error(checkpoint.check_output, path, False).problem.startswith(f"cannot write {path}: ")
-    assert user_error(checkpoint.save, path, trained(), LOG, CARD).problem.startswith(f"cannot write {path}: ")
+    assert user_error(saving.check_output, path, False).problem.startswith(f"cannot write {path}: ")
+    assert user_error(saving.save, path, trained(), LOG, CARD).problem.startswith(f"cannot write {path}: ")
 
 
 @both_forms
@@ -324,8 +324,8 @@ def test_a_link_stays_a_link(name, tmp_path):
     link = tmp_path / name
     link.symlink_to(tmp_path / "big disk" / name)
     for seed in (1, 2):
-        checkpoint.check_output(link, overwrite=True)
-        checkpoint.save(link, trained(seed), LOG, CARD)
+        saving.check_output(link, overwrite=True)
+        saving.save(link, trained(seed), LOG, CARD)
     assert link.is_symlink()
     assert [path.name for path in (tmp_path / "big disk").iterdir()] == [name]
     assert changed(weights_of(checkpoint.load(str(link)).model), weights_of(trained(2).model)) == set()
@@ -345,12 +345,12 @@ def no_file_above(size: int):
 @both_forms
 def test_a_full_disk_leaves_the_old_model_whole(name, tmp_path):
     old = trained(seed=1)
-    checkpoint.save(tmp_path / name, old, LOG, CARD)
+    saving.save(tmp_path / name, old, LOG, CARD)
     before = contents(tmp_path)
     # The configuration does not fit, the weights (64 KB) do not, nor does the packed file, the last to be written.
     for size in [100, 20_000] + [70_000] * name.endswith(".pt"):
         with no_file_above(size):
-            error = user_error(checkpoint.save, tmp_path / name, trained(seed=2), LOG, CARD)
+            error = user_error(saving.save, tmp_path / name, trained(seed=2), LOG, CARD)
         assert error.problem.startswith(f"cannot write {tmp_path / name}: ")
         assert "free some space" in error.hint
         assert contents(tmp_path) == before

@@ -12,7 +12,7 @@ from small_models import tiny_tokenizer
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from utils.inference.classifier import classify_texts, open_classifier
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.classifier_head import find_head, fold_temperature
 from utils.models.classifier_tokenizer import encode_for_classification, surroundings, with_template
 from utils.models.tokenization import context_length
@@ -53,7 +53,7 @@ def saved(folder, base, *, max_length=100, temperature=TEMPERATURE):
         "calibration": {"temperature": temperature, "threshold": None},
         "self_contained": True,
     }
-    checkpoint.save(folder, checkpoint.Trained(trained.model, tokenizer, run), "", "")
+    saving.save(folder, checkpoint.Trained(trained.model, tokenizer, run), "", "")
     return folder
 
 
@@ -94,8 +94,8 @@ def test_a_folder_of_an_earlier_version_keeps_its_answers(tmp_path, name):
         parameter.data *= 5
     run = {"kind": "classify", "labels": LABELS, "template": TEMPLATE, "cleaning": asdict(Cleaning(emoji="keep"))}
     run |= {"max_length": 100, "calibration": {"temperature": TEMPERATURE, "threshold": None}}
-    checkpoint.save(tmp_path / "model", checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
-    checkpoint.save(tmp_path / "model.pt", checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
+    saving.save(tmp_path / "model", checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
+    saving.save(tmp_path / "model.pt", checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
     tokenizer, expected = trained.tokenizer, []
     head, tail = tokenizer("Review:", add_special_tokens=False)["input_ids"], ["\nSentiment:"]
     tail = tokenizer(tail, add_special_tokens=False)["input_ids"][0]

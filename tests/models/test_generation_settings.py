@@ -10,13 +10,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling, settings_to_save
 from utils.inference.stopping import decode_continuation
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.chat_templates import TEMPLATES as OURS
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.checkpoint import Trained
-from utils.models.hub import _is_published
-from utils.models.model_as_folder import model_as_folder
 from utils.models.tokenization import start_and_end, token_ids, tokenizer_fingerprint
+from utils.publishing.hub import _is_published
+from utils.publishing.model_as_folder import model_as_folder
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 PROMPT = "The cat sat"
@@ -40,7 +40,7 @@ def writer(path, kind="llama", tokenizer="bytes", template=None) -> tuple[Traine
     model = random_writer(kind, ids, end)
     run = RUN | {"kind": task, "sampling": settings_to_save(task, [], CONTEXT)}
     saved = Trained(model, tokenizer, run)
-    checkpoint.save(path, saved, "", "")
+    saving.save(path, saved, "", "")
     return saved, ids, end
 
 
@@ -111,7 +111,7 @@ def test_the_base_models_settings_do_not_stay(tmp_path):
     model.generation_config.suppress_tokens = [end]
     model.config.use_cache = False
     run = RUN | {"sampling": settings_to_save("generate", [], CONTEXT)}
-    checkpoint.save(tmp_path, Trained(model, tokenizer, run), "", "")
+    saving.save(tmp_path, Trained(model, tokenizer, run), "", "")
     assert_plain_generate_agrees(tmp_path, tmp_path, ids, end)
     settings = json.loads((tmp_path / "generation_config.json").read_text("utf-8"))
     assert (settings["eos_token_id"], settings["bos_token_id"], settings["pad_token_id"]) == (end, end, end)
@@ -153,7 +153,7 @@ def test_two_texts_and_the_empty_text_begin_with_the_start_token(tmp_path):
 def test_a_model_that_fine_tune_did_not_train_keeps_its_settings(tmp_path):
     model = random_writer("gpt2", [0, 9], 1)
     model.generation_config.update(do_sample=True, top_k=7)
-    checkpoint.save(tmp_path, Trained(model, byte_tokenizer(), RUN), "", "")
+    saving.save(tmp_path, Trained(model, byte_tokenizer(), RUN), "", "")
     assert AutoModelForCausalLM.from_pretrained(tmp_path).generation_config.top_k == 7
     assert AutoTokenizer.from_pretrained(tmp_path)("a").input_ids == byte_tokenizer()("a").input_ids
 

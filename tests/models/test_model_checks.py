@@ -8,7 +8,7 @@ from small_classifiers import VOCABULARY, encoder_tokenizer
 from small_models import END, SHAPE, WIDTH, random_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.model_checks import check_open_model
 
 SIZES = {**WIDTH, "vocab_size": VOCABULARY, "intermediate_size": 32, "max_position_embeddings": 64, "pad_token_id": 0}
@@ -164,7 +164,7 @@ def test_a_token_for_pictures_needs_no_row():
 def test_a_model_is_checked_wherever_it_is_opened(tmp_path):
     model = random_model("gpt2")
     model.transformer.ln_f.weight.data[0] = float("nan")
-    checkpoint.save(tmp_path / "model.pt", checkpoint.Trained(model, tiny_tokenizer(), {"kind": None}), "", "")
+    saving.save(tmp_path / "model.pt", checkpoint.Trained(model, tiny_tokenizer(), {"kind": None}), "", "")
     model.save_pretrained(tmp_path / "folder")
     tiny_tokenizer().save_pretrained(tmp_path / "folder")
     for name in ("model.pt", "folder"):

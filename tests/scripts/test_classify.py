@@ -23,7 +23,7 @@ from transformers import GPT2Config, GPT2ForSequenceClassification
 
 import classify
 from utils.inference.classifier import classify_texts, open_classifier
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.text.cleaning import Cleaning
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -51,7 +51,7 @@ def save_classifier(path: Path, labels: list[str], **run) -> Path:
         "max_length": LONGEST,
         **run,
     }
-    checkpoint.save(path, checkpoint.Trained(model, tiny_tokenizer(), recipe), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), recipe), "", "")
     return path
 
 

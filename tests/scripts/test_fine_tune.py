@@ -474,8 +474,8 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
         ("utils.training.prepare", "training_rows", "the same command starts again", set()),
         ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "the same command starts again", set()),
         ("utils.training.run_record", "build_run_record", "with --resume\n", {"mine.training"}),
-        ("utils.models.checkpoint", "_replace_folder", "with --resume\n", {"mine.training"}),
-        ("utils.models.checkpoint", "_probe_logits", "with --resume --overwrite\n", {"mine.training", "mine"}),
+        ("utils.models.saving", "_replace_folder", "with --resume\n", {"mine.training"}),
+        ("utils.models.saving", "_probe_logits", "with --resume --overwrite\n", {"mine.training", "mine"}),
     ],
     ids=["preparing", "filling_the_cache", "recording", "saving", "verifying"],
 )

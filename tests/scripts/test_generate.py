@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import generate
 from utils.cli import run
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.base_models import load_tokenizer, resolve
 from utils.text.cleaning import Cleaning
 
@@ -44,7 +44,7 @@ def folder(tmp_path_factory) -> Path:
     model.transformer.ln_f.bias.data.fill_(1)
     model.lm_head.weight.data[others] = -3  # × the sum over 32 dimensions of numbers whose mean is 1: logits of -96
     path = tmp_path_factory.mktemp("models") / "trained"
-    checkpoint.save(path, checkpoint.Trained(model, tokenizer, RECIPE), "", "")
+    saving.save(path, checkpoint.Trained(model, tokenizer, RECIPE), "", "")
     return path
 
 
@@ -183,7 +183,7 @@ def test_every_flag_reaches_the_model(cli, folder):
 
 def test_a_pt_file_and_a_folder_write_the_same(cli, folder, tmp_path):
     trained = checkpoint.load(str(folder))
-    checkpoint.save(tmp_path / "model.pt", trained, "", "")
+    saving.save(tmp_path / "model.pt", trained, "", "")
     arguments = ["--prompt", "one", "--json", *SHORT]
     assert cli("--model_path", tmp_path / "model.pt", *arguments) == cli("--model_path", folder, *arguments)
 
@@ -292,7 +292,7 @@ def test_a_model_folder_with_a_file_missing_is_named_with_what_is_there(cli, fol
 @pytest.mark.parametrize("kept", [0, 100, 0.5])
 def test_a_pt_file_that_is_cut_short_is_refused(cli, folder, tmp_path, kept):
     path = tmp_path / "model.pt"
-    checkpoint.save(path, checkpoint.load(str(folder)), "", "")
+    saving.save(path, checkpoint.load(str(folder)), "", "")
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
     assert "fine_tune.py" in refused(cli("--model_path", path), 1, str(path), "truncated")

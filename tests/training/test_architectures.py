@@ -14,7 +14,7 @@ from utils.compute.likelihood import score_texts
 from utils.compute.prefix_cache import OFF
 from utils.errors import UserError
 from utils.inference.classifier import classifier_logits
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.training.prepare import TrainingSetup, prepare
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -51,7 +51,7 @@ def opened_again(setup: TrainingSetup, run: dict, folder: Path) -> list[checkpoi
     """Return the trained model from a folder and from a file, both with its weights in every bit."""
     opened = []
     for name in ("folder", "file.pt"):
-        checkpoint.save(folder / name, checkpoint.Trained(setup.base.model, setup.base.tokenizer, run), "", "")
+        saving.save(folder / name, checkpoint.Trained(setup.base.model, setup.base.tokenizer, run), "", "")
         opened.append(checkpoint.load(str(folder / name)))
     weights = setup.base.model.state_dict()
     for trained in opened:

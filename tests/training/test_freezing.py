@@ -5,7 +5,7 @@ import torch
 from small_models import BLOCKS, END, changed, random_model, weights_of
 
 from utils.errors import UserError
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.training.freezing import count_parameters, describe_parameters, freeze_parameters, frozen_modules
 
 KINDS = ["gpt2", "llama", "opt", "gpt_neox"]
@@ -109,7 +109,7 @@ def test_an_untied_and_trained_head_is_saved_and_found_again(kind, name, tmp_pat
     step(model)
     from small_models import tiny_tokenizer
 
-    checkpoint.save(tmp_path / name, checkpoint.Trained(model, tiny_tokenizer(), {}), "", "")
+    saving.save(tmp_path / name, checkpoint.Trained(model, tiny_tokenizer(), {}), "", "")
     found = checkpoint.load(str(tmp_path / name)).model
     assert found.config.tie_word_embeddings is False
     assert changed(weights_of(model), weights_of(found)) == set()

@@ -71,7 +71,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.compute.device import choose_device, choose_precision
     from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
     from utils.inference.sampling import settings_to_save
-    from utils.models import checkpoint
+    from utils.models import saving
     from utils.models.tokenization import context_length
     from utils.training.calibration import calibrate_model
     from utils.training.freezing import describe_parameters
@@ -79,7 +79,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.training.prepare import prepare
     from utils.training.run_record import build_run_record
 
-    checkpoint.check_output(flags.output_path, flags.overwrite)
+    saving.check_output(flags.output_path, flags.overwrite)
     device = choose_device(flags.device)
     precision = choose_precision(flags.precision, device)
     name = flags.model or data.recipe["base_model"]
@@ -130,11 +130,11 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         if search:
             record["search"] = search
         if distributed.is_main_process():
-            checkpoint.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
+            saving.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
     except (KeyboardInterrupt, UserError) as error:
         if distributed.is_main_process():
             if keep_complete_checkpoints(state_folder):
-                written = checkpoint.is_written(flags.output_path) and not flags.overwrite
+                written = saving.is_written(flags.output_path) and not flags.overwrite
                 added = "--resume --overwrite" if written else "--resume"
                 log.info("to continue from the last saved state, run the same command with %s", added)
             elif isinstance(error, KeyboardInterrupt):

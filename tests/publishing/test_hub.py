@@ -23,11 +23,11 @@ from small_models import MODEL_FILES, tiny_tokenizer
 import fine_tune
 from utils.errors import UserError
 from utils.inference.classifier import classify_texts, open_classifier
-from utils.models import checkpoint
+from utils.models import checkpoint, saving
 from utils.models.classifier_head import find_head, fold_temperature
-from utils.models.hub import evaluation_of_model
 from utils.models.model_card import model_card
 from utils.processed import save_processed
+from utils.publishing.hub import evaluation_of_model
 
 ROOT = Path(fine_tune.__file__).parent
 FAST = ["--precision", "fp32", "--device", "cpu", "--max_steps", "2"]
@@ -264,7 +264,7 @@ def earlier_form(new: Path, old: Path, card: str | None = None) -> None:
     run = {name: value for name, value in trained.run.items() if name != "self_contained"}
     fold_temperature(find_head(trained.model, trained.tokenizer), 1 / run["calibration"]["temperature"])
     trained.model.config.problem_type = None
-    checkpoint.save(
+    saving.save(
         old, checkpoint.Trained(trained.model, tiny_tokenizer(), run), "", model_card(run) if card is None else card
     )
 
@@ -322,7 +322,7 @@ def test_a_template_that_a_tokenizer_cannot_hold_is_pushed_as_it_was(hub, call, 
     trained = checkpoint.load_base_classifier(base_folder(tmp_path / "base", "qwen2"), ["neg", "pos"], seed=1)
     run = json.loads((classifier / "run.json").read_text())
     del run["self_contained"]
-    checkpoint.save(old, checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
+    saving.save(old, checkpoint.Trained(trained.model, trained.tokenizer, run), "", "")
     code, _, err = call("--push_trained", "--model_path", old, *CAT)
     assert code == 0
     assert "warning" in err and "cannot hold its template" in err
@@ -428,7 +428,7 @@ def test_a_hub_that_never_answers(hub, work, tmp_path):
 
     hub.site.script(wait, on=CREATE)
     program = (
-        "import sys, fine_tune; from utils import cli; from utils.models import hub; hub.TIMEOUT_SECONDS = 0.3\n"
+        "import sys, fine_tune; from utils import cli; from utils.publishing import hub; hub.TIMEOUT_SECONDS = 0.3\n"
         "sys.exit(cli.run(fine_tune.main))"
     )
     env = hub.client_environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT)}

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models import checkpoint
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models import checkpoint, saving
+from utils.models.base_models import TRAIN_FIRST, load_tokenizer, resolve
 from utils.models.model_card import without_folders
 from utils.models.model_card_kinds import CARDS
-from utils.models.run_file import read_run
+from utils.models.pt_file import unpack
+from utils.models.run_file import RUN_FILE, read_run
 from utils.tasks.kinds import CLASSIFY
 
 if TYPE_CHECKING:
@@ -45,29 +46,29 @@ def _unpacked(path: Path) -> Iterator[Path]:
 
         with tempfile.TemporaryDirectory() as name:
             try:
-                weights = checkpoint.unpack(path, Path(name))
+                weights = unpack(path, Path(name))
                 save_file(weights, Path(name) / "model.safetensors", metadata={"format": "pt"})
             except (OSError, SafetensorError) as error:
                 raise UserError(f"cannot unpack {path} to {name}: {error}", "free some space, or set TMPDIR") from error
             yield Path(name)
         return
     if not path.is_dir():
-        raise UserError(f"there is no model at {path}", checkpoint.TRAIN_FIRST.format(path=path))
+        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
     resolve(str(path.absolute()))
-    if not (path / checkpoint.RUN_FILE).is_file():
+    if not (path / RUN_FILE).is_file():
         hint = "use `hf upload USER/NAME FOLDER`, which pushes any folder"
-        raise UserError(f"{path} was not written by fine_tune.py: it has no {checkpoint.RUN_FILE}", hint)
+        raise UserError(f"{path} was not written by fine_tune.py: it has no {RUN_FILE}", hint)
     yield path
 
 
 def _self_contained(path: Path, folder: Path, copy: Path) -> Path:
     """Return the folder or, for a classifier of an earlier version, its `copy` in today's form."""
-    run = read_run(folder / checkpoint.RUN_FILE)
+    run = read_run(folder / RUN_FILE)
     if run.get("kind") != CLASSIFY.name or run.get("self_contained"):
         return folder
     trained = checkpoint.load(str(folder))
-    texts = [_text_in(folder / name) for name in (checkpoint.LOG_FILE, checkpoint.CARD_FILE)]
-    checkpoint.save(copy, trained, *texts)
+    texts = [_text_in(folder / name) for name in (saving.LOG_FILE, saving.CARD_FILE)]
+    saving.save(copy, trained, *texts)
     if not trained.run["self_contained"] or _ids(load_tokenizer(resolve(str(copy)))) != _ids(trained.tokenizer):
         log.warning(
             "warning: %s is of an earlier version and cannot hold its template, so other tools need it; trained again, "
@@ -75,7 +76,7 @@ def _self_contained(path: Path, folder: Path, copy: Path) -> Path:
             path,
         )
         return folder
-    (copy / checkpoint.CARD_FILE).write_text(_card_of_today(texts[1], trained.run), encoding="utf-8")
+    (copy / saving.CARD_FILE).write_text(_card_of_today(texts[1], trained.run), encoding="utf-8")
     return copy
 
 

@@ -12,10 +12,10 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from utils.errors import UsageError, UserError
-from utils.models import checkpoint
-from utils.models.model_as_folder import model_as_folder
+from utils.models import saving
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders
-from utils.models.run_file import check_record
+from utils.models.run_file import RUN_FILE, check_record
+from utils.publishing.model_as_folder import model_as_folder
 from utils.text_tables import one_line
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 300.0  # without an answer; huggingface_hub itself would wait 
 # Nothing else in a model's folder is published: answers, errors and searches contain texts and paths.
 PUBLISHED_FILES = (
     *("*.safetensors", "*.safetensors.index.json"),
-    *(checkpoint.RUN_FILE, checkpoint.LOG_FILE, checkpoint.CARD_FILE),
+    *(RUN_FILE, saving.LOG_FILE, saving.CARD_FILE),
     *("config.json", "generation_config.json", "chat_template.jinja"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
 )
@@ -62,7 +62,7 @@ def push_model(model_path: Path, hub_model_id: str, private: bool) -> str:
     command = shlex.join(["python", "fine_tune.py", *arguments, *["--hub_private"] * private])
     try:
         with model_as_folder(model_path) as folder:
-            run = _read_json(folder / checkpoint.RUN_FILE)
+            run = _read_json(folder / RUN_FILE)
             check_record(str(model_path), run)
             evaluation = evaluation_of_model(model_path)
             log.info("pushing %s to %s", model_path, hub_model_id)
@@ -170,8 +170,8 @@ def published_files(folder: Path, run: dict, evaluation: dict | None, repository
     """
     files = {path.name: path for path in sorted(folder.iterdir()) if _is_published(path.name) and path.is_file()}
     run_text = json.dumps(_public_run(run), indent=2, ensure_ascii=False) + "\n"
-    card = _public_card(files.get(checkpoint.CARD_FILE), run, evaluation, repository)
-    return files | {checkpoint.RUN_FILE: run_text.encode(), checkpoint.CARD_FILE: card.encode()}
+    card = _public_card(files.get(saving.CARD_FILE), run, evaluation, repository)
+    return files | {RUN_FILE: run_text.encode(), saving.CARD_FILE: card.encode()}
 
 
 def _public_card(path: Path | None, run: dict, evaluation: dict | None, repository: str) -> str:

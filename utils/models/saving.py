@@ -1,0 +1,127 @@
+"""Saving a trained model: what may be replaced, writing all or nothing, and comparing what was written."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.errors import UserError
+from utils.files import check_writable, default_file_mode
+from utils.models.checkpoint import Trained, load
+from utils.models.generation_settings import write_generation_settings
+from utils.models.pt_file import pack
+from utils.models.run_file import RUN_FILE
+from utils.models.tokenization import context_length
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+LOG_FILE = "log.jsonl"
+CARD_FILE = "README.md"
+
+
+def save_and_verify(
+    path: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", run: dict, history: list[dict]
+) -> None:
+    """Save the model with its log and model card, load it again, and check that it has the same weights and logits."""
+    import torch
+
+    from utils.models.model_card import model_card
+
+    log = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
+    save(path, Trained(model, tokenizer, run), log, model_card(run, None))
+    loaded = load(str(path)).model
+    expected, actual = model.state_dict(), loaded.state_dict()
+    if expected.keys() != actual.keys():
+        raise RuntimeError(f"{path} has other weights than the model: {sorted(expected.keys() ^ actual.keys())}")
+    if differing := [name for name in expected if not torch.equal(expected[name].cpu(), actual[name])]:
+        raise RuntimeError(f"{path} does not have the weights of the model that was saved: {', '.join(differing)}")
+    expected, actual = _probe_logits(model, tokenizer), _probe_logits(loaded, tokenizer)
+    tolerance = 1e-5 * max(1.0, expected.abs().max().item())
+    if not torch.allclose(expected, actual, rtol=0, atol=tolerance, equal_nan=True):
+        difference = (expected - actual).abs().max()
+        raise RuntimeError(f"{path} does not give the logits of the model that was saved: off by {difference}")
+
+
+def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "Tensor":
+    """Return the logits of a text of plain tokens, with the same random numbers (Reformer hashes with some) each time.
+
+    A special token may mean something to the model: padding has no position in RoBERTa, and labels are read before it.
+    """
+    import torch
+
+    from utils.compute.patching import eval_mode
+
+    special = {*tokenizer.all_special_ids, model.config.get_text_config().pad_token_id}
+    vocabulary = model.config.get_text_config().vocab_size
+    plain = [id for id in range(min(vocabulary, 1000)) if id not in special] or [0]
+    length = min(64, context_length(model))
+    ids = torch.tensor([[plain[number * 997 % len(plain)] for number in range(length)]], device=model.device)
+    with torch.random.fork_rng(), eval_mode(model), torch.inference_mode():
+        torch.manual_seed(0)
+        return model(ids).logits.cpu()
+
+
+def save(path: Path, trained: Trained, log: str, card: str) -> None:
+    """Write the model atomically as a folder, or as one file if `path` ends in .pt. An existing model is replaced.
+
+    The folder is a Hugging Face model folder, with run.json, log.jsonl and README.md. The file has the same contents:
+    weights as tensors, everything else as text.
+    """
+    from safetensors import SafetensorError
+
+    check_output(path, overwrite=True)  # again, since training may have taken hours
+    path = path.resolve()  # replaces the target of a link, not the link
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True) as name:
+            folder = Path(name) / "model"
+            trained.model.save_pretrained(folder)
+            trained.tokenizer.save_pretrained(folder)
+            if "sampling" in trained.run:
+                write_generation_settings(folder, trained.model.config, trained.tokenizer, trained.run)
+            run = json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n"
+            for file_name, text in {RUN_FILE: run, LOG_FILE: log, CARD_FILE: card}.items():
+                (folder / file_name).write_text(text, encoding="utf-8")
+            for file in folder.iterdir():
+                file.chmod(default_file_mode())  # safetensors makes its files readable by their owner only
+            if path.suffix == ".pt":
+                pack(folder, path)
+            else:
+                _replace_folder(folder, path)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write {path}: {reason}", "free some space or choose another --output_path") from error
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    if not path.exists():
+        new.replace(path)
+        return
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    path.replace(old)
+    new.replace(path)
+    shutil.rmtree(old)
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise UserError if `path` has something that must not be replaced, or if it cannot be written."""
+    is_file = path.suffix == ".pt"
+    ours = is_written(path)
+    free = not path.exists() or (not is_file and path.is_dir() and not any(path.iterdir()))
+    if not ours and not free:
+        hint = "choose another --output_path; nothing was changed"
+        raise UserError(f"{path} exists, and fine_tune.py did not write it", hint)
+    if ours and not overwrite:
+        hint = "add --overwrite to replace it, or choose another --output_path"
+        raise UserError(f"{path} already contains a trained model", hint)
+    target = path.resolve()
+    check_writable(target.with_name(f".{target.name}") if target.is_dir() else path)
+
+
+def is_written(path: Path) -> bool:
+    """Whether fine_tune.py has written a model to `path`."""
+    return path.is_file() if path.suffix == ".pt" else (path / RUN_FILE).is_file()
