@@ -11,6 +11,7 @@ import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -41,11 +42,12 @@ from utils.results.labels import (
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.escaped_cells import undo_in_column
 from utils.tasks.labels import parse_label_map
+from utils.text.formulas import ESCAPE_FORMULAS_HELP, without_formula
 
 log = logging.getLogger("utils.classify")
 DEFAULT_MODEL = "models/fine_tuned_model.pt"
 ROWS_AT_ONCE = 1024
-FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header")
+FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header", "escape_formulas")
 NOT_FROM_PYTHON = ("text", "data_path", *FILE_FLAGS, "json")
 
 
@@ -65,6 +67,7 @@ def build_parser() -> Parser:
     add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
     add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
     add("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
+    add("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where that is faster")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--json", action="store_true", help="print one JSON object per text, or one for the file, on stdout")
@@ -165,21 +168,24 @@ def classify_file(args) -> None:
         label = None
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
     counts = PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
-    dialect = dialect_of_output(path, args.data_path, table.dialect)
-    header = [
-        *table.columns,
-        *added_columns(table.columns, classifier.labels, "score" if classifier.function == "none" else "probability"),
-    ]
+    dialect, escaped = dialect_of_output(path, args.data_path, table.dialect), str
+    if args.escape_formulas:  # with quotes, since a spreadsheet also splits cells at a line end without them
+        dialect, escaped = replace(dialect, quoting=True), without_formula
+    measure = "score" if classifier.function == "none" else "probability"
+    header = [*table.columns, *added_columns(table.columns, classifier.labels, measure)]
     with atomic_write(path) as file, tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
-        file.write((BOM if dialect.byte_order_mark else "").encode() + encode_rows([header], dialect))
+        file.write(
+            (BOM if dialect.byte_order_mark else "").encode() + encode_rows([list(map(escaped, header))], dialect)
+        )
         for rows in in_chunks(cells for _, cells in table.rows()):
             predictions = classify_texts(classifier, [undo(cells[text]) for cells in rows], bfloat16=bfloat16)
             true_labels = None if label is None else [cells[label] for cells in rows]
             counts.add(predictions.labels, true_labels, predictions.truncated)
             added = [
-                [name or "", *("" if name is None else f"{probability:.6f}" for probability in row)]
+                [escaped(name or ""), *("" if name is None else f"{probability:.6f}" for probability in row)]
                 for name, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
             ]
+            rows = [list(map(escaped, cells)) for cells in rows] if args.escape_formulas else rows
             file.write(encode_rows(map(operator.add, rows, added), dialect))
             bar.update(len(rows))
 

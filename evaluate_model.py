@@ -16,6 +16,7 @@ from utils.errors import EXIT_DONE, UsageError, UserError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.evaluation.evaluation import Evaluation
+from utils.evaluation.mistakes import write_mistakes
 from utils.files import atomic_write, sha256_of
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
@@ -24,6 +25,7 @@ from utils.models.base_models import check_present, describe_base
 from utils.models.checkpoint import Trained
 from utils.models.run_file import check_record
 from utils.processed import Processed, load_processed
+from utils.text.formulas import ESCAPE_FORMULAS_HELP
 
 NUM_SAMPLES = 64
 
@@ -56,6 +58,7 @@ def build_parser() -> Parser:
     add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
     add = parser.add_argument_group("models that classify texts or write emoji").add_argument
     add("--errors_path", type=Path, metavar="FILE.csv", help="write all mistakes to this file")
+    add("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
     add = parser.add_argument_group("models that were evaluated before").add_argument
     add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
     accept_hugging_face_names(parser, output_file="evaluation.json")
@@ -184,17 +187,18 @@ def evaluate_classifier(args, models: dict[str, Trained], data: Processed, setti
     classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
     figures, mistakes = classifiers.evaluate_classifier(classifier, data, **settings)
     if args.errors_path:
-        classifiers.write_mistakes(args.errors_path, mistakes, classifier.labels)
+        rows = classifiers.mistake_rows(mistakes, classifier.labels)
+        write_mistakes(args.errors_path, rows, escape_formulas=args.escape_formulas)
     return {"kind": "classify", **figures}, classifiers.format_classifier_report(figures)
 
 
 def evaluate_emoji_writer(args, models: dict[str, Trained], data: Processed, settings: dict) -> tuple[dict, str]:
     """Return (figures, tables) of models that write emoji; write the tuned model's mistakes to --errors_path."""
-    from utils.evaluation.emoji import evaluate_emoji, format_emoji_report, write_emoji_mistakes
+    from utils.evaluation.emoji import evaluate_emoji, format_emoji_report, mistake_rows
 
     figures, mistakes = evaluate_emoji(models, data, limit=args.limit, **settings)
     if args.errors_path:
-        write_emoji_mistakes(args.errors_path, mistakes)
+        write_mistakes(args.errors_path, mistake_rows(mistakes), escape_formulas=args.escape_formulas)
     return {"kind": "emoji", **figures}, format_emoji_report(figures)
 
 

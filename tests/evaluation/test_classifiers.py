@@ -1,6 +1,7 @@
 """evaluate_model.py on models that classify: figures against a plain loop; what it writes, prints and refuses."""
 
 import csv
+import io
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -296,6 +297,18 @@ def test_a_mistake_is_shown_on_one_short_line_and_written_in_full(call):
     shown = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["most_confident_mistakes"]
     assert line in [mistake["text"] for mistake in shown]
     assert f"  {line}\n" in out
+
+
+def test_no_mistake_runs_in_a_spreadsheet(call):
+    run, plain = ["=1+1 soup", "@SUM(1)", " -2", '"+3"', "\u200b＝4"], ["plain", "wait\r=2"]
+    test = [(text, label) for text in run + plain for label in ("bad", "good")]  # half of them are mistakes
+    save_processed(Path("reviews.pkl"), labeled(**TWO | {"test": test}))
+    assert call("--errors_path", "escaped.csv", "--escape_formulas")[0] == 0
+    assert call("--errors_path", "plain.csv")[0] == 0
+    names = ("plain.csv", "escaped.csv")
+    before, after = (list(csv.reader(io.StringIO(Path(name).read_bytes().decode(), newline=""))) for name in names)
+    assert {row[0] for row in before[1:]} == {*run, *plain}
+    assert after == [["'" * (row[0] in run) + row[0], *row[1:]] for row in before]
 
 
 def test_json_is_the_file_and_nothing_else(call):

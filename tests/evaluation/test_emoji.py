@@ -208,6 +208,17 @@ def test_mistakes_are_shown_and_written(call):
     assert out.endswith("written: base/evaluation.json and mistakes.csv\n")
 
 
+def test_no_mistake_runs_in_a_spreadsheet(call):
+    data = emoji_data()
+    data.splits["test"].prompt[:] = [f"={prompt}" for prompt in data.splits["test"].prompt]
+    save_processed(Path("hostile.pkl"), data)
+    for words in ([], ["--escape_formulas"]):
+        assert call("--errors_path", f"{len(words)}.csv", *words, model="base", data="hostile.pkl")[0] == 0
+    plain, escaped = (list(csv.DictReader(Path(name).read_text("utf-8").splitlines())) for name in ("0.csv", "1.csv"))
+    assert all(row["description"].startswith("=") for row in plain)
+    assert escaped == [row | {"description": "'" + row["description"]} for row in plain]
+
+
 def test_a_limit_draws_rows_with_the_seed(call):
     drawn = set()
     for seed in range(4):

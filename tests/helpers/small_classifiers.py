@@ -4,18 +4,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from small_models import BLOCKS, random_model, tiny_tokenizer
+from small_models import BLOCKS, SHAPE, random_model, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    GPT2Config,
+    GPT2ForSequenceClassification,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
 )
 
+from utils.models import checkpoint, saving
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.classifier_tokenizer import encode_for_classification, with_template
 from utils.models.tokenization import tokenizer_fingerprint
@@ -27,6 +30,7 @@ ENCODERS = ("bert", "roberta", "distilbert")
 FAMILIES = WRITERS + ENCODERS
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = 256 + len(SPECIAL)
+LONGEST = 64  # tokens, of `save_classifier`
 
 
 def encoder_tokenizer(*, ends_with_cls: bool = False) -> PreTrainedTokenizerFast:
@@ -120,3 +124,26 @@ def opinions(number: int, first: int = 0) -> list[tuple[str, str]]:
         words, label = (GOOD, "pos") if index % 2 else (BAD, "neg")
         pairs.append((f"{words[index // 2 % 6]} thing number {index}", label))
     return pairs
+
+
+def save_classifier(path: Path, labels: list[str], **run) -> Path:
+    """A random classifier of tiny's vocabulary, with the recipe that fine_tune.py would write."""
+    names = dict(enumerate(labels))
+    options = {**SHAPE, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128, "initializer_range": 0.3}
+    config = GPT2Config(**options, id2label=names, label2id={name: number for number, name in names.items()})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = GPT2ForSequenceClassification(config).eval()
+    recipe = {
+        "task": "reviews",
+        "kind": "classify",
+        "labels": labels,
+        "template": "{prompt}",
+        "cleaning": asdict(Cleaning(emoji="keep")),
+        "base_model": "tiny",
+        "calibration": {"temperature": 2.0, "threshold": None},
+        "max_length": LONGEST,
+        **run,
+    }
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), recipe), "", "")
+    return path

@@ -11,48 +11,19 @@ import sys
 import threading
 import time
 from _thread import interrupt_main
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-import torch
 from running import assert_one_error, run_script
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
-from small_models import SHAPE, tiny_tokenizer
-from transformers import GPT2Config, GPT2ForSequenceClassification
+from small_classifiers import save_classifier
 
 import classify
 from utils.inference.classifier import classify_texts, open_classifier
-from utils.models import checkpoint, saving
-from utils.text.cleaning import Cleaning
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
 ROOT = Path(classify.__file__).parent
-LONGEST = 64
-
-
-def save_classifier(path: Path, labels: list[str], **run) -> Path:
-    """A random classifier of tiny's vocabulary, with the recipe that fine_tune.py would write."""
-    names = dict(enumerate(labels))
-    options = {**SHAPE, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128, "initializer_range": 0.3}
-    config = GPT2Config(**options, id2label=names, label2id={name: number for number, name in names.items()})
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = GPT2ForSequenceClassification(config).eval()
-    recipe = {
-        "task": "reviews",
-        "kind": "classify",
-        "labels": labels,
-        "template": "{prompt}",
-        "cleaning": asdict(Cleaning(emoji="keep")),
-        "base_model": "tiny",
-        "calibration": {"temperature": 2.0, "threshold": None},
-        "max_length": LONGEST,
-        **run,
-    }
-    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), recipe), "", "")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Evaluate models that classify texts: figures on the test split, beside baselines, and the mistakes."""
 
-import csv
 import logging
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from utils.errors import DataError
 from utils.evaluation.baselines import majority_class, tfidf_logistic_regression, verdict
-from utils.files import atomic_write
 from utils.inference.classifier import Classifier, classify_texts
 from utils.metrics.classification import Classification, classification_difference
 from utils.metrics.compute import compute_metric
@@ -139,14 +138,12 @@ def format_classifier_report(evaluation: dict) -> str:
     return "\n\n".join(parts)
 
 
-def write_mistakes(path: Path, mistakes: list[dict], labels: list[str]) -> None:
-    """Write every mistake as a row of a CSV file: text, label, prediction, and the probability of each label."""
-    with atomic_write(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["text", "label", "prediction", *(f"probability_{label}" for label in labels)])
-        for mistake in mistakes:
-            probabilities = [f"{probability:.6f}" for probability in mistake["probabilities"]]
-            writer.writerow([mistake["text"], mistake["label"], mistake["prediction"], *probabilities])
+def mistake_rows(mistakes: list[dict], labels: list[str]) -> Iterator[list[str]]:
+    """Yield the header and a row for each mistake: text, label, prediction, and the probability of each label."""
+    yield ["text", "label", "prediction", *(f"probability_{label}" for label in labels)]
+    for mistake in mistakes:
+        probabilities = [f"{probability:.6f}" for probability in mistake["probabilities"]]
+        yield [mistake["text"], mistake["label"], mistake["prediction"], *probabilities]
 
 
 def _notes(evaluation: dict) -> str:

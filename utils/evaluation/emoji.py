@@ -1,14 +1,11 @@
 """Evaluate models that write emoji: how high the right emoji is ranked, beside the nearest training description's."""
 
-import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from utils.evaluation.answers import draw_rows
 from utils.evaluation.baselines import verdict
-from utils.files import atomic_write
 from utils.inference.emoji_memory import nearest_emoji, open_memory, rank_with_memory
 from utils.inference.emoji_ranking import RankedEmoji, generate_unconstrained, rank_emoji
 from utils.metrics.compute import compute_metric
@@ -132,25 +129,22 @@ def format_emoji_report(evaluation: dict) -> str:
     return "\n\n".join(parts)
 
 
-def write_emoji_mistakes(path: Path, mistakes: Sequence[dict]) -> None:
-    """Write every mistake that `evaluate_emoji` returned as a row of a CSV file."""
+def mistake_rows(mistakes: Sequence[dict]) -> Iterator[list[str]]:
+    """Yield the header and a row for each mistake that `evaluate_emoji` returned."""
     columns = (
         *("description", "emoji", "codepoints", "group", "prediction", "prediction_codepoints", "prediction_group"),
         *("probability", "right_concept", "place"),
     )
-    with atomic_write(path, "w") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for mistake in mistakes:
-            writer.writerow(
-                {
-                    **mistake,
-                    "codepoints": format_code_points(mistake["emoji"]),
-                    "prediction_codepoints": format_code_points(mistake["prediction"]),
-                    "probability": f"{mistake['probability']:.6f}",
-                    "right_concept": "yes" if mistake["right_concept"] else "no",
-                }
-            )
+    yield list(columns)
+    for mistake in mistakes:
+        shown = {
+            **mistake,
+            "codepoints": format_code_points(mistake["emoji"]),
+            "prediction_codepoints": format_code_points(mistake["prediction"]),
+            "probability": f"{mistake['probability']:.6f}",
+            "right_concept": "yes" if mistake["right_concept"] else "no",
+        }
+        yield [str(shown[column] if shown[column] is not None else "") for column in columns]
 
 
 def _describe_reach(evaluation: dict) -> str:

@@ -61,7 +61,7 @@ CLASSIFY = Kind(
     data="labeled texts",
     preprocess_flags=(*_OF_POSTS, "label_column", "label_map", "keep_conflicts"),
     training_flags=("class_weights", "oversample", "augment", "threshold"),
-    evaluation_flags=("errors_path",),
+    evaluation_flags=("errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
     pipeline_tag="text-classification",
 )
@@ -84,7 +84,7 @@ EMOJI = Kind(
     data="tables of emoji",
     preprocess_flags=("text_column", "emoji_target", "split_by", "aliases"),
     training_flags=(*_OF_WRITERS, "augment"),
-    evaluation_flags=("compare_base", "limit", "errors_path"),
+    evaluation_flags=("compare_base", "limit", "errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=5.0, learning_rate=4e-4, batch_size=32, unfreeze_last=12),
 )
 KINDS = {kind.name: kind for kind in (GENERATE, CLASSIFY, INSTRUCT, EMOJI)}
