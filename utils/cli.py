@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -18,14 +19,18 @@ from typing import NoReturn
 
 from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
-from utils.distributed import quiet_except_main, world_size
+from utils.distributed import quiet_except_main, spans_machines, world_size
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
 from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout
 
+SCRIPTS = Path(__file__).resolve().parent.parent  # their folder
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
 
 log = logging.getLogger(__name__)
 
+ENDS_ALONE = [  # what schedulers, containers and closed terminals send; Windows lacks the last
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 NEAR = (
     0.7  # how alike two names must be (difflib's ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones
 )
@@ -230,9 +235,40 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
         return EXIT_DONE
 
 
+def typed_command(add: Sequence[str] = (), remove: Collection[str] = ()) -> str | None:
+    """Return the command as it was typed, quoted for the shell; None where there is none: in a notebook, say.
+
+    The words in `add` ("--skip", "10") come last, and replace what was typed for the same flags. Flags in `remove` are
+    left out, with their values.
+    """
+    if Path(sys.argv[0]).resolve().parent != SCRIPTS:
+        return None
+    replaced = {*remove, *map(_flag_name, add)}
+    kept, is_replaced = [], False
+    for word in sys.argv[1:]:
+        if word.startswith("--"):
+            is_replaced = _flag_name(word) in replaced
+        if not is_replaced:
+            kept.append(word)
+    return shlex.join([*_launcher(), sys.argv[0], *kept, *add])
+
+
+def _launcher() -> list[str]:
+    """Return what starts the script: Python, as it was typed, or torchrun for several processes."""
+    if world_size() > 1:
+        return ["torchrun", "..." if spans_machines() else f"--nproc_per_node={world_size()}"]
+    before = len(sys.orig_argv) - len(sys.argv)
+    is_ours = before > 0 and sys.orig_argv[before:] == sys.argv  # not set by a program
+    return sys.orig_argv[:before] if is_ours else ["python"]
+
+
+def _flag_name(word: str) -> str:
+    return "--" + word.partition("=")[0].removeprefix("--").replace("-", "_")
+
+
 @contextmanager
 def interrupts_end_the_block() -> Iterator[None]:
-    """Raise KeyboardInterrupt for Ctrl-C and, in a single process, for SIGTERM, and in place of what follows from it.
+    """Raise KeyboardInterrupt for Ctrl-C and, in a single process, SIGTERM and SIGHUP, and in place of what follows.
 
     A library that is interrupted while it is imported may catch that, and fail with another error for want of a part.
     """
@@ -245,11 +281,11 @@ def interrupts_end_the_block() -> Iterator[None]:
         interrupts.append(time.monotonic())
         raise KeyboardInterrupt
 
-    # Not where Ctrl-C is ignored (nohup), nor SIGTERM of several processes: one that waits for the others heeds none.
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    # Not where one is ignored (nohup), nor those of several processes: one that waits for the others heeds none.
+    usual = {signal.SIGINT: signal.default_int_handler}
+    if world_size() == 1:
+        usual |= dict.fromkeys(ENDS_ALONE, signal.SIG_DFL)
     before = {number: handler for number, handler in usual.items() if signal.getsignal(number) == handler}
-    if world_size() > 1:
-        before.pop(signal.SIGTERM, None)
     for number in before:
         signal.signal(number, interrupt)
     try:

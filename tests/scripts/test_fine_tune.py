@@ -5,6 +5,7 @@ import math
 import os
 import pickle
 import resource
+import shlex
 import signal
 import struct
 import subprocess
@@ -471,26 +472,29 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
 @pytest.mark.parametrize(
     ("module", "function", "advice", "left"),
     [
-        ("utils.training.prepare", "training_rows", "the same command starts again", set()),
-        ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "the same command starts again", set()),
-        ("utils.training.run_record", "build_run_record", "with --resume\n", {"mine.training"}),
-        ("utils.models.saving", "_replace_folder", "with --resume\n", {"mine.training"}),
-        ("utils.models.saving", "_probe_logits", "with --resume --overwrite\n", {"mine.training", "mine"}),
+        ("utils.training.prepare", "training_rows", "to start again: ", set()),
+        ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "to start again: ", set()),
+        ("utils.training.run_record", "build_run_record", " --resume\n", {"mine.training"}),
+        ("utils.models.saving", "_replace_folder", " --resume\n", {"mine.training"}),
+        ("utils.models.saving", "_probe_logits", " --resume --overwrite\n", {"mine.training", "mine"}),
     ],
     ids=["preparing", "filling_the_cache", "recording", "saving", "verifying"],
 )
 def test_ctrl_c_in_every_phase_says_which_command_goes_on(call, monkeypatch, module, function, advice, left):
     words = [*FAST, "--output_path", "mine"]
     with monkeypatch.context() as patch:
+        patch.setattr("sys.argv", [str(ROOT / "fine_tune.py"), *map(str, words)])
         patch.setattr(f"{module}.{function}", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         code, out, err = call(*words)
     assert (code, out) == (130, ""), err
     assert err.endswith("interrupted\n")
     assert "Traceback" not in err
-    assert advice in err.splitlines(keepends=True)[-2]
+    line = err.splitlines(keepends=True)[-2]
+    assert advice in line
+    python, script, *going_on = shlex.split(line.partition(": ")[2])
+    assert (python, script) == ("python", str(ROOT / "fine_tune.py"))
     assert {path.name for path in Path().iterdir()} == left
-    resuming = advice.partition(" --")[1:]
-    code, out, err = call(*words, *"".join(resuming).split())
+    code, out, err = call(*going_on)
     assert (code, out) == (0, "mine\n"), err
     assert {path.name for path in Path().iterdir()} == {"mine"}
 

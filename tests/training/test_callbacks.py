@@ -59,7 +59,7 @@ def test_a_loss_that_is_no_number_ends_the_run(logging_steps, validation, words,
     assert "--learning_rate" in raised.value.hint
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_signals_of_a_launcher_count_once(number, capfd, monkeypatch):
     """Slurm signals the launcher and every process, and the launcher signals its processes again."""
     for name, value in {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": "2"}.items():
@@ -74,7 +74,7 @@ def test_the_signals_of_a_launcher_count_once(number, capfd, monkeypatch):
     assert signal.getsignal(number) is before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_a_single_process_saves_and_a_second_one_stops(number, capfd):
     interruption = InterruptionCallback()
     with interruption.listening():
@@ -83,3 +83,15 @@ def test_a_signal_to_a_single_process_saves_and_a_second_one_stops(number, capfd
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
     assert capfd.readouterr().err.count("interrupted: saving after this step") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_is_ignored_saves_nothing(number):
+    before = signal.signal(number, signal.SIG_IGN)  # & in a script, or nohup
+    try:
+        interruption = InterruptionCallback()
+        with interruption.listening():
+            signal.raise_signal(number)
+        assert not interruption.happened
+    finally:
+        signal.signal(number, before)

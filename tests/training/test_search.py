@@ -178,7 +178,7 @@ def test_a_search_continues_after_a_kill_and_after_ctrl_c(searched, tmp_path, wr
     thread.join()
     err = capsys.readouterr().err
     assert f"continuing the search in {tmp_path / 'model.search'}: 1 trials are finished" in err
-    assert "2 of 4 trials are finished and kept: the same command continues the search" in err
+    assert "2 of 4 trials are finished and kept; to continue: the same once more" in err
     assert names_in(tmp_path) == {"data.pkl", "model.search"}
 
     assert call(tmp_path, *SEARCH, "--overwrite", data=writing) == 0  # of a model, not of a search like this

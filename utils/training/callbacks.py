@@ -14,6 +14,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from utils import distributed
+from utils.cli import ENDS_ALONE
 from utils.errors import UserError
 from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
@@ -109,8 +110,10 @@ class InterruptionCallback(TrainerCallback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        # Launchers, Slurm and containers end a process with SIGTERM.
-        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDS_ALONE)}
+        before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}  # nohup
+        for number in before:
+            signal.signal(number, self._handle)
         try:
             yield
         finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import Parser
+from utils.cli import Parser, typed_command
 from utils.errors import DataError, UserError
 from utils.files import check_apart, sha256_of
 from utils.processed import load_processed
@@ -96,7 +96,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     try:
         setup = prepare(data, name, flags, device, precision, cache)
     except KeyboardInterrupt:
-        log.info("nothing is trained yet: the same command starts again")
+        log.info("nothing is trained yet; to start again: %s", typed_command() or "the same once more")
         raise
     model, rows, search = setup.base.model, setup.rows, None
     rows = {**rows, "validation": _validation_rows(rows["validation"], flags)}
@@ -135,10 +135,11 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         if distributed.is_main_process():
             if keep_complete_checkpoints(state_folder):
                 written = saving.is_written(flags.output_path) and not flags.overwrite
-                added = "--resume --overwrite" if written else "--resume"
-                log.info("to continue from the last saved state, run the same command with %s", added)
+                command = typed_command(["--resume", "--overwrite"][: 1 + written], ["--resume_from_checkpoint"])
+                in_python = "the same with resume=True" + ", overwrite=True" * written
+                log.info("to continue from the last saved state: %s", command or in_python)
             elif isinstance(error, KeyboardInterrupt):
-                log.info("no state is saved yet: the same command starts again")
+                log.info("no state is saved yet; to start again: %s", typed_command() or "the same once more")
         raise
     if outcome.better is False and kind != CLASSIFY:
         log.warning("warning: on the validation split no evaluation was better than the base model's")

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from transformers import PreTrainedModel, TrainerCallback
 
+from utils.cli import typed_command
 from utils.compute.bf16_weights import cast_weights
 from utils.compute.blocks import find_blocks
 from utils.compute.last_block import skippable_modules
@@ -165,7 +166,8 @@ class _Search:
                 )
         except KeyboardInterrupt:
             done = len(_finished_trials(study))
-            log.info("%d of %d trials are finished and kept: the same command continues the search", done, self.total)
+            command = typed_command() or "the same once more"
+            log.info("%d of %d trials are finished and kept; to continue: %s", done, self.total, command)
             raise
         return _finished_trials(study)
 
