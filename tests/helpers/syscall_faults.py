@@ -1,0 +1,249 @@
+"""Let system calls of a forked process fail: everything that writes is seen, also what Rust and C++ write.
+
+The process asks its parent before each of these calls, by a seccomp filter with notifications (Linux 5.5 or newer,
+x86-64, no privileges). The parent answers with an error, or lets the call go on.
+"""
+
+import array
+import atexit
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import platform
+import select
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+import traceback
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+# From linux/seccomp.h, linux/filter.h, linux/audit.h and linux/prctl.h.
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, SYS_SECCOMP, SET_MODE_FILTER, NEW_LISTENER = 1, 38, 317, 1, 8
+ALLOW, USER_NOTIF, CONTINUE = 0x7FFF0000, 0x7FC00000, 1
+NOTIF_RECV, NOTIF_SEND, NOTIF_BYTES = 0xC0502100, 0xC0182101, 80
+ARCH_X86_64 = 0xC000003E
+LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
+AT_FDCWD = 0xFFFFFF9C
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+# Number of the call on x86-64: (its kind, which argument has its file); ("path", 0, 1): a path in argument 1, from
+# the folder in argument 0 on.
+CALLS = {
+    1: ("write", ("fd", 0)),  # write
+    18: ("write", ("fd", 0)),  # pwrite64
+    20: ("write", ("fd", 0)),  # writev
+    296: ("write", ("fd", 0)),  # pwritev
+    328: ("write", ("fd", 0)),  # pwritev2
+    40: ("write", ("fd", 0)),  # sendfile
+    326: ("write", ("fd", 2)),  # copy_file_range
+    77: ("write", ("fd", 0)),  # ftruncate
+    285: ("write", ("fd", 0)),  # fallocate
+    74: ("fsync", ("fd", 0)),  # fsync
+    75: ("fsync", ("fd", 0)),  # fdatasync
+    82: ("rename", ("path", None, 1)),  # rename
+    264: ("rename", ("path", 2, 3)),  # renameat
+    316: ("rename", ("path", 2, 3)),  # renameat2
+    86: ("rename", ("path", None, 1)),  # link
+    265: ("rename", ("path", 2, 3)),  # linkat
+    83: ("mkdir", ("path", None, 0)),  # mkdir
+    258: ("mkdir", ("path", 0, 1)),  # mkdirat
+    87: ("unlink", ("path", None, 0)),  # unlink
+    84: ("unlink", ("path", None, 0)),  # rmdir
+    263: ("unlink", ("path", 0, 1)),  # unlinkat
+    90: ("chmod", ("path", None, 0)),  # chmod
+    91: ("chmod", ("fd", 0)),  # fchmod
+    268: ("chmod", ("path", 0, 1)),  # fchmodat
+}
+OPENAT, OPEN = 257, 2
+CALLS |= {OPENAT: ("open", ("path", 0, 1)), OPEN: ("open", ("path", None, 0))}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that writes: what it does (a kind of CALLS), and to which file or folder."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit code (minus the signal that killed it; None: too slow), its output, its calls."""
+
+    code: int | None
+    out: str
+    err: str
+    calls: list[Call]
+
+
+def unavailable() -> str:
+    """Return why calls cannot be intercepted here; empty where they can."""
+    if not (sys.platform == "linux" and platform.machine() == "x86_64"):
+        return "intercepting system calls is for Linux on x86-64"
+    try:
+        ended = run_with_faults(Path("/nowhere/at all").mkdir, Path("/nowhere"), lambda call: errno.EXDEV)
+    except OSError as error:
+        return f"this system does not let seccomp notify: {error}"
+    expected = f"[Errno {errno.EXDEV}]"
+    return "" if expected in ended.err else f"this system does not let seccomp notify: {ended.err.strip()[-200:]}"
+
+
+def run_with_faults(
+    function: Callable[[], int | None],
+    root: Path,
+    fault: Callable[[Call], int],
+    *,
+    stdin: Path = Path(os.devnull),
+    seconds: float = 120,
+) -> Ended:
+    """Run `function` in a forked process, and return how that ended; its result is the exit code.
+
+    `fault` is asked for each call that writes under `root`, and returns the number of the error, or 0 for none.
+    """
+    ours, childs = socket.socketpair()
+    out, err = (os.memfd_create(name) for name in ("out", "err"))
+    pid = os.fork()
+    if pid == 0:
+        _be_the_child(function, ours, childs, out, err, stdin)
+    childs.close()
+    try:
+        calls, in_time = _supervise(pid, ours, str(root.resolve()), fault, time.monotonic() + seconds)
+    finally:
+        ours.close()
+        with contextlib.suppress(ProcessLookupError):
+            if not _has_ended(pid):
+                os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+    texts = [os.pread(file, 2**24, 0).decode(errors="replace") for file in (out, err)]
+    os.close(out)
+    os.close(err)
+    return Ended(os.waitstatus_to_exitcode(status) if in_time else None, *texts, calls)
+
+
+def _be_the_child(function, ours: socket.socket, channel: socket.socket, out: int, err: int, stdin: Path) -> None:
+    code = 70
+    try:
+        ours.close()
+        for number, file in ((0, os.open(stdin, os.O_RDONLY)), (1, out), (2, err)):
+            os.dup2(file, number)
+        sys.stdin, sys.stdout, sys.stderr = (
+            open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+        )
+        # What the parent wants done at its end is not for this process to do.
+        atexit._clear()
+        weakref.finalize._registry.clear()
+        weakref.finalize._registered_with_atexit = False
+        tempfile.tempdir = None
+        socket.send_fds(channel, [b"f"], [_install_filter()])
+        channel.close()
+        code = function() or 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    finally:
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        os._exit(code)
+
+
+def _install_filter() -> int:
+    """Filter this process's calls, and return the descriptor from which the parent reads them."""
+    unconditional = sorted(CALLS.keys() - {OPENAT, OPEN})
+    program = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, ARCH_X86_64), (RETURN, 0, 0, ALLOW), (LOAD, 0, 0, 0)]
+    for number in unconditional:
+        program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, USER_NOTIF)]
+    for number, flags in ((OPENAT, 2), (OPEN, 1)):
+        program += [(EQUAL, 0, 4, number), (LOAD, 0, 0, 16 + 8 * flags), (ANY_BIT, 0, 1, WRITING)]
+        program += [(RETURN, 0, 0, USER_NOTIF), (RETURN, 0, 0, ALLOW)]
+    program.append((RETURN, 0, 0, ALLOW))
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+    pointer = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(instructions)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    listener = libc.syscall(SYS_SECCOMP, SET_MODE_FILTER, NEW_LISTENER, pointer)
+    if listener < 0:
+        raise OSError(ctypes.get_errno(), "seccomp")
+    return listener
+
+
+def _supervise(
+    pid: int, channel: socket.socket, root: str, fault: Callable[[Call], int], deadline: float
+) -> tuple[list[Call], bool]:
+    """Answer the process's calls until it ends; return those under `root`, and whether it ended in time."""
+    calls: list[Call] = []
+    received = array.array("i", socket.recv_fds(channel, 1, 1)[1])
+    if not received:
+        return calls, True
+    listener, ended = received[0], os.pidfd_open(pid)
+    polled = select.poll()
+    polled.register(listener, select.POLLIN)
+    polled.register(ended, select.POLLIN)
+    try:
+        while time.monotonic() < deadline:
+            ready = {descriptor for descriptor, event in polled.poll(1000) if event & select.POLLIN}
+            if listener in ready:
+                _answer(listener, root, fault, calls)
+            elif ended in ready:
+                return calls, True
+        return calls, False
+    finally:
+        os.close(listener)
+        os.close(ended)
+
+
+def _answer(listener: int, root: str, fault: Callable[[Call], int], calls: list[Call]) -> None:
+    notification = bytearray(NOTIF_BYTES)
+    try:
+        fcntl.ioctl(listener, NOTIF_RECV, notification)
+    except OSError:  # the thread is gone
+        return
+    identity, task, _, number, _, _, *arguments = struct.unpack("QIIiIQ6Q", notification)
+    kind, place = CALLS[number]
+    path = _path_of(task, place, arguments)
+    error = 0
+    if path == root or path.startswith(root + "/"):
+        calls.append(Call(kind, path))
+        error = fault(calls[-1])
+    answer = struct.pack("QqiI", identity, 0, -error, 0 if error else CONTINUE)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(listener, NOTIF_SEND, answer)
+
+
+def _path_of(task: int, place: tuple, arguments: list[int]) -> str:
+    try:
+        if place[0] == "fd":
+            return str(Path(f"/proc/{task}/fd/{arguments[place[1]]}").readlink())
+        _, folder, name = place
+        name = _text_at(task, arguments[name])
+        descriptor = AT_FDCWD if folder is None else arguments[folder] & 0xFFFFFFFF
+        folder = Path(f"/proc/{task}/{'cwd' if descriptor == AT_FDCWD else f'fd/{descriptor}'}").readlink()
+        return os.path.normpath(folder / name)
+    except OSError:
+        return ""
+
+
+def _text_at(task: int, address: int) -> str:
+    with Path(f"/proc/{task}/mem").open("rb", buffering=0) as memory:
+        text = b""
+        while b"\0" not in text:
+            text += os.pread(memory.fileno(), 4096 - (address + len(text)) % 4096, address + len(text))
+    return os.fsdecode(text.partition(b"\0")[0])
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -1,0 +1,261 @@
+"""Let every call that writes fail, one after the other, in every script; see what is left each time.
+
+python tests/reliability/faults.py                      # every call: once, and from then on for good
+python tests/reliability/faults.py --cases generate --all_errnos
+python tests/reliability/faults.py --brief              # of calls that write on into the same file, the first and last
+
+The n-th call to write, fsync, rename, mkdir, unlink, chmod or open for writing fails, n = 1, 2, … until none is left.
+After it: the old outputs are whole or the new ones are, nothing temporary is left, the exit code is 1 with two lines
+(or 0, where everything is there), and the same command succeeds without faults.
+"""
+
+import argparse
+import errno
+import fnmatch
+import gc
+import hashlib
+import importlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
+
+from fault_cases import CASES, INTERRUPTED, MADE, Case  # noqa: E402
+from fault_verdicts import LIBRARYS_TRIAL, OUTCOMES, Tree, Verdict, judge, tree_of, without_times  # noqa: E402
+from syscall_faults import Call, Ended, run_with_faults, unavailable  # noqa: E402
+
+# Which calls a system answers with which error. EINTR is none that stays: whoever is told so tries again.
+ERRNOS = {
+    errno.ENOSPC: {"write", "fsync", "rename", "mkdir", "open"},
+    errno.EIO: {"write", "fsync", "rename", "mkdir", "open", "unlink", "chmod"},
+    errno.EROFS: {"write", "rename", "mkdir", "open", "unlink", "chmod"},
+    errno.EINTR: {"write", "fsync", "rename", "mkdir", "open", "unlink", "chmod"},
+}
+NEVER_STAYS = {errno.EINTR}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The `number`-th call, and with `stays` those after it, fail with `error`."""
+
+    number: int
+    error: int
+    stays: bool
+
+    def __str__(self) -> str:
+        return f"{errno.errorcode[self.error]} {'for good from' if self.stays else 'once at'} call {self.number}"
+
+
+@dataclass
+class Place:
+    """A scratch folder: working folder, TMPDIR and home of one command, and what is made once for all of them."""
+
+    root: Path
+    made: Path
+    succeeded: dict = field(default_factory=dict)  # tree and command → whether it succeeds from there
+
+    @classmethod
+    def create(cls, scratch: Path) -> "Place":
+        """Make pickles and models without faults."""
+        place = cls(scratch / "root", scratch / "made")
+        place.made.mkdir(parents=True)
+        for name in ("tweets.csv", "reviews.csv", "instructions.jsonl", "emoji.csv"):
+            lines = (ROOT / "data" / "samples" / name).read_text(encoding="utf-8").splitlines(keepends=True)
+            (place.made / name).write_text("".join(lines), encoding="utf-8")
+        (place.made / "chat.txt").write_text("hello\n/save chat.jsonl\n/quit\n", encoding="utf-8")
+        from transformers import conversion_mapping
+
+        modules = scratch / "modules.json"
+
+        def make() -> int:
+            from gguf_file import write_gguf
+
+            os.chdir(place.made)
+            write_gguf(Path("small.gguf"))
+            for command in MADE:
+                if code := run_command(command):
+                    print("failed:", command, file=sys.stderr)
+                    return code
+            modules.write_text(json.dumps(sorted(sys.modules)))
+            return 0
+
+        _require(run_with_faults(make, Path("/nowhere"), lambda call: 0, seconds=600))
+        for name in json.loads(modules.read_text()):  # so that no command has to import them again
+            if name.partition(".")[0] not in ("__main__", "tests") and name not in sys.modules:
+                try:
+                    importlib.import_module(name)
+                except BaseException:
+                    continue
+        conversion_mapping.get_checkpoint_conversion_mapping("gpt2")  # its table takes a while, once
+        gc.collect()
+        gc.freeze()  # or every process would look through all of this again
+        case = Case("interrupted", INTERRUPTED, "reviews.pkl")
+        place.prepare(case)
+        place.run(case.command, case, lambda call: errno.ENOSPC if "/checkpoint-2" in call.path else 0)
+        shutil.copytree(place.root / "work" / "out.training", place.made / "out.training")
+        return place
+
+    def prepare(self, case: Case) -> None:
+        """Give the command a new folder with the files that it needs."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        for name in ("work", "tmp", "home"):
+            (self.root / name).mkdir(parents=True)
+        for entry in case.files.split():
+            name, _, new_name = entry.partition(":")
+            copy = shutil.copytree if (self.made / name).is_dir() else shutil.copy
+            copy(self.made / name, self.root / "work" / (new_name or name))
+
+    def run(self, command: str, case: Case, fault) -> Ended:
+        """Run the command in the prepared folder."""
+
+        def function() -> int:
+            from huggingface_hub import constants
+
+            os.environ |= {"TMPDIR": str(self.root / "tmp"), "HOME": str(self.root / "home")}
+            constants.HF_HOME, constants.HF_HUB_CACHE = str(self.root / "home"), str(self.root / "home" / "hub")
+            os.chdir(self.root / "work")
+            return run_command(command)
+
+        stdin = self.made / case.stdin if case.stdin else Path(os.devnull)
+        return run_with_faults(function, self.root, fault, stdin=stdin)
+
+
+def run_command(command: str) -> int:
+    """Run a script's main, as the shell would, and return the exit code."""
+    from utils.cli import run
+
+    script, *words = command.split()
+    if script == "scrape":
+        return run(lambda: scrape(*words))
+    return run(lambda: importlib.import_module(script).main(words))
+
+
+def scrape(path: str) -> int:
+    """Write what --scrape writes of three posts, without a site."""
+    from utils.collecting.posts import Post, Query
+    from utils.collecting.raw_file import RawFile
+
+    query = Query("mastodon-hashtag", "cats@example.org", None, None, None)
+    with RawFile(Path(path), query, lambda row: row.get("id")) as file:
+        for number in range(3):
+            if str(number) not in file.ids:
+                file.add(Post(str(number), json.dumps({"id": str(number), "content": "x" * 50})))
+    return 0
+
+
+def faults_of(calls: list[Call], *, all_errnos: bool, brief: bool) -> Iterator[Fault]:
+    """Yield the faults of a command that makes these calls: each errno in turn, or all of them at each call.
+
+    Where it is `brief`, of the calls that write on into the same file only the first and the last fail.
+    """
+    turn = 0
+    for number, call in enumerate(calls, 1):
+        if brief and calls[number - 2 : number + 1] == [call] * 3:
+            continue
+        for stays in (False, True):
+            possible = [error for error, kinds in ERRNOS.items() if call.kind in kinds]
+            possible = [error for error in possible if not (stays and error in NEVER_STAYS)]
+            turn += 1
+            for error in possible if all_errnos else [possible[turn // 2 % len(possible)]]:
+                yield Fault(number, error, stays)
+
+
+def try_fault(place: Place, case: Case, old: Tree, new: Tree, fault: Fault) -> tuple[Verdict, Ended, Call | None]:
+    """Run the case's command with the fault, and then, unless it succeeded, without."""
+    count, failed = 0, []
+
+    def answer(call: Call) -> int:
+        nonlocal count
+        count += 1
+        now = count == fault.number or (fault.stays and count > fault.number and call.kind in ERRNOS[fault.error])
+        if now:
+            failed.append(call)
+        return fault.error if now else 0
+
+    place.prepare(case)
+    ended = place.run(case.command, case, answer)
+    after = tree_of(place.root)
+    cannot_remove = fault.stays and any(call.kind == "unlink" for call in failed)
+    verdict = judge(case, old, new, after, ended, cannot_remove=cannot_remove)
+    if verdict.outcome in OUTCOMES[:2] and ended.code:
+        state = case.again and any(fnmatch.fnmatch(name, f"work/{case.state}/*-[0-9]*") for name in after)
+        command = f"{case.command} {case.again}" if state else case.command
+        key = command, hashlib.sha256(repr(sorted(after.items())).encode()).digest()
+        if key not in place.succeeded:
+            again = place.run(command, case, lambda call: 0)
+            left = {name for name, content in tree_of(place.root).items() if content != LIBRARYS_TRIAL}
+            left -= new.keys() | old.keys()
+            good = again.code == 0 and (not left or cannot_remove)
+            place.succeeded[key] = "" if good else f"then the same command fails: {again.err[-400:]} {sorted(left)[:3]}"
+        if place.succeeded[key]:
+            verdict = Verdict("other", place.succeeded[key])
+    return verdict, ended, failed[0] if failed else None
+
+
+def try_case(
+    place: Place, case: Case, *, all_errnos: bool = False, brief: bool = False
+) -> Iterator[tuple[Fault, Verdict, Ended, Call | None]]:
+    """Yield what each fault does to the case's command."""
+    place.prepare(case)
+    old = tree_of(place.root)
+    undisturbed = _require(place.run(case.command, case, lambda call: 0))
+    new = {name: without_times(name, content) for name, content in tree_of(place.root).items()}
+    for fault in faults_of(undisturbed.calls, all_errnos=all_errnos, brief=brief):
+        verdict, ended, call = try_fault(place, case, old, new, fault)
+        yield fault, verdict, ended, call
+
+
+def _require(ended: Ended) -> Ended:
+    if ended.code != 0:
+        raise RuntimeError(f"without any fault: exit code {ended.code}\n{ended.err}")
+    return ended
+
+
+def main(argv: Iterable[str] | None = None) -> int:
+    """Print a row for each command, and each fault that did harm."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cases", default="", help="only those whose name has this in it")
+    parser.add_argument("--all_errnos", action="store_true", help="each call fails with each error, not one of them")
+    parser.add_argument("--brief", action="store_true", help="leave out calls that write on into the same file")
+    parser.add_argument("--verbose", action="store_true", help="print what the command said, too")
+    flags = parser.parse_args(argv)
+    if reason := unavailable():
+        print(reason, file=sys.stderr)
+        return 1
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
+        place = Place.create(Path(scratch))
+        print(f"{'command':34} {'faults':>6} " + " ".join(f"{name:>14}" for name in OUTCOMES) + "  seconds")
+        for case in CASES:
+            if flags.cases not in case.name:
+                continue
+            counts, started = Counter(), time.monotonic()
+            for fault, verdict, ended, call in try_case(place, case, all_errnos=flags.all_errnos, brief=flags.brief):
+                counts[verdict.outcome] += 1
+                if verdict.outcome not in OUTCOMES[:2]:
+                    path = (
+                        re.sub(r"[a-z0-9_]{8}(?=$|/|\.part)", "…", call.path.removeprefix(str(place.root)))
+                        if call
+                        else ""
+                    )
+                    print(f"    {fault}, {call and call.kind} {path}: {verdict.outcome}: {verdict.why}", flush=True)
+                    if flags.verbose:
+                        print("        " + ended.err.replace("\n", "\n        "), flush=True)
+            bad += sum(counts[name] for name in OUTCOMES[2:])
+            numbers = " ".join(f"{counts[name]:14}" for name in OUTCOMES)
+            print(f"{case.name:34} {counts.total():6} {numbers} {time.monotonic() - started:8.0f}", flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
