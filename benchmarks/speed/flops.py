@@ -29,7 +29,8 @@ def shape_of(folder: Path, *, classifies: bool = False) -> Shape:
     from utils.compute.last_block import POSITIONWISE
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     blocks = find_blocks(model).blocks
     sizes = {name: parameter.numel() for name, parameter in blocks[0].named_parameters() if parameter.ndim == 2}
     skippable = sum(size for name, size in sizes.items() if name.startswith(POSITIONWISE))

@@ -160,6 +160,14 @@ DAMAGED: dict[str, tuple[Change, str]] = {
     "a quantization without a method": (config(quantization_config={"bits": 4}), "quantized weights"),
     "a quantization that is a text": (config(quantization_config="gptq"), "quantized weights"),
     "code of its own": (config(model_type="own", auto_map=CODE), "Python code"),
+    "attention from the Hub": (config(attn_implementation="own/kernel"), "code of the Hub"),
+    "attention from the Hub by a version": (config(_attn_implementation="own/kernel@v1:f"), "code of the Hub"),
+    "attention from the Hub, internal": (config(_attn_implementation_internal="own/kernel"), "code of the Hub"),
+    "attention from the Hub in a part": (
+        config(text_config={"attn_implementation": {"": "own/kernel"}}),
+        "code of the Hub",
+    ),
+    "experts from the Hub": (config(_experts_implementation="own/kernel"), "code of the Hub"),
     "an architecture of tomorrow": (config(model_type="gpt9"), "gpt9"),
     "no architecture": (config(model_type=...), "model_type"),
     "an architecture that is a number": (config(model_type=7), "model_type"),
@@ -375,6 +383,7 @@ UNUSUAL: dict[str, Change] = {
         lambda found: [found.update({name.removeprefix("transformer."): found.pop(name)}) for name in list(found)]
     ),
     "bfloat16 in its config": config(dtype="bfloat16"),
+    "the usual attention in its config": config(attn_implementation="sdpa"),
     "the old name of the format": config(dtype=..., torch_dtype="float16"),
     "no architectures": config(architectures=...),
     "code beside an architecture that is there": config(auto_map=CODE),

@@ -1,5 +1,6 @@
 """A .gguf file is converted once, to the model that is in it."""
 
+import json
 from pathlib import Path
 
 import huggingface_hub
@@ -42,6 +43,17 @@ def test_a_gguf_is_converted_once(gguf, caplog):
     assert caplog.text == ""
     assert weights.stat().st_mtime_ns == written
     assert [path.name for path in weights.parent.parent.iterdir()] == [weights.parent.name]  # nothing temporary
+
+
+def test_the_files_beside_a_gguf_are_not_read(gguf):
+    path, model = gguf
+    (path.parent / "hostile.py").write_text("raise SystemExit('code was run')")
+    settings = {"tokenizer_class": "Hostile", "auto_map": {"AutoTokenizer": ["hostile.Hostile", None]}}
+    for name in ("tokenizer_config.json", "config.json"):
+        (path.parent / name).write_text(json.dumps(settings))
+    base = resolve(str(path))
+    torch.testing.assert_close(load_causal_lm(base)(TEXT).logits, model(TEXT).logits)
+    assert load_tokenizer(base).eos_token_id == END + 1
 
 
 def test_another_gguf_of_the_same_name_is_converted_anew(gguf):

@@ -50,6 +50,8 @@ COUNTS = re.compile(
 WHOLE = re.compile(r"U?I\d+|BOOL|torch\.(u?int\d+|bool)")
 SLACK_BYTES, MANY_LAYERS, BYTES_OF_A_LAYER = 5 * 10**7, 200, 100
 LARGEST_COUNT, MOST_LAYERS = 10**8, 10_000
+# transformers fetches such a kernel from the Hub and runs it, whatever trust_remote_code says (as in CVE-2026-4372).
+IMPLEMENTATION = re.compile("_?(attn|experts)_implementation(_internal)?")
 
 
 def check_folder(folder: Path) -> None:
@@ -211,6 +213,9 @@ def _check_config(path: Path, config: dict) -> None:
         raise UserError(f"{path}: architectures is {names!r}, not a list of names", "correct it, or remove it")
     for part in (config, *(value for value in config.values() if isinstance(value, dict))):
         for key, value in part.items():
+            if IMPLEMENTATION.fullmatch(key) and "/" in str(value):
+                problem = f"{path}: {key} is {value!r}, which names code of the Hub, and that is not run"
+                raise UserError(problem, f"remove {key} if you trust the rest of the folder")
             if COUNTS.fullmatch(key) and not _is_sensible(key, value):
                 raise UserError(f"{path}: {key} is {value!r}, which no model has", "correct it, or copy the file again")
 

@@ -27,8 +27,11 @@ def converted_folder(gguf: Path) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-", ignore_cleanup_errors=True) as name:
+            alone = Path(name) / "alone"  # transformers also reads the files beside it, which may name code
+            alone.mkdir()
+            (alone / gguf.name).symlink_to(gguf.resolve())
             temporary = Path(name) / folder.name
-            _convert(gguf, temporary)
+            _convert(alone / gguf.name, temporary)
             temporary.replace(folder)
     except (OSError, ValueError, LookupError, struct.error) as error:  # the parser's errors on a damaged file
         if not folder.is_dir():  # otherwise another process was faster
@@ -41,7 +44,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    location = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    location = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "trust_remote_code": False}
     with contextlib.redirect_stderr(io.StringIO()):  # its progress bars ignore that there is no terminal
         tokenizer = AutoTokenizer.from_pretrained(**location)
         quantized = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
@@ -49,7 +52,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     config.quantization_config = None
     del config.quantization_config
     # save_pretrained refuses a model from a .gguf file, so its weights are copied to a plain model.
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     plain.load_state_dict(quantized.state_dict())
     plain.generation_config = quantized.generation_config
     plain.save_pretrained(folder)

@@ -21,7 +21,7 @@ def main() -> None:
     from cleantext import clean
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    tokenizer = AutoTokenizer.from_pretrained(args.model, trust_remote_code=False)
     rows = []
     for text in pandas.read_csv(args.data)["text"].astype(str):
         text = emoji.replace_emoji(text, "")
