@@ -21,7 +21,7 @@ from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
 from utils.distributed import quiet_except_main, spans_machines, world_size
 from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
-from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout
+from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, show_controls_on_stderr
 
 SCRIPTS = Path(__file__).resolve().parent.parent  # their folder
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
@@ -213,6 +213,7 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
     Logging, environment variables and, if the script `uses_model`, malloc are set up here and nowhere else, so that a
     program that imports a script or calls its main keeps its own.
     """
+    show_controls_on_stderr()
     try:
         with quiet_except_main(), interrupts_end_the_block():
             _set_up_process()

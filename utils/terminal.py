@@ -1,24 +1,45 @@
-"""Texts of strangers on a terminal: control characters, which could move the cursor or set its title, are shown."""
+"""Texts of strangers on a terminal: characters that could move the cursor, set its title or turn the text are shown."""
 
-import io
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
-SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+CONTROLS = [code for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"]
+# What turns the direction of a text, so that it reads as another one (CVE-2021-42574), and Unicode's own line ends.
+TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
+SHOWN = {code: f"\\x{code:02x}" for code in CONTROLS} | {code: f"\\u{code:04x}" for code in TURNS}
+BAR = re.compile(r"\r?")  # with which tqdm writes a bar over the one before
+BAR_MOVES = re.compile(r"\n*(?:\x1b\[A)*")  # to the line of a bar
 
 
-class _TerminalStream(io.TextIOWrapper):
-    """A text stream that writes control characters as `\\x1b`, but for tabs and line ends."""
+class _Shown:
+    """A text stream that writes such characters as `\\x1b`; `bars` lets pass how tqdm moves."""
+
+    def __init__(self, stream: TextIO, bars: bool):
+        self._stream = stream
+        self._bars = bars
 
     def write(self, text: str) -> int:
-        super().write(text.translate(SHOWN))
+        start = 0
+        if self._bars:
+            start = (BAR_MOVES.fullmatch(text) or BAR.match(text)).end()
+        self._stream.write(text[:start] + text[start:].translate(SHOWN))
         return len(text)
+
+    def writelines(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
 class ControlsShown(logging.Formatter):
-    """Formats log lines with control characters as `\\x1b`."""
+    """Formats log lines with such characters as `\\x1b`."""
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).translate(SHOWN)
@@ -26,16 +47,24 @@ class ControlsShown(logging.Formatter):
 
 @contextmanager
 def controls_shown_on_stdout() -> Iterator[None]:
-    """Within the context, what is printed on a terminal shows its control characters. In files and pipes they stay."""
+    """Within the context, what is printed on a terminal shows these characters. In files and pipes they stay."""
     stdout = sys.stdout
     if stdout is None or not stdout.isatty():
         yield
         return
-    options = {"encoding": stdout.encoding, "errors": stdout.errors, "line_buffering": True}
-    sys.stdout = _TerminalStream(stdout.buffer, **options)
+    sys.stdout = _Shown(stdout, bars=False)
     try:
         yield
     finally:
         sys.stdout.flush()
-        sys.stdout.detach()
         sys.stdout = stdout
+
+
+def show_controls_on_stderr() -> None:
+    """Show these characters of all that Python writes on the terminal from now on: warnings, tables, tracebacks, bars.
+
+    For good, since Python writes the traceback of a bug when nothing of ours is running any more.
+    """
+    if sys.stderr is not None and sys.stderr.isatty() and not isinstance(sys.stderr, _Shown):
+        os.environ.setdefault("PYTHON_COLORS", "0")  # of tracebacks and help, from Python 3.13 on
+        sys.stderr = _Shown(sys.stderr, bars=True)
