@@ -6,9 +6,7 @@ python fine_tune.py --push_trained --model_path models/tiny --hub_model_id USER/
 """
 
 import os
-import shutil
 import sys
-import tempfile
 from argparse import Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -16,9 +14,11 @@ from pathlib import Path
 from utils import distributed
 from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE
+from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.processed import save_processed
 from utils.publishing.hub import check_push, push_model
+from utils.temporary import temporary_folder
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
 from utils.training.repeat import settings_of_run
 from utils.training.run import FineTuned, kept_random_states, one_run_at_a_time, train_and_save
@@ -112,11 +112,12 @@ def fine_tune_gpt2(
     parser = build_parser()
     flags, _ = parse_checked(parser, parser.as_arguments({"data_path": dataset_path, **options}))
     settings = PipelineSettings(EMOJI, model_name, Filters.for_task(EMOJI), flags.seed, "model_name")
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "emoji.pkl"
+    with temporary_folder() as folder:
+        data = folder / "emoji.pkl"
         save_processed(data, process_emoji(settings, [str(dataset_path)], **table))
         trained = fine_tune(data, output=output_dir, **options)
-        shutil.copy(data, output_dir)
+        with atomic_write(Path(output_dir) / data.name) as file:
+            file.write(data.read_bytes())
     return trained.path
 
 

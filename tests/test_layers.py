@@ -30,13 +30,15 @@ FLOORS = {  # packages and files of utils; a module imports from lower floors an
     "argument_types": 2,
     "config": 2,
     "distributed": 2,
-    "metrics": 1,
+    "metrics": 2,
     "text": 1,
     "text_tables": 1,
-    "errors": 1,
+    "errors": 0,
     "loaded": 1,
     "progress": 1,
     "safe_pickle": 1,
+    "system_errors": 1,
+    "temporary": 1,
     "terminal": 1,
 }
 

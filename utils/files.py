@@ -1,5 +1,6 @@
 """Atomic writing: into a temporary file in the same folder, which is then moved into place."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from utils.distributed import is_main_process
 from utils.errors import UsageError, UserError
+from utils.temporary import remove
 
 
 def check_writable(path: Path) -> None:
@@ -19,8 +21,10 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, **_temporary_name(path)):
-            pass
+        descriptor, name = tempfile.mkstemp(dir=path.parent, **_temporary_name(path))
+        os.close(descriptor)
+        if not remove(Path(name)):
+            raise OSError(errno.EIO, "files cannot be removed in its folder")
     except OSError as error:
         raise _cannot_write(path, error) from error
 
@@ -73,7 +77,7 @@ def atomic_write(path: Path, mode: str = "wb"):
         raise _cannot_write(path, error) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
 
 
 def sha256_of(path: Path) -> str:

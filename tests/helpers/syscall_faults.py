@@ -55,6 +55,8 @@ CALLS = {
     265: ("rename", ("path", 2, 3)),  # linkat
     83: ("mkdir", ("path", None, 0)),  # mkdir
     258: ("mkdir", ("path", 0, 1)),  # mkdirat
+    88: ("mkdir", ("path", None, 1)),  # symlink
+    266: ("mkdir", ("path", 1, 2)),  # symlinkat
     87: ("unlink", ("path", None, 0)),  # unlink
     84: ("unlink", ("path", None, 0)),  # rmdir
     263: ("unlink", ("path", 0, 1)),  # unlinkat

@@ -29,6 +29,7 @@ from utils.compute.batching import longest_first
 from utils.compute.blocks import check_starting_after, frozen_blocks, hidden_states_after, starting_after
 from utils.compute.forward import run_in_batches
 from utils.errors import UserError
+from utils.temporary import remove
 
 log = logging.getLogger(__name__)
 GIGABYTE = 10**9
@@ -160,7 +161,7 @@ class PrefixCache:
             raise UserError(f"{part} cannot be written: {error.strerror or error}", FREE_SPACE) from error
         finally:
             if distributed.is_main_process():
-                part.unlink(missing_ok=True)
+                remove(part)
                 with contextlib.suppress(OSError):  # not empty: it keeps other files
                     self.folder.rmdir()
         return states

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from utils.inference.sampling import Sampling
 from utils.inference.stopping import StopStrings
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length, start_and_end
+from utils.system_errors import as_os_errors
+from utils.temporary import folder_for_a_while
 
 log = logging.getLogger(__name__)
 ARCHITECTURES = ("gpt2", "llama")  # CTranslate2 supports more, but these are tested
@@ -107,9 +108,8 @@ def convert_model(path: str, trained: Trained) -> Path:
     log.info("converting %s once for CTranslate2, into %s", path, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        place = {"dir": folder.parent, "prefix": f".{folder.name}."}
-        with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as temporary:
-            new = _convert(trained, Path(temporary))
+        with folder_for_a_while(folder.parent, f".{folder.name}.") as temporary, as_os_errors():
+            new = _convert(trained, temporary)
             _check_conversion(new, trained)
             (new / SOURCE_FILE).write_text(json.dumps(source), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
 """Compute a metric in memory, even where the home folder is not writable."""
 
-import tempfile
 from typing import TYPE_CHECKING
+
+from utils.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import evaluate
@@ -9,5 +10,5 @@ if TYPE_CHECKING:
 
 def compute_metric(metric: "type[evaluate.Metric]", **inputs) -> dict:
     """Return `metric(...).compute(**inputs)`. `evaluate` requires a cache folder: a temporary one, removed at once."""
-    with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
-        return metric(keep_in_memory=True, cache_dir=folder).compute(**inputs)
+    with temporary_folder() as folder:
+        return metric(keep_in_memory=True, cache_dir=str(folder)).compute(**inputs)

@@ -4,11 +4,12 @@ import contextlib
 import io
 import logging
 import struct
-import tempfile
 from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import sha256_of
+from utils.system_errors import as_os_errors
+from utils.temporary import folder_for_a_while
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +27,12 @@ def converted_folder(gguf: Path) -> Path:
     log.info("converting %s once for faster loading, into %s", gguf.name, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-", ignore_cleanup_errors=True) as name:
-            alone = Path(name) / "alone"  # transformers also reads the files beside it, which may name code
+        with folder_for_a_while(folder.parent, ".converting-") as temporary, as_os_errors():
+            alone = temporary / "alone"  # transformers also reads the files beside it, which may name code
             alone.mkdir()
             (alone / gguf.name).symlink_to(gguf.resolve())
-            temporary = Path(name) / folder.name
-            _convert(alone / gguf.name, temporary)
-            temporary.replace(folder)
+            _convert(alone / gguf.name, temporary / folder.name)
+            (temporary / folder.name).replace(folder)
     except (OSError, ValueError, LookupError, struct.error) as error:  # the parser's errors on a damaged file
         if not folder.is_dir():  # otherwise another process was faster
             hint = "check that the file is complete, and that the folder (see HF_HOME) is writable and has space"

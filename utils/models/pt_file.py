@@ -1,6 +1,5 @@
 """A trained model as one .pt file: its weights as tensors, and the other files of its folder as text."""
 
-import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,9 @@ from utils.models.folder_checks import check_files, check_numbers, check_size
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report
 from utils.models.run_file import RUN_FILE, read_run
+from utils.system_errors import as_os_errors
 from utils.tasks.kinds import CLASSIFY
+from utils.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +29,7 @@ def load_pt(path: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", d
 
     UserError if fine_tune.py did not write the file.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+    with temporary_folder() as folder:
         weights = unpack(path, folder)
 
         import torch
@@ -68,13 +68,8 @@ def pack(folder: Path, path: Path) -> None:
             weights.update(load_file(file))
         elif file.name != "model.safetensors.index.json":
             files[file.name] = file.read_text(encoding="utf-8")
-    with atomic_write(path) as target:
-        try:
-            torch.save({"format": FORMAT, "version": VERSION, "files": files, "weights": weights}, target)
-        except RuntimeError as error:
-            if isinstance(error.__context__, OSError):  # torch's own error hides why it could not write
-                raise error.__context__ from error
-            raise
+    with atomic_write(path) as target, as_os_errors():
+        torch.save({"format": FORMAT, "version": VERSION, "files": files, "weights": weights}, target)
 
 
 def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:

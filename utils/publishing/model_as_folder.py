@@ -2,7 +2,6 @@
 
 import logging
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,9 @@ from utils.models.model_card import without_folders
 from utils.models.model_card_kinds import CARDS
 from utils.models.pt_file import unpack
 from utils.models.run_file import RUN_FILE, read_run
+from utils.system_errors import as_os_errors
 from utils.tasks.kinds import CLASSIFY
+from utils.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,23 +35,19 @@ def model_as_folder(path: Path) -> Iterator[Path]:
 
     A classifier of an earlier version is a copy, whose tokenizer and head give its probabilities in any tool.
     """
-    with _unpacked(path) as folder, tempfile.TemporaryDirectory() as name:
-        yield _self_contained(path, folder, Path(name) / "model")
+    with _unpacked(path) as folder, temporary_folder() as temporary:
+        yield _self_contained(path, folder, temporary / "model")
 
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
     if path.suffix == ".pt":
-        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        with tempfile.TemporaryDirectory() as name:
-            try:
-                weights = unpack(path, Path(name))
-                save_file(weights, Path(name) / "model.safetensors", metadata={"format": "pt"})
-            except (OSError, SafetensorError) as error:
-                raise UserError(f"cannot unpack {path} to {name}: {error}", "free some space, or set TMPDIR") from error
-            yield Path(name)
+        with temporary_folder() as folder:
+            with as_os_errors():
+                save_file(unpack(path, folder), folder / "model.safetensors", metadata={"format": "pt"})
+            yield folder
         return
     if not path.is_dir():
         raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))

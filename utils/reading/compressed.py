@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from utils.errors import DataError, UsageError
+from utils.temporary import explain_temporary_errors, remove
 
 STDIN = "stdin"  # stands for what is piped in, as a path and in messages
 TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
@@ -145,11 +146,12 @@ def _copy_of(stream) -> Path:
         raise UsageError(
             "nothing is piped in, so there is no data to read", "write `cat FILE |` in front of the command"
         )
-    folder = Path(tempfile.mkdtemp(prefix="stdin-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    copy = folder / STDIN
-    with copy.open("wb") as file:
-        shutil.copyfileobj(stream.buffer, file)
+    with explain_temporary_errors():
+        folder = Path(tempfile.mkdtemp(prefix="stdin-"))
+        atexit.register(remove, folder)
+        copy = folder / STDIN
+        with copy.open("wb") as file:
+            shutil.copyfileobj(stream.buffer, file)
     if not copy.stat().st_size:
         raise DataError("stdin is empty", "check the program in front of the pipe")
     return copy

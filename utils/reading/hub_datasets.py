@@ -5,7 +5,6 @@ import json
 import logging
 import re
 import sys
-import tempfile
 import warnings
 from datetime import date, time
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from utils.errors import DataError, UserError
 from utils.reading.hub_loading import FORMS, DatasetLocation, load_split
 from utils.reading.json_records import as_text
+from utils.temporary import temporary_folder
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ def read_hub_dataset(path: str, split: str) -> tuple[dict[str, list[str | None]]
     location = _location_of(path)
     _keep_libraries_quiet()
     # The Arrow copy that datasets makes of a folder is deleted after the block; by then the cells are Python strings.
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+    with warnings.catch_warnings(), temporary_folder() as scratch:
         warnings.simplefilter("ignore")
-        columns = _columns(load_split(location, split, scratch), location)
+        columns = _columns(load_split(location, split, str(scratch)), location)
     digest = hashlib.sha256(json.dumps(list(columns)).encode())
     for row in zip(*columns.values(), strict=True):
         digest.update(b"\n" + json.dumps(row).encode())
