@@ -149,7 +149,7 @@ def scrape(path: str) -> int:
     with RawFile(Path(path), query, lambda row: row.get("id")) as file:
         for number in range(3):
             if str(number) not in file.ids:
-                file.add(Post(str(number), json.dumps({"id": str(number), "content": "x" * 50})))
+                file.add(Post(str(number), None, None, json.dumps({"id": str(number), "content": "x" * 50})))
     return 0
 
 
@@ -224,7 +224,7 @@ def _require(ended: Ended) -> Ended:
 def main(argv: Iterable[str] | None = None) -> int:
     """Print a row for each command, and each fault that did harm."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cases", default="", help="only those whose name has this in it")
+    parser.add_argument("--cases", default="", help="only those whose name matches this (a regular expression)")
     parser.add_argument("--all_errnos", action="store_true", help="each call fails with each error, not one of them")
     parser.add_argument("--brief", action="store_true", help="leave out calls that write on into the same file")
     parser.add_argument("--verbose", action="store_true", help="print what the command said, too")
@@ -237,7 +237,7 @@ def main(argv: Iterable[str] | None = None) -> int:
         place = Place.create(Path(scratch))
         print(f"{'command':34} {'faults':>6} " + " ".join(f"{name:>14}" for name in OUTCOMES) + "  seconds")
         for case in CASES:
-            if flags.cases not in case.name:
+            if not re.search(flags.cases, case.name):
                 continue
             counts, started = Counter(), time.monotonic()
             for fault, verdict, ended, call in try_case(place, case, all_errnos=flags.all_errnos, brief=flags.brief):

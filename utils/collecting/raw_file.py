@@ -8,12 +8,14 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from utils.collecting.posts import Post, Query
 from utils.errors import DataError, UserError
 from utils.files import atomic_write
+from utils.temporary import remove
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class RawFile:
     def __exit__(self, *exception) -> None:
         self._file.close()
         if not self.ids:
-            self.path.unlink()
+            remove(self.path)
 
     def add(self, post: Post) -> None:
         """Append the post: all of it, or nothing if the disk is full."""
@@ -55,7 +57,8 @@ class RawFile:
             while unwritten:
                 unwritten = unwritten[self._file.write(unwritten) :]
         except OSError as error:
-            self._file.truncate(end)
+            with suppress(OSError):  # or the next run repairs the last line
+                self._file.truncate(end)
             raise _cannot_write(self.path, error) from error
         self.ids[post.id] = None
 

@@ -135,8 +135,11 @@ class PrefixCache:
                 "raise --prefix_cache_gb, or remove --prefix_cache on",
             )
         parent = self.folder.parent
-        parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(parent).free
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(parent).free
+        except OSError as error:
+            raise UserError(f"{parent} cannot be written: {error.strerror}", FREE_SPACE) from error
         if size > MAX_SHARE_OF_DISK * free:
             sizes = f"{_format_size(size)}, more than half of the {_format_size(free)} free in {parent}"
             raise UserError(f"the hidden states would take {sizes}", FREE_SPACE)
