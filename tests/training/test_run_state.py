@@ -11,7 +11,6 @@ from utils.training.run_state import (
     begin_run,
     begin_search,
     check_run_state,
-    completed_epochs,
     explain_state_errors,
     finish_search,
     keep_complete_checkpoints,
@@ -31,12 +30,17 @@ def write(path: Path, text: str = "") -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def write_earlier_arguments(folder: Path, **flags) -> None:
+    """Write arguments.json as versions did that gave runs no id: their states have no progress.json either."""
+    write(folder / "arguments.json", json.dumps({"data": "0", "processes": 1, "model_soup": 2, **flags}))
+
+
 # ---- a training run
 
 
 def test_only_complete_checkpoints_are_kept(tmp_path):
     folder = run_state_folder(tmp_path / "mine.pt")
-    begin_run(folder, {"seed": 1}, "0", resume=False)
+    write_earlier_arguments(folder)
     for name in ("checkpoint-2/trainer_state.json", "checkpoint-4/model.safetensors"):
         write(folder / name)
     assert keep_complete_checkpoints(folder)
@@ -47,23 +51,18 @@ def test_only_complete_checkpoints_are_kept(tmp_path):
 
 
 def test_the_weights_of_a_finished_run_of_a_soup_are_kept(tmp_path):
+    write_earlier_arguments(tmp_path)
     write(tmp_path / "run-1.safetensors")
     write(tmp_path / "checkpoint-4/model.safetensors")
     assert keep_complete_checkpoints(tmp_path)
-    assert names_in(tmp_path) == {"run-1.safetensors"}
-
-
-def test_the_epochs_of_the_newest_complete_checkpoint_count(tmp_path):
-    assert completed_epochs(tmp_path) == 0.0
-    for number, epoch in (("2", 0.5), ("10", 2.5)):
-        write(tmp_path / f"checkpoint-{number}/trainer_state.json", json.dumps({"epoch": epoch}))
-    (tmp_path / "checkpoint-12").mkdir()
-    assert completed_epochs(tmp_path) == 2.5
+    assert names_in(tmp_path) == {"arguments.json", "run-1.safetensors"}
 
 
 @pytest.mark.parametrize("state", ["checkpoint-7/trainer_state.json", "run-1.safetensors"])
 def test_an_interrupted_run_is_only_lost_with_overwrite(tmp_path, state):
     folder = tmp_path / "mine.training"
+    check_run_state(folder, resume=False, overwrite=False)
+    write_earlier_arguments(folder)
     check_run_state(folder, resume=False, overwrite=False)
     write(folder / state)
     with pytest.raises(UserError, match="an interrupted run left its state"):
@@ -142,6 +141,7 @@ def test_a_search_with_the_old_names_of_flags_continues(tmp_path):
 @pytest.mark.parametrize(("output", "table"), [("mine", "mine/search.csv"), ("mine.pt", "mine.search.csv")])
 def test_the_table_is_what_a_search_leaves(tmp_path, output, table):
     output = tmp_path / output
+    write(search_folder(output) / "arguments.json", json.dumps({"data": "0", "searched": {}}))
     write(search_folder(output) / "search.csv", "number\n1\n")
     write(search_folder(output) / "study.db")
     finish_search(output)

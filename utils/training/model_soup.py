@@ -6,6 +6,8 @@ al. 2022, "Model soups"), while one longer run learns its texts by heart (docs/r
 
 import json
 import logging
+import os
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,12 +19,24 @@ from transformers import PreTrainedModel
 
 from utils.compute.device import autocast
 from utils.compute.prefix_cache import OFF, PrefixCache
+from utils.errors import UserError
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
-from utils.training.run_state import explain_state_errors, has_checkpoints, remove_checkpoints
+from utils.training.run_state import explain_state_errors
+from utils.training.state_files import (
+    PROGRESS,
+    RUN_ID,
+    checkpoints,
+    is_complete,
+    is_soup_run,
+    read_object,
+    read_run_id,
+    remove_checkpoint,
+)
 from utils.training.trainer import TrainingOutcome, train
 
 log = logging.getLogger(__name__)
+CHECKSUM = "crc32"  # of the weights, in the metadata of their file
 
 
 def train_soup(
@@ -44,20 +58,29 @@ def train_soup(
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     start = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     files = [state_folder / f"run-{number + 1}.safetensors" for number in range(settings.model_soup)]
-    _remove_damaged(files)
+    run = read_run_id(state_folder)
+    _check_finished(files, run)
+    finished = {settings.seed + number for number, file in enumerate(files) if file.is_file()}
+    for checkpoint in checkpoints(state_folder):  # of a run whose end was killed
+        if (read_object(checkpoint / PROGRESS) or {}).get("seed") in finished:
+            remove_checkpoint(checkpoint)
     for number, file in enumerate(files):
         if file.is_file():  # finished before an interruption
             continue
         log.info("run %d of %d", number + 1, len(files))
         _set_weights(parameters, start)
         own = replace(settings, seed=settings.seed + number)
-        continues = resume and has_checkpoints(state_folder)
+        continues = resume and any(map(is_complete, checkpoints(state_folder)))
         outcome = train(model, objective, train_rows, validation_rows, own, state_folder, continues, prefix_cache)
         with explain_state_errors(state_folder):
-            part = file.with_suffix(".part")
-            save_file(parameters, part, metadata={"outcome": json.dumps(asdict(outcome))})
+            part = file.with_name(f".{file.stem}.part")
+            metadata = {"outcome": json.dumps(asdict(outcome)), CHECKSUM: str(_checksum(parameters))}
+            save_file(parameters, part, metadata=metadata | ({RUN_ID: run} if run else {}))
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
             part.replace(file)
-            remove_checkpoints(state_folder)
+            for checkpoint in checkpoints(state_folder):
+                remove_checkpoint(checkpoint)
     with explain_state_errors(state_folder):
         runs = [safe_open(file, "pt") for file in files]
         outcomes = [TrainingOutcome(**json.loads(run.metadata()["outcome"])) for run in runs]
@@ -80,17 +103,38 @@ def train_soup(
     return replace(soup, after=after, better=objective.is_better(after, soup.before))
 
 
-def _remove_damaged(files: Sequence[Path]) -> None:
-    """Remove the first finished run that is cut, and all that came after it: these runs are done again."""
+def _check_finished(files: Sequence[Path], run: str | None) -> None:
+    """Remove the first finished run that is damaged, and all that came after it: these runs are done again.
+
+    UserError where a file of another origin is in the place of one.
+    """
     for number, file in enumerate(files):
+        if not file.exists():
+            continue
+        if not is_soup_run(file, run):
+            raise UserError(f"{file} is in the place of a run's weights, but not of this run", "move it elsewhere")
         try:
-            if file.is_file():
-                safe_open(file, "pt")
+            with safe_open(file, "pt") as saved:
+                expected = saved.metadata().get(CHECKSUM)  # earlier versions wrote none
+                found = str(_checksum({name: saved.get_tensor(name) for name in saved.keys()}))  # noqa: SIM118 - no dict
+            intact = expected in (None, found)
         except SafetensorError:
+            intact = False
+        if not intact:
             log.warning("warning: %s is damaged: its run is done again", file)
             for later in files[number:]:
                 later.unlink(missing_ok=True)
-            remove_checkpoints(file.parent)
+            for checkpoint in checkpoints(file.parent):
+                remove_checkpoint(checkpoint)
+            return
+
+
+def _checksum(weights: Mapping[str, torch.Tensor]) -> int:
+    """Return a CRC-32 of the weights' bytes."""
+    checksum = 0
+    for name in sorted(weights):
+        checksum = zlib.crc32(weights[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy(), checksum)
+    return checksum
 
 
 def _set_weights(parameters: Mapping[str, torch.nn.Parameter], weights: Mapping[str, torch.Tensor]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import math
 import random
-import shutil
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
@@ -24,10 +23,15 @@ from utils.training.run_state import (
     check_run_state,
     check_search,
     finish_search,
+    has_search,
+    is_interrupted,
     keep_complete_checkpoints,
+    read_saving,
+    record_saving,
     resumes_from,
     run_state_folder,
 )
+from utils.training.state_files import remove_run_state
 
 log = logging.getLogger(__name__)
 one_run_at_a_time = threading.RLock()  # of the threads of a process, whose random numbers are the same
@@ -55,6 +59,8 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     state_folder = run_state_folder(flags.output_path)
     check_reporters(flags.report_to)
     flags.resume = resumes_from(flags.resume, state_folder)
+    if flags.resume and flags.search and has_search(flags.output_path) and not is_interrupted(state_folder):
+        flags.resume = False  # the search alone has begun, and goes on
     check_run_state(state_folder, flags.resume, flags.overwrite)
     check_apart(flags.output_path, [flags.data_path, flags.model])
     data = load_processed(flags.data_path)
@@ -79,6 +85,8 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.training.prepare import prepare
     from utils.training.run_record import build_run_record
 
+    if flags.resume and (done := _saved_before(flags, state_folder)):
+        return done
     saving.check_output(flags.output_path, flags.overwrite)
     device = choose_device(flags.device)
     precision = choose_precision(flags.precision, device)
@@ -96,7 +104,8 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     try:
         setup = prepare(data, name, flags, device, precision, cache)
     except KeyboardInterrupt:
-        log.info("nothing is trained yet; to start again: %s", typed_command() or "the same once more")
+        goes_on = "to continue from the last saved state" if flags.resume else "nothing is trained yet; to start again"
+        log.info("%s: %s", goes_on, typed_command() or "the same once more")
         raise
     model, rows, search = setup.base.model, setup.rows, None
     rows = {**rows, "validation": _validation_rows(rows["validation"], flags)}
@@ -130,24 +139,47 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         if search:
             record["search"] = search
         if distributed.is_main_process():
+            record_saving(state_folder, record, outcome.history)
             saving.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
     except (KeyboardInterrupt, UserError) as error:
         if distributed.is_main_process():
             if keep_complete_checkpoints(state_folder):
-                written = saving.is_written(flags.output_path) and not flags.overwrite
-                command = typed_command(["--resume", "--overwrite"][: 1 + written], ["--resume_from_checkpoint"])
-                in_python = "the same with resume=True" + ", overwrite=True" * written
-                log.info("to continue from the last saved state: %s", command or in_python)
+                command = typed_command(["--resume"], ["--resume_from_checkpoint"]) or "the same with resume=True"
+                log.info("to continue from the last saved state: %s", command)
             elif isinstance(error, KeyboardInterrupt):
                 log.info("no state is saved yet; to start again: %s", typed_command() or "the same once more")
         raise
     if outcome.better is False and kind != CLASSIFY:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
-    if search:
+    return _finish(flags, state_folder, record, outcome.history)
+
+
+def _finish(flags: Namespace, state_folder: Path, record: dict, history: list[dict]) -> FineTuned:
+    """Remove what an interrupted run would need, last of all the state that says that the model is saved."""
+    if flags.search:
         finish_search(flags.output_path)
     if distributed.is_main_process():
-        shutil.rmtree(state_folder)
-    return FineTuned(flags.output_path, record["results"], record, outcome.history)
+        remove_run_state(state_folder)
+    return FineTuned(flags.output_path, record["results"], record, history)
+
+
+def _saved_before(flags: Namespace, state_folder: Path) -> FineTuned | None:
+    """Return the model if the interrupted run had saved it, and was ended before it removed its state; else None."""
+    from utils.models import checkpoint, saving
+
+    saved = read_saving(state_folder)
+    if saved is None or not saving.is_written(flags.output_path):
+        return None
+    record, history = saved
+    try:
+        written = checkpoint.load(str(flags.output_path)).run
+    except UserError:
+        return None  # an older model, which is replaced if --overwrite says so
+    distributed.barrier()  # all have read it
+    if written != record:
+        return None
+    log.info("the model was saved before the interruption: nothing is left to do")
+    return _finish(flags, state_folder, record, history)
 
 
 def _validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:

@@ -6,18 +6,30 @@ the data's hash in arguments.json, so that nothing else continues there. Both fo
 
 import contextlib
 import json
-import shutil
+import uuid
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from utils import distributed
 from utils.errors import DataError, UsageError, UserError
 from utils.files import atomic_write
 from utils.processed import Processed
-from utils.training.saved_states import CHECKPOINTS, LAST_WRITTEN, newest_whole_checkpoint
+from utils.training.saved_states import newest_whole_checkpoint
+from utils.training.state_files import (
+    ARGUMENTS_FILE,
+    RUN_ID,
+    SAVED_FILE,
+    checkpoints,
+    foreign_checkpoints,
+    is_complete,
+    read_object,
+    remove_checkpoint,
+    remove_if_empty,
+    remove_run_state,
+    soup_files,
+)
 
-ARGUMENTS_FILE = "arguments.json"
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
 ADDED_FLAGS = {
     "lr_scheduler_type": "linear",
@@ -27,12 +39,12 @@ ADDED_FLAGS = {
 FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
 FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 
-SOUP_RUNS = "run-*.*"  # the weights of the finished runs of --model_soup
-
 STORAGE_FILE = "study.db"
 TABLE_FILE = "search.csv"
-# With SQLite's journal, and with the table while it is being written.
-SEARCH_FILES = (ARGUMENTS_FILE, f"{STORAGE_FILE}*", TABLE_FILE, f".{TABLE_FILE}.*")
+SEARCH_FILES = (  # with SQLite's own, and those that are being written; arguments.json is removed last
+    *(STORAGE_FILE, f"{STORAGE_FILE}-journal", f"{STORAGE_FILE}-wal", f"{STORAGE_FILE}-shm"),
+    *(TABLE_FILE, f".{TABLE_FILE}.*.part", f".{ARGUMENTS_FILE}.*.part", ARGUMENTS_FILE),
+)
 
 
 # ---- a training run
@@ -44,9 +56,9 @@ def run_state_folder(output_path: Path) -> Path:
 
 
 def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Raise UserError if starting would lose an interrupted run or files not ours, or there is nothing to resume."""
-    _require_no_other_files(folder, (CHECKPOINTS, SOUP_RUNS, ARGUMENTS_FILE), "training state")
-    interrupted = has_checkpoints(folder) or any(folder.glob(SOUP_RUNS))
+    """Raise UserError if starting would lose an interrupted run or other files, or there is nothing to resume."""
+    _require_ours(folder, "training state", {"data", "processes"}, foreign_checkpoints(folder))
+    interrupted = is_interrupted(folder)
     if resume and not interrupted:
         raise UsageError(f"--resume, but there is no saved state in {folder}", "remove --resume to start from scratch")
     if interrupted and not resume and not overwrite:
@@ -60,12 +72,14 @@ def resumes_from(resume: bool | str, folder: Path) -> bool:
     """Return whether to resume. UsageError where --resume_from_checkpoint names another state than the newest one."""
     if isinstance(resume, bool):
         return resume
-    steps = {int(path.name.rpartition("-")[2]): path for path in folder.glob(CHECKPOINTS)}
-    newest = steps[max(steps)] if steps else folder
+    found = checkpoints(folder)
+    newest = found[-1] if found else folder
     if Path(resume).resolve() not in (folder.resolve(), newest.resolve()):
         raise UsageError(
             f"--resume_from_checkpoint {resume}, but a run continues from the newest state in {folder}",
-            f"use --resume, which continues from {newest}" if steps else "name the --output_path that was interrupted",
+            f"use --resume, which continues from {newest}"
+            if newest != folder
+            else "name the --output_path that was interrupted",
         )
     return True
 
@@ -77,43 +91,43 @@ def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> N
     """
     fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
-        _require_same(
-            _read_arguments(folder, fixed) or {}, fixed, "--resume, but this is not the run that was interrupted"
-        )
-        if has_checkpoints(folder):
+        before = _read_arguments(folder, fixed) or {}
+        before.pop(RUN_ID, None)
+        _require_same(before, fixed, "--resume, but this is not the run that was interrupted")
+        if checkpoints(folder):
             newest_whole_checkpoint(folder)
     elif distributed.is_main_process():
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_run_state(folder)
         with atomic_write(folder / ARGUMENTS_FILE, "w") as file:
-            json.dump(fixed, file)
+            json.dump(fixed | {RUN_ID: uuid.uuid4().hex}, file)
 
 
-def has_checkpoints(folder: Path) -> bool:
-    """Whether a run was interrupted between its first and last step."""
-    return any(folder.glob(CHECKPOINTS))
-
-
-def remove_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a run that is finished."""
-    for checkpoint in folder.glob(CHECKPOINTS):
-        shutil.rmtree(checkpoint)
-
-
-def completed_epochs(folder: Path) -> float:
-    """Return the epochs of the newest checkpoint; 0 without one."""
-    states = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(f"{CHECKPOINTS}/{LAST_WRITTEN}")]
-    return max((state["epoch"] for state in states), default=0.0)
+def is_interrupted(folder: Path) -> bool:
+    """Whether a run was interrupted after its first saved state: a checkpoint, or a finished run of a soup."""
+    return any(map(is_complete, checkpoints(folder))) or bool(soup_files(folder))
 
 
 def keep_complete_checkpoints(folder: Path) -> bool:
-    """Remove incomplete checkpoints, and the folder if nothing is left; return whether the run can be resumed."""
-    for checkpoint in list(folder.glob(CHECKPOINTS)):
-        if not (checkpoint / LAST_WRITTEN).is_file():
-            shutil.rmtree(checkpoint)
-    resumable = has_checkpoints(folder) or any(folder.glob(SOUP_RUNS))
+    """Remove incomplete checkpoints, and the state if nothing is left; return whether the run can be resumed."""
+    for checkpoint in checkpoints(folder):
+        if not is_complete(checkpoint):
+            remove_checkpoint(checkpoint)
+    resumable = is_interrupted(folder)
     if not resumable:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_run_state(folder)
     return resumable
+
+
+def record_saving(folder: Path, record: dict, history: list[dict]) -> None:
+    """Note which model the run is about to write: if it is killed then, --resume finds it done or writes it again."""
+    with atomic_write(folder / SAVED_FILE, "w") as file:
+        json.dump({"run": record, "log": history}, file)
+
+
+def read_saving(folder: Path) -> tuple[dict, list[dict]] | None:
+    """Return (run.json's content, the log) of the model that an interrupted run was about to write, if it was."""
+    saved = read_object(folder / SAVED_FILE) or {}
+    return (saved["run"], saved["log"]) if saved.keys() >= {"run", "log"} else None
 
 
 @contextlib.contextmanager
@@ -141,6 +155,11 @@ def search_folder(output_path: Path) -> Path:
     return output_path.parent / f"{output_path.name}.search"
 
 
+def has_search(output_path: Path) -> bool:
+    """Whether a search for the run that writes `output_path` has begun."""
+    return (search_folder(output_path) / ARGUMENTS_FILE).is_file()
+
+
 def search_table_path(output_path: Path) -> Path:
     """Return where the table of all trials is kept: in the model's folder, or beside its one file."""
     if output_path.suffix == ".pt":
@@ -157,7 +176,9 @@ def check_search(flags: Namespace, data: Processed, searchable: Sequence[str]) -
         )
     if not searchable:
         raise UsageError("--search, but every flag that it varies is given", "remove --learning_rate, for one")
-    _require_no_other_files(search_folder(flags.output_path), SEARCH_FILES, "trials")
+    folder = search_folder(flags.output_path)
+    found = [path for path in (folder / STORAGE_FILE, folder / TABLE_FILE) if path.exists()]
+    _require_ours(folder, "trials", {"data", "searched"}, [] if (folder / ARGUMENTS_FILE).exists() else found)
     table = search_table_path(flags.output_path)
     if flags.output_path.suffix == ".pt" and table.exists() and not flags.overwrite:
         raise UserError(f"{table} already has the table of a search", "add --overwrite to replace it, or move it")
@@ -176,17 +197,28 @@ def begin_search(folder: Path, flags: Mapping, space: Mapping, data_sha256: str,
         return
     if before is not None and not overwrite:
         _require_same(before, fixed, f"{folder} has a search with other settings")
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove_search(folder)
     with atomic_write(folder / ARGUMENTS_FILE, "w") as file:
         json.dump(fixed, file)
 
 
 def finish_search(output_path: Path) -> None:
-    """Move the table of all trials to the model, and remove the rest."""
+    """Copy the table of all trials to the model, and remove the rest; nothing where that is done already."""
     folder = search_folder(output_path)
-    with atomic_write(search_table_path(output_path)) as file:
-        file.write((folder / TABLE_FILE).read_bytes())
-    shutil.rmtree(folder)
+    if not (folder / ARGUMENTS_FILE).is_file():
+        return
+    if (folder / TABLE_FILE).is_file():
+        with atomic_write(search_table_path(output_path)) as file:
+            file.write((folder / TABLE_FILE).read_bytes())
+    _remove_search(folder)
+
+
+def _remove_search(folder: Path) -> None:
+    """Remove the files of a search, and the folder if nothing else is in it."""
+    for pattern in SEARCH_FILES if (folder / ARGUMENTS_FILE).is_file() else ():
+        for path in list(folder.glob(pattern)):
+            path.unlink()
+    remove_if_empty(folder)
 
 
 # ---- both
@@ -203,12 +235,7 @@ def _read_arguments(folder: Path, now: Mapping) -> dict | None:
     path = folder / ARGUMENTS_FILE
     if not path.is_file():
         return None
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        saved = None
-    if not isinstance(saved, dict):
-        raise UserError(f"{path} is damaged", f"restore it, or remove {folder} to start from scratch")
+    saved = _open_arguments(path)
     added = {name: value for name, value in ADDED_FLAGS.items() if name in now}
     return added | {RENAMED_FLAGS.get(name, name): value for name, value in saved.items()}
 
@@ -223,7 +250,19 @@ def _require_same(before: dict, now: dict, problem: str) -> None:
         )
 
 
-def _require_no_other_files(folder: Path, ours: Sequence[str], purpose: str) -> None:
-    entries = list(folder.iterdir()) if folder.is_dir() else [folder] * folder.exists()
-    if not all(any(entry.match(pattern) for pattern in ours) for entry in entries):
-        raise UserError(f"{folder} is needed for the {purpose}, but has other files in it", "move them elsewhere")
+def _require_ours(folder: Path, purpose: str, fields: Set[str], foreign: Sequence[Path]) -> None:
+    """Raise UserError where `folder` is no folder or another program's, or has `foreign` files by the names of ours."""
+    path, hint = folder / ARGUMENTS_FILE, "move it elsewhere, or choose another --output_path"
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is needed for the {purpose}, but is a file", hint)
+    if path.exists() and not fields <= _open_arguments(path).keys():
+        raise UserError(f"{path} is not fine_tune.py's, and {folder} is needed for the {purpose}", hint)
+    if foreign:
+        raise UserError(f"{foreign[0]} is in the place of the {purpose}, but not of this run", hint)
+
+
+def _open_arguments(path: Path) -> dict:
+    """Return arguments.json's content. UserError where it is damaged."""
+    if (arguments := read_object(path)) is None:
+        raise UserError(f"{path} is damaged", f"restore it, or remove {path.parent} to start from scratch")
+    return arguments

@@ -7,20 +7,18 @@ exactly what was saved or an older state; a mixture would train on without a wor
 import json
 import logging
 import os
-import shutil
 import zipfile
 import zlib
 from pathlib import Path
 
 from utils import distributed
 from utils.errors import UserError
+from utils.training.state_files import CHECKSUMS, LAST_WRITTEN, PROGRESS, checkpoints, read_object, remove_checkpoint
 
 log = logging.getLogger(__name__)
 
-CHECKPOINTS = "checkpoint-*"
-LAST_WRITTEN = "trainer_state.json"  # by transformers; a checkpoint without it is incomplete
-CHECKSUMS = "checksums.json"  # of the other files; earlier versions wrote none
 NOT_READ = {CHECKSUMS, "training_args.bin"}
+ALWAYS_THERE = ("optimizer.pt", "scheduler.pt")  # in every checkpoint, of any version
 CHUNK = 2**22
 
 
@@ -36,6 +34,12 @@ def seal(checkpoint: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(checkpoint / CHECKSUMS)
+    for folder in (checkpoint, checkpoint.parent):  # their new names, too
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def newest_whole_checkpoint(folder: Path) -> Path:
@@ -59,14 +63,8 @@ def newest_whole_checkpoint(folder: Path) -> Path:
     distributed.barrier()  # all have found it before the first process removes the others
     if distributed.is_main_process():
         for newer in checkpoints(folder)[-len(problems) :] if problems else []:
-            shutil.rmtree(newer)
+            remove_checkpoint(newer)
     return checkpoint
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in `folder`, whole or not, by their step."""
-    numbered = [path for path in folder.glob(CHECKPOINTS) if _step(path).isdigit()]
-    return sorted(numbered, key=lambda path: int(_step(path)))
 
 
 def find_problem(checkpoint: Path) -> str | None:
@@ -74,17 +72,13 @@ def find_problem(checkpoint: Path) -> str | None:
     state = checkpoint / LAST_WRITTEN
     if not state.is_file():
         return f"{state} is missing"
-    try:
-        known = json.loads(state.read_text(encoding="utf-8"))
-    except ValueError:
-        known = None
-    if not isinstance(known, dict) or "global_step" not in known:
+    if "global_step" not in (read_object(state) or {}):
         return f"{state} is damaged"
     if not (checkpoint / CHECKSUMS).is_file():
-        return _visible_damage(checkpoint)
-    try:
-        expected = json.loads((checkpoint / CHECKSUMS).read_text(encoding="utf-8"))
-    except ValueError:
+        unfinished = (checkpoint / PROGRESS).exists()  # an earlier version wrote neither
+        return f"{checkpoint / CHECKSUMS} is missing" if unfinished else _visible_damage(checkpoint)
+    expected = read_object(checkpoint / CHECKSUMS)
+    if expected is None:
         return f"{checkpoint / CHECKSUMS} is damaged"
     for name, (size, checksum) in expected.items():
         path = checkpoint / name
@@ -114,6 +108,12 @@ def _visible_damage(checkpoint: Path) -> str | None:
     """Return which file is cut, of a checkpoint without checksums."""
     from safetensors import SafetensorError, safe_open
 
+    for name in ALWAYS_THERE:
+        if not (checkpoint / name).is_file():
+            return f"{checkpoint / name} is missing"
+    for pattern in ("rng_state*.pth", "model*.safetensors"):
+        if not any(checkpoint.glob(pattern)):
+            return f"{checkpoint / pattern.replace('*', '')} is missing"
     for path in sorted(checkpoint.iterdir()):
         if path.suffix in (".pt", ".pth"):  # zip archives with checksums of their own
             try:
@@ -132,10 +132,6 @@ def _visible_damage(checkpoint: Path) -> str | None:
         if not intact:
             return f"{path} is damaged"
     return None
-
-
-def _step(checkpoint: Path) -> str:
-    return checkpoint.name.partition("-")[2]
 
 
 def _fingerprint(path: Path) -> list[int]:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import torch
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler
-from transformers.trainer_utils import rotate_checkpoints
+from transformers.trainer_pt_utils import LengthGroupedSampler, nested_gather
 
 from utils import distributed
 from utils.compute.batching import IGNORED
@@ -25,14 +24,24 @@ from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
 from utils.training.objectives import Objective
 from utils.training.reporters import reporter_callbacks
-from utils.training.run_state import completed_epochs, explain_state_errors
+from utils.training.run_state import explain_state_errors
 from utils.training.saved_states import newest_whole_checkpoint, seal
+from utils.training.state_files import (
+    PROGRESS,
+    RUN_ID,
+    checkpoints,
+    keep_newest,
+    read_object,
+    read_run_id,
+    remove_checkpoint,
+    write_progress,
+)
 
 log = logging.getLogger(__name__)
 SAME_NAME = (  # settings that Trainer has too
     *("gradient_accumulation_steps", "learning_rate", "warmup_steps", "weight_decay", "max_grad_norm", "seed"),
     "lr_scheduler_type",
-    *("activation_checkpointing", "save_total_limit", "logging_steps"),
+    *("activation_checkpointing", "logging_steps"),
 )
 
 PENDING_VALIDATION = "validation_interrupted"  # the last entry in the log of a state saved within a validation
@@ -72,6 +81,9 @@ def train(
         with explain_state_errors(state_folder):
             checkpoint = str(newest_whole_checkpoint(state_folder))
         log.info("continuing from %s", checkpoint)
+    elif distributed.is_main_process():
+        for unfinished in checkpoints(state_folder):
+            remove_checkpoint(unfinished)
     interruption = InterruptionCallback()
     starts = settings.eval_on_start != "off" if checkpoint is None else has_pending_validation(Path(checkpoint))
     callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
@@ -82,7 +94,7 @@ def train(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
     started = time.perf_counter()
-    epochs = settings.model_soup * _remaining_epochs(trainer.args, len(train_rows))
+    epochs = settings.model_soup * _epochs(trainer.args, len(train_rows))
     with (
         trainer.cached_rows(prefix_cache, settings.precision, epochs),
         interruption.listening(),
@@ -122,10 +134,10 @@ def has_pending_validation(checkpoint: Path) -> bool:
     return bool(history) and PENDING_VALIDATION in history[-1]
 
 
-def _remaining_epochs(args: TrainingArguments, rows: int) -> float:
+def _epochs(args: TrainingArguments, rows: int) -> float:
+    """Return the epochs of a whole run: one that goes on takes the prefix cache if it began with it."""
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    epochs = args.max_steps * batch / rows if args.max_steps > 0 else args.num_train_epochs
-    return epochs - completed_epochs(Path(args.output_dir))
+    return args.max_steps * batch / rows if args.max_steps > 0 else args.num_train_epochs
 
 
 class ObjectiveTrainer(Trainer):
@@ -188,9 +200,16 @@ class ObjectiveTrainer(Trainer):
         if validation_rows and settings.early_stopping_patience:
             self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
         self._objective = objective
+        self._restored = {}
+        self._checkpoints_kept = settings.save_total_limit
         interruptions = [callback for callback in callbacks if hasattr(callback, "stopping_at_once")]
         self._stopping_at_once = interruptions[0].stopping_at_once if interruptions else contextlib.nullcontext
         self._frozen_modules = frozen_modules(model)  # found once, since that takes long
+
+    @property
+    def _stopped_early(self) -> bool:
+        stopping = [each for each in self.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
+        return any(each.early_stopping_patience_counter >= each.early_stopping_patience for each in stopping)
 
     @property
     def evaluations(self) -> list[float]:
@@ -253,16 +272,58 @@ class ObjectiveTrainer(Trainer):
         with self._objective.forward_context(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
+    def _prepare_for_training(self, max_steps, train_dataloader, resume_from_checkpoint):
+        """Also find what transformers does not: the best state, if the folder was moved, and what progress.json has."""
+        prepared = super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
+        if resume_from_checkpoint is not None:
+            best = Path(self.args.output_dir, f"checkpoint-{self.state.best_global_step}")
+            if best.is_dir():
+                self.state.best_model_checkpoint = str(best)
+            self._restored = read_object(Path(resume_from_checkpoint, PROGRESS)) or {}
+            self._restored.setdefault("stopped", False)
+            self._restored["stopped"] |= self.state.global_step >= self.state.max_steps
+        return prepared
+
+    def _restore_progress(self) -> None:
+        """Restore the losses that the log counts, which transformers sets to zero, and the end of a run."""
+        progress, self._restored = self._restored, {}
+        if "loss" in progress:  # not by earlier versions
+            loss = progress["loss"]
+            self._total_loss_scalar, self._globalstep_last_logged = loss["logged"], loss["step"]
+            self._tr_loss = torch.tensor(loss["pending"], device=self.args.device)
+        if progress.get("stopped"):
+            self.control.should_training_stop = True
+
+    def _run_epoch(self, *arguments, **options):
+        """Train for an epoch, unless the run had ended before it was resumed: transformers takes a step, then asks."""
+        self._restore_progress()
+        if not self.control.should_training_stop:
+            super()._run_epoch(*arguments, **options)
+
+    def _finalize_training(self, *arguments, **options):
+        self._restore_progress()  # where no epoch was left
+        return super()._finalize_training(*arguments, **options)
+
+    def log(self, logs, start_time=None):
+        """Log; the mean loss at the end is that of all steps, also those before an interruption."""
+        if "train_loss" in logs and self.state.global_step:
+            logs["train_loss"] = self._total_loss_scalar / self.state.global_step
+        super().log(logs, start_time)
+
     def _save_checkpoint(self, model, trial):
         """Save the state and its checksums; older states stay until they are written."""
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        folder = self.args.output_dir
+        checkpoint = Path(folder, f"checkpoint-{self.state.global_step}")
+        pending = nested_gather(self._tr_loss, self.args.parallel_mode).mean().item()
+        loss = {"logged": self._total_loss_scalar, "pending": pending, "step": self._globalstep_last_logged}
+        if self.args.should_save:
+            progress = {RUN_ID: read_run_id(Path(folder)), "seed": self.args.seed, "loss": loss}
+            write_progress(checkpoint, progress | {"stopped": self._stopped_early})
         super()._save_checkpoint(model, trial)
-        self.args.save_total_limit = limit
         distributed.barrier()  # each process has written its random numbers' state
         if self.args.should_save:
-            folder = self.args.output_dir
-            seal(Path(folder, f"checkpoint-{self.state.global_step}"))
-            rotate_checkpoints(folder, limit, self.state.best_model_checkpoint, use_mtime=True)
+            seal(checkpoint)
+            keep_newest(Path(folder), self._checkpoints_kept, self.state.best_model_checkpoint)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         """Validate. Ctrl-C stops that at once; a state is saved with which --resume begins by validating."""
