@@ -8,6 +8,8 @@ after it. The weights must be the same bit for bit, log.jsonl and run.json the s
 be left. Prints kills, survived and lost for each variant, and each loss; exit 1 if there is one.
 """
 
+# ruff: noqa: E402  (the folders of the modules come first)
+
 import argparse
 import contextlib
 import json
@@ -84,7 +86,7 @@ class Kill:
 
 
 def run(folder: Path, words: list[str], kill: Kill | None = None) -> tuple[int, str, int]:
-    """Run fine_tune.py in a fork, in `folder`; return its exit code (-9: killed), its stderr, and its number of calls."""
+    """Run fine_tune.py in a fork, in `folder`; return its exit code (-9: killed), stderr and number of calls."""
     log, count = folder.with_suffix(".log"), folder.with_suffix(".count")
     child = os.fork()
     if child == 0:
@@ -142,11 +144,8 @@ def _watch_calls(folder: Path, kill: Kill | None) -> list[int]:
             signal.setitimer(signal.ITIMER_REAL, kill.seconds)
 
     def hook(event: str, arguments: tuple) -> None:
-        if event in CALLS:
+        if event in CALLS or (event == "open" and str(arguments[0]) != os.devnull and arguments[2] & WRITES):
             counted()
-        elif event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES:
-            if str(arguments[0]) != os.devnull:
-                counted()
 
     fsync = os.fsync
 

@@ -367,14 +367,43 @@ def test_a_folder_with_other_files_is_left_alone(call, output, flags):
     assert there() == before
 
 
-@pytest.mark.parametrize("flags", [[], ["--overwrite"]])
-def test_a_state_folder_with_other_files_is_left_alone(call, flags):
-    Path("mine.training").mkdir()
-    Path("mine.training/plan.txt").write_text("run on Mondays")
+def test_other_files_in_the_state_folder_stay(call):
+    """Also those named like ours, and those within a checkpoint."""
+    names = ["plan.txt", "run-1.safetensors", "run-notes.txt", "checkpoint-best/model.safetensors", "checkpoint-2.zip"]
+    names += ["checkpoint-1-copy/optimizer.pt", "checkpoint-x", ".arguments.json.swp"]
+    for name in names:
+        Path("mine.training", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("mine.training", name).write_text(name)
+    before = there()
+    for flags in ([], ["--overwrite"]):
+        code, out, err = call(*FAST, *flags, "--save_steps", 1, "--save_total_limit", 1, "--output_path", "mine")
+        assert (code, out) == (0, "mine\n"), err
+        assert "mine.training stays, since it has other files" in err
+        assert {name for name in there() if name.startswith("mine.training")} == before
+    assert all(Path("mine.training", name).read_text() == name for name in names)
+
+
+@pytest.mark.parametrize("flags", [[], ["--overwrite"], ["--resume"]], ids=["plain", "overwrite", "resume"])
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("checkpoint-3/trainer_state.json", '{"global_step": 3}', "mine.training/checkpoint-3 is in the place"),
+        ("checkpoint-3", "a file", "mine.training/checkpoint-3 is in the place"),
+        ("arguments.json", '{"other": "tool"}', "mine.training/arguments.json is not fine_tune.py's"),
+        ("arguments.json", "[]", "mine.training/arguments.json is damaged"),
+    ],
+    ids=["trainer", "file", "arguments", "no_object"],
+)
+def test_a_state_folder_of_another_program_is_refused(call, flags, name, content, words):
+    path = Path("mine.training", name)
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    before = there()
     code, out, err = call(*FAST, *flags, "--output_path", "mine")
     assert (code, out) == (1, "")
-    assert_one_error(err, "mine.training is needed for the training state, but has other files in it")
-    assert there() == {"mine.training", "mine.training/plan.txt"}
+    assert_one_error(err, words)
+    assert there() == before
+    assert path.read_text() == content
 
 
 def test_a_missing_base_model_is_refused(call):
@@ -476,7 +505,7 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
         ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "to start again: ", set()),
         ("utils.training.run_record", "build_run_record", " --resume\n", {"mine.training"}),
         ("utils.models.saving", "_replace_folder", " --resume\n", {"mine.training"}),
-        ("utils.models.saving", "_probe_logits", " --resume --overwrite\n", {"mine.training", "mine"}),
+        ("utils.models.saving", "_probe_logits", " --resume\n", {"mine.training", "mine"}),
     ],
     ids=["preparing", "filling_the_cache", "recording", "saving", "verifying"],
 )
@@ -503,8 +532,10 @@ def test_overwrite_starts_from_scratch(call):
     state = Path("mine.training/checkpoint-7")
     state.mkdir(parents=True)
     (state / "trainer_state.json").write_text("{}")
+    (state.parent / "arguments.json").write_text('{"data": "0", "processes": 1}')  # of an earlier version
+    before = there()
     assert call(*FAST, "--output_path", "mine")[0] == 1
-    assert there() == {"mine.training", str(state), str(state / "trainer_state.json")}
+    assert there() == before
     assert call(*FAST, "--output_path", "mine", "--overwrite", data="none.pkl")[0] == 3
     assert state.is_dir()  # nothing is lost before there is something new
     assert call(*FAST, "--output_path", "mine", "--overwrite")[0] == 0

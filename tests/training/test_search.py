@@ -256,12 +256,21 @@ def test_invalid_searches_are_refused(tmp_path, capsys, writing, words, lacking,
     assert names_in(tmp_path) == {"data.pkl"}
 
 
-def test_a_search_folder_with_other_files_is_refused(tmp_path, capsys, writing):
+@pytest.mark.parametrize("name", ["results.txt", "study.db.backup", "my search.csv", ".search.csv.notes"])
+def test_other_files_in_the_folder_of_a_search_stay(tmp_path, writing, name):
     (tmp_path / "model.search").mkdir()
-    (tmp_path / "model.search" / "results.txt").write_text("years of work")
+    (tmp_path / "model.search" / name).write_text("years of work")
+    assert call(tmp_path, "--search", 1, "--overwrite", data=writing) == 0
+    assert names_in(tmp_path / "model.search") == {name}
+
+
+@pytest.mark.parametrize("name", ["study.db", "search.csv", "arguments.json"])
+def test_a_search_folder_of_another_program_is_refused(tmp_path, capsys, writing, name):
+    (tmp_path / "model.search").mkdir()
+    (tmp_path / "model.search" / name).write_text('{"other": "tool"}')
     assert call(tmp_path, "--search", 2, "--overwrite", data=writing) == 1
-    assert_one_error(capsys.readouterr().err, "model.search is needed for the trials, but has other files in it")
-    assert names_in(tmp_path / "model.search") == {"results.txt"}
+    assert_one_error(capsys.readouterr().err, f"model.search/{name} is")
+    assert names_in(tmp_path / "model.search") == {name}
 
 
 def test_the_search_space_includes_the_defaults():
