@@ -1,8 +1,12 @@
 """Names of columns: cleaned, unique, and found regardless of case and blanks."""
 
+import json
+
 import pytest
 
+from utils.errors import DataError
 from utils.reading.columns import find_column, find_requested_column
+from utils.reading.read_frame import read_frame
 
 
 def test_header_names_are_cleaned_and_unique(read):
@@ -22,3 +26,30 @@ def test_find_column():
 )
 def test_a_column_is_requested_by_name_or_else_by_number(requested, found):
     assert find_requested_column(["id", "1", "text"], requested) == found
+
+
+WIDE = ",".join(f"k{number}" for number in range(9000))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "," * 20_000 + "\n1\n"),
+        ("a.csv", f"{WIDE}\n" + "1\n" * 2000),
+        ("a.tsv", WIDE.replace(",", "\t") + "\n" + "1\n" * 2000),
+        ("a.json", json.dumps([{f"k{number}": 1 for number in range(20_000)}])),
+        ("a.jsonl", "".join(f'{{"k{number}": 1}}\n' for number in range(9000))),
+        ("a.json", json.dumps([{f"k{number}": 1} for number in range(9000)])),
+    ],
+    ids=["a line of commas", "short rows", "short rows with tabs", "an object", "keys of lines", "keys of objects"],
+)
+@pytest.mark.timeout(20)
+def test_columns_that_fill_the_memory_are_refused(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match="columns"):
+        read_frame([tmp_path / name])
+
+
+def test_wide_and_sparse_tables_are_read(tmp_path):
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"text": "a", "k{number % 300}": 1}}\n' for number in range(3000)))
+    assert read_frame([tmp_path / "a.jsonl"])[0].shape == (3000, 301)

@@ -82,7 +82,7 @@ def activity(post, kind="Create", number=None, **changes):
 
 def posts(*rows):
     """The rows that come of statuses or activities."""
-    columns = columns_of(rows)
+    columns = columns_of(rows, "a.json")
     assert has_mastodon_columns(columns)
     columns = mastodon_columns(columns)
     assert tuple(columns) == COLUMNS
@@ -113,13 +113,13 @@ def values(name, rows):
     ],
 )  # fmt: skip
 def test_other_files_are_not_recognized(row):
-    assert not has_mastodon_columns(columns_of([row]))
+    assert not has_mastodon_columns(columns_of([row], "a.json"))
 
 
 def test_both_forms_are_recognized_by_their_columns():
-    assert has_mastodon_columns(columns_of([status(1, "hello")]))
-    assert has_mastodon_columns(columns_of([activity(note(1, "hello"))]))
-    assert has_mastodon_columns(columns_of([activity("https://far.example/1", "Announce", 2)]))
+    assert has_mastodon_columns(columns_of([status(1, "hello")], "a.json"))
+    assert has_mastodon_columns(columns_of([activity(note(1, "hello"))], "a.json"))
+    assert has_mastodon_columns(columns_of([activity("https://far.example/1", "Announce", 2)], "a.json"))
 
 
 # --- API statuses

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from utils.tasks.posts import to_rows
-from utils.tasks.whole_texts import version_of
+from utils.tasks.whole_texts import are_cut, version_of
 
 CUT = "The tram was late again so we walked home along the river an… https://t.co/AbC123xyz"
 WHOLE = "The tram was late again so we walked home along the river and the street came out to look"
@@ -174,3 +174,9 @@ def test_what_the_file_calls_truncated_is_cut():
     frame = pd.DataFrame({"text": ["And so… https://t.co/a", "And so…", "And so on"], "truncated": ["True"] * 3})
     assert to_rows(frame, "text")["is_cut"].tolist() == [True, True, False]
     assert not to_rows(frame.assign(truncated="False"), "text")["is_cut"].any()
+
+
+@pytest.mark.timeout(20)  # hours, where the end of a text is looked for from each of its blanks
+@pytest.mark.parametrize("unit", ["\n", "http:", "(cont) http:"], ids=["lines", "links", "continued"])
+def test_a_text_of_a_megabyte_is_not_cut(unit):
+    assert not are_cut(pd.Series(["x…" + unit * (1_000_000 // len(unit)) + " y\n"]), None).any()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.text.text_versions import continues
+from utils.text.text_versions import beginning, comparable, continues
 
 WHOLE = "Bread & butter at https://t.co/one and the whole street came out to look"
 
@@ -27,3 +27,10 @@ WHOLE = "Bread & butter at https://t.co/one and the whole street came out to loo
 )
 def test_a_whole_text_continues_its_beginning(text, expected):
     assert continues(WHOLE, text) == expected
+
+
+@pytest.mark.timeout(20)  # hours, where the end of a text is looked for from each of its blanks
+@pytest.mark.parametrize("unit", ["\n", " \n", "http:", "… more "], ids=["lines", "blanks", "links", "cuts"])
+def test_a_text_of_a_megabyte_is_compared(unit):
+    text = "x" + unit * (1_000_000 // len(unit)) + "y"
+    assert beginning(text) == comparable(text)

@@ -3,12 +3,31 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from utils.errors import DataError
 from utils.reading.encodings import BOM
 
 if TYPE_CHECKING:
     import pandas
 
     from utils.reading.read_frame import SourceFile
+
+MOST_COLUMNS = 10_000  # of a table; pandas takes minutes for millions of them
+# Cells that rows lack take memory that the file does not have: two bytes can stand for 10,000 of them.
+MISSING_ALWAYS, MISSING_PER_CELL = 10_000_000, 20
+
+
+def check_width(name: str, count: int) -> None:
+    """Raise DataError for a table of more columns than any has."""
+    if count > MOST_COLUMNS:
+        problem = f"{name} has {count:,} columns or more; the limit is {MOST_COLUMNS:,}"
+        raise DataError(problem, "write a table with one row per text, and a column for each thing that is known of it")
+
+
+def check_filled(name: str, missing: int, there: int) -> None:
+    """Raise DataError for a table in which `missing` cells are missing, many more than are `there`."""
+    if missing > MISSING_ALWAYS + MISSING_PER_CELL * there:
+        problem = f"{name} has so many columns that its rows lack most of them: {missing:,} cells, and have {there:,}"
+        raise DataError(problem, "remove the columns that nothing fills, or write a file for each kind of row")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

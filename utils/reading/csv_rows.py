@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from utils.errors import DataError
+from utils.reading.columns import check_filled, check_width
 from utils.reading.delimited.cells import CsvDialect, NumberedRow, split_rows
 from utils.reading.delimited.dialects import DELIMITERS, recognize_form
 from utils.reading.delimited.labeled_lines import LabeledLines, recognize_labels
@@ -45,6 +46,7 @@ class DelimitedFile:
             return
         width, header = len(self.columns), self.columns if self.header else None
         short: list[int] = []
+        missing = there = 0
         repeated: list[int] = []
         irregular: list[int] = []
         lines = itertools.islice(self.text.lines(), self.skipped, None)
@@ -57,6 +59,8 @@ class DelimitedFile:
                     raise self._too_long(number, len(cells))
                 if len(cells) < width:
                     short.append(number)
+                    missing, there = missing + width - len(cells), there + len(cells)
+                    check_filled(path, missing, there)
                 cells = (cells + [""] * (width - len(cells)))[:width]
             elif cells == header:
                 repeated.append(number)
@@ -100,6 +104,7 @@ def open_delimited(path: str, kind: str, header: bool) -> DelimitedFile:
     lines = itertools.islice(file.lines(), form.skipped, None)
     _, cells = next(split_rows(lines, form.dialect, path, file.newline), (0, []))
     first = [""] * form.has_row_names + cells
+    check_width(path, len(first))
     columns = first if header else [str(number) for number in range(len(first))]
     return DelimitedFile(file, form.dialect, header, columns, form.skipped, form.empty_ends)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from utils.errors import DataError
+from utils.reading.columns import check_filled, check_width
 from utils.reading.encodings import LONGEST_LINE
 from utils.reading.json_shapes import EXPECTED, kind_of, rows_in
 
@@ -48,11 +49,11 @@ def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.doc[error.pos] == "{":
             is_line = "\n" in error.doc[: error.pos] and "\n" not in error.doc[: error.pos].strip()
-            return columns_of(_objects_of_lines(text, name) if is_line else _objects_in_a_row(error.doc, name))
+            return columns_of(_objects_of_lines(text, name) if is_line else _objects_in_a_row(error.doc, name), name)
         raise _invalid(f"{name}, line {error.lineno}", error) from error
     except (ValueError, RecursionError) as error:
         raise _invalid(name, error) from error
-    return columns_of(rows_in(value, name))
+    return columns_of(rows_in(value, name), name)
 
 
 def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
@@ -63,18 +64,28 @@ def read_json_lines(text: bytes, name: str) -> dict[str, list[str | None]]:
     first = text.lstrip()[:1024].partition(b"\n")[0].strip()
     if first[:1] == b"[" or first == b"{":
         return read_json(text, name)
-    return columns_of(_objects_of_lines(text, name))
+    return columns_of(_objects_of_lines(text, name), name)
 
 
-def columns_of(objects: Iterable[dict]) -> dict[str, list[str | None]]:
-    """Return rows as columns of text (`as_text`); null and a key that an object lacks are None."""
+def columns_of(objects: Iterable[dict], name: str) -> dict[str, list[str | None]]:
+    """Return rows as columns of text (`as_text`); null and a key that an object lacks are None.
+
+    Raises DataError, which names the file, where different keys take unreasonably more memory than what is there.
+    """
     columns: dict[str, list[str | None]] = {}
+    missing = there = 0
     for number, row in enumerate(objects):
         for key, value in row.items():
             if key not in columns:
+                check_width(name, len(columns) + 1)
+                missing += number
+                check_filled(name, missing, there)
                 columns[key] = [None] * number
             columns[key].append(as_text(value))
+        there += len(row)
         if len(row) < len(columns):
+            missing += len(columns) - len(row)
+            check_filled(name, missing, there)
             for key in columns.keys() - row.keys():
                 columns[key].append(None)
     return columns

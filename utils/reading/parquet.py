@@ -4,6 +4,7 @@ import logging
 import re
 
 from utils.errors import DataError
+from utils.reading.columns import check_width
 from utils.reading.compressed import check_expansion
 from utils.reading.encodings import COPY_AGAIN, decode_mixed
 from utils.reading.json_records import as_text
@@ -27,6 +28,7 @@ def read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(data))
         columns = {column: [] for column in file.schema_arrow.names if not PANDAS_INDEX.match(column)}
+        check_width(name, len(columns))
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
             size += batch.nbytes
             check_expansion(name, size, len(data))

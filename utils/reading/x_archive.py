@@ -190,7 +190,7 @@ def _columns(tweets: Parts, notes: Parts) -> tuple[dict[str, list[str | None]], 
 
     labels = ", ".join(tweets)
     try:
-        columns = columns_of(objects(tweets, "tweet"))
+        columns = columns_of(objects(tweets, "tweet"), labels)
         found = list(objects(notes, "noteTweet"))
     except RecursionError as error:
         raise DataError(f"{labels}: the JSON of a tweet is too deeply nested", CUT_OFF) from error

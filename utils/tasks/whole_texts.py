@@ -17,7 +17,7 @@ from utils.reading.nested import nested_cells
 from utils.reading.table_stream import TableStream
 from utils.tasks.post_columns import OTHERS, name_of
 from utils.tasks.table_columns import TableColumns, text_of_row
-from utils.text.text_versions import MORE, beginning, comparable, continues
+from utils.text.text_versions import LONGEST_END, MORE, beginning, comparable, continues
 
 if TYPE_CHECKING:
     import pandas
@@ -140,7 +140,7 @@ def are_cut(texts: "pandas.Series", truncated: "pandas.Series | None") -> "panda
 
     cut = pandas.Series([_may_be_cut(text) and _is_cut(text) for text in texts.tolist()], texts.index, dtype=bool)
     if truncated is not None:
-        cut |= truncated & texts.str.contains(ENDS_OPEN)
+        cut |= truncated & texts.str[-LONGEST_END:].str.contains(ENDS_OPEN)
     return cut
 
 
@@ -150,9 +150,10 @@ def _may_be_cut(text: str) -> bool:
 
 
 def _is_cut(text: str) -> bool:
-    if CERTAINLY_CUT.search(text):
+    end_of_text = max(0, len(text) - LONGEST_END)
+    if CERTAINLY_CUT.search(text, end_of_text):
         return True
-    end = CUT_BEFORE_LINK.search(text)
+    end = CUT_BEFORE_LINK.search(text, end_of_text)
     if end is None:
         return False
     shown = unescape(text)

@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-MENTIONS = re.compile(r"\s*(?:@\w+\s+)+")
+MENTIONS = re.compile(r"(?<!\s)\s*+(?:@\w++\s++)+")
 LINK = re.compile(r"https?:\S*")
 MORE = (  # what sites write behind a text that they cut
     r"(?:read|show|see|view) more|continue reading|mehr (?:anzeigen|lesen)|weiterlesen|全文|展开"
@@ -11,8 +11,10 @@ MORE = (  # what sites write behind a text that they cut
 )
 # "…", perhaps a link or "more" behind it, and what the cut left of a character or of a link in front of it.
 CUT_END = re.compile(
-    rf"(?:\s+ht{{0,2}}p?s?(?=…)|\ufffd)*\s*(?:(?:…|\.{{3}})\s*(?i:{MORE}|more)\W*|(?:…|\.{{3}})?\]?\s*(?:https?:\S*\s*)?)\Z"
+    r"(?:\s++ht{0,2}p?s?(?=…)|\ufffd)*+\s*+"
+    rf"(?:(?:…|\.{{3}})\s*(?i:{MORE}|more)\W*|(?:…|\.{{3}})?\]?\s*+(?:https?:\S*+\s*+)?)\Z"
 )
+LONGEST_END = 2000  # characters; looking for the end from every place in a long text takes quadratic time
 SHARED_START = 8  # characters that two versions of one text have in common
 
 
@@ -24,7 +26,7 @@ def continues(whole: str, text: str) -> bool:
 
 def beginning(text: str) -> str:
     """Return the `comparable` part of a text that is perhaps cut off."""
-    return comparable(CUT_END.sub("", text))
+    return comparable(text[:-LONGEST_END] + CUT_END.sub("", text[-LONGEST_END:]))
 
 
 def comparable(text: str) -> str:

@@ -4,10 +4,11 @@ Open `irregular_cells` first; `cells.py` reads regular rows.
 """
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from utils.reading.encodings import LONGEST_LINE
@@ -98,14 +99,35 @@ def _opens_quotation(line: str, start: int) -> bool:
 
 def _closing_quote(line: str, start: int, dialect: "CsvDialect") -> int | None:
     """The position of the quote that closes a cell whose quotes may not be doubled: one before a delimiter."""
-    doubtful = None
-    for quotes in QUOTES.finditer(line, start):
-        if line[quotes.end() :] in ("", "\r") or line.startswith(dialect.delimiter, quotes.end()):
-            is_escaped = dialect.backslash and line[quotes.start() - 1] == "\\"
-            if len(quotes[0]) % 2 and not is_escaped:
-                return quotes.end() - 1
-            doubtful = doubtful or quotes.end() - 1
-    return doubtful
+    sure, doubtful = _quotes_before_delimiters(line, dialect)
+    first, own = QUOTES.match(line, start), None  # perhaps the end of more quotes in a row, which is sure if odd
+    if first and _is_before_delimiter(line, first.end(), dialect):
+        own, start = first.end() - 1, first.end()
+        if len(first[0]) % 2 and not _is_escaped(line, first.start(), dialect):
+            return own
+    places = (sure, bisect_left(sure, start)), (doubtful, bisect_left(doubtful, start))
+    later, doubted = (quotes[place] if place < len(quotes) else None for quotes, place in places)
+    return next((quote for quote in (later, own, doubted) if quote is not None), None)
+
+
+@lru_cache(maxsize=2)  # all cells of a line ask, and looking for each to its end takes quadratic time
+def _quotes_before_delimiters(line: str, dialect: "CsvDialect") -> tuple[list[int], list[int]]:
+    """The quotes that close a cell for sure, one or three in a row, and those that may be doubled, or are escaped."""
+    sure, doubtful = [], []
+    for quotes in QUOTES.finditer(line):
+        if _is_before_delimiter(line, quotes.end(), dialect):
+            is_sure = len(quotes[0]) % 2 and not _is_escaped(line, quotes.start(), dialect)
+            (sure if is_sure else doubtful).append(quotes.end() - 1)
+    return sure, doubtful
+
+
+def _is_before_delimiter(line: str, end: int, dialect: "CsvDialect") -> bool:
+    rest = len(line) - end
+    return not rest or (rest == 1 and line[end] == "\r") or line.startswith(dialect.delimiter, end)
+
+
+def _is_escaped(line: str, start: int, dialect: "CsvDialect") -> bool:
+    return dialect.backslash and line[start - 1 : start] == "\\"
 
 
 def _text_cells(line: str, start: int, delimiter: str, wanted: int | None) -> list[str]:
