@@ -46,16 +46,12 @@ def test_a_log_gets_a_line_per_logging_step(tmp_path, caplog):
     assert all("tokens/s" in line for line in lines if "/6" in line)
 
 
-@pytest.mark.parametrize(
-    ("logging_steps", "validation", "words"),
-    [(1, [], "at step 1 "), (100, VALIDATION, "at step 0 "), (100, [], "at step 3 ")],
-)
-def test_a_loss_that_is_no_number_ends_the_run(logging_steps, validation, words, tmp_path):
+def test_a_validation_loss_that_is_no_number_ends_the_run(tmp_path):
     model = random_model("llama")
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[0, 0] = math.nan
-    with pytest.raises(UserError, match=f"the loss became nan {words}") as raised:
-        run_training(model, rows_of(TEXTS), rows_of(validation), tmp_path, logging_steps=logging_steps)
+    with pytest.raises(UserError, match="the validation loss became nan at step 0") as raised:
+        run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, logging_steps=100)
     assert "--learning_rate" in raised.value.hint
 
 

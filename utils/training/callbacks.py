@@ -23,6 +23,7 @@ from utils.models.checkpoint import Trained
 log = logging.getLogger(__name__)
 SHOWN_METRICS = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
 REPEATED_SIGNAL_SECONDS = 5.0
+TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
 class ProgressCallback(TrainerCallback):
@@ -80,15 +81,11 @@ class SamplesCallback(TrainerCallback):
 
 
 class FiniteLossCallback(TrainerCallback):
-    """Ends a run with UserError when its loss becomes nan or infinite."""
+    """Ends a run with UserError when its validation loss becomes nan or infinite; `check_step` looks at each step."""
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        for name in ("loss", "eval_loss", "train_loss"):
-            if not math.isfinite(logs.get(name, 0.0)):
-                raise UserError(
-                    f"the loss became {logs[name]} at step {state.global_step} or before",
-                    "lower --learning_rate, or use --precision fp32 or bf16",
-                )
+        if not math.isfinite(logs.get("eval_loss", 0.0)):
+            raise UserError(f"the validation loss became {logs['eval_loss']} at step {state.global_step}", TRAIN_SLOWER)
 
 
 class InterruptionCallback(TrainerCallback):

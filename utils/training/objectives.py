@@ -37,6 +37,7 @@ class Objective:
     greater_is_better: bool
     keep_start: bool = False
     callbacks: list[TrainerCallback] = field(default_factory=list)
+    decode: Callable[[Sequence[int]], str] = str  # the text of token ids, for messages
 
     @property
     def best(self) -> Callable:
@@ -65,6 +66,7 @@ def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int |
         metric="bits_per_byte",
         greater_is_better=False,
         callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end)],
+        decode=partial(base.tokenizer.decode, skip_special_tokens=True),
     )
 
 
@@ -97,6 +99,7 @@ def classification(base: Trained, class_weights: Sequence[float] | None) -> Obje
         metric="macro_f1",
         greater_is_better=True,
         keep_start=True,
+        decode=partial(base.tokenizer.decode, skip_special_tokens=True),
     )
 
 

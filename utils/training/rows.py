@@ -105,9 +105,10 @@ def _encode_split(data: Processed, tokenizer: "PreTrainedTokenizerBase", split: 
 def labeled_rows(
     data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
-    """Return rows {"input_ids", "label"} of the named splits, cut to `max_length` tokens; labels are class numbers.
+    """Return rows {"input_ids", "label", "number"} of the named splits, cut to `max_length` tokens.
 
-    The stored ids are used if this tokenizer made them; otherwise the texts are encoded again.
+    Labels are class numbers, and `number` is the row's place in its split. The stored ids are used if this tokenizer
+    made them; otherwise the texts are encoded again.
     """
     surrounded = with_template(tokenizer, data.recipe["template"])
     stored = _has_ids_of(data, tokenizer)
@@ -118,7 +119,8 @@ def labeled_rows(
         # Some tokenizers (Qwen2's, XLNet's) got another template or start token in earlier versions.
         as_stored = stored and all(map(operator.eq, first, split.ids))
         encoded = split.ids if as_stored else encode_for_classification(surrounded, split.prompt)[0]
-        rows[name] = rows_with_labels(encoded, tail, split.label, data.recipe["labels"], max_length)
+        labeled = rows_with_labels(encoded, tail, split.label, data.recipe["labels"], max_length)
+        rows[name] = [{**row, "number": number} for number, row in enumerate(labeled)]
     return rows
 
 

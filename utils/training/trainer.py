@@ -20,6 +20,7 @@ from utils.compute.batching import IGNORED
 from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
+from utils.training.finite import check_step, check_weights
 from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
 from utils.training.objectives import Objective
@@ -106,6 +107,7 @@ def train(
     # All processes are asked, and so all have read the state before the first one removes it.
     if distributed.any_process(interruption.happened):
         raise KeyboardInterrupt
+    check_weights(model, trainer.state.global_step)
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     vars(model).pop("_is_accelerate_prepared", None)  # or a second run would train without autocast
     model.to("cpu").eval()
@@ -199,7 +201,7 @@ class ObjectiveTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         if validation_rows and settings.early_stopping_patience:
             self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
-        self._objective = objective
+        self.objective = objective
         self._restored = {}
         self._checkpoints_kept = settings.save_total_limit
         interruptions = [callback for callback in callbacks if hasattr(callback, "stopping_at_once")]
@@ -228,14 +230,14 @@ class ObjectiveTrainer(Trainer):
 
     @property
     def _evaluations(self) -> list[tuple[int, float]]:
-        name = f"eval_{self._objective.metric}"
+        name = f"eval_{self.objective.metric}"
         return [(entry["step"], entry[name]) for entry in self.state.log_history if name in entry]
 
     @contextlib.contextmanager
     def cached_rows(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
         """Within the context, the cache provides the frozen blocks' output, if it can. `epochs` are yet to come."""
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
-        with cache.cached_rows(self.model, self._objective.collate, rows, precision=precision, epochs=epochs) as cached:
+        with cache.cached_rows(self.model, self.objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
             yield
         self.train_dataset, self.eval_dataset = rows["train"], rows["validation"] or None
@@ -269,7 +271,7 @@ class ObjectiveTrainer(Trainer):
         if model.training:
             for module in self._frozen_modules:
                 module.training = False
-        with self._objective.forward_context(self.model, inputs):
+        with self.objective.forward_context(self.model, inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def _prepare_for_training(self, max_steps, train_dataloader, resume_from_checkpoint):
@@ -310,8 +312,13 @@ class ObjectiveTrainer(Trainer):
             logs["train_loss"] = self._total_loss_scalar / self.state.global_step
         super().log(logs, start_time)
 
+    def _maybe_log_save_evaluate(self, tr_loss, grad_norm, *arguments, **options):
+        check_step(self, tr_loss, grad_norm)  # before anything is logged or saved
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *arguments, **options)
+
     def _save_checkpoint(self, model, trial):
         """Save the state and its checksums; older states stay until they are written."""
+        check_weights(self.model, self.state.global_step)
         folder = self.args.output_dir
         checkpoint = Path(folder, f"checkpoint-{self.state.global_step}")
         pending = nested_gather(self._tr_loss, self.args.parallel_mode).mean().item()
@@ -333,7 +340,7 @@ class ObjectiveTrainer(Trainer):
         before = history[:-1] if resumed else list(history)
         try:
             with self._stopping_at_once():
-                metrics = self._objective.evaluate(self.model, rows)
+                metrics = self.objective.evaluate(self.model, rows)
                 metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
                 self.state.log_history = list(before)
                 self.log(dict(metrics))
