@@ -1,10 +1,10 @@
 """The model card: the README.md that tells people what a model is, how to use it, how good it is and where it fails."""
 
-import json
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from utils.metrics.figures import ON_CARD
 from utils.models.base_models import PACKAGED, PACKAGED_FORMAT
+from utils.models.card_texts import code, fenced, json_text, plain, yaml_text
 from utils.models.model_card_kinds import CARDS, Card
 from utils.tasks.kinds import KINDS
 from utils.text_tables import figure_rows, markdown_table
@@ -39,18 +39,18 @@ def _front_matter(run: dict, pipeline_tag: str) -> str:
     # No model index: it requires a data set and a metric of the Hub, and a private file and bits per byte are neither.
     fields = {"base_model": hub_id(run["base_model"]), "tags": ["fine-tuned", run["task"]]}
     data = ModelCardData(library_name="transformers", pipeline_tag=pipeline_tag, **fields)
-    return f"---\n{data.to_yaml()}\n---"
+    return f"---\n{yaml_text(data.to_dict())}---"
 
 
 def _introduction(run: dict, summary: str) -> str:
     output = without_folders(run["arguments"]["output_path"])
-    base = hub_id(run["base_model"]) or last_path_part(run["base_model"])
+    base = plain(hub_id(run["base_model"]) or last_path_part(run["base_model"]))
     base += f", {PACKAGED_FORMAT}" if run["base_model"] == PACKAGED else ""
-    reason = f" ({run['base_model_reason']})" if run.get("base_model_reason") else ""
+    reason = f" ({plain(run['base_model_reason'])})" if run.get("base_model_reason") else ""
     trained, total = run["trainable_parameters"], run["total_parameters"]
     return (
-        f"# {last_path_part(output).removesuffix('.pt')}\n\n"
-        f"{summary} (task `{run['task']}`). The base model is {base}{reason}; "
+        f"# {plain(last_path_part(output).removesuffix('.pt'))}\n\n"
+        f"{summary} (task {code(run['task'])}). The base model is {base}{reason}; "
         f"{trained:,} of its {total:,} parameters ({trained / total:.0%}) were trained."
     )
 
@@ -75,8 +75,9 @@ def _results(card: Card, kind: str) -> str:
 
 def _data(run: dict) -> str:
     data = run["data"]
-    files = [[last_path_part(file["path"]), f"{file['rows']:,}", file["sha256"]] for file in data["sources"]]
-    splits = ", ".join(f"{name} {count:,}" for name, count in data["rows"].items())
+    sources = [(plain(last_path_part(file["path"])), file["rows"], plain(file["sha256"])) for file in data["sources"]]
+    files = [[name, f"{rows:,}", sha256] for name, rows, sha256 in sources]
+    splits = ", ".join(f"{plain(name)} {count:,}" for name, count in data["rows"].items())
     table = markdown_table(["File", "Rows", "SHA-256"], files)
     return f"## Data\n\n{table}\n\nRows after cleaning, in each split: {splits}."
 
@@ -85,11 +86,11 @@ def _recipe(run: dict) -> str:
     results = run["results"]
     arguments = {name: without_folders(value) for name, value in run["arguments"].items()}
     recipe = {"template": run["template"], "cleaning": run["cleaning"], "arguments": arguments}
-    libraries = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    libraries = ", ".join(f"{plain(name)} {plain(version)}" for name, version in run["versions"].items())
+    device, precision, seed = (plain(run[name]) for name in ("device", "precision", "seed"))
     steps = f"{results['steps']:,} steps ({results['epochs']:.3g} epochs) in {results['train_seconds']:,.0f} s"
-    return (
-        f"## Recipe\n\n{steps} on {run['device']} in {run['precision']}, seed {run['seed']}. Made with {libraries}.\n\n"
-        f"```json\n{json.dumps(recipe, indent=2, ensure_ascii=False)}\n```"
+    return f"## Recipe\n\n{steps} on {device} in {precision}, seed {seed}. Made with {libraries}.\n\n" + fenced(
+        "json", json_text(recipe)
     )
 
 

@@ -1,10 +1,11 @@
 """What a model card says about each kind of model: summary, use, results and limits."""
 
-import shlex
 from dataclasses import dataclass
 
+from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.text_tables import confusion_rows, markdown_table
 
+DESCRIPTION = "a cat crying with joy"
 ERRORS_NOT_MEASURED = "How often it errs has not been measured: run `evaluate_model.py` before you rely on it."
 
 
@@ -29,10 +30,9 @@ class TextsCard(Card):
     validation_title = "bits per byte (lower is better)"
 
     def use(self, path: str) -> str:
-        return (
-            f'```bash\npython generate.py --model_path {shlex.quote(path)} --prompt "Your first words"\n```'
-            + _other_tools(self.run, path, '"Your first words"')
-        )
+        return fenced(
+            "bash", f'python generate.py --model_path {shell_text(path)} --prompt "Your first words"'
+        ) + _other_tools(self.run, path, '"Your first words"')
 
     def results(self, table: str) -> list[str]:
         tuned = self.evaluation["tuned"]
@@ -65,12 +65,12 @@ class AnswersCard(Card):
     validation_title = "bits per byte of the answers (lower is better)"
 
     def use(self, path: str) -> str:
-        command = f"python generate.py --model_path {shlex.quote(path)}"
+        command = f"python generate.py --model_path {shell_text(path)}"
         lengths = " It was trained with `--length short`, `medium` and `long`." if self.run.get("lengths") else ""
         return (
-            f'```bash\n{command} --instruction "Name three primary colors."\n{command} --chat\n```\n\n'
-            f"Its tokenizer includes the chat template (`{self.run['template']}`) that it was trained with, so that "
-            f"`apply_chat_template` writes the same prompts in any tool.{lengths}"
+            fenced("bash", f'{command} --instruction "Name three primary colors."\n{command} --chat')
+            + f"\n\nIts tokenizer includes the chat template ({code(self.run['template'])}) that it was trained with, "
+            f"so that `apply_chat_template` writes the same prompts in any tool.{lengths}"
             + _other_tools(self.run, path, '[{"role": "user", "content": "Name three primary colors."}]')
         )
 
@@ -114,27 +114,33 @@ class ClassifierCard(Card):
 
     def use(self, path: str) -> str:
         names = self.run["labels"]
-        labels = [f"`{label}`" for label in names]
+        labels = list(map(code, names))
         temperature, threshold = self.run["calibration"]["temperature"], self.run["calibration"]["threshold"]
-        decision, code = "The most probable label is predicted", ""
+        decision, chosen = "The most probable label is predicted", ""
         if threshold is not None:
             decision = f"{labels[1]} is predicted if its probability is {threshold:.3f} or more"
-            code = (
+            second, first = python_text(names[1]), python_text(names[0])
+            chosen = (
                 '\nscores = {each["label"]: each["score"] for each in classify("Your text", top_k=None)}'
-                f"\nlabel = {names[1]!r} if scores[{names[1]!r}] >= {threshold!r} else {names[0]!r}"
+                f"\nlabel = {second} if scores[{second}] >= {threshold!r} else {first}"
             )
-        cleaning = ", ".join(f"{name} {value}" for name, value in self.run["cleaning"].items())
+        cleaning = ", ".join(f"{plain(name)} {plain(value)}" for name, value in self.run["cleaning"].items())
         text = (
-            f'```bash\npython classify.py --model_path {shlex.quote(path)} --text "Your text"\n```\n\n'
-            f"Labels: {', '.join(labels)}. Texts are cleaned as in training and cut to {self.run['max_length']:,} "
-            f"tokens. {decision}.\n\n"
+            fenced("bash", f'python classify.py --model_path {shell_text(path)} --text "Your text"')
+            + f"\n\nLabels: {', '.join(labels)}. Texts are cleaned as in training and cut to "
+            f"{self.run['max_length']:,} tokens. {decision}.\n\n"
         )
         if self.run.get("self_contained"):
             text += (
                 "Any tool gives the same probabilities of a clean text: the tokenizer adds the template, and the "
                 f"head's weights are divided by the temperature, {temperature:.3g}. The threshold and the cleaning are "
-                "not in the model:\n\n```python\nfrom transformers import pipeline\n\n"
-                f'classify = pipeline("text-classification", model={path!r}, truncation=True){code}\n```\n\n'
+                "not in the model:\n\n"
+                + fenced(
+                    "python",
+                    "from transformers import pipeline\n\n"
+                    f'classify = pipeline("text-classification", model={python_text(path)}, truncation=True){chosen}',
+                )
+                + "\n\n"
             )
         else:
             text += f"Other tools need the template of the recipe below, and the temperature {temperature:.3g}.\n\n"
@@ -142,13 +148,15 @@ class ClassifierCard(Card):
 
     def results(self, table: str) -> list[str]:
         labels, tuned = self.evaluation["labels"], self.evaluation["tuned"]
-        second = f" Precision, recall and F1 are those of `{labels[1]}`." if len(labels) == 2 else ""
+        second = f" Precision, recall and F1 are those of {code(labels[1])}." if len(labels) == 2 else ""
         return [
             f"Test split: {tuned['texts']:,} texts, with 95 % bootstrap intervals.{second}",
             table,
             f"On the same texts, this model is {self.evaluation['verdict']}.",
             "True labels in rows, predictions in columns:",
-            markdown_table(["", *labels], confusion_rows(labels, tuned["confusion_matrix"])),
+            markdown_table(
+                ["", *map(plain, labels)], confusion_rows(list(map(plain, labels)), tuned["confusion_matrix"])
+            ),
         ]
 
     def limits(self) -> list[str]:
@@ -180,19 +188,21 @@ class EmojiCard(Card):
             "code points, which are shown as the emoji" if self.run["target"] == "codepoints" else "the emoji itself"
         )
         known = len(self.run.get("descriptions", ()))
+        asked = f'--prompt "{DESCRIPTION}"'
+        call = f'generate_emoji("{DESCRIPTION}", model_path={python_text(path)}, num=5)'
         memory = (
             f" `run.json` also holds its {known:,} training descriptions: half of an emoji's probability comes from "
             "the model, half from the descriptions that are spelled most like the prompt; other tools use only the "
             "model."
         )
         return (
-            f'```bash\npython generate.py --model_path {shlex.quote(path)} --prompt "a cat crying with joy" '
-            "--num_return_sequences 5\n```\n\n```python\nfrom generate import generate_emoji\n\n"
-            f'generate_emoji("a cat crying with joy", model_path={path!r}, num=5)\n```\n\n'
-            f"It writes {output}. Decoding is constrained to the {len(self.run['targets']):,} emoji of its table (in "
-            "`run.json`), so that it cannot write text, half an emoji, or one that does not exist; in other tools it "
-            f"can.{memory if known else ''}"
-            + _other_tools(self.run, path, repr(self.run["template"].replace("{prompt}", "a cat crying with joy")))
+            fenced("bash", f"python generate.py --model_path {shell_text(path)} {asked} --num_return_sequences 5")
+            + "\n\n"
+            + fenced("python", f"from generate import generate_emoji\n\n{call}")
+            + f"\n\nIt writes {output}. Decoding is constrained to the {len(self.run['targets']):,} emoji of its table "
+            "(in `run.json`), so that it cannot write text, half an emoji, or one that does not exist; in other tools "
+            f"it can.{memory if known else ''}"
+            + _other_tools(self.run, path, python_text(self.run["template"].replace("{prompt}", DESCRIPTION)))
         )
 
     def results(self, table: str) -> list[str]:
@@ -236,14 +246,15 @@ def _other_tools(run: dict, path: str, prompt: str) -> str:
         return ""
     settings = dict(run["sampling"])
     sampled = settings.pop("do_sample")
-    names = ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    names = ", ".join(f"{plain(name)} {value:g}" for name, value in settings.items())
     draws = f"tokens are drawn with {names}" if sampled else f"the most likely token is taken, {names}"
     greedy = "; `do_sample=False` takes the most likely ones, as `--greedy` does" if sampled else ""
     cleaning = " It does not clean prompts as `generate.py` does: leave no blank at the end." if run["cleaning"] else ""
+    lines = f'from transformers import pipeline\n\nwrite = pipeline("text-generation", model={python_text(path)})'
+    lines += f"\nwrite({prompt})"
     file = " A .pt file is for these scripts alone: other tools open a folder, or a model on the Hub."
     return (
-        f"\n\n```python\nfrom transformers import pipeline\n\n"
-        f'write = pipeline("text-generation", model={path!r})\nwrite({prompt})\n```\n\n'
+        f"\n\n{fenced('python', lines)}\n\n"
         f"Its `generation_config.json` has the end of text that was trained, and the defaults of `generate.py`: {draws}"
         f"{greedy}.{cleaning}{file if path.endswith('.pt') else ''}"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from utils.errors import UsageError, UserError
 from utils.models import saving
+from utils.models.card_texts import json_text, plain, python_text, shell_text
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders
 from utils.models.run_file import RUN_FILE, check_record
 from utils.publishing.model_as_folder import model_as_folder
@@ -182,14 +183,14 @@ def _public_card(path: Path | None, run: dict, evaluation: dict | None, reposito
     arguments = {name: without_folders(value) for name, value in run["arguments"].items()}
     for name, value in _public_arguments(run).items():
         if value != arguments[name]:
-            before, after = (json.dumps(text, ensure_ascii=False) for text in (arguments[name], value))
+            before, after = map(json_text, (arguments[name], value))
             card = card.replace(f'"{name}": {before}', f'"{name}": {after}')
     place = arguments["output_path"]
-    card = re.sub(rf"(?<=--model_path ){re.escape(shlex.quote(place))}(?=\s)", repository, card)
+    card = re.sub(rf"(?<=--model_path ){re.escape(shell_text(place))}(?=\s)", lambda _: repository, card)
     for name in ("model_path", "model"):
-        card = card.replace(f"{name}={place!r}", f"{name}={repository!r}")
-    title = last_path_part(place).removesuffix(".pt")
-    return card.replace(f"\n# {title}\n", f"\n# {last_path_part(repository)}\n", 1)
+        card = card.replace(f"{name}={python_text(place)}", f"{name}={python_text(repository)}")
+    title = plain(last_path_part(place).removesuffix(".pt"))
+    return card.replace(f"\n# {title}\n", f"\n# {plain(last_path_part(repository))}\n", 1)
 
 
 def _public_run(run: dict) -> dict:
