@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from utils.errors import DataError
 from utils.reading.compressed import DAMAGES, compression, open_decompressed
+from utils.reading.unchanged import FileState, check_unchanged, state_of
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +77,13 @@ class TextFile:
     newline: str
     sample: str  # the first characters, up to the end of a line; all of them if `is_whole`
     is_whole: bool
+    state: FileState = None  # when it was recognized
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield each line's number, from 1, and the line without `newline`; a "\\r" before it stays."""
+        """Yield each line's number, from 1, and the line without `newline`; a "\\r" before it stays.
+
+        DataError at the end where the file was changed since it was recognized.
+        """
         number, rest = 1, ""
         with open_bytes(self.path) as file, _decoded(file, self.encoding) as text:
             while chunk := text.read(CHUNK_CHARACTERS):
@@ -88,6 +93,8 @@ class TextFile:
                 if len(rest) >= LONGEST_LINE:
                     problem = f"{self.path}, line {number} is longer than {LONGEST_LINE:,} characters"
                     raise DataError(problem, "a table has one row per line; check how the file was made")
+        if self.state is not None:
+            check_unchanged(self.path, self.state)
         if rest:
             yield number, rest
 
@@ -97,6 +104,7 @@ def open_text(path: str) -> TextFile:
 
     Raises DataError if the file cannot be read, or is empty, binary or damaged.
     """
+    state = state_of(path)
     with open_bytes(path) as file:
         encoding = recognize_encoding(file, path)
         file.seek(0)
@@ -107,7 +115,7 @@ def open_text(path: str) -> TextFile:
         raise DataError(f"{path} is empty", "check how the file was made; it must hold at least one row")
     newline = "\r" if "\r" in sample and "\n" not in sample else "\n"
     sample = sample if is_whole else sample[: sample.rfind(newline) + 1] or sample
-    return TextFile(path, encoding, newline, sample, is_whole)
+    return TextFile(path, encoding, newline, sample, is_whole, state)
 
 
 def to_utf8(data: bytes, name: str) -> tuple[bytes, str]:

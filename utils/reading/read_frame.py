@@ -26,6 +26,7 @@ from utils.reading.json_records import NotText, as_text, read_json, read_json_li
 from utils.reading.kind_of_stdin import kind_of_stdin
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
 from utils.reading.parquet import read_parquet
+from utils.reading.unchanged import check_unchanged, state_of
 from utils.reading.x_archive import is_x_archive, read_x_archive
 
 log = logging.getLogger(__name__)
@@ -67,10 +68,15 @@ def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: s
             columns, sha256, name = read_x_archive(Path(file))
             frame, encoding = _frame_of_columns(columns), "utf-8"
         else:
+            state = state_of(file)
             frame, encoding = _read_file(file, header)
             name = f"{file}: {table_in_zip(file)}" if compression(file) == ".zip" else file
-            with on_disk(file).open("rb") as opened:
-                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+            try:
+                with on_disk(file).open("rb") as opened:
+                    sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+            except OSError as error:  # it was there a moment ago
+                raise unreadable(file, error) from error
+            check_unchanged(file, state)
         frames.append(frame)
         sources.append(SourceFile(name, sha256, len(frame), encoding))
     return _union(frames), sources
