@@ -23,6 +23,7 @@ from typing import BinaryIO
 from utils.errors import DataError, UsageError
 from utils.temporary import explain_temporary_errors, remove
 
+FileState = tuple[int, ...] | None
 STDIN = "stdin"  # stands for what is piped in, as a path and in messages
 TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -130,6 +131,22 @@ class _LimitedFile(io.RawIOBase):
         check_expansion(self.name, self.file.tell(), self.packed)
         buffer[: len(data)] = data
         return len(data)
+
+
+def state_of(path: str) -> FileState:
+    """Return what changes with a file: its size, time of change and identity; None for one that cannot be read."""
+    try:
+        status = on_disk(path).stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+
+
+def check_unchanged(path: str, state: FileState) -> None:
+    """Raise DataError where the file was written, replaced or removed since it had that state."""
+    if state_of(path) != state:
+        hint = "wait until no other program writes it, then run this again; nothing was written"
+        raise DataError(f"{path} was changed while it was read", hint)
 
 
 def on_disk(path: str) -> Path:

@@ -14,8 +14,7 @@ from functools import partial
 from typing import BinaryIO
 
 from utils.errors import DataError
-from utils.reading.compressed import DAMAGES, compression, open_decompressed
-from utils.reading.unchanged import FileState, check_unchanged, state_of
+from utils.reading.compressed import DAMAGES, FileState, check_unchanged, compression, open_decompressed, state_of
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,16 @@ from pathlib import Path
 from utils.errors import DataError
 from utils.progress import progress_bar
 from utils.reading.columns import column_key, unique_names
-from utils.reading.compressed import OPENERS, STDIN, TEXT_FORMATS, compression, on_disk, table_in_zip
+from utils.reading.compressed import (
+    OPENERS,
+    STDIN,
+    TEXT_FORMATS,
+    check_unchanged,
+    compression,
+    on_disk,
+    state_of,
+    table_in_zip,
+)
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
 from utils.reading.encodings import open_bytes, to_utf8, unreadable
 from utils.reading.hub_datasets import is_hub_path, read_hub_dataset
@@ -26,7 +35,6 @@ from utils.reading.json_records import NotText, as_text, read_json, read_json_li
 from utils.reading.kind_of_stdin import kind_of_stdin
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
 from utils.reading.parquet import read_parquet
-from utils.reading.unchanged import check_unchanged, state_of
 from utils.reading.x_archive import is_x_archive, read_x_archive
 
 log = logging.getLogger(__name__)
