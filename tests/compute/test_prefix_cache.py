@@ -382,10 +382,12 @@ def test_a_file_that_is_cut_short_is_computed_again(tmp_path, caplog):
     first = use(tmp_path, frozen())
     [file] = (tmp_path / "model.prefix_cache").iterdir()
     file.write_bytes(file.read_bytes()[:-4])
-    (file.parent / "killed.part").write_bytes(b"half")
+    (file.parent / "1-0123456789abcdef.part").write_bytes(b"half")
+    theirs = file.parent / "thesis.part"
+    theirs.write_bytes(b"years of work")
     assert torch.equal(use(tmp_path, frozen()), first)
     assert [line.startswith("prefix cache: 2 frozen blocks ran once") for line in lines(caplog)] == [True, True]
-    assert [*file.parent.iterdir()] == [file]
+    assert {*file.parent.iterdir()} == {file, theirs}
 
 
 # ---- fine_tune.py

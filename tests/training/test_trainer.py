@@ -1,7 +1,9 @@
 """Training against plain PyTorch: the loss, the steps, the validation, what is kept, and how a run resumes."""
 
 import math
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from training_runs import TEXTS, VALIDATION, interrupted, logged, rows_of, run_t
 
 from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
+from utils.training import trainer
 from utils.training.freezing import freeze_parameters
 
 
@@ -307,6 +310,67 @@ def test_a_resumed_run_equals_an_uninterrupted_one(step, changes, tmp_path):
     assert (outcome.steps, outcome.epochs) == (expected.steps, expected.epochs)
     assert outcome.before == expected.before
     assert outcome.after == expected.after
+    assert without_times(outcome.history) == without_times(expected.history)
+
+
+def without_times(history: list[dict]) -> list[dict]:
+    return [
+        {name: value for name, value in entry.items() if "runtime" not in name and "per_second" not in name}
+        for entry in history
+    ]
+
+
+@pytest.mark.parametrize("logging_steps", [2, 4, 100])
+def test_the_losses_before_an_interruption_count_in_the_log(logging_steps, tmp_path):
+    changes = {"epochs": 3, "logging_steps": logging_steps}
+    expected = overfit(fresh_model(), tmp_path / "whole", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupted(fresh_model(), 5), tmp_path / "state", **changes)
+    outcome = overfit(fresh_model(), tmp_path / "state", resume=True, **changes)
+    assert without_times(outcome.history) == without_times(expected.history)
+    assert "train_loss" in outcome.history[-1]
+
+
+def copy_of_each_state(monkeypatch, folder: Path) -> None:
+    """Copy the state folder after each checkpoint, as a kill would leave it, into folder/STEP."""
+    seal = trainer.seal
+
+    def sealing(checkpoint):
+        seal(checkpoint)
+        shutil.copytree(checkpoint.parent, folder / checkpoint.name.partition("-")[2])
+
+    monkeypatch.setattr(trainer, "seal", sealing)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_steps": 7, "epochs": 9, "save_steps": 2},
+        {"epochs": 40, "early_stopping_patience": 1, "learning_rate": 0.2},
+    ],
+    ids=["most_steps", "stopped_early"],
+)
+def test_a_run_that_was_killed_after_its_last_step_takes_no_more(changes, tmp_path, monkeypatch):
+    """transformers would take another step before it asks whether the run is to end."""
+    with monkeypatch.context() as patch:
+        copy_of_each_state(patch, tmp_path / "copies")
+        expected = overfit(fresh_model(), tmp_path / "whole", **changes)
+    state, model = tmp_path / "copies" / str(expected.steps), fresh_model()
+    outcome = overfit(model, state, resume=True, **changes)
+    assert outcome.steps == expected.steps
+    assert without_times(outcome.history) == without_times(expected.history)
+    assert outcome.after == expected.after
+
+
+def test_a_state_that_was_moved_still_has_its_best_evaluation(tmp_path):
+    changes = {"epochs": 6, "learning_rate": 0.2}
+    whole, halves = fresh_model(), fresh_model()
+    overfit(whole, tmp_path / "whole", **changes)
+    with pytest.raises(KeyboardInterrupt):
+        overfit(interrupted(fresh_model(), 13), tmp_path / "state", **changes)
+    (tmp_path / "state").rename(tmp_path / "moved")
+    overfit(halves, tmp_path / "moved", resume=True, **changes)
+    assert changed(weights_of(whole), weights_of(halves)) == set()
 
 
 def test_a_resumed_run_keeps_the_patience_of_early_stopping(tmp_path):

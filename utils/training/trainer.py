@@ -209,6 +209,10 @@ class ObjectiveTrainer(Trainer):
         self._frozen_modules = frozen_modules(model)  # found once, since that takes long
 
     @property
+    def _cached(self) -> bool:
+        return "cached_states" in self.train_dataset[0]
+
+    @property
     def _stopped_early(self) -> bool:
         stopping = [each for each in self.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
         return any(each.early_stopping_patience_counter >= each.early_stopping_patience for each in stopping)
@@ -283,6 +287,11 @@ class ObjectiveTrainer(Trainer):
                 self.state.best_model_checkpoint = str(best)
             self._restored = read_object(Path(resume_from_checkpoint, PROGRESS)) or {}
             self._restored.setdefault("stopped", False)
+            if self._restored.get("cached", self._cached) != self._cached:
+                log.warning(
+                    "warning: the run began %s the prefix cache: its weights will differ in their last digits",
+                    "without" if self._cached else "with",
+                )
             self._restored["stopped"] |= self.state.global_step >= self.state.max_steps
         return prepared
 
@@ -325,7 +334,7 @@ class ObjectiveTrainer(Trainer):
         loss = {"logged": self._total_loss_scalar, "pending": pending, "step": self._globalstep_last_logged}
         if self.args.should_save:
             progress = {RUN_ID: read_run_id(Path(folder)), "seed": self.args.seed, "loss": loss}
-            write_progress(checkpoint, progress | {"stopped": self._stopped_early})
+            write_progress(checkpoint, progress | {"stopped": self._stopped_early, "cached": self._cached})
         super()._save_checkpoint(model, trial)
         distributed.barrier()  # each process has written its random numbers' state
         if self.args.should_save:
