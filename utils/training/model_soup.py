@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from utils.compute.device import autocast
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.errors import UserError
+from utils.temporary import remove
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
 from utils.training.run_state import explain_state_errors
@@ -123,7 +124,7 @@ def _check_finished(files: Sequence[Path], run: str | None) -> None:
         if not intact:
             log.warning("warning: %s is damaged: its run is done again", file)
             for later in files[number:]:
-                later.unlink(missing_ok=True)
+                remove(later)
             for checkpoint in checkpoints(file.parent):
                 remove_checkpoint(checkpoint)
             return

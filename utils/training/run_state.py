@@ -15,6 +15,8 @@ from utils import distributed
 from utils.errors import DataError, UsageError, UserError
 from utils.files import atomic_write
 from utils.processed import Processed
+from utils.system_errors import as_os_errors
+from utils.temporary import remove
 from utils.training.saved_states import newest_whole_checkpoint
 from utils.training.state_files import (
     ARGUMENTS_FILE,
@@ -98,6 +100,8 @@ def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> N
             newest_whole_checkpoint(folder)
     elif distributed.is_main_process():
         remove_run_state(folder)
+        if is_interrupted(folder):
+            raise UserError(f"the earlier run's state in {folder} cannot be removed", "remove it, and start again")
         with atomic_write(folder / ARGUMENTS_FILE, "w") as file:
             json.dump(fixed | {RUN_ID: uuid.uuid4().hex}, file)
 
@@ -136,10 +140,9 @@ def explain_state_errors(folder: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
-        yield
-    except (OSError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, RuntimeError) and "inline_container" not in str(error):  # torch.save's writer
-            raise
+        with as_os_errors():
+            yield
+    except (OSError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
             f"the training state in {folder} cannot be written or read: {reason}",
@@ -217,7 +220,7 @@ def _remove_search(folder: Path) -> None:
     """Remove the files of a search, and the folder if nothing else is in it."""
     for pattern in SEARCH_FILES if (folder / ARGUMENTS_FILE).is_file() else ():
         for path in list(folder.glob(pattern)):
-            path.unlink()
+            remove(path)
     remove_if_empty(folder)
 
 

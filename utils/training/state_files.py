@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
+from utils.temporary import remove
+
 log = logging.getLogger(__name__)
 
 ARGUMENTS_FILE = "arguments.json"
@@ -96,21 +98,24 @@ def remove_checkpoint(checkpoint: Path) -> None:
     names = sorted(entry.name for entry in checkpoint.iterdir())
     for pattern in CHECKPOINT_FILES:
         for name in [name for name in names if fnmatch(name, pattern)]:
-            (checkpoint / name).unlink(missing_ok=True)
+            remove(checkpoint / name)
     remove_if_empty(checkpoint)
 
 
 def remove_run_state(folder: Path) -> None:
-    """Remove all that the run has in `folder`, and the folder if nothing else is in it. arguments.json goes last."""
+    """Remove all that the run has in `folder`, and the folder if nothing else is in it. arguments.json goes last.
+
+    What the disk does not remove stays, and a log line says so.
+    """
     if not (folder / ARGUMENTS_FILE).exists():
         remove_if_empty(folder)
         return
     for checkpoint in checkpoints(folder):
         remove_checkpoint(checkpoint)
     for path in soup_files(folder) + [path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]:
-        path.unlink(missing_ok=True)
+        remove(path)
     for name in (SAVED_FILE, ARGUMENTS_FILE):
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
     remove_if_empty(folder)
 
 
@@ -141,8 +146,8 @@ def remove_if_empty(folder: Path) -> None:
         return
     if others := sorted(path.name for path in folder.iterdir()):
         log.info("%s stays, since it has other files: %s", folder, ", ".join(others[:3]))
-    else:
-        folder.rmdir()
+    elif not remove(folder):
+        log.warning("warning: %s cannot be removed", folder)
 
 
 def write_progress(checkpoint: Path, progress: Mapping) -> None:
