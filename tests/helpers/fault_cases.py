@@ -5,8 +5,8 @@ Words are paths in the working folder. `files` are what lies there before, as NA
 
 from dataclasses import dataclass
 
-TRAIN = "--max_steps 2 --device cpu --precision fp32"
-SAVES = f"{TRAIN} --save_steps 1"
+TRAIN = "--max_steps 1 --eval_on_start off --device cpu --precision fp32"
+SAVES = "--max_steps 2 --eval_on_start off --device cpu --precision fp32 --save_steps 1"
 CACHES = f"{TRAIN} --unfreeze_last 1 --prefix_cache on"
 OVERWRITE = "--overwrite --seed 2"
 
@@ -26,6 +26,7 @@ class Case:
     state: str | None = None
     again: str = ""
     stdin: str | None = None
+    goes_on: bool = False  # a chat tells the error and goes on
 
 
 # Run once, without faults, in this order.
@@ -89,8 +90,8 @@ CASES = [
     ),
     Case(
         "fine_tune, .pt replaced",
-        f"fine_tune --data tweets.pkl {TRAIN} {OVERWRITE} --output_path out.pt",
-        "tweets.pkl writer.pt:out.pt",
+        f"fine_tune --data reviews.pkl {TRAIN} {OVERWRITE} --output_path out.pt",
+        "reviews.pkl classifier.pt:out.pt",
         state=STATE,
     ),
     Case(
@@ -180,6 +181,7 @@ CASES = [
         "generate --model_path answerer --chat --max_new_tokens 4",
         "answerer chat.txt",
         stdin="chat.txt",
+        goes_on=True,
     ),
     Case(
         "generate, .gguf converted",

@@ -26,6 +26,11 @@ def tree_of(folder: Path) -> Tree:
     return {str(entry.relative_to(folder)): entry.read_bytes() if entry.is_file() else None for entry in entries}
 
 
+def is_state(case: Case, name: str) -> bool:
+    """Whether a path is in what may stay after an error, so that the command goes on."""
+    return bool(case.state) and fnmatch.fnmatch(name.partition("/")[2].partition("/")[0], case.state)
+
+
 def without_times(name: str, content: bytes | None) -> object:
     """Return a file's content without what differs from run to run."""
     if content is None:
@@ -65,10 +70,9 @@ def judge(case: Case, old: Tree, new: Tree, after: Tree, ended: Ended, *, cannot
         return Verdict("other", f"exit code {ended.code}, lines {lines}: {ended.err[-300:]}")
     if ended.code == 1 and not ended.err.splitlines()[-1].startswith("hint:"):
         return Verdict("other", f"lines after the hint: {ended.err[-300:]}")
-    is_state = lambda name: case.state and fnmatch.fnmatch(name.partition("/")[2].partition("/")[0], case.state)  # noqa: E731
     states: dict[str, set[str]] = {}
     for name in sorted(old.keys() | new.keys() | after.keys()):
-        if is_state(name) and ended.code:
+        if is_state(case, name) and ended.code:
             continue
         if name not in old and name not in new:
             if not (cannot_remove or after[name] == LIBRARYS_TRIAL):
@@ -89,7 +93,8 @@ def judge(case: Case, old: Tree, new: Tree, after: Tree, ended: Ended, *, cannot
             states.setdefault(output if output in case.folders else name, set()).add(kind)
     if mixed := [name for name, kinds in states.items() if len(kinds) > 1]:
         return Verdict("lost", f"{mixed[0]} is partly old and partly new")
-    kinds = set().union(*states.values()) if states else {"new"}
-    if ended.code == 0 and "old" in kinds and not cannot_remove:
+    kinds = set().union(*states.values()) if states else {"old" if ended.code else "new"}
+    told = case.goes_on and "cannot write" in ended.err + ended.out
+    if ended.code == 0 and "old" in kinds and not (cannot_remove or told):
         return Verdict("lost", f"exit code 0, but {[name for name in states if 'old' in states[name]]} is old")
     return Verdict("new whole" if kinds == {"new"} else "old whole")

@@ -11,28 +11,24 @@ After it: the old outputs are whole or the new ones are, nothing temporary is le
 
 import argparse
 import errno
-import fnmatch
-import gc
 import hashlib
-import importlib
-import json
-import os
+import itertools
 import re
-import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
-from fault_cases import CASES, INTERRUPTED, MADE, Case  # noqa: E402
-from fault_verdicts import LIBRARYS_TRIAL, OUTCOMES, Tree, Verdict, judge, tree_of, without_times  # noqa: E402
-from syscall_faults import Call, Ended, run_with_faults, unavailable  # noqa: E402
+from fault_cases import CASES, Case  # noqa: E402
+from fault_place import Place, require_success  # noqa: E402
+from fault_verdicts import LIBRARYS_TRIAL, OUTCOMES, Tree, Verdict, is_state, judge, tree_of, without_times  # noqa: E402
+from syscall_faults import Call, Ended, unavailable  # noqa: E402
 
 # Which calls a system answers with which error. EINTR is none that stays: whoever is told so tries again.
 ERRNOS = {
@@ -41,7 +37,9 @@ ERRNOS = {
     errno.EROFS: {"write", "rename", "mkdir", "open", "unlink", "chmod"},
     errno.EINTR: {"write", "fsync", "rename", "mkdir", "open", "unlink", "chmod"},
 }
+CANNOT = 77  # the exit code where calls cannot be intercepted
 NEVER_STAYS = {errno.EINTR}
+CONTINUES = "to continue from the last saved state"  # what the log says where a run does
 
 
 @dataclass(frozen=True)
@@ -54,103 +52,6 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{errno.errorcode[self.error]} {'for good from' if self.stays else 'once at'} call {self.number}"
-
-
-@dataclass
-class Place:
-    """A scratch folder: working folder, TMPDIR and home of one command, and what is made once for all of them."""
-
-    root: Path
-    made: Path
-    succeeded: dict = field(default_factory=dict)  # tree and command → whether it succeeds from there
-
-    @classmethod
-    def create(cls, scratch: Path) -> "Place":
-        """Make pickles and models without faults."""
-        place = cls(scratch / "root", scratch / "made")
-        place.made.mkdir(parents=True)
-        for name in ("tweets.csv", "reviews.csv", "instructions.jsonl", "emoji.csv"):
-            lines = (ROOT / "data" / "samples" / name).read_text(encoding="utf-8").splitlines(keepends=True)
-            (place.made / name).write_text("".join(lines), encoding="utf-8")
-        (place.made / "chat.txt").write_text("hello\n/save chat.jsonl\n/quit\n", encoding="utf-8")
-        from transformers import conversion_mapping
-
-        modules = scratch / "modules.json"
-
-        def make() -> int:
-            from gguf_file import write_gguf
-
-            os.chdir(place.made)
-            write_gguf(Path("small.gguf"))
-            for command in MADE:
-                if code := run_command(command):
-                    print("failed:", command, file=sys.stderr)
-                    return code
-            modules.write_text(json.dumps(sorted(sys.modules)))
-            return 0
-
-        _require(run_with_faults(make, Path("/nowhere"), lambda call: 0, seconds=600))
-        for name in json.loads(modules.read_text()):  # so that no command has to import them again
-            if name.partition(".")[0] not in ("__main__", "tests") and name not in sys.modules:
-                try:
-                    importlib.import_module(name)
-                except BaseException:
-                    continue
-        conversion_mapping.get_checkpoint_conversion_mapping("gpt2")  # its table takes a while, once
-        gc.collect()
-        gc.freeze()  # or every process would look through all of this again
-        case = Case("interrupted", INTERRUPTED, "reviews.pkl")
-        place.prepare(case)
-        place.run(case.command, case, lambda call: errno.ENOSPC if "/checkpoint-2" in call.path else 0)
-        shutil.copytree(place.root / "work" / "out.training", place.made / "out.training")
-        return place
-
-    def prepare(self, case: Case) -> None:
-        """Give the command a new folder with the files that it needs."""
-        shutil.rmtree(self.root, ignore_errors=True)
-        for name in ("work", "tmp", "home"):
-            (self.root / name).mkdir(parents=True)
-        for entry in case.files.split():
-            name, _, new_name = entry.partition(":")
-            copy = shutil.copytree if (self.made / name).is_dir() else shutil.copy
-            copy(self.made / name, self.root / "work" / (new_name or name))
-
-    def run(self, command: str, case: Case, fault) -> Ended:
-        """Run the command in the prepared folder."""
-
-        def function() -> int:
-            from huggingface_hub import constants
-
-            os.environ |= {"TMPDIR": str(self.root / "tmp"), "HOME": str(self.root / "home")}
-            constants.HF_HOME, constants.HF_HUB_CACHE = str(self.root / "home"), str(self.root / "home" / "hub")
-            os.chdir(self.root / "work")
-            return run_command(command)
-
-        stdin = self.made / case.stdin if case.stdin else Path(os.devnull)
-        return run_with_faults(function, self.root, fault, stdin=stdin)
-
-
-def run_command(command: str) -> int:
-    """Run a script's main, as the shell would, and return the exit code."""
-    from utils.cli import run
-
-    script, *words = command.split()
-    if script == "scrape":
-        return run(lambda: scrape(*words))
-    return run(lambda: importlib.import_module(script).main(words))
-
-
-def scrape(path: str) -> int:
-    """Write what --scrape writes of three posts, without a site."""
-    from utils.collecting.posts import Post, Query
-    from utils.collecting.raw_file import RawFile
-
-    query = Query("mastodon-hashtag", "cats@example.org", None, None, None)
-    with RawFile(Path(path), query, lambda row: row.get("id")) as file:
-        for number in range(3):
-            if str(number) not in file.ids:
-                file.add(Post(str(number), None, None, json.dumps({"id": str(number), "content": "x" * 50})))
-    return 0
 
 
 def faults_of(calls: list[Call], *, all_errnos: bool, brief: bool) -> Iterator[Fault]:
@@ -188,9 +89,9 @@ def try_fault(place: Place, case: Case, old: Tree, new: Tree, fault: Fault) -> t
     cannot_remove = fault.stays and any(call.kind == "unlink" for call in failed)
     verdict = judge(case, old, new, after, ended, cannot_remove=cannot_remove)
     if verdict.outcome in OUTCOMES[:2] and ended.code:
-        state = case.again and any(fnmatch.fnmatch(name, f"work/{case.state}/*-[0-9]*") for name in after)
-        command = f"{case.command} {case.again}" if state else case.command
-        key = command, hashlib.sha256(repr(sorted(after.items())).encode()).digest()
+        command = f"{case.command} {case.again}" if CONTINUES in ended.err else case.command
+        same = {name: content for name, content in after.items() if not is_state(case, name)} | {"states": [*after]}
+        key = command, hashlib.sha256(repr(sorted(same.items())).encode()).digest()
         if key not in place.succeeded:
             again = place.run(command, case, lambda call: 0)
             left = {name for name, content in tree_of(place.root).items() if content != LIBRARYS_TRIAL}
@@ -203,22 +104,17 @@ def try_fault(place: Place, case: Case, old: Tree, new: Tree, fault: Fault) -> t
 
 
 def try_case(
-    place: Place, case: Case, *, all_errnos: bool = False, brief: bool = False
+    place: Place, case: Case, *, all_errnos: bool = False, brief: bool = False, every: int = 1
 ) -> Iterator[tuple[Fault, Verdict, Ended, Call | None]]:
     """Yield what each fault does to the case's command."""
     place.prepare(case)
     old = tree_of(place.root)
-    undisturbed = _require(place.run(case.command, case, lambda call: 0))
+    undisturbed = require_success(place.run(case.command, case, lambda call: 0))
     new = {name: without_times(name, content) for name, content in tree_of(place.root).items()}
-    for fault in faults_of(undisturbed.calls, all_errnos=all_errnos, brief=brief):
+    faults = faults_of(undisturbed.calls, all_errnos=all_errnos, brief=brief)
+    for fault in itertools.islice(faults, 0, None, every):
         verdict, ended, call = try_fault(place, case, old, new, fault)
         yield fault, verdict, ended, call
-
-
-def _require(ended: Ended) -> Ended:
-    if ended.code != 0:
-        raise RuntimeError(f"without any fault: exit code {ended.code}\n{ended.err}")
-    return ended
 
 
 def main(argv: Iterable[str] | None = None) -> int:
@@ -226,21 +122,23 @@ def main(argv: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", default="", help="only those whose name matches this (a regular expression)")
     parser.add_argument("--all_errnos", action="store_true", help="each call fails with each error, not one of them")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th fault")
     parser.add_argument("--brief", action="store_true", help="leave out calls that write on into the same file")
     parser.add_argument("--verbose", action="store_true", help="print what the command said, too")
     flags = parser.parse_args(argv)
     if reason := unavailable():
         print(reason, file=sys.stderr)
-        return 1
+        return CANNOT
+    options = {"all_errnos": flags.all_errnos, "brief": flags.brief, "every": flags.every}
     bad = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
-        place = Place.create(Path(scratch))
+        place = Place.create(Path(scratch), [case for case in CASES if re.search(flags.cases, case.name)])
         print(f"{'command':34} {'faults':>6} " + " ".join(f"{name:>14}" for name in OUTCOMES) + "  seconds")
         for case in CASES:
             if not re.search(flags.cases, case.name):
                 continue
             counts, started = Counter(), time.monotonic()
-            for fault, verdict, ended, call in try_case(place, case, all_errnos=flags.all_errnos, brief=flags.brief):
+            for fault, verdict, ended, call in try_case(place, case, **options):
                 counts[verdict.outcome] += 1
                 if verdict.outcome not in OUTCOMES[:2]:
                     path = (

@@ -1,0 +1,62 @@
+"""A small part of faults.py, which lets calls that write fail; and its judgment of what is left."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fault_cases import Case
+from fault_verdicts import judge
+from syscall_faults import Ended
+
+FAULTS = Path(__file__).parent / "faults.py"
+CASE = Case("a command", "", "", folders=("model",), state="model.training")
+OLD = {"work": None, "work/model": None, "work/model/a": b"old", "work/model/b": b"old", "work/data": b"data"}
+NEW = {**OLD, "work/model/a": b"new", "work/model/b": b"new"}
+TOLD = "a log line\nerror: cannot write\nhint: free some space\n"
+
+
+def test_after_every_fault_the_old_or_the_new_output_is_whole():
+    """In a process of its own: one with threads cannot be forked safely."""
+    cases = r"preprocess, replacing|preprocess, from a pipe|scrape|\.pt replaced"
+    ended = subprocess.run(
+        [sys.executable, FAULTS, "--brief", "--every", "47", "--cases", cases], capture_output=True, text=True
+    )
+    if ended.returncode == 77:
+        pytest.skip(ended.stderr.strip())
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    rows = [line[:34].strip() for line in ended.stdout.splitlines()[1:]]
+    assert rows == ["preprocess, replacing", "preprocess, from a pipe", "scrape", "fine_tune, .pt replaced"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "err", "outcome"),
+    [
+        ({}, 1, TOLD, "old whole"),
+        (NEW, 1, TOLD, "new whole"),
+        (NEW, 0, "", "new whole"),
+        ({"work/model.training": None, "work/model.training/x": b""}, 1, TOLD, "old whole"),
+        ({"work/model.training": None}, 0, "", "temporary left"),
+        ({}, 0, "", "lost"),
+        ({"work/model/a": b"new"}, 1, TOLD, "lost"),
+        ({"work/model/a": b"ol"}, 1, TOLD, "lost"),
+        ({"work/data": None}, 1, TOLD, "lost"),
+        ({"work/.model.old": None}, 1, TOLD, "temporary left"),
+        ({"tmp/x": b""}, 1, TOLD, "temporary left"),
+        ({}, 1, "Traceback (most recent call last):\nOSError", "traceback"),
+        ({}, 1, "error: x\n", "other"),
+        ({}, 1, TOLD + "Exception\n", "other"),
+        ({}, 2, TOLD, "other"),
+        ({}, -7, "", "other"),
+        ({}, None, "", "other"),
+    ],
+)
+def test_what_is_left_is_judged(changes, code, err, outcome):
+    after = {name: content for name, content in {**OLD, **changes}.items() if (name, content) != ("work/data", None)}
+    verdict = judge(CASE, OLD, NEW, after, Ended(code, "", err, []), cannot_remove=False)
+    assert verdict.outcome == outcome
+
+
+def test_what_cannot_be_removed_may_stay():
+    after = {**OLD, "work/.model.part": b"x"}
+    assert judge(CASE, OLD, NEW, after, Ended(1, "", TOLD, []), cannot_remove=True).outcome == "old whole"
