@@ -62,7 +62,7 @@ CALLS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "sqlite3.connect"}
 AFTER_CALL_SECONDS = 0.01
 MOST_KILLS = 4  # of one run, before it may end
 LIMIT_SECONDS = 300.0  # for one run
-NO_STATE = "there is no saved state"
+NO_STATE, MODEL_THERE = "there is no saved state", "and a model in"
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -251,6 +251,8 @@ def _kill_and_resume(folder, words, generator, figures, limits, story) -> str | 
             killed += 1
             figures.kills += 1
             resume = ["--resume"]
+        elif code == 2 and resume and NO_STATE in err and MODEL_THERE in err:
+            return None
         elif code == 2 and resume and NO_STATE in err:
             resume = []  # as the hint says
         elif code:

@@ -21,11 +21,14 @@ from utils.training.reporters import check_reporters
 from utils.training.run_state import (
     begin_run,
     check_run_state,
+    check_same_run,
     check_search,
     finish_search,
     has_search,
     is_interrupted,
+    is_resumable,
     keep_complete_checkpoints,
+    no_saved_state,
     read_saving,
     record_saving,
     resumes_from,
@@ -61,7 +64,10 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     flags.resume = resumes_from(flags.resume, state_folder)
     if flags.resume and flags.search and has_search(flags.output_path) and not is_interrupted(state_folder):
         flags.resume = False  # the search alone has begun, and goes on
-    check_run_state(state_folder, flags.resume, flags.overwrite)
+    from utils.models import saving
+
+    complete = flags.output_path if saving.is_written(flags.output_path) and not flags.overwrite else None
+    check_run_state(state_folder, flags.resume, flags.overwrite, complete)
     check_apart(flags.output_path, [flags.data_path, flags.model])
     data = load_processed(flags.data_path)
     if len(data.splits["train"]) == 0:
@@ -77,7 +83,6 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.compute.device import choose_device, choose_precision
     from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
     from utils.inference.sampling import settings_to_save
-    from utils.models import saving
     from utils.models.tokenization import context_length
     from utils.training.calibration import calibrate_model
     from utils.training.freezing import describe_parameters
@@ -86,7 +91,11 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.training.run_record import build_run_record
 
     if flags.resume and (done := _saved_before(flags, state_folder)):
-        return done
+        found_by_search = searchable if flags.search else []
+        check_same_run(state_folder, vars(flags), data_sha256, found_by_search)
+        return _finish(flags, state_folder, *done)
+    if flags.resume and not is_resumable(state_folder):  # the model that was saved is gone
+        raise no_saved_state(state_folder)
     saving.check_output(flags.output_path, flags.overwrite)
     device = choose_device(flags.device)
     precision = choose_precision(flags.precision, device)
@@ -141,6 +150,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         if distributed.is_main_process():
             record_saving(state_folder, record, outcome.history)
             saving.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
+        trained = _finish(flags, state_folder, record, outcome.history)
     except (KeyboardInterrupt, UserError) as error:
         if distributed.is_main_process():
             if keep_complete_checkpoints(state_folder):
@@ -151,7 +161,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         raise
     if outcome.better is False and kind != CLASSIFY:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
-    return _finish(flags, state_folder, record, outcome.history)
+    return trained
 
 
 def _finish(flags: Namespace, state_folder: Path, record: dict, history: list[dict]) -> FineTuned:
@@ -163,23 +173,25 @@ def _finish(flags: Namespace, state_folder: Path, record: dict, history: list[di
     return FineTuned(flags.output_path, record["results"], record, history)
 
 
-def _saved_before(flags: Namespace, state_folder: Path) -> FineTuned | None:
-    """Return the model if the interrupted run had saved it, and was ended before it removed its state; else None."""
+def _saved_before(flags: Namespace, state_folder: Path) -> tuple[dict, list[dict]] | None:
+    """Return (run.json's content, the log) of the model that the interrupted run had saved already; None if it had not.
+
+    It was ended before it removed its state, which says what it was about to write.
+    """
     from utils.models import checkpoint, saving
 
     saved = read_saving(state_folder)
     if saved is None or not saving.is_written(flags.output_path):
         return None
-    record, history = saved
     try:
         written = checkpoint.load(str(flags.output_path)).run
     except UserError:
         return None  # an older model, which is replaced if --overwrite says so
     distributed.barrier()  # all have read it
-    if written != record:
+    if written != saved[0]:
         return None
     log.info("the model was saved before the interruption: nothing is left to do")
-    return _finish(flags, state_folder, record, history)
+    return saved
 
 
 def _validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:

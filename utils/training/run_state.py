@@ -8,7 +8,7 @@ import contextlib
 import json
 import uuid
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from utils import distributed
@@ -57,17 +57,28 @@ def run_state_folder(output_path: Path) -> Path:
     return output_path.parent / f"{output_path.name}.training"
 
 
-def check_run_state(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Raise UserError if starting would lose an interrupted run or other files, or there is nothing to resume."""
+def check_run_state(folder: Path, resume: bool, overwrite: bool, complete: Path | None = None) -> None:
+    """Raise UserError if starting would lose an interrupted run or other files, or there is nothing to resume.
+
+    `complete` is the output, if a model is there.
+    """
     _require_ours(folder, "training state", {"data", "processes"}, foreign_checkpoints(folder))
     interrupted = is_interrupted(folder)
+    if resume and not interrupted and complete:
+        problem = f"--resume, but there is no saved state in {folder}, and a model in {complete}"
+        raise UsageError(problem, "use it; to train another one, replace --resume with --overwrite")
     if resume and not interrupted:
-        raise UsageError(f"--resume, but there is no saved state in {folder}", "remove --resume to start from scratch")
+        raise no_saved_state(folder)
     if interrupted and not resume and not overwrite:
         raise UserError(
             f"an interrupted run left its state in {folder}",
             "add --resume to continue it, or --overwrite to start from scratch",
         )
+
+
+def no_saved_state(folder: Path) -> UsageError:
+    """Return the error where there is nothing to resume."""
+    return UsageError(f"--resume, but there is no saved state in {folder}", "remove --resume to start from scratch")
 
 
 def resumes_from(resume: bool | str, folder: Path) -> bool:
@@ -93,9 +104,7 @@ def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> N
     """
     fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
-        before = _read_arguments(folder, fixed) or {}
-        before.pop(RUN_ID, None)
-        _require_same(before, fixed, "--resume, but this is not the run that was interrupted")
+        check_same_run(folder, flags, data_sha256)
         if checkpoints(folder):
             newest_whole_checkpoint(folder)
     elif distributed.is_main_process():
@@ -106,8 +115,21 @@ def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> N
             json.dump(fixed | {RUN_ID: uuid.uuid4().hex}, file)
 
 
+def check_same_run(folder: Path, flags: Mapping, data_sha256: str, but: Collection[str] = ()) -> None:
+    """Raise UsageError where the run in `folder` had other flags, data or processes; `but` are not compared."""
+    fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
+    saved = _read_arguments(folder, fixed) or {}
+    now, before = ({name: each[name] for name in each if name not in {RUN_ID, *but}} for each in (fixed, saved))
+    _require_same(before, now, "--resume, but this is not the run that was interrupted")
+
+
 def is_interrupted(folder: Path) -> bool:
-    """Whether a run was interrupted after its first saved state: a checkpoint, or a finished run of a soup."""
+    """Whether a run was interrupted after its first saved state, also after it has saved its model."""
+    return is_resumable(folder) or (folder / SAVED_FILE).is_file()
+
+
+def is_resumable(folder: Path) -> bool:
+    """Whether there is a state to train on from: a checkpoint, or a finished run of a soup."""
     return any(map(is_complete, checkpoints(folder))) or bool(soup_files(folder))
 
 

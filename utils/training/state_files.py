@@ -103,18 +103,19 @@ def remove_checkpoint(checkpoint: Path) -> None:
 
 
 def remove_run_state(folder: Path) -> None:
-    """Remove all that the run has in `folder`, and the folder if nothing else is in it. arguments.json goes last.
+    """Remove all that the run has in `folder`, and the folder if nothing else is in it.
 
-    What the disk does not remove stays, and a log line says so.
+    What says that its model is saved goes last. What the disk does not remove stays, and a log line says so.
     """
     if not (folder / ARGUMENTS_FILE).exists():
+        remove(folder / SAVED_FILE)
         remove_if_empty(folder)
         return
     for checkpoint in checkpoints(folder):
         remove_checkpoint(checkpoint)
     for path in soup_files(folder) + [path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]:
         remove(path)
-    for name in (SAVED_FILE, ARGUMENTS_FILE):
+    for name in (ARGUMENTS_FILE, SAVED_FILE):
         remove(folder / name)
     remove_if_empty(folder)
 
