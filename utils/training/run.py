@@ -34,7 +34,7 @@ from utils.training.run_state import (
     resumes_from,
     run_state_folder,
 )
-from utils.training.state_files import remove_run_state
+from utils.training.state_files import ARGUMENTS_FILE, remove_run_state
 
 log = logging.getLogger(__name__)
 one_run_at_a_time = threading.RLock()  # of the threads of a process, whose random numbers are the same
@@ -91,8 +91,8 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.training.run_record import build_run_record
 
     if flags.resume and (done := _saved_before(flags, state_folder)):
-        found_by_search = searchable if flags.search else []
-        check_same_run(state_folder, vars(flags), data_sha256, found_by_search)
+        if (state_folder / ARGUMENTS_FILE).is_file():  # it goes before the note of the model
+            check_same_run(state_folder, vars(flags), data_sha256, searchable if flags.search else [])
         return _finish(flags, state_folder, *done)
     if flags.resume and not is_resumable(state_folder):  # the model that was saved is gone
         raise no_saved_state(state_folder)
