@@ -14,7 +14,7 @@ OUTCOMES = ("old whole", "new whole", "lost", "temporary left", "traceback", "ot
 # Seconds, dates and speeds differ from run to run.
 TIMES = re.compile(
     rb'(?P<name>"[a-z_]*(?:seconds|runtime|per_second|date|time|created)[a-z_]*": )(?:"[^"]*"|[-+.\de]+)'
-    rb"|\d+(?:\.\d+)? (?:seconds|minutes|s\b)|\d{4}-\d\d-\d\d[T \d:.+Z-]*"
+    rb"|(?<=as it was written: )[0-9a-f]{64}|\d+(?:\.\d+)? (?:seconds|minutes|s\b)|\d{4}-\d\d-\d\d[T \d:.+Z-]*"
 )
 LIBRARYS_TRIAL = b"blat"  # what Python's tempfile writes into TMPDIR once to try it, and removes or not
 Tree = dict[str, bytes | None]  # path → content; None for a folder

@@ -180,3 +180,16 @@ def test_another_state_is_refused(tmp_path, monkeypatch, named):
 @pytest.mark.parametrize("resume", [True, False])
 def test_resuming_without_a_name(tmp_path, resume):
     assert resumes_from(resume, tmp_path) is resume
+
+
+def test_a_state_that_cannot_be_removed_is_not_mixed_with_a_new_one(tmp_path, monkeypatch):
+    folder = tmp_path / "model.training"
+    (folder / "checkpoint-1").mkdir(parents=True)
+    (folder / "arguments.json").write_text('{"data": "", "processes": 1}')
+    (folder / "checkpoint-1" / "trainer_state.json").write_text("{}")
+    monkeypatch.setattr("utils.training.state_files.remove", lambda path: False)
+    with pytest.raises(UserError, match=r"earlier run's state in .*model\.training cannot be removed"):
+        begin_run(folder, {}, "1" * 64, resume=False)
+    monkeypatch.undo()
+    begin_run(folder, {}, "1" * 64, resume=False)
+    assert [entry.name for entry in folder.iterdir()] == ["arguments.json"]
