@@ -25,6 +25,7 @@ from utils.inference.classifier import classify_texts
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.loaded import one_at_a_time
+from utils.locks import one_writer
 from utils.models import checkpoint
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
@@ -153,8 +154,13 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
 def classify_file(args) -> None:
     """Write the file's rows with the label and the probabilities of each, and print a summary."""
     path = predictions_path(args.data_path, args.output_path)
+    with one_writer(path):
+        _classify_into(path, args)
+
+
+def _classify_into(path: Path, args) -> None:
     inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)
-    check_apart(path, [*inputs, *checkpoint.files_of_model(args.model_path)])
+    check_apart(path, [*inputs, args.config, *checkpoint.files_of_model(args.model_path)])
     check_writable(path)
     if args.data_path == "-":
         distributed.require_single_process("reading a table from stdin")

@@ -25,6 +25,7 @@ from utils.inference.engines import add_engine_flags, check_engine, open_text_ge
 from utils.inference.prompts import Prompt, as_prompts, check_unicode_argument, prompts_from_flags
 from utils.inference.sampling import add_sampling_flags, sampling_from_flags
 from utils.loaded import keep_loaded, one_at_a_time
+from utils.locks import one_writer
 from utils.models import checkpoint
 from utils.models.chat_templates import LENGTHS
 from utils.models.checkpoint import Trained
@@ -71,7 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.chat:
         chat_with(args)
         return EXIT_DONE
-    records = write_records(args, prompts, checkpoint.load_writer)
+    with one_writer(args.output_path):
+        records = write_records(args, prompts, checkpoint.load_writer)
     if args.json:
         blocks = [json.dumps(record, ensure_ascii=False) for record in records]
     elif "emoji" in records[0]:
@@ -96,7 +98,7 @@ def generate(
     """
     args = build_parser().parse_options({"model_path": model_path, **flags}, without=NOT_FROM_PYTHON)
     check_flags(args)
-    with one_at_a_time:
+    with one_at_a_time, one_writer(args.output_path):
         return write_records(args, as_prompts(prompts), lambda path: load_once(path, args.device, args.precision))
 
 
@@ -116,7 +118,7 @@ def check_flags(args) -> None:
     check_chat(args)
     check_engine(args)
     if args.output_path:
-        check_apart(args.output_path, [args.prompts_file, *checkpoint.files_of_model(args.model_path)])
+        check_apart(args.output_path, [args.prompts_file, args.config, *checkpoint.files_of_model(args.model_path)])
         check_writable(args.output_path)
 
 

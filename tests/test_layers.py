@@ -26,6 +26,8 @@ FLOORS = {  # packages and files of utils; a module imports from lower floors an
     "cli": 3,
     "hugging_face_names": 4,
     "files": 3,
+    "locks": 3,
+    "folders": 2,
     "reading": 2,
     "argument_types": 2,
     "config": 2,

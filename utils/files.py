@@ -10,16 +10,22 @@ from pathlib import Path
 
 from utils.distributed import is_main_process
 from utils.errors import UsageError, UserError
+from utils.folders import sync_folder
 from utils.temporary import remove
 
 
 def check_writable(path: Path) -> None:
     """Raise UserError, before any long work, if `path` cannot be written. Creates the parent folder."""
+    if is_main_process() and os.path.lexists(path) and path.is_dir():
+        raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Raise UserError if no new file or folder can be made at `path`. Creates the parent folder."""
     if not is_main_process():
         return
     try:
-        if path.is_dir():
-            raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, **_temporary_name(path))
         os.close(descriptor)
@@ -34,16 +40,16 @@ def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
 
     Inputs that are no paths, such as None, "-" and the names of the Hub, cannot be replaced.
     """
-    target = output.resolve()
+    target = Path(os.path.realpath(output))  # not resolve(), which fails where links go in circles
     for path in inputs:
         try:
             if path is None or not Path(path).exists():
                 continue
-            source = Path(path).resolve()
-            replaced = target.exists() and target.samefile(source)
+            source = Path(os.path.realpath(path))
+            replaced = target.exists() and any(target.samefile(place) for place in (source, *source.parents))
         except OSError:  # of a name that is too long, which whoever reads it reports
             continue
-        if replaced or source.is_relative_to(target):
+        if replaced:
             raise UsageError(
                 f"{output} would replace {path}, which is read", "choose another output; nothing was changed"
             )
@@ -73,6 +79,7 @@ def atomic_write(path: Path, mode: str = "wb"):
             os.fsync(file.fileno())
         temporary.chmod(default_file_mode())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
@@ -84,6 +91,14 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(path: Path) -> tuple[int, ...] | None:
+    """Return what another file or folder at `path` would not have; None where there is nothing."""
+    if not path.exists():
+        return None
+    found = path.stat()
+    return (found.st_dev, found.st_ino, *(() if path.is_dir() else (found.st_size, found.st_mtime_ns)))
 
 
 def default_file_mode() -> int:

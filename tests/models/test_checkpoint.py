@@ -13,7 +13,7 @@ from running import user_error
 from small_models import END, MODEL_FILES, changed, random_model, tiny_tokenizer, weights_of
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from utils.models import checkpoint, saving
+from utils.models import checkpoint, model_files, saving
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import tokenizer_fingerprint
 
@@ -74,7 +74,8 @@ def test_a_folder_holds_these_files_and_any_tool_opens_it(tmp_path):
     saving.save(tmp_path / "model", saved, LOG, CARD)
     assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    assert json.loads((tmp_path / "model" / "run.json").read_text("utf-8")) == RUN
+    run = json.loads((tmp_path / "model" / "run.json").read_text("utf-8"))
+    assert run == {**RUN, "files": sorted(MODEL_FILES)}
     assert (tmp_path / "model" / "log.jsonl").read_text("utf-8") == LOG
     assert (tmp_path / "model" / "README.md").read_text("utf-8") == CARD
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
@@ -89,7 +90,7 @@ def test_a_file_holds_the_same_and_is_read_without_running_code(tmp_path):
     packed = torch.load(tmp_path / "model.pt", weights_only=True)
     assert packed.keys() == {"format", "version", "files", "weights"}
     assert packed["files"].keys() == MODEL_FILES - {"model.safetensors"}
-    assert json.loads(packed["files"]["run.json"]) == RUN
+    assert json.loads(packed["files"]["run.json"]) == {**RUN, "files": sorted(MODEL_FILES)}
     assert packed["files"]["README.md"] == CARD
     expected = weights_of(saved.model)  # the tied head is not there a second time
     assert changed(expected, packed["weights"]) == set()
@@ -270,12 +271,12 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path):
 
 @both_forms
 def test_nothing_there_is_free(name, tmp_path):
-    saving.check_output(tmp_path / "new folder" / name, overwrite=False)
+    model_files.check_output(tmp_path / "new folder" / name, overwrite=False)
 
 
 def test_an_empty_folder_is_free(tmp_path):
     (tmp_path / "model").mkdir()
-    saving.check_output(tmp_path / "model", overwrite=False)
+    model_files.check_output(tmp_path / "model", overwrite=False)
     saving.save(tmp_path / "model", trained(), LOG, CARD)
     assert {path.name for path in (tmp_path / "model").iterdir()} == MODEL_FILES
 
@@ -284,10 +285,10 @@ def test_an_empty_folder_is_free(tmp_path):
 def test_a_trained_model_is_replaced_with_overwrite_only(name, tmp_path):
     path = tmp_path / name
     saving.save(path, trained(seed=1), LOG, CARD)
-    error = user_error(saving.check_output, path, False)
+    error = user_error(model_files.check_output, path, False)
     assert error.problem == f"{path} already contains a trained model"
     assert "--overwrite" in error.hint
-    saving.check_output(path, overwrite=True)
+    model_files.check_output(path, overwrite=True)
     new = trained(seed=2)
     saving.save(path, new, LOG, CARD)
     assert changed(weights_of(checkpoint.load(str(path)).model), weights_of(new.model)) == set()
@@ -299,22 +300,23 @@ def test_what_is_not_ours_is_never_emptied(overwrite, tmp_path):
     for path in (tmp_path / "thesis", tmp_path / "thesis.pt"):
         path.mkdir()
         (path / "thesis.tex").write_text("years of work")
-        error = user_error(saving.check_output, path, overwrite)
+        error = user_error(model_files.check_output, path, overwrite)
         assert error.problem == f"{path} exists, and fine_tune.py did not write it"
     (tmp_path / "notes").write_text("more work")
-    assert "fine_tune.py did not write it" in user_error(saving.check_output, tmp_path / "notes", overwrite).problem
+    error = user_error(model_files.check_output, tmp_path / "notes", overwrite)
+    assert "fine_tune.py did not write it" in error.problem
 
 
 def test_a_base_model_somebody_downloaded_is_not_ours(tmp_path):
     trained().model.save_pretrained(tmp_path / "gpt2")
-    assert "fine_tune.py did not write it" in user_error(saving.check_output, tmp_path / "gpt2", True).problem
+    assert "fine_tune.py did not write it" in user_error(model_files.check_output, tmp_path / "gpt2", True).problem
 
 
 @both_forms
 def test_a_place_that_cannot_be_written_is_known_before_the_training(name, tmp_path):
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / name
-    assert user_error(saving.check_output, path, False).problem.startswith(f"cannot write {path}: ")
+    assert user_error(model_files.check_output, path, False).problem.startswith(f"cannot write {path}: ")
     assert user_error(saving.save, path, trained(), LOG, CARD).problem.startswith(f"cannot write {path}: ")
 
 
@@ -324,7 +326,7 @@ def test_a_link_stays_a_link(name, tmp_path):
     link = tmp_path / name
     link.symlink_to(tmp_path / "big disk" / name)
     for seed in (1, 2):
-        saving.check_output(link, overwrite=True)
+        model_files.check_output(link, overwrite=True)
         saving.save(link, trained(seed), LOG, CARD)
     assert link.is_symlink()
     assert [path.name for path in (tmp_path / "big disk").iterdir()] == [name]

@@ -13,8 +13,13 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 from utils.inference.classifier import classify_texts, open_classifier
 from utils.models import checkpoint, saving
-from utils.models.classifier_head import find_head, fold_temperature
-from utils.models.classifier_tokenizer import encode_for_classification, surroundings, with_template
+from utils.models.classifier_tokenizer import (
+    encode_for_classification,
+    find_head,
+    fold_temperature,
+    surroundings,
+    with_template,
+)
 from utils.models.tokenization import context_length
 from utils.text.cleaning import Cleaning
 

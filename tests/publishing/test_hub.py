@@ -24,7 +24,7 @@ import fine_tune
 from utils.errors import UserError
 from utils.inference.classifier import classify_texts, open_classifier
 from utils.models import checkpoint, saving
-from utils.models.classifier_head import find_head, fold_temperature
+from utils.models.classifier_tokenizer import find_head, fold_temperature
 from utils.models.model_card import model_card
 from utils.processed import save_processed
 from utils.publishing.hub import evaluation_of_model

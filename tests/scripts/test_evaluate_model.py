@@ -47,6 +47,20 @@ def test_the_card_of_a_model_shows_the_figures(call):
     assert checkpoint.load("mine").run["base_model"] == "tiny"  # the model is the same as before
 
 
+def test_an_edited_card_stays_as_it_is_with_a_word(call):
+    assert call(*FAST)[0] == 0
+    with Path("mine/README.md").open("a") as file:
+        file.write("Thanks to Zoé.\n")
+    edited = Path("mine/README.md").read_bytes()
+    status, _, err = call(*FAST)
+    assert status == 0
+    assert "warning: mine/README.md was edited, so it is kept; the figures are in mine/evaluation.json" in err
+    assert Path("mine/README.md").read_bytes() == edited
+    Path("mine/README.md").unlink()
+    assert call(*FAST)[0] == 0
+    assert "has not been measured" not in Path("mine/README.md").read_text("utf-8")
+
+
 def test_the_card_of_a_model_from_elsewhere_stays_as_it_is(call):
     shutil.copytree("mine", "theirs")
     Path("theirs/run.json").unlink()

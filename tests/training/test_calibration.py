@@ -11,8 +11,7 @@ from small_classifiers import labeled_data, opinions
 from small_models import changed, weights_of
 
 from utils.models import checkpoint
-from utils.models.classifier_head import find_head
-from utils.models.classifier_tokenizer import with_template
+from utils.models.classifier_tokenizer import find_head, with_template
 from utils.training.calibration import _best_threshold, calibrate, calibrate_model, fit_temperature, fit_threshold
 from utils.training.rows import labeled_rows
 

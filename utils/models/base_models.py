@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
+from utils.locks import recover_for_reading
 from utils.models.folder_checks import check_files, check_folder, check_size, refuse_adapters, stored_size
 from utils.models.gguf import converted_folder
 from utils.models.load_errors import COPY_AGAIN, open_with
@@ -66,6 +67,7 @@ def describe_base(name: str | None) -> str | None:
 def resolve(name: str) -> BaseModel:
     """Find the base model `name`; UserError, within seconds, if it is not available."""
     path = Path(name).expanduser()
+    recover_for_reading(path)
     if name == "tiny":
         return BaseModel(name, "", local_only=True)
     if name == PACKAGED:

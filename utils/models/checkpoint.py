@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
-from utils.models.classifier_head import find_head, fold_temperature
-from utils.models.classifier_tokenizer import has_template, surroundings, with_template
+from utils.models.classifier_tokenizer import find_head, fold_temperature, has_template, surroundings, with_template
 from utils.models.load_errors import COPY_AGAIN
 from utils.models.model_checks import check_open_model
 from utils.models.pt_file import load_pt

@@ -1,6 +1,7 @@
-"""What surrounds a text that is classified: the template and special tokens, which the tokenizer itself adds.
+"""What lets any tool give our probabilities: the template in a classifier's tokenizer, the temperature in its head.
 
-They are its post-processor and its normalizer, saved with it, so that every tool encodes a text as we do.
+The template and special tokens are the tokenizer's post-processor and its normalizer, saved with it, so that every tool
+encodes a text as we do. The weights of the head, the model's last layer, carry the temperature.
 """
 
 import array
@@ -12,7 +13,8 @@ from utils.models.tokenization import fast_backend, packed_token_ids, start_and_
 
 if TYPE_CHECKING:
     from tokenizers import normalizers
-    from transformers import PreTrainedTokenizerBase
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BEFORE, AFTER = "<before the text>", "<after the text>"  # the template's parts, in the post-processor
 SPECIAL_NAMES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
@@ -157,3 +159,40 @@ def _without_space(normalizer: "normalizers.Normalizer | None") -> "normalizers.
     if not isinstance(first, normalizers.Prepend) or first.prepend != " ":
         return normalizer
     return normalizers.Sequence([normalizer[number] for number in range(1, len(steps))]) if len(steps) > 1 else None
+
+
+def fold_temperature(head: "nn.Module | None", temperature: float) -> None:
+    """Divide a model's logits by the temperature: the weights and the bias of its `find_head` (None only for 1)."""
+    if temperature != 1.0:
+        _multiply(head, 1 / temperature)
+
+
+def find_head(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "nn.Module | None":
+    """Return the layer whose output is the logits; None if no layer scales them.
+
+    The last layer with a row of weights for each label is tried out: with half the weights, the logits are halved.
+    `tokenizer` is one of `classifier_tokenizer.with_template`.
+    """
+    import torch
+
+    from utils.compute.patching import eval_mode
+
+    ids = torch.tensor(encode_for_classification(tokenizer, ["text"])[0], device=model.device)
+    with eval_mode(model), torch.inference_mode():
+        logits = model(ids).logits
+        for layer in reversed(list(model.modules())):
+            weight = getattr(layer, "weight", None)
+            if not isinstance(weight, torch.nn.Parameter) or weight.dim() != 2 or len(weight) != logits.shape[-1]:
+                continue
+            _multiply(layer, 0.5)
+            halved = model(ids).logits
+            _multiply(layer, 2.0)
+            if torch.allclose(2 * halved, logits, rtol=1e-6, atol=0):
+                return layer
+    return None
+
+
+def _multiply(layer: "nn.Module", factor: float) -> None:
+    layer.weight.data *= factor
+    if getattr(layer, "bias", None) is not None:
+        layer.bias.data *= factor

@@ -1,14 +1,22 @@
 """The model card: the README.md that tells people what a model is, how to use it, how good it is and where it fails."""
 
+import hashlib
+import json
+import os
+import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from utils.files import atomic_write
 from utils.metrics.figures import ON_CARD
 from utils.models.base_models import PACKAGED, PACKAGED_FORMAT
 from utils.models.card_texts import code, fenced, json_text, plain, yaml_text
 from utils.models.model_card_kinds import CARDS, Card
+from utils.models.run_file import RUN_FILE
 from utils.tasks.kinds import KINDS
 from utils.text_tables import figure_rows, markdown_table
 
+CARD_FILE = "README.md"
+MARK = re.compile(r"\n?<!-- sha256 of the card as it was written: ([0-9a-f]{64}) -->\s*\Z")
 HUB_IDS = {PACKAGED: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 NOT_MEASURED = "The test split has not been measured: `evaluate_model.py` does that."
 
@@ -31,6 +39,65 @@ def model_card(run: dict, evaluation: dict | None = None) -> str:
         "\n".join(["## Limits\n", *(f"- {limit}" for limit in card.limits())]),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def marked(card: str) -> str:
+    """Return a card with a last line, which its readers don't see, that tells `is_edited` what the card was."""
+    return f"{card}\n<!-- sha256 of the card as it was written: {_digest(card)} -->\n"
+
+
+def without_mark(card: str) -> str:
+    """Return a card as `model_card` gave it."""
+    return MARK.sub("", card)
+
+
+def write_card(folder: Path, run: dict, evaluation: dict) -> None:
+    """Write the model card with the figures of an evaluation."""
+    with atomic_write(folder / CARD_FILE, "w") as file:
+        file.write(marked(model_card(run, evaluation)))
+
+
+def is_edited(folder: Path) -> bool:
+    """Whether the model card in a folder is not as fine_tune.py or evaluate_model.py wrote it.
+
+    Earlier versions did not mark their cards: one that this version would not write counts as edited.
+    """
+    path = folder / CARD_FILE
+    if not os.path.lexists(path):
+        return False
+    if not path.is_file():
+        return True
+    try:
+        card = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return True
+    text = without_mark(card)
+    if mark := MARK.search(card):
+        return mark[1] != _digest(text)
+    return bool(text.strip()) and _digest(text) not in _unmarked(folder)
+
+
+def _unmarked(folder: Path) -> set[str]:
+    """Return the digests of the cards that an earlier version would have written for what is in the folder."""
+    try:
+        run, evaluation = (_read_object(folder / name) for name in (RUN_FILE, "evaluation.json"))
+        cards = [model_card(run), *([model_card(run, evaluation)] if evaluation else [])]
+    except (LookupError, TypeError, ValueError, AttributeError):  # of files that lack what a card tells
+        return set()
+    return {_digest(card) for card in cards}
+
+
+def _read_object(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _digest(card: str) -> str:
+    """Return the SHA-256 of a card's lines, whichever way they and the last one end."""
+    return hashlib.sha256("\n".join(line.rstrip() for line in card.strip().splitlines()).encode()).hexdigest()
 
 
 def _front_matter(run: dict, pipeline_tag: str) -> str:

@@ -1,6 +1,7 @@
 """A trained model as one .pt file: its weights as tensors, and the other files of its folder as text."""
 
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,19 @@ def load_pt(path: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", d
             model.generation_config = opened(transformers.GenerationConfig.from_pretrained, folder)
         tokenizer = opened(transformers.AutoTokenizer.from_pretrained, folder, trust_remote_code=False)
         return model.eval(), tokenizer, run
+
+
+def is_pt_file(path: Path) -> bool:
+    """Whether `pack` wrote the file, as far as its beginning tells."""
+    if not path.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            [name] = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            with archive.open(name) as file:
+                return FORMAT.encode() in file.read(1000)
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def pack(folder: Path, path: Path) -> None:

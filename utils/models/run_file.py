@@ -57,7 +57,28 @@ def read_run(path: Path, text: str | None = None) -> dict:
             found = f"is {value!r}"[:60] if field in run else "is missing"
             raise _damaged(path, f"{field} {found}, expected {NAMES[expected]}")
     _check_contents(path, run)
+    run.pop("files", None)  # of the folder, for `files_in_run`
     return run
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder has a run.json of ours."""
+    return bool(_identity(folder / RUN_FILE))
+
+
+def files_in_run(folder: Path) -> list[str] | None:
+    """Return the names of the files that fine_tune.py wrote into a folder; None where an earlier version wrote them."""
+    names = _identity(folder / RUN_FILE).get("files")
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _identity(path: Path) -> dict:
+    """Return the contents of a run.json of ours, which need not be whole; {} of anything else."""
+    try:
+        run = json.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return run if isinstance(run, dict) and sum(field in run for field in IDENTITY) >= 2 else {}
 
 
 def check_record(name: str, run: dict) -> None:

@@ -1,15 +1,21 @@
-"""Saving a trained model: what may be replaced, writing all or nothing, and comparing what was written."""
+"""Saving a trained model: writing all or nothing, and comparing what was written with what was to be."""
 
+import errno
+import itertools
 import json
+import logging
+import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.files import check_writable, default_file_mode
+from utils.files import default_file_mode
+from utils.folders import new_folder, replace_folder
 from utils.models.checkpoint import Trained, load
 from utils.models.generation_settings import write_generation_settings
+from utils.models.model_card import is_edited, marked, model_card
+from utils.models.model_files import CARD_FILE, LOG_FILE, check_output, other_files
 from utils.models.pt_file import pack
 from utils.models.run_file import RUN_FILE
 from utils.models.tokenization import context_length
@@ -18,8 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-LOG_FILE = "log.jsonl"
-CARD_FILE = "README.md"
+log = logging.getLogger(__name__)
 
 
 def save_and_verify(
@@ -28,10 +33,8 @@ def save_and_verify(
     """Save the model with its log and model card, load it again, and check that it has the same weights and logits."""
     import torch
 
-    from utils.models.model_card import model_card
-
-    log = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
-    save(path, Trained(model, tokenizer, run), log, model_card(run, None))
+    lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
+    save(path, Trained(model, tokenizer, run), lines, marked(model_card(run, None)))
     loaded = load(str(path)).model
     expected, actual = model.state_dict(), loaded.state_dict()
     if expected.keys() != actual.keys():
@@ -64,26 +67,25 @@ def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
         return model(ids).logits.cpu()
 
 
-def save(path: Path, trained: Trained, log: str, card: str) -> None:
+def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
     """Write the model atomically as a folder, or as one file if `path` ends in .pt. An existing model is replaced.
 
-    The folder is a Hugging Face model folder, with run.json, log.jsonl and README.md. The file has the same contents:
-    weights as tensors, everything else as text.
+    The folder is a Hugging Face model folder, with run.json, log.jsonl and README.md; what else was in it stays. The
+    file has the same contents: weights as tensors, everything else as text.
     """
     from safetensors import SafetensorError
 
     check_output(path, overwrite=True)  # again, since training may have taken hours
     path = path.resolve()  # replaces the target of a link, not the link
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True) as name:
-            folder = Path(name) / "model"
+        with new_folder(path) as folder:
             trained.model.save_pretrained(folder)
             trained.tokenizer.save_pretrained(folder)
             if "sampling" in trained.run:
                 write_generation_settings(folder, trained.model.config, trained.tokenizer, trained.run)
-            run = json.dumps(trained.run, indent=2, ensure_ascii=False) + "\n"
-            for file_name, text in {RUN_FILE: run, LOG_FILE: log, CARD_FILE: card}.items():
+            names = sorted({entry.name for entry in folder.iterdir()} | {RUN_FILE, LOG_FILE, CARD_FILE})
+            run = json.dumps({**trained.run, "files": names}, indent=2, ensure_ascii=False) + "\n"
+            for file_name, text in {RUN_FILE: run, LOG_FILE: log_lines, CARD_FILE: card}.items():
                 (folder / file_name).write_text(text, encoding="utf-8")
             for file in folder.iterdir():
                 file.chmod(default_file_mode())  # safetensors makes its files readable by their owner only
@@ -97,31 +99,17 @@ def save(path: Path, trained: Trained, log: str, card: str) -> None:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
-    if not path.exists():
-        new.replace(path)
-        return
-    old = path.with_name(f".{path.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    path.replace(old)
-    new.replace(path)
-    shutil.rmtree(old)
-
-
-def check_output(path: Path, overwrite: bool) -> None:
-    """Raise UserError if `path` has something that must not be replaced, or if it cannot be written."""
-    is_file = path.suffix == ".pt"
-    ours = is_written(path)
-    free = not path.exists() or (not is_file and path.is_dir() and not any(path.iterdir()))
-    if not ours and not free:
-        hint = "choose another --output_path; nothing was changed"
-        raise UserError(f"{path} exists, and fine_tune.py did not write it", hint)
-    if ours and not overwrite:
-        hint = "add --overwrite to replace it, or choose another --output_path"
-        raise UserError(f"{path} already contains a trained model", hint)
-    target = path.resolve()
-    check_writable(target.with_name(f".{target.name}") if target.is_dir() else path)
-
-
-def is_written(path: Path) -> bool:
-    """Whether fine_tune.py has written a model to `path`."""
-    return path.is_file() if path.suffix == ".pt" else (path / RUN_FILE).is_file()
+    """Give the folder of a new model its name; files that are not ours stay, and so does an edited card, as another."""
+    kept = other_files(path) if path.is_dir() else []
+    for name in kept:
+        if os.path.lexists(new / name):
+            raise FileExistsError(errno.EEXIST, f"{name} of the new model is there, and fine_tune.py did not write it")
+    if path.is_dir() and is_edited(path):
+        names = (f"README.edited{number or ''}.md" for number in itertools.count())
+        name = next(name for name in names if name not in kept)
+        shutil.copyfile(path / CARD_FILE, new / name)
+        log.warning("warning: the model card that %s had was edited, and is kept as %s", path, name)
+    replace_folder(new, path, kept)
+    if kept:
+        names = ", ".join(kept[:5]) + ", …" * (len(kept) > 5)
+        log.info("kept in %s, as fine_tune.py did not write it: %s", path, names)

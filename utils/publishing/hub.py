@@ -12,9 +12,9 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from utils.errors import UsageError, UserError
-from utils.models import saving
+from utils.models import model_files
 from utils.models.card_texts import json_text, plain, python_text, shell_text
-from utils.models.model_card import hub_id, last_path_part, model_card, without_folders
+from utils.models.model_card import hub_id, last_path_part, model_card, without_folders, without_mark
 from utils.models.run_file import RUN_FILE, check_record
 from utils.publishing.model_as_folder import model_as_folder
 from utils.text_tables import one_line
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 300.0  # without an answer; huggingface_hub itself would wait 
 # Nothing else in a model's folder is published: answers, errors and searches contain texts and paths.
 PUBLISHED_FILES = (
     *("*.safetensors", "*.safetensors.index.json"),
-    *(RUN_FILE, saving.LOG_FILE, saving.CARD_FILE),
+    *(RUN_FILE, model_files.LOG_FILE, model_files.CARD_FILE),
     *("config.json", "generation_config.json", "chat_template.jinja"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
 )
@@ -171,13 +171,13 @@ def published_files(folder: Path, run: dict, evaluation: dict | None, repository
     """
     files = {path.name: path for path in sorted(folder.iterdir()) if _is_published(path.name) and path.is_file()}
     run_text = json.dumps(_public_run(run), indent=2, ensure_ascii=False) + "\n"
-    card = _public_card(files.get(saving.CARD_FILE), run, evaluation, repository)
-    return files | {RUN_FILE: run_text.encode(), saving.CARD_FILE: card.encode()}
+    card = _public_card(files.get(model_files.CARD_FILE), run, evaluation, repository)
+    return files | {RUN_FILE: run_text.encode(), model_files.CARD_FILE: card.encode()}
 
 
 def _public_card(path: Path | None, run: dict, evaluation: dict | None, repository: str) -> str:
     """Return the existing model card, which its owner may have edited, adapted for readers on the Hub."""
-    card = path.read_text(encoding="utf-8") if path else model_card(run)
+    card = without_mark(path.read_text(encoding="utf-8")) if path else model_card(run)
     if evaluation is not None and card == model_card(run):
         card = model_card(run, evaluation)
     arguments = {name: without_folders(value) for name, value in run["arguments"].items()}

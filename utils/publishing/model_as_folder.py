@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models import checkpoint, saving
+from utils.models import checkpoint, model_files, saving
 from utils.models.base_models import TRAIN_FIRST, load_tokenizer, resolve
 from utils.models.model_card import without_folders
 from utils.models.model_card_kinds import CARDS
@@ -64,7 +64,7 @@ def _self_contained(path: Path, folder: Path, copy: Path) -> Path:
     if run.get("kind") != CLASSIFY.name or run.get("self_contained"):
         return folder
     trained = checkpoint.load(str(folder))
-    texts = [_text_in(folder / name) for name in (saving.LOG_FILE, saving.CARD_FILE)]
+    texts = [_text_in(folder / name) for name in (model_files.LOG_FILE, model_files.CARD_FILE)]
     saving.save(copy, trained, *texts)
     if not trained.run["self_contained"] or _ids(load_tokenizer(resolve(str(copy)))) != _ids(trained.tokenizer):
         log.warning(
@@ -73,7 +73,7 @@ def _self_contained(path: Path, folder: Path, copy: Path) -> Path:
             path,
         )
         return folder
-    (copy / saving.CARD_FILE).write_text(_card_of_today(texts[1], trained.run), encoding="utf-8")
+    (copy / model_files.CARD_FILE).write_text(_card_of_today(texts[1], trained.run), encoding="utf-8")
     return copy
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from utils import distributed
-from utils.files import atomic_write
+from utils.files import atomic_write, check_apart
 from utils.inference.answers import answer_conversations, as_conversations, follows_instructions
 from utils.inference.emoji import emoji_records, writes_emoji
 from utils.inference.engines import check_engine_ranks_emoji, open_text_generators
@@ -34,6 +34,8 @@ def write_records(args: Namespace, prompts: Sequence[Prompt], load: Callable[[st
     models, paths = {name: trained}, {name: args.model_path}
     if args.compare_base:
         base_path = checkpoint.base_model_of(args.model_path, trained.run)
+        if args.output_path:
+            check_apart(args.output_path, checkpoint.files_of_model(base_path))
         models, paths = {"base": checkpoint.load(base_path), **models}, {"base": base_path, **paths}
     generators = open_text_generators(args, models, paths, device)
     if emoji:

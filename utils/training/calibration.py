@@ -9,7 +9,7 @@ from scipy.special import log_softmax, softmax
 
 from utils.inference.classifier import classifier_logits
 from utils.models.checkpoint import Trained
-from utils.models.classifier_head import find_head, fold_temperature
+from utils.models.classifier_tokenizer import find_head, fold_temperature
 
 log = logging.getLogger(__name__)
 TEMPERATURES = (0.05, 20.0)

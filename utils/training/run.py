@@ -14,6 +14,7 @@ from utils import distributed
 from utils.cli import Parser, typed_command
 from utils.errors import DataError, UserError
 from utils.files import check_apart, sha256_of
+from utils.locks import one_writer
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.training.flags import complete_flags, settings_from
@@ -57,19 +58,26 @@ class FineTuned:
 def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     """Search for settings if asked to; train, save the model, load it again and compare. UserError if that fails.
 
-    `flags` are those of fine_tune.py, without the Hub's; `parser` is its command line.
+    `flags` are those of fine_tune.py, without the Hub's; `parser` is its command line. UserError where another run is
+    writing the output.
     """
+    with one_writer(flags.output_path):
+        return _train_and_save(flags, parser)
+
+
+def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     state_folder = run_state_folder(flags.output_path)
     check_reporters(flags.report_to)
     flags.resume = resumes_from(flags.resume, state_folder)
     if flags.resume and flags.search and has_search(flags.output_path) and not is_interrupted(state_folder):
         flags.resume = False  # the search alone has begun, and goes on
-    from utils.models import saving
+    from utils.models import model_files, saving
 
-    complete = flags.output_path if saving.is_written(flags.output_path) and not flags.overwrite else None
+    complete = flags.output_path if model_files.is_written(flags.output_path) and not flags.overwrite else None
     check_run_state(state_folder, flags.resume, flags.overwrite, complete)
     check_apart(flags.output_path, [flags.data_path, flags.model])
     data = load_processed(flags.data_path)
+    check_apart(flags.output_path, [flags.model or data.recipe["base_model"]])
     if len(data.splits["train"]) == 0:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
     kind = KINDS[data.recipe["kind"]]
@@ -96,7 +104,7 @@ def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         return _finish(flags, state_folder, *done)
     if flags.resume and not is_resumable(state_folder):  # the model that was saved is gone
         raise no_saved_state(state_folder)
-    saving.check_output(flags.output_path, flags.overwrite)
+    model_files.check_output(flags.output_path, flags.overwrite)
     device = choose_device(flags.device)
     precision = choose_precision(flags.precision, device)
     name = flags.model or data.recipe["base_model"]
@@ -178,10 +186,10 @@ def _saved_before(flags: Namespace, state_folder: Path) -> tuple[dict, list[dict
 
     It was ended before it removed its state, which says what it was about to write.
     """
-    from utils.models import checkpoint, saving
+    from utils.models import checkpoint, model_files
 
     saved = read_saving(state_folder)
-    if saved is None or not saving.is_written(flags.output_path):
+    if saved is None or not model_files.is_written(flags.output_path):
         return None
     try:
         written = checkpoint.load(str(flags.output_path)).run

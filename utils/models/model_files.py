@@ -1,0 +1,106 @@
+"""Which files of a model's folder are ours, so that --overwrite removes no other, and what may be replaced at all."""
+
+import json
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.files import check_place
+from utils.folders import is_mount_point
+from utils.models.model_card import CARD_FILE
+from utils.models.pt_file import is_pt_file
+from utils.models.run_file import RUN_FILE, files_in_run, is_ours
+
+LOG_FILE = "log.jsonl"
+# What a model and its tokenizer are loaded from, under the names that transformers knows.
+LOADED = ("config.json", "generation_config.json", "chat_template.jinja", "additional_chat_templates")
+LOADED += ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
+LOADED += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model")
+LOADED += ("vocab.json", "vocab.txt", "vocab.bpe", "merges.txt", "bpe.codes", "spiece.model", "*.spm")
+LOADED += ("sentencepiece.bpe.model", "spm.model", "normalizer.json")
+LOADED_TOO = ("adapter_config.json", "adapter_model.*", "pytorch_model.bin", "pytorch_model.bin.index.json")
+# What evaluate_model.py leaves in the folder if it is killed while it writes them.
+WRITTEN_LATER = ("evaluation.json", "answers.jsonl", "search.csv", CARD_FILE)
+LEFTOVERS = tuple(f".{name}.{kind}" for name in WRITTEN_LATER for kind in ("????????.part", "lock"))
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise UserError if `path` has something that must not be replaced, or if it cannot be written."""
+    target = Path(os.path.realpath(path))
+    elsewhere = "choose another --output_path; nothing was changed"
+    if not _is_free(target):
+        if not is_written(path):
+            damaged = ", or it is damaged" if target.is_file() and path.suffix == ".pt" else ""
+            raise UserError(f"{path} exists, and fine_tune.py did not write it{damaged}", elsewhere)
+        if not overwrite:
+            hint = "add --overwrite to replace it, or choose another --output_path"
+            raise UserError(f"{path} already contains a trained model", hint)
+    if os.path.lexists(target) and target.is_dir():
+        if is_mount_point(target):
+            problem = f"{path} is a mount point, or has one in it, so it cannot be replaced by another folder"
+            raise UserError(problem, f"name a new folder in it: --output_path {path / 'model'}")
+        if not os.access(target, os.W_OK | os.X_OK):
+            raise UserError(f"cannot write {path}: Permission denied", elsewhere)
+        _check_kept(path, target)
+    check_place(target)
+
+
+def is_written(path: Path) -> bool:
+    """Whether fine_tune.py has written a model to `path`."""
+    return is_pt_file(path) if path.suffix == ".pt" else is_ours(path)
+
+
+def other_files(folder: Path) -> list[str]:
+    """Return the entries of a model's folder that neither fine_tune.py nor evaluate_model.py wrote, sorted."""
+    listed = files_in_run(folder)
+    if listed is None:  # in an earlier version
+        listed = [*LOADED, LOG_FILE, CARD_FILE]
+    return sorted(entry.name for entry in folder.iterdir() if not _is_ours(entry, listed))
+
+
+def _is_free(path: Path) -> bool:
+    if not os.path.lexists(path):  # Path.exists() fails where the name is too long
+        return True
+    if path.suffix == ".pt":
+        return path.is_file() and path.stat().st_size == 0
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _is_ours(entry: Path, listed: list[str]) -> bool:
+    """Whether a file is one of those `listed`, or one of ours that is written later than they are."""
+    if not entry.is_file():
+        return False
+    if entry.name == "search.csv":
+        return '"search":' in (entry.parent / RUN_FILE).read_text(encoding="utf-8", errors="replace")
+    if entry.name == "evaluation.json":
+        return _has_fields(entry.read_bytes(), "model_path", "data_sha256", "split")
+    if entry.name == "answers.jsonl":
+        with entry.open("rb") as file:
+            return _has_fields(file.readline(1_000_000), "row", "reference", "tuned")
+    return any(fnmatch(entry.name, known) for known in (*listed, *LEFTOVERS, RUN_FILE))
+
+
+def _has_fields(text: bytes, *fields: str) -> bool:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.keys() >= set(fields)
+
+
+def _check_kept(path: Path, target: Path) -> None:
+    """Raise UserError for a file that cannot stay in the folder when the model there is replaced."""
+    kept = other_files(target)
+    if read := [name for name in kept if any(fnmatch(name, known) for known in (*LOADED, *LOADED_TOO))]:
+        raise UserError(
+            f"{path} has {read[0]}, which fine_tune.py did not write, and which would be taken for a part of the model",
+            "move it elsewhere, or choose another --output_path; nothing was changed",
+        )
+
+    def fail(error: OSError) -> None:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}", "move it elsewhere") from error
+
+    for name in kept:
+        for _ in os.walk(target / name, onerror=fail) if (target / name).is_dir() else ():
+            pass
