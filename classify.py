@@ -226,4 +226,4 @@ def in_chunks(items: Iterable) -> Iterator[list]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, uses_model=True))
+    sys.exit(run(main, uses_model=True, repeats=True))

@@ -243,4 +243,4 @@ def compare(args) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, uses_model=True))
+    sys.exit(run(main, uses_model=True, repeats=True))

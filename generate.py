@@ -168,4 +168,4 @@ def text_blocks(records: Sequence[dict], labelled: bool) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, uses_model=True))
+    sys.exit(run(main, uses_model=True, repeats=True))

@@ -148,4 +148,4 @@ def collect(args) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run(main, repeats=True))

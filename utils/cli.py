@@ -207,11 +207,12 @@ class Parser(argparse.ArgumentParser):
             return None  # "--config" without a value, which the real parser reports
 
 
-def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
+def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = False) -> int:
     """Set up the process, call a script's main, and return the exit code; a UserError prints its error and hint.
 
     Logging, environment variables and, if the script `uses_model`, malloc are set up here and nowhere else, so that a
-    program that imports a script or calls its main keeps its own.
+    program that imports a script or calls its main keeps its own. A script that `repeats` does it all again when the
+    same command is given again, which an interruption says.
     """
     show_controls_on_stderr()
     try:
@@ -228,6 +229,9 @@ def run(main: Callable[[], int], *, uses_model: bool = False) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
+        if repeats and (command := typed_command()):
+            goes_on = "to go on" if "--scrape" in sys.argv else "no output was changed; to start again"
+            print(f"{goes_on}: {command}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our stdout (head, less) has stopped, which is no error. Python would complain again when it
