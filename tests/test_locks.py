@@ -244,3 +244,14 @@ def test_links_in_circles_are_nobodys_lock(tmp_path):
     (tmp_path / "b").symlink_to("a")
     with one_writer(tmp_path / "a"):
         pass
+
+
+def test_a_full_disk_leaves_a_lock_without_its_holder(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    path, refused = tmp_path / "model", pytest.raises(UserError, match="is being written by another run")
+    with one_writer(path), refused, one_writer(path):
+        pass
+    assert list(tmp_path.iterdir()) == []

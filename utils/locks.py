@@ -102,8 +102,9 @@ def _acquire(path: Path) -> int | None:
         os.close(descriptor)
         raise UserError(f"{file} is needed for a lock, but has something else in it", "move it elsewhere")
     _held.add(descriptor)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    with suppress(OSError):  # of a full disk: the lock holds without its holder's name
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return descriptor
 
 

@@ -356,3 +356,19 @@ def test_a_full_disk_leaves_the_old_model_whole(name, tmp_path):
         assert error.problem.startswith(f"cannot write {tmp_path / name}: ")
         assert "free some space" in error.hint
         assert contents(tmp_path) == before
+
+
+@both_forms
+def test_a_tokenizer_that_cannot_be_written_is_told(name, tmp_path, monkeypatch):
+    """Its library raises no OSError, but a plain Exception with the system's number in it."""
+    saving.save(tmp_path / name, trained(seed=1), LOG, CARD)
+    before = sorted(tmp_path.rglob("*"))
+
+    def save_pretrained(*_, **__):
+        raise Exception("No space left on device (os error 28)")
+
+    new = trained(seed=2)
+    monkeypatch.setattr(new.tokenizer, "save_pretrained", save_pretrained)
+    error = user_error(saving.save, tmp_path / name, new, LOG, CARD)
+    assert error.problem == f"cannot write {tmp_path / name}: No space left on device"
+    assert sorted(tmp_path.rglob("*")) == before

@@ -19,6 +19,7 @@ from utils.models.model_files import CARD_FILE, LOG_FILE, check_output, other_fi
 from utils.models.pt_file import pack
 from utils.models.run_file import RUN_FILE
 from utils.models.tokenization import context_length
+from utils.system_errors import as_os_errors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,12 +74,10 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
     The folder is a Hugging Face model folder, with run.json, log.jsonl and README.md; what else was in it stays. The
     file has the same contents: weights as tensors, everything else as text.
     """
-    from safetensors import SafetensorError
-
     check_output(path, overwrite=True)  # again, since training may have taken hours
     path = path.resolve()  # replaces the target of a link, not the link
     try:
-        with new_folder(path) as folder:
+        with new_folder(path) as folder, as_os_errors():
             trained.model.save_pretrained(folder)
             trained.tokenizer.save_pretrained(folder)
             if "sampling" in trained.run:
@@ -93,8 +92,8 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
                 pack(folder, path)
             else:
                 _replace_folder(folder, path)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
         raise UserError(f"cannot write {path}: {reason}", "free some space or choose another --output_path") from error
 
 
