@@ -16,6 +16,7 @@ from pathlib import Path
 from utils.distributed import is_main_process
 from utils.errors import UserError
 from utils.folders import is_lost, recover_folder, remove_unfinished
+from utils.temporary import remove
 
 try:
     import fcntl
@@ -114,7 +115,7 @@ def _release(path: Path, descriptor: int) -> None:
         _held.remove(descriptor)
         with suppress(OSError):
             if _is_at(lock_file(path), descriptor):
-                lock_file(path).unlink()
+                remove(lock_file(path))
         os.close(descriptor)
 
 
@@ -133,7 +134,7 @@ def _remove_leftovers(path: Path) -> None:
     with suppress(OSError):
         for entry in os.scandir(path.parent):
             if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                Path(entry.path).unlink()
+                remove(Path(entry.path))
 
 
 def _close_in_child() -> None:
