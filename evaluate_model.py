@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from utils import distributed
-from utils.argument_types import non_negative_int, positive_float, positive_int
+from utils.argument_types import non_negative_int, positive_float, positive_int, seed_number
 from utils.cli import Parser, run
 from utils.errors import EXIT_DONE, UsageError, UserError
 from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
@@ -45,7 +45,7 @@ def build_parser() -> Parser:
     add("--output_path", type=Path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
     add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="default: %(default)s, the exact one")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
+    add("--seed", type=seed_number, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
     add = parser.add_argument_group("models that write texts, answer instructions or write emoji").add_argument
     add("--compare_base", action="store_true", help="also evaluate the base model, on the same texts")

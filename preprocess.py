@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils import distributed
-from utils.argument_types import iso_date, non_negative_int, positive_int
+from utils.argument_types import iso_date, non_negative_int, positive_int, seed_number
 from utils.cli import MODEL_HELP, Parser, run
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
@@ -73,7 +73,7 @@ def build_parser() -> Parser:
     add("--text_column", help="name, number (from 0) or path of the column with the text (default: found)")
     add("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
     add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 if installed, else gpt2)")
-    add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
+    add("--seed", type=seed_number, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print the audit as JSON on stdout")
     add_preprocess_flags(parser)
     accept_hugging_face_names(parser, output_file=DEFAULT_OUTPUT.name)

@@ -41,7 +41,7 @@ PROCESSED = Processed(
         "filters": {"exclude": ("a", "b"), "sample": 0.5},
     },
     audit={"rows_read": 9, "samples": [{"before": "x", "after": "ÿ 𝕏"}], "keep": True},
-    sources=[{"path": "a.csv", "sha256": "00"}],
+    sources=[{"path": "a.csv", "sha256": "00", "rows": 9}],
     tokenizer={"name": "tiny", "fingerprint": "ff"},
     splits={
         "train": split("one", "deux œufs", "三", ""),
@@ -232,6 +232,12 @@ def with_value(key, value):
         lambda payload: payload["splits"]["train"].pop("facts"),
         lambda payload: payload["splits"]["train"].update(facts=None),
         lambda payload: payload["splits"]["train"]["facts"]["id"].pop(),
+        lambda payload: payload["sources"][0].update(path=1),
+        lambda payload: payload["sources"][0].update(sha256=[]),
+        lambda payload: payload["sources"][0].pop("rows"),
+        lambda payload: payload["splits"]["train"]["completion"].__setitem__(0, "\ud800"),
+        lambda payload: payload["splits"]["train"]["facts"]["id"].__setitem__(0, "\ud800"),
+        lambda payload: payload["recipe"].update(template="{prompt}\udfff"),
     ],
 )
 def test_damaged_fields_are_refused(refused, saved, damage):

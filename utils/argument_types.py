@@ -7,8 +7,13 @@ from collections.abc import Callable
 TRUTH_VALUES = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def _number(kind: type, accepts: Callable, expected: str) -> Callable[[str], int | float]:
-    """Return an argument type for a number that `accepts` returns true for."""
+LARGEST_WHOLE, LARGEST_SEED = 2**31 - 1, 2**32 - 1  # of C's int, and of numpy
+
+
+def _number(
+    kind: type, accepts: Callable, expected: str, largest: float = float("inf")
+) -> Callable[[str], int | float]:
+    """Return an argument type for a number that `accepts` returns true for, and that is not above `largest`."""
 
     def parse(text: str) -> int | float:
         try:
@@ -16,15 +21,18 @@ def _number(kind: type, accepts: Callable, expected: str) -> Callable[[str], int
         except ValueError:
             value = None
         if value is None or not accepts(value):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {expected}")
+        if value > largest:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is above {largest}, the largest possible number")
         return value
 
     return parse
 
 
 # Argument types. "inf" and "nan" are refused.
-positive_int = _number(int, lambda value: value >= 1, "a whole number of at least 1")
-non_negative_int = _number(int, lambda value: value >= 0, "a whole number of at least 0")
+positive_int = _number(int, lambda value: value >= 1, "a whole number of at least 1", LARGEST_WHOLE)
+non_negative_int = _number(int, lambda value: value >= 0, "a whole number of at least 0", LARGEST_WHOLE)
+seed_number = _number(int, lambda value: value >= 0, "a whole number of at least 0", LARGEST_SEED)
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
 non_negative_float = _number(float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
 fraction = _number(float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")

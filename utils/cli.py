@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import difflib
+import errno
 import logging
 import os
 import platform
@@ -20,7 +21,7 @@ from typing import NoReturn
 from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
 from utils.distributed import quiet_except_main, spans_machines, world_size
-from utils.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError, UserError
+from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UsageError, UserError
 from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, show_controls_on_stderr
 
 SCRIPTS = Path(__file__).resolve().parent.parent  # their folder
@@ -34,6 +35,9 @@ ENDS_ALONE = [  # what schedulers, containers and closed terminals send; Windows
 NEAR = (
     0.7  # how alike two names must be (difflib's ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones
 )
+
+# What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
+UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
 
 FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption
 
@@ -98,6 +102,8 @@ class Parser(argparse.ArgumentParser):
             if flag.startswith("--") and flag != "--" and flag not in self._option_string_actions:
                 self.error(f"unknown flag {flag}", self._hint(flag.replace("-", "_").replace("__", "--", 1)))
         arguments = self._config_arguments(given) + self._without_truth_values(given)
+        if any("\0" in argument for argument in arguments):
+            self.error("a flag's value has a NUL character, which no name and no text has")
         self.given = self._names_in(arguments)
         flags = super().parse_args(arguments)
         self._translate(flags)
@@ -238,6 +244,11 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
         # flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        if error.errno not in UNUSABLE_NAMES or error.filename is None:
+            raise
+        print_error(f"{error.filename}: {error.strerror}", "check the name, and the permissions of its folders")
+        return EXIT_FAILED
 
 
 def typed_command(add: Sequence[str] = (), remove: Collection[str] = ()) -> str | None:

@@ -4,7 +4,8 @@ The checks raise ValueError, which names the field, what it is, and what was exp
 """
 
 import itertools
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 
 from utils.tasks.kinds import CLASSIFY, EMOJI, INSTRUCT, KINDS
 from utils.text.cleaning import CHOICES
@@ -13,6 +14,7 @@ MAX_DEPTH = 20
 # A value that a pickle holds once can be in many places; used there, it takes its memory in each of them.
 CHARACTERS_PER_BYTE, CHARACTERS_ALWAYS = 10, 100_000_000
 VALUES_OUTSIDE_SPLITS = 1_000_000
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 TEXT, OPTIONAL_TEXT, WHOLE_NUMBER = (str,), (str, type(None)), (int,)
 SCALAR = (str, int, float, bool, type(None))
@@ -30,6 +32,7 @@ RECIPE_OF_KIND = {
     INSTRUCT.name: {"multi_turn": (bool,), "lengths": (dict, type(None))},
     EMOJI.name: {"target": TEXT, "split_by": TEXT, "targets": (list,)},
 }
+SOURCE = {"path": TEXT, "sha256": TEXT, "rows": WHOLE_NUMBER}
 CELLS = {"prompt": TEXT, "completion": TEXT, "label": OPTIONAL_TEXT, "group": TEXT}
 METADATA_OF_KIND = {INSTRUCT.name: {"messages": (list,)}, EMOJI.name: {"emoji": TEXT, "group": OPTIONAL_TEXT}}
 
@@ -54,6 +57,8 @@ def check_fields(payload: Mapping, size: int) -> None:
     for target in recipe.get("targets", []):
         _check_cells("recipe.targets", target, OPTIONAL_TEXT, length=4)
     _check_cells("sources", payload["sources"], (dict,))
+    for number, source in enumerate(payload["sources"]):
+        _check_types(f"sources[{number}].", source, SOURCE)
     _check_types("tokenizer.", payload["tokenizer"], {"name": TEXT, "fingerprint": TEXT})
     for name in FIELDS.keys() - {"splits"}:
         _check_plain(name, payload[name], VALUES_OUTSIDE_SPLITS, MAX_DEPTH)
@@ -83,6 +88,8 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
             texts.append(_texts_of(f"{split}.facts.messages", values, rows))
         else:
             _check_cells(f"{split}.facts.{_shown(name)}", values, SCALAR, rows)
+    for column in (*texts, *metadata.values()):
+        _check_texts(split, column)
     if recipe["kind"] == CLASSIFY.name and (unknown := set(columns["label"]) - set(recipe["labels"])):
         raise ValueError(f"{split}.label has {_shown(unknown.pop())}, which is not in recipe.labels")
     if sum(len(text or "") for column in texts for text in column) > CHARACTERS_ALWAYS + CHARACTERS_PER_BYTE * size:
@@ -120,14 +127,23 @@ def _check_cells(name: str, cells: object, types: Collection[type], length: int 
         raise ValueError(f"{name} has a value of type {wrong.pop().__name__}, expected {_names(types)}")
 
 
+def _check_texts(name: str, values: Iterable) -> None:
+    """Check that what is a text can be written to a file: no half of a character is in it."""
+    for value in values:
+        if isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
+            raise ValueError(f"{name} has a text that is no Unicode, {_shown(ascii(value))}")
+
+
 def _check_plain(name: str, value: object, budget: int, depth: int) -> int:
     """Return what is left of `budget`, a number of values, after this one and all that is in it."""
     if not isinstance(value, dict | list | tuple):
+        _check_texts(name, [value])
         return budget - 1
     if depth == 0:
         raise ValueError(f"{name} is nested too deeply")
     if isinstance(value, dict):
         _check_cells(f"the keys of {name}", list(value), TEXT)
+        _check_texts(f"the keys of {name}", value)
         value = value.values()
     for part in value:
         budget = _check_plain(name, part, budget, depth - 1)

@@ -193,3 +193,11 @@ def test_stdin_is_copied_once(pipe):
     assert files_of("-") == ["stdin"]
     assert on_disk("stdin") == on_disk("stdin")
     assert on_disk("stdin").read_bytes() == CSV
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".zip", ".parquet", ".jsonl"])
+def test_a_device_is_never_read_whatever_its_name_says(tmp_path, ending):
+    (tmp_path / f"a{ending}").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="a device or a pipe"):
+        read_frame([tmp_path / f"a{ending}"])

@@ -160,3 +160,10 @@ def test_reworded_copies_have_words_of_the_prompt_and_its_completion(tokenizer):
         assert row["bytes"] == 2
     assert len({*prompts, *texts}) > 6
     assert rows == reworded_rows(data, tokenizer, 64, seed=1) != reworded_rows(data, tokenizer, 64, seed=2)
+
+
+def test_an_id_beyond_the_vocabulary_is_an_error_and_no_crash(tokenizer, data):
+    damaged = data(tokenizer_fingerprint(tokenizer))
+    damaged.splits["train"].ids[1][2] = 257
+    with pytest.raises(DataError, match="the token id 257, and tiny has only 257 tokens"):
+        rows_of(damaged, tokenizer, 1024)

@@ -4,7 +4,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
+from utils.argument_types import (
+    fraction,
+    non_negative_float,
+    non_negative_int,
+    positive_float,
+    positive_int,
+    seed_number,
+)
 from utils.errors import UsageError
 from utils.tasks.kinds import EMOJI, INSTRUCT
 
@@ -93,7 +100,7 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     add("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
     add("--greedy", action="store_true", help="always take the most likely token instead of sampling")
     add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
-    add("--seed", type=non_negative_int, metavar="N", default=defaults.seed, help="default: %(default)s")
+    add("--seed", type=seed_number, metavar="N", default=defaults.seed, help="default: %(default)s")
 
 
 def sampling_from_flags(args: argparse.Namespace, answers: bool, saved: Mapping | None = None) -> Sampling:

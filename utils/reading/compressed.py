@@ -45,6 +45,7 @@ def open_decompressed(path: str) -> Iterator[BinaryIO]:
 
     Raises DataError for a .zip whose table is encrypted or unreasonably large; errors of the formats are `DAMAGES`.
     """
+    _refuse_devices(path)
     place = on_disk(path)
     ending = compression(path)
     if ending == ".zip":
@@ -53,8 +54,6 @@ def open_decompressed(path: str) -> Iterator[BinaryIO]:
             _check(member, path, place)
             with archive.open(member) as file:
                 yield file
-    elif place.exists() and not (place.is_file() or place.is_dir()):
-        raise DataError(f"{path} is a device or a pipe, not a file", "pipe it in: `cat PATH |` and --data_path -")
     else:
         with OPENERS.get(ending, open)(place, "rb") as file:
             yield io.BufferedReader(_LimitedFile(file, path, place.stat().st_size)) if ending in OPENERS else file
@@ -75,6 +74,7 @@ def table_in_zip(path: str) -> str | None:
 
     Raises DataError if it holds several.
     """
+    _refuse_devices(path)
     try:
         with zipfile.ZipFile(on_disk(path)) as archive:
             names = [name for name in archive.namelist() if not BESIDE_TABLES.fullmatch(name)]
@@ -87,6 +87,13 @@ def table_in_zip(path: str) -> str | None:
         shown = ", ".join(tables[:5]) + (", …" if len(tables) > 5 else "")
         raise DataError(f"{path} holds {len(tables)} files: {shown}", UNPACK)
     return tables[0] if tables else None
+
+
+def _refuse_devices(path: str) -> None:
+    """Raise DataError for what is neither a file nor a folder: reading it may never end."""
+    place = on_disk(path)
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise DataError(f"{path} is a device or a pipe, not a file", "pipe it in: `cat PATH |` and --data_path -")
 
 
 def _check(member: zipfile.ZipInfo, path: str, place: Path) -> None:

@@ -4,10 +4,10 @@ import codecs
 import re
 from pathlib import Path
 
-from utils.reading.compressed import STDIN, compression, open_decompressed, table_in_zip
+from utils.reading.compressed import STDIN, compression, table_in_zip
 from utils.reading.delimited.dialects import recognize_form, sample_of_table
 from utils.reading.delimited.labeled_lines import recognize_labels
-from utils.reading.encodings import BYTE_ORDER_MARKS, SAMPLE_CHARACTERS, Encoding, TextFile
+from utils.reading.encodings import BYTE_ORDER_MARKS, SAMPLE_CHARACTERS, Encoding, TextFile, open_bytes
 
 JSON_START = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:[\[{\]]|"(?:[^"\\\n]|\\.)*"\s*[,\]]))')
 QUOTED = re.compile('"(?:[^"]|"")*"\r?')
@@ -19,7 +19,7 @@ def kind_of_stdin() -> str | None:
     """Return the ending that a file with the content of stdin would have: .json, .csv, .tsv, .txt or .parquet."""
     if compression(STDIN) == ".zip":
         return Path((table_in_zip(STDIN) or "").lower()).suffix or None
-    with open_decompressed(STDIN) as file:
+    with open_bytes(STDIN) as file:
         start = file.read(SAMPLE_CHARACTERS)
     if start.startswith(PARQUET):
         return ".parquet"

@@ -21,7 +21,7 @@ def first_line_is_data(first: Sequence[str], columns: Sequence[Sequence[str]], k
     if len(first) == 1:
         return _is_data_alone(first[0].strip(), columns[0])
     likeness = [_likeness(cell.strip(), cells) for cell, cells in zip(first, columns, strict=True)]
-    return max(likeness) > 0 and min(likeness) >= 0
+    return max(likeness, default=0) > 0 and min(likeness) >= 0
 
 
 def _is_count(first: Sequence[str]) -> bool:

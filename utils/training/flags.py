@@ -5,7 +5,14 @@ from collections.abc import Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from utils.argument_types import fraction, non_negative_float, non_negative_int, positive_float, positive_int
+from utils.argument_types import (
+    fraction,
+    non_negative_float,
+    non_negative_int,
+    positive_float,
+    positive_int,
+    seed_number,
+)
 from utils.cli import Parser
 from utils.errors import UsageError
 from utils.tasks.kinds import KINDS, Kind
@@ -94,7 +101,7 @@ def _add_training_flags(parser: Parser) -> None:
     add("--activation_checkpointing", "--gradient_checkpointing", action="store_true", help=checkpointing)
     patience = "stop after so many evaluations without improvement; 0: never (default: %(default)s)"
     add("--early_stopping_patience", type=non_negative_int, default=2, help=patience)
-    add("--seed", type=non_negative_int, default=42, help="default: %(default)s")
+    add("--seed", type=seed_number, default=42, help="default: %(default)s")
 
 
 def _add_kind_flags(parser: Parser) -> None:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from utils.argument_types import LARGEST_SEED
 from utils.compute.device import autocast
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.errors import UserError
@@ -61,7 +62,7 @@ def train_soup(
     files = [state_folder / f"run-{number + 1}.safetensors" for number in range(settings.model_soup)]
     run = read_run_id(state_folder)
     _check_finished(files, run)
-    finished = {settings.seed + number for number, file in enumerate(files) if file.is_file()}
+    finished = {_seed(settings, number) for number, file in enumerate(files) if file.is_file()}
     for checkpoint in checkpoints(state_folder):  # of a run whose end was killed
         if (read_object(checkpoint / PROGRESS) or {}).get("seed") in finished:
             remove_checkpoint(checkpoint)
@@ -70,7 +71,7 @@ def train_soup(
             continue
         log.info("run %d of %d", number + 1, len(files))
         _set_weights(parameters, start)
-        own = replace(settings, seed=settings.seed + number)
+        own = replace(settings, seed=_seed(settings, number))
         continues = resume and any(map(is_complete, checkpoints(state_folder)))
         outcome = train(model, objective, train_rows, validation_rows, own, state_folder, continues, prefix_cache)
         with explain_state_errors(state_folder):
@@ -102,6 +103,11 @@ def train_soup(
         _set_weights(parameters, load_file(files[[outcome.after for outcome in outcomes].index(best_run)]))
         after = best_run
     return replace(soup, after=after, better=objective.is_better(after, soup.before))
+
+
+def _seed(settings: TrainingSettings, number: int) -> int:
+    """Return the seed of a run of the soup: the next ones after the first run's, from 0 on after the largest."""
+    return (settings.seed + number) % (LARGEST_SEED + 1)
 
 
 def _check_finished(files: Sequence[Path], run: str | None) -> None:

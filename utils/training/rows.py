@@ -198,7 +198,7 @@ def vary_text(text: str, generator: random.Random) -> str:
 
 
 def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the ids in the data are this tokenizer's."""
+    """Whether the ids in the data are this tokenizer's. DataError where they must be, and it has no such token."""
     fingerprints = (tokenizer_fingerprint(tokenizer, with_surroundings=earlier) for earlier in (False, True))
     stored = data.tokenizer["fingerprint"] in fingerprints
     before, now = data.tokenizer["name"], tokenizer.name_or_path
@@ -206,4 +206,9 @@ def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
         log.info("the data was encoded with another tokenizer or chat template of %s: encoding it again", now)
     elif not stored:
         log.info("the data was encoded for %s: encoding it again for %s", before, now)
+    elif (largest := max((max(ids) for split in data.splits.values() for ids in split.ids if ids), default=0)) >= len(
+        tokenizer
+    ):
+        problem = f"the data is damaged: it has the token id {largest}, and {now} has only {len(tokenizer):,} tokens"
+        raise DataError(problem, "make it again with preprocess.py")
     return stored
