@@ -143,3 +143,11 @@ def test_an_output_that_would_replace_an_input_is_refused(tmp_path, monkeypatch)
     for output in ("data/other.csv", "new/table.csv", "data/table.csv/x"):
         check_apart(Path(output), [table, "gpt2"])
     assert table.read_text() == "text\n"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_file_that_is_replaced_keeps_its_permissions(old, mode):
+    old.chmod(mode)
+    with atomic_write(old) as file:
+        file.write(b"new")
+    assert (old.read_bytes(), old.stat().st_mode & 0o777) == (b"new", mode)

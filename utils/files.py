@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -59,8 +60,8 @@ def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
 def atomic_write(path: Path, mode: str = "wb"):
     """Open a temporary file next to `path` and move it to `path` when the block ends without an error.
 
-    Until then the old file stays. `mode` is "wb" or "w" (UTF-8). OSError becomes UserError. Of several processes, only
-    the first writes.
+    Until then the old file stays; the new one gets its permissions. `mode` is "wb" or "w" (UTF-8). OSError becomes
+    UserError. Of several processes, only the first writes.
     """
     encoding = None if "b" in mode else "utf-8"
     if not is_main_process():
@@ -77,7 +78,7 @@ def atomic_write(path: Path, mode: str = "wb"):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(default_file_mode())
+        temporary.chmod(_file_mode(path))
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -106,6 +107,14 @@ def default_file_mode() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def _file_mode(path: Path) -> int:
+    """Return the permissions of the file that is there, which may be private, or else of a new one."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return default_file_mode()
 
 
 def _temporary_name(path: Path) -> dict[str, str]:
