@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from utils import folders
 from utils.errors import UsageError, UserError
 from utils.files import atomic_write, check_apart, check_writable, sha256_of
 
@@ -151,3 +152,15 @@ def test_a_file_that_is_replaced_keeps_its_permissions(old, mode):
     with atomic_write(old) as file:
         file.write(b"new")
     assert (old.read_bytes(), old.stat().st_mode & 0o777) == (b"new", mode)
+
+
+def test_a_new_file_that_the_disk_may_lose_is_not_called_unchanged(old, monkeypatch):
+    def fail(folder):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(folders, "sync_folder", fail)
+    with pytest.raises(UserError) as caught, atomic_write(old) as file:
+        file.write(b"new")
+    assert caught.value.problem == f"{old} is in place, but the disk may lose it: Input/output error"
+    assert "unchanged" not in caught.value.hint
+    assert (old.read_bytes(), list(old.parent.iterdir())) == (b"new", [old])

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -165,11 +164,37 @@ def test_an_error_at_any_step_leaves_one_of_the_two_folders(model, tmp_path, mon
             return real(*args, **options)
 
         monkeypatch.setattr(os, name, once)
-        with suppress(OSError):
+        expected = NEW | KEPT
+        try:
             replace(path, ("thesis.txt", "photos"))
+        except OSError:
+            expected = OLD | KEPT
+        except UserError as error:
+            assert "m is in place, but the disk may lose it" in error.problem
         monkeypatch.setattr(os, name, real)
-        assert contents(path) in (OLD | KEPT, NEW | KEPT)
+        assert contents(path) == expected
         assert names(path.parent) == ["m"]
+
+
+@pytest.mark.parametrize("had", [True, False], ids=["replaced", "new"])
+def test_a_folder_that_the_disk_may_lose_is_not_called_unwritten(model, tmp_path, monkeypatch, had):
+    def fail(folder):
+        if folder == path.parent:
+            raise OSError(5, "Input/output error")
+
+    path = model if had else tmp_path / "other"
+    monkeypatch.setattr(folders, "sync_folder", fail)
+    with pytest.raises(UserError, match="is in place, but the disk may lose it: Input/output error"):
+        replace(path)
+    assert contents(path) == NEW
+
+
+def test_a_restored_folder_that_the_disk_may_lose_is_not_called_missing(tmp_path, monkeypatch):
+    write(tmp_path, {".m.old-model/run.json": "{}"})
+    monkeypatch.setattr(folders, "sync_folder", lambda _: Path("/none").stat())
+    with pytest.raises(UserError, match="m is in place, but"):
+        recover_folder(tmp_path / "m")
+    assert contents(tmp_path / "m") == {"run.json": "{}"}
 
 
 def test_only_a_folder_that_lost_its_name_is_restored(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from utils.distributed import is_main_process
 from utils.errors import UsageError, UserError
-from utils.folders import sync_folder
+from utils.folders import sync_name
 from utils.temporary import remove
 
 
@@ -80,7 +80,7 @@ def atomic_write(path: Path, mode: str = "wb"):
             os.fsync(file.fileno())
         temporary.chmod(_file_mode(path))
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync_name(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:

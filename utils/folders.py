@@ -44,14 +44,15 @@ def replace_folder(new: Path, path: Path, kept: Collection[str] = ()) -> None:
 
     The entries of the old folder that are named in `kept` stay: they are in both folders before the names change. A
     process that is killed leaves one of the two under its name, or, where the system cannot exchange names, what
-    `recover_folder` restores. OSError before anything has changed.
+    `recover_folder` restores. OSError before anything has changed; UserError where the new folder is in place, and the
+    disk may lose it.
     """
     for entry in new.iterdir():
         _sync(entry)
     if not path.is_dir():
         _sync(new)
         new.rename(path)
-        sync_folder(path.parent)
+        sync_name(path)
         return
     for name in sorted(kept):
         _keep(path / name, new / name)
@@ -60,7 +61,10 @@ def replace_folder(new: Path, path: Path, kept: Collection[str] = ()) -> None:
     old = _beside(path, OLD)
     _remove(old)
     if exchange(new, path):
-        new.rename(old)
+        try:
+            new.rename(old)
+        except OSError:
+            old = new  # the new one has its name, and whatever the old one is called, it is removed
     else:
         path.rename(old)
         try:
@@ -69,17 +73,16 @@ def replace_folder(new: Path, path: Path, kept: Collection[str] = ()) -> None:
             old.rename(path)
             raise
     try:
-        sync_folder(path.parent)
+        sync_name(path)
     finally:
-        remove_old(path, kept)
+        _remove_replaced(old, path, kept)
 
 
-def remove_old(path: Path, kept: Collection[str]) -> None:
+def _remove_replaced(old: Path, path: Path, kept: Collection[str]) -> None:
     """Remove the folder that `path` has replaced; what came into an entry of `kept` meanwhile is moved to `path`.
 
     What cannot be removed is named in the log: the new folder is whole.
     """
-    old = _beside(path, OLD)
     for name in kept:
         for folder, _, files in os.walk(old / name) if (old / name).is_dir() else [(old, None, [name])]:
             for file in (Path(folder, file) for file in files):
@@ -104,10 +107,10 @@ def recover_folder(path: Path) -> None:
     old = _replaced(path)
     try:
         old.rename(path)
-        sync_folder(path.parent)
     except OSError as error:
         problem = f"{path} is missing, and what it was is in {old}: {error.strerror}"
         raise UserError(problem, f"rename it: mv {old} {path}") from error
+    sync_name(path)
     log.warning("warning: %s was lost when a run was killed, and is restored", path)
 
 
@@ -132,6 +135,15 @@ def exchange(first: Path, second: Path) -> bool:
     if failed and ctypes.get_errno() not in NO_EXCHANGE:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(second))
     return not failed
+
+
+def sync_name(path: Path) -> None:
+    """Write the name that a file or folder was given to the disk. UserError where that fails, as it is in place."""
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        problem = f"{path} is in place, but the disk may lose it: {error.strerror}"
+        raise UserError(problem, "check the disk, and that the file or folder is whole") from error
 
 
 def sync_folder(folder: Path) -> None:
