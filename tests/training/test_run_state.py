@@ -80,6 +80,15 @@ def test_an_interrupted_run_may_continue_with_other_flags_for_the_cache(tmp_path
         begin_run(tmp_path / "state", flags | {"epochs": 3}, "0", resume=True)
 
 
+def test_a_soup_continues_that_was_killed_while_it_removed_the_states_of_a_run(tmp_path):
+    begin_run(tmp_path, {"model_soup": 2}, "0", resume=False)
+    run = json.loads((tmp_path / "arguments.json").read_text())["run"]
+    write(tmp_path / "run-1.safetensors", "cut")
+    write(tmp_path / "checkpoint-7/progress.json", json.dumps({"run": run, "seed": 42}))
+    begin_run(tmp_path, {"model_soup": 2}, "0", resume=True)
+    assert names_in(tmp_path) == {"arguments.json", "run-1.safetensors", "checkpoint-7"}
+
+
 def test_a_state_with_the_old_names_of_flags_continues(tmp_path):
     write(tmp_path / "arguments.json", json.dumps({"seed": 1, "average_runs": 2, "data": "0", "processes": 1}))
     begin_run(tmp_path, {"seed": 1, "model_soup": 2}, "0", resume=True)

@@ -105,7 +105,7 @@ def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> N
     fixed = _unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
         check_same_run(folder, flags, data_sha256)
-        if checkpoints(folder):
+        if checkpoints(folder) and not soup_files(folder):  # a soup removes those of its finished runs first
             newest_whole_checkpoint(folder)
     elif distributed.is_main_process():
         remove_run_state(folder)
