@@ -160,7 +160,7 @@ def classify_file(args) -> None:
 
 def _classify_into(path: Path, args) -> None:
     inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)
-    check_apart(path, [*inputs, args.config, *checkpoint.files_of_model(args.model_path)])
+    check_apart(path, [args.data_path, *inputs, args.config, *checkpoint.files_of_model(args.model_path)])
     check_writable(path)
     if args.data_path == "-":
         distributed.require_single_process("reading a table from stdin")

@@ -118,7 +118,9 @@ def check_flags(args) -> None:
     check_chat(args)
     check_engine(args)
     if args.output_path:
-        check_apart(args.output_path, [args.prompts_file, args.config, *checkpoint.files_of_model(args.model_path)])
+        check_apart(
+            args.output_path, [args.prompts_file or "-", args.config, *checkpoint.files_of_model(args.model_path)]
+        )
         check_writable(args.output_path)
 
 

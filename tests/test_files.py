@@ -164,3 +164,31 @@ def test_a_new_file_that_the_disk_may_lose_is_not_called_unchanged(old, monkeypa
     assert caught.value.problem == f"{old} is in place, but the disk may lose it: Input/output error"
     assert "unchanged" not in caught.value.hint
     assert (old.read_bytes(), list(old.parent.iterdir())) == (b"new", [old])
+
+
+def test_a_link_stays_and_its_target_is_replaced(old, tmp_path):
+    link = tmp_path / "current.pkl"
+    link.symlink_to(Path("folder") / old.name)
+    check_writable(link)
+    with atomic_write(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert old.read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["current.pkl", "folder", "result.pkl"]
+
+
+def test_a_link_to_nothing_yet_is_followed(tmp_path):
+    (tmp_path / "link").symlink_to("new/file")
+    with atomic_write(tmp_path / "link", "w") as file:
+        file.write("new")
+    assert (tmp_path / "new" / "file").read_text() == "new"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_device_and_a_pipe_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null"):
+        with pytest.raises(UserError, match="is a device or a pipe, not a file"):
+            check_writable(tmp_path / name)
+        assert not (tmp_path / name).is_file()

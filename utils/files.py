@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -14,11 +15,16 @@ from utils.errors import UsageError, UserError
 from utils.folders import sync_name
 from utils.temporary import remove
 
+STDIN = "-"  # as an input
+
 
 def check_writable(path: Path) -> None:
     """Raise UserError, before any long work, if `path` cannot be written. Creates the parent folder."""
-    if is_main_process() and os.path.lexists(path) and path.is_dir():
-        raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
+    if is_main_process() and os.path.lexists(path):
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a file", "name a file as the output path")
+        if path.is_char_device() or path.is_block_device() or path.is_fifo() or path.is_socket():
+            raise UserError(f"{path} is a device or a pipe, not a file", "name a file as the output path")
     check_place(path)
 
 
@@ -27,8 +33,9 @@ def check_place(path: Path) -> None:
     if not is_main_process():
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, **_temporary_name(path))
+        place = Path(os.path.realpath(path))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=place.parent, **_temporary_name(place))
         os.close(descriptor)
         if not remove(Path(name)):
             raise OSError(errno.EIO, "files cannot be removed in its folder")
@@ -39,15 +46,15 @@ def check_place(path: Path) -> None:
 def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
     """Raise UsageError where writing `output` would replace an input, or a folder with an input in it.
 
-    Inputs that are no paths, such as None, "-" and the names of the Hub, cannot be replaced.
+    "-" is what stdin comes from, which may be a file. Inputs that are no paths, such as None and the names of the Hub,
+    cannot be replaced.
     """
     target = Path(os.path.realpath(output))  # not resolve(), which fails where links go in circles
     for path in inputs:
         try:
-            if path is None or not Path(path).exists():
+            if path is None or not (str(path) == STDIN or Path(path).exists()):
                 continue
-            source = Path(os.path.realpath(path))
-            replaced = target.exists() and any(target.samefile(place) for place in (source, *source.parents))
+            replaced = target.exists() and (_is_stdin(target) if str(path) == STDIN else _holds(target, path))
         except OSError:  # of a name that is too long, which whoever reads it reports
             continue
         if replaced:
@@ -60,8 +67,8 @@ def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
 def atomic_write(path: Path, mode: str = "wb"):
     """Open a temporary file next to `path` and move it to `path` when the block ends without an error.
 
-    Until then the old file stays; the new one gets its permissions. `mode` is "wb" or "w" (UTF-8). OSError becomes
-    UserError. Of several processes, only the first writes.
+    Until then the old file stays; the new one gets its permissions. A link stays, and its target is replaced. `mode` is
+    "wb" or "w" (UTF-8). OSError becomes UserError. Of several processes, only the first writes.
     """
     encoding = None if "b" in mode else "utf-8"
     if not is_main_process():
@@ -70,17 +77,18 @@ def atomic_write(path: Path, mode: str = "wb"):
         return
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            mode, dir=path.parent, **_temporary_name(path), delete=False, encoding=encoding
+            mode, dir=target.parent, **_temporary_name(target), delete=False, encoding=encoding
         ) as file:
             temporary = Path(file.name)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(_file_mode(path))
-        temporary.replace(path)
-        sync_name(path)
+        temporary.chmod(_file_mode(target))
+        temporary.replace(target)
+        sync_name(target)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
@@ -107,6 +115,21 @@ def default_file_mode() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def _holds(target: Path, path: str | Path) -> bool:
+    """Whether `target` is a file, or a folder that it is in."""
+    source = Path(os.path.realpath(path))
+    return any(target.samefile(place) for place in (source, *source.parents))
+
+
+def _is_stdin(target: Path) -> bool:
+    """Whether `target` is the file that the shell gave as stdin; a terminal and a pipe are none."""
+    try:
+        stdin = os.fstat(sys.stdin.fileno())
+    except (AttributeError, OSError, ValueError):  # no stdin, or one without a file
+        return False
+    return stat.S_ISREG(stdin.st_mode) and os.path.samestat(stdin, target.stat())
 
 
 def _file_mode(path: Path) -> int:

@@ -25,6 +25,7 @@ except ImportError:  # Windows
 
 log = logging.getLogger(__name__)
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+HOLDER = b"process "  # how the files of locks begin
 PART = r"\.{name}\.[a-z0-9_]{{8}}\.part"  # what `files.atomic_write` calls its temporary file
 _held: set[int] = set()  # file descriptors, which a forked process must not keep open
 
@@ -63,6 +64,12 @@ def lock_file(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
 
 
+def is_lock(file: Path) -> bool:
+    """Whether a file has what those of locks have: its holder, or nothing."""
+    with file.open("rb") as opened:
+        return opened.read(len(HOLDER)) in (b"", HOLDER)
+
+
 def _target(path: Path) -> Path:
     """Return where the links in a path lead to, also where they go in circles."""
     return Path(os.path.realpath(path))
@@ -99,13 +106,13 @@ def _acquire(path: Path) -> int | None:
         if _is_at(file, descriptor):
             break
         os.close(descriptor)  # its holder removed it meanwhile
-    if os.pread(descriptor, 8, 0) not in (b"", b"process "):
+    if os.pread(descriptor, len(HOLDER), 0) not in (b"", HOLDER):
         os.close(descriptor)
         raise UserError(f"{file} is needed for a lock, but has something else in it", "move it elsewhere")
     _held.add(descriptor)
     with suppress(OSError):  # of a full disk: the lock holds without its holder's name
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        os.pwrite(descriptor, HOLDER + f"{os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return descriptor
 
 

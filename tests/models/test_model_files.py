@@ -16,7 +16,7 @@ from utils.models.checkpoint import Trained
 from utils.models.model_card import is_edited, marked
 from utils.models.model_files import check_output, is_written, other_files
 
-RUN = {"task": "tweets", "base_model": "tiny", "template": "{prompt}"}
+RUN = {"task": "tweets", "base_model": "tiny", "template": "{prompt}", "arguments": {"search": None}}
 EVALUATION = {"model_path": "m", "data_sha256": "0", "split": "test"}
 ANSWER = {"row": 1, "reference": "a", "tuned": {}}
 
@@ -53,6 +53,7 @@ FOREIGN = {
     ".git/config": "[core]",
     "mistakes.csv": "written by evaluate_model.py, where its user said",
     "emoji.pkl": "a table",
+    ".README.md.lock": "of an editor",
 }
 
 
@@ -71,7 +72,7 @@ def test_files_of_others_stay_and_ours_go(exchanges, model, monkeypatch, caplog)
     assert (model / "link").is_symlink()
     tops = {Path(name).parts[0] for name in FOREIGN} | {"link"}
     assert {path.name for path in model.iterdir()} == MODEL_FILES | tops
-    assert "fine_tune.py did not write it: .git, answers.jsonl, data.csv, emoji.pkl, evaluation.json, …" in caplog.text
+    assert "fine_tune.py did not write it: .README.md.lock, .git, answers.jsonl, data.csv, emoji.pkl, …" in caplog.text
     assert (model / "README.md").read_text().startswith("# A new card")
     assert [path.name for path in model.parent.iterdir()] == ["m"]
     checkpoint.load(str(model))
@@ -79,13 +80,22 @@ def test_files_of_others_stay_and_ours_go(exchanges, model, monkeypatch, caplog)
 
 def test_what_we_wrote_for_the_old_model_goes(model):
     run = json.loads((model / "run.json").read_text())
-    (model / "run.json").write_text(json.dumps({**run, "search": {}, "files": [*run["files"], "odd.vocabulary"]}))
+    (model / "run.json").write_text(
+        json.dumps({**run, "search": {"trials": 2}, "files": [*run["files"], "odd.vocabulary"]})
+    )
     ours = {"evaluation.json": EVALUATION, "answers.jsonl": ANSWER, "search.csv": "", "odd.vocabulary": ""}
     for name, content in ours.items():
         (model / name).write_text(json.dumps(content))
     assert other_files(model) == []
     save_again(model)
     assert {path.name for path in model.iterdir()} == MODEL_FILES
+
+
+def test_a_name_that_run_json_lists_is_no_pattern(model):
+    run = json.loads((model / "run.json").read_text())
+    (model / "run.json").write_text(json.dumps({**run, "files": [*run["files"], "*", "thesis.???"]}))
+    (model / "thesis.txt").write_text("years")
+    assert other_files(model) == ["thesis.txt"]
 
 
 def test_a_model_of_an_earlier_version_lists_no_files(model):

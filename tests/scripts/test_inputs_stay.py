@@ -37,6 +37,7 @@ def digests(folder) -> dict[str, str]:
     [
         "preprocess --data_path tables/a.csv --model tiny --output_path tables/a.csv",
         "preprocess --data_path tables --model tiny --output_path tables/b.csv",
+        "preprocess --data_path tables/a.csv --model m --output_path m/config.json",
         "fine_tune --data data.pkl --model tiny --output_path data.pkl --overwrite",
         "fine_tune --data data.pkl --model m --output_path m --overwrite",
         "fine_tune --data data.pkl --model tiny --output_path . --overwrite",
@@ -58,4 +59,23 @@ def test_an_output_that_is_an_input_is_refused(inputs, capsys, command):
     assert out == ""
     assert len(err.splitlines()) == 2
     assert "which is read" in err
+    assert digests(inputs) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "preprocess --data_path - --model tiny --output_path tables/a.csv",
+        "generate --prompts_file - --model_path m --output_path tables/a.csv",
+        "generate --model_path m --output_path tables/a.csv",
+        "classify --model_path m --data_path - --output_path tables/a.csv",
+    ],
+)
+def test_what_the_shell_gives_as_stdin_is_an_input(inputs, capsys, monkeypatch, command):
+    before = digests(inputs)
+    script, *words = command.split()
+    with (inputs / "tables" / "a.csv").open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert run_script(SCRIPTS[script], *words) == 2
+    assert "a.csv would replace -, which is read" in capsys.readouterr().err
     assert digests(inputs) == before

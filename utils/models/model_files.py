@@ -8,9 +8,10 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.files import check_place
 from utils.folders import is_mount_point
+from utils.locks import is_lock
 from utils.models.model_card import CARD_FILE
 from utils.models.pt_file import is_pt_file
-from utils.models.run_file import RUN_FILE, files_in_run, is_ours
+from utils.models.run_file import RUN_FILE, files_in_run, is_ours, was_searched
 
 LOG_FILE = "log.jsonl"
 # What a model and its tokenizer are loaded from, under the names that transformers knows.
@@ -22,7 +23,8 @@ LOADED += ("sentencepiece.bpe.model", "spm.model", "normalizer.json")
 LOADED_TOO = ("adapter_config.json", "adapter_model.*", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # What evaluate_model.py leaves in the folder if it is killed while it writes them.
 WRITTEN_LATER = ("evaluation.json", "answers.jsonl", "search.csv", CARD_FILE)
-LEFTOVERS = tuple(f".{name}.{kind}" for name in WRITTEN_LATER for kind in ("????????.part", "lock"))
+PARTS = tuple(f".{name}.????????.part" for name in WRITTEN_LATER)
+LOCKS = tuple(f".{name}.lock" for name in WRITTEN_LATER)
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -54,8 +56,6 @@ def is_written(path: Path) -> bool:
 def other_files(folder: Path) -> list[str]:
     """Return the entries of a model's folder that neither fine_tune.py nor evaluate_model.py wrote, sorted."""
     listed = files_in_run(folder)
-    if listed is None:  # in an earlier version
-        listed = [*LOADED, LOG_FILE, CARD_FILE]
     return sorted(entry.name for entry in folder.iterdir() if not _is_ours(entry, listed))
 
 
@@ -67,18 +67,26 @@ def _is_free(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _is_ours(entry: Path, listed: list[str]) -> bool:
-    """Whether a file is one of those `listed`, or one of ours that is written later than they are."""
+def _is_ours(entry: Path, listed: list[str] | None) -> bool:
+    """Whether a file is one of those `listed`, or one of ours that is written later than they are.
+
+    An earlier version listed none, and then the names decide.
+    """
     if not entry.is_file():
         return False
     if entry.name == "search.csv":
-        return '"search":' in (entry.parent / RUN_FILE).read_text(encoding="utf-8", errors="replace")
+        return was_searched(entry.parent)
     if entry.name == "evaluation.json":
         return _has_fields(entry.read_bytes(), "model_path", "data_sha256", "split")
     if entry.name == "answers.jsonl":
         with entry.open("rb") as file:
             return _has_fields(file.readline(1_000_000), "row", "reference", "tuned")
-    return any(fnmatch(entry.name, known) for known in (*listed, *LEFTOVERS, RUN_FILE))
+    if entry.name in LOCKS:
+        return is_lock(entry)
+    if listed is not None and entry.name in (*listed, RUN_FILE):
+        return True
+    known = PARTS if listed is not None else (*PARTS, *LOADED, LOG_FILE, CARD_FILE, RUN_FILE)
+    return any(fnmatch(entry.name, each) for each in known)
 
 
 def _has_fields(text: bytes, *fields: str) -> bool:

@@ -72,6 +72,11 @@ def files_in_run(folder: Path) -> list[str] | None:
     return [str(name) for name in names] if isinstance(names, list) else None
 
 
+def was_searched(folder: Path) -> bool:
+    """Whether the model in a folder ends a hyperparameter search."""
+    return bool(_identity(folder / RUN_FILE).get("search"))
+
+
 def _identity(path: Path) -> dict:
     """Return the contents of a run.json of ours, which need not be whole; {} of anything else."""
     try:

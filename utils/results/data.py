@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from utils.files import check_apart
 from utils.locks import one_writer
+from utils.models import checkpoint
 from utils.preprocessing.audit import Preprocessed
 from utils.preprocessing.flags import cleaning_from, filters_from
 from utils.tasks.alpaca import parse_columns
@@ -26,7 +27,8 @@ def process_and_save(args: Namespace, task: Task) -> Preprocessed:
     from utils.reading.read_frame import files_of
 
     files = [file for path in args.data_path if Path(path).exists() for file in files_of(path)]
-    check_apart(args.output_path, [*files, args.config, args.model])
+    model = checkpoint.files_of_model(args.model) if args.model and Path(args.model).exists() else []
+    check_apart(args.output_path, [*args.data_path, *files, args.config, *model])
     with one_writer(args.output_path), without_cyclic_gc():
         processed = _process(args, task)
         save_processed(args.output_path, processed)
