@@ -17,16 +17,17 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils import distributed
-from utils.cli import Parser, run
+from utils.cli import Parser
+from utils.compute.loaded_models import one_at_a_time
 from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_apart, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.classifier import classify_texts
 from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
 from utils.inference.prompts import check_unicode_argument, json_object
-from utils.loaded import one_at_a_time
 from utils.locks import one_writer
 from utils.models import checkpoint
+from utils.process import run
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
 from utils.reading.encodings import BOM

@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 from utils.argument_types import non_negative_int, positive_float, positive_int, seed_number
-from utils.cli import Parser, run
+from utils.cli import Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.evaluation.evaluation import Evaluation
 from utils.evaluation.run import NUM_SAMPLES, evaluate_and_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, Sampling
+from utils.process import run
 from utils.text.formulas import ESCAPE_FORMULAS_HELP
 
 

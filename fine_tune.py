@@ -12,10 +12,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import MODEL_HELP, Parser, run
+from utils.cli import MODEL_HELP, Parser
 from utils.errors import EXIT_DONE
 from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
+from utils.process import run
 from utils.processed import save_processed
 from utils.publishing.hub import check_push, push_model
 from utils.temporary import temporary_folder

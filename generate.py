@@ -15,7 +15,8 @@ from pathlib import Path
 
 from utils import distributed
 from utils.argument_types import positive_int
-from utils.cli import MODEL_HELP, Parser, run
+from utils.cli import MODEL_HELP, Parser
+from utils.compute.loaded_models import keep_loaded, one_at_a_time
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_apart, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
@@ -24,11 +25,11 @@ from utils.inference.emoji import emoji_for, emoji_lines, writes_emoji
 from utils.inference.engines import add_engine_flags, check_engine, open_text_generators
 from utils.inference.prompts import Prompt, as_prompts, check_unicode_argument, prompts_from_flags
 from utils.inference.sampling import add_sampling_flags, sampling_from_flags
-from utils.loaded import keep_loaded, one_at_a_time
 from utils.locks import one_writer
 from utils.models import checkpoint
 from utils.models.chat_templates import LENGTHS
 from utils.models.checkpoint import Trained
+from utils.process import run
 from utils.results.texts import prepare_device, write_records
 
 DEFAULT_MODEL = "models/fine_tuned_model.pt"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils import distributed
 from utils.argument_types import iso_date, non_negative_int, positive_int, seed_number
-from utils.cli import MODEL_HELP, Parser, run
+from utils.cli import MODEL_HELP, Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
 from utils.hugging_face_names import accept_hugging_face_names
@@ -25,6 +25,7 @@ from utils.preprocessing.flags import (
     add_preprocess_flags,
     check_flags_suit_task,
 )
+from utils.process import run
 from utils.results.data import process_and_save, warn_of_filters
 from utils.tasks.tasks import TASKS
 

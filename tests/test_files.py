@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_the_old_file(old):
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from utils.cli import run\n"
+        "from utils.process import run\n"
         "from utils.files import atomic_write\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "def main():\n"

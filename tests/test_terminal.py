@@ -11,7 +11,7 @@ TEXT = "a\x1b]0;title\x07b\x9b31mc\x7f\rd\te\nœuf 😀"
 SHOWN = r"a\x1b]0;title\x07b\x9b31mc\x7f\x0dd" + "\te\nœuf 😀"
 PROGRAM = f"""
 import logging, sys
-from utils.cli import run
+from utils.process import run
 from utils.errors import DataError
 def main():
     print({TEXT!r}, flush=True)

@@ -1,49 +1,24 @@
-"""The scripts' command lines: the parser, process set-up, error lines and exit codes."""
+"""The scripts' command lines: flags, their spellings and --config, and errors that name the nearest flag."""
 
 import argparse
-import ctypes
 import difflib
-import errno
 import logging
-import os
-import platform
 import re
-import shlex
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NoReturn
 
 from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
-from utils.distributed import quiet_except_main, spans_machines, world_size
-from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UsageError, UserError
-from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, show_controls_on_stderr
+from utils.errors import UsageError
 
-SCRIPTS = Path(__file__).resolve().parent.parent  # their folder
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
 
 log = logging.getLogger(__name__)
 
-ENDS_ALONE = [  # what schedulers, containers and closed terminals send; Windows lacks the last
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-NEAR = (
-    0.7  # how alike two names must be (difflib's ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones
-)
-
-# What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
-UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
-
-FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption
-
-# Parameters of mallopt, from glibc's malloc.h; their values are C ints.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGER_THAN_ANY_TENSOR, NEVER = 2**30, 2**31 - 1
+# How alike two names must be (difflib\'s ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones.
+NEAR = 0.7
 
 
 class Parser(argparse.ArgumentParser):
@@ -211,137 +186,3 @@ class Parser(argparse.ArgumentParser):
             return finder.parse_known_args(given)[0].config
         except argparse.ArgumentError:
             return None  # "--config" without a value, which the real parser reports
-
-
-def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = False) -> int:
-    """Set up the process, call a script's main, and return the exit code; a UserError prints its error and hint.
-
-    Logging, environment variables and, if the script `uses_model`, malloc are set up here and nowhere else, so that a
-    program that imports a script or calls its main keeps its own. A script that `repeats` does it all again when the
-    same command is given again, which an interruption says.
-    """
-    show_controls_on_stderr()
-    try:
-        with quiet_except_main(), interrupts_end_the_block():
-            _set_up_process()
-            if uses_model:
-                keep_freed_memory()
-            with controls_shown_on_stdout():
-                code = main()
-            sys.stdout.flush()  # here, where BrokenPipeError is handled, and not at exit
-        return code
-    except UserError as error:
-        print_error(error.problem, error.hint)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        if repeats and (command := typed_command()):
-            goes_on = "to go on" if "--scrape" in sys.argv else "no output was changed; to start again"
-            print(f"{goes_on}: {command}", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our stdout (head, less) has stopped, which is no error. Python would complain again when it
-        # flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
-    except OSError as error:
-        if error.errno not in UNUSABLE_NAMES or error.filename is None:
-            raise
-        print_error(f"{error.filename}: {error.strerror}", "check the name, and the permissions of its folders")
-        return EXIT_FAILED
-
-
-def typed_command(add: Sequence[str] = (), remove: Collection[str] = ()) -> str | None:
-    """Return the command as it was typed, quoted for the shell; None where there is none: in a notebook, say.
-
-    The words in `add` ("--skip", "10") come last, and replace what was typed for the same flags. Flags in `remove` are
-    left out, with their values.
-    """
-    if Path(sys.argv[0]).resolve().parent != SCRIPTS:
-        return None
-    replaced = {*remove, *map(_flag_name, add)}
-    kept, is_replaced = [], False
-    for word in sys.argv[1:]:
-        if word.startswith("--"):
-            is_replaced = _flag_name(word) in replaced
-        if not is_replaced:
-            kept.append(word)
-    return shlex.join([*_launcher(), sys.argv[0], *kept, *add])
-
-
-def _launcher() -> list[str]:
-    """Return what starts the script: Python, as it was typed, or torchrun for several processes."""
-    if world_size() > 1:
-        return ["torchrun", "..." if spans_machines() else f"--nproc_per_node={world_size()}"]
-    before = len(sys.orig_argv) - len(sys.argv)
-    is_ours = before > 0 and sys.orig_argv[before:] == sys.argv  # not set by a program
-    return sys.orig_argv[:before] if is_ours else ["python"]
-
-
-def _flag_name(word: str) -> str:
-    return "--" + word.partition("=")[0].removeprefix("--").replace("-", "_")
-
-
-@contextmanager
-def interrupts_end_the_block() -> Iterator[None]:
-    """Raise KeyboardInterrupt for Ctrl-C and, in a single process, SIGTERM and SIGHUP, and in place of what follows.
-
-    A library that is interrupted while it is imported may catch that, and fail with another error for want of a part.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupts = []
-
-    def interrupt(_number, _frame) -> NoReturn:
-        interrupts.append(time.monotonic())
-        raise KeyboardInterrupt
-
-    # Not where one is ignored (nohup), nor those of several processes: one that waits for the others heeds none.
-    usual = {signal.SIGINT: signal.default_int_handler}
-    if world_size() == 1:
-        usual |= dict.fromkeys(ENDS_ALONE, signal.SIG_DFL)
-    before = {number: handler for number, handler in usual.items() if signal.getsignal(number) == handler}
-    for number in before:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    except Exception as error:
-        if interrupts and time.monotonic() < interrupts[-1] + FOLLOWS_SECONDS:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def print_error(problem: str, hint: str) -> None:
-    """Print a user's error on stderr, in one line for the problem and one for the hint."""
-    lines = f"error: {' '.join(problem.split())}\nhint: {' '.join(hint.split())}"
-    print(lines.translate(SHOWN), file=sys.stderr)
-
-
-def _set_up_process() -> None:
-    """Send this project's log lines to stderr, with only the errors of libraries."""
-    if hasattr(sys.stdout, "reconfigure"):  # a StringIO in tests has none
-        sys.stdout.reconfigure(errors="backslashreplace")  # for a terminal that can't show all characters
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(ControlsShown("%(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("utils").setLevel(logging.INFO)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
-
-def keep_freed_memory() -> None:
-    """Let glibc's malloc keep the memory of freed tensors for the next ones.
-
-    By default it asks the system for each large tensor and returns it at once, and the system hands out fresh memory
-    page by page, filled with zeros: on a CPU, a third of the time of a forward pass (docs/results.md).
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, LARGER_THAN_ANY_TENSOR)
-        libc.mallopt(M_TRIM_THRESHOLD, NEVER)

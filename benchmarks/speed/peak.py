@@ -14,8 +14,8 @@ def main(seconds: float) -> None:
     """
     import torch
 
-    from utils.cli import keep_freed_memory
     from utils.compute.device import choose_device, cpu_has_bf16
+    from utils.process import keep_freed_memory
 
     keep_freed_memory()
     device = choose_device("auto")

@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from utils import distributed
-from utils.cli import run
 from utils.errors import DataError
+from utils.process import run
 
 
 def main() -> int:

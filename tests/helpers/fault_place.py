@@ -18,9 +18,9 @@ from huggingface_hub import constants
 from syscall_faults import Call, Ended, run_with_faults
 from transformers import conversion_mapping
 
-from utils.cli import run
 from utils.collecting.posts import Post, Query
 from utils.collecting.raw_file import RawFile
+from utils.process import run
 
 SAMPLES = Path(__file__).parent.parent.parent / "data" / "samples"
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from utils.cli import run
 from utils.errors import UserError
+from utils.process import run
 
 
 def run_script(main, *words: object) -> int:

@@ -428,8 +428,9 @@ def test_a_hub_that_never_answers(hub, work, tmp_path):
 
     hub.site.script(wait, on=CREATE)
     program = (
-        "import sys, fine_tune; from utils import cli; from utils.publishing import hub; hub.TIMEOUT_SECONDS = 0.3\n"
-        "sys.exit(cli.run(fine_tune.main))"
+        "import sys, fine_tune; from utils.process import run; from utils.publishing import hub\n"
+        "hub.TIMEOUT_SECONDS = 0.3\n"
+        "sys.exit(run(fine_tune.main))"
     )
     env = hub.client_environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program, "--push_trained", "--model_path", "models/mine", *CAT]

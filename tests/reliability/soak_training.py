@@ -37,7 +37,7 @@ from small_models import processed_data
 from training_runs import TEXTS, VALIDATION
 
 import fine_tune
-from utils import cli
+from utils import process
 from utils.processed import save_processed
 
 COMMON = ["--model", "tiny", "--precision", "fp32", "--device", "cpu", "--logging_steps", "3", "--batch_size", "4"]
@@ -118,7 +118,7 @@ def _become_script(folder: Path, words: list[str], kill: Kill | None, log: Path,
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         calls = _watch_calls(folder, kill)
         sys.argv = [str(ROOT / "fine_tune.py"), *words]
-        code = cli.run(fine_tune.main)
+        code = process.run(fine_tune.main)
         count.write_text(str(calls[0]))
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

@@ -17,7 +17,7 @@ import evaluate_model
 import fine_tune
 import generate
 import preprocess
-from utils.cli import run
+from utils.process import run
 
 CASES = {
     "title": "\x1b]0;owned\x07",

@@ -455,7 +455,7 @@ def test_an_interruption_leaves_nothing_half_written(cli, model, data):
 def test_help_and_usage_errors_do_not_wait_for_torch():
     code = (
         "import sys, classify\n"
-        "from utils.cli import run\n"
+        "from utils.process import run\n"
         "try:\n"
         "    code = run(lambda: classify.main(sys.argv[1:]))\n"
         "except SystemExit as exit_:\n"

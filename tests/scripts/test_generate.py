@@ -14,9 +14,9 @@ import transformers
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import generate
-from utils.cli import run
 from utils.models import checkpoint, saving
 from utils.models.base_models import load_tokenizer, resolve
+from utils.process import run
 from utils.text.cleaning import Cleaning
 
 ROOT = Path(generate.__file__).parent
@@ -243,7 +243,7 @@ def test_a_reader_that_goes_away_is_no_error(folder):
 def test_help_and_usage_errors_do_not_wait_for_torch():
     code = (
         "import sys, generate\n"
-        "from utils.cli import run\n"
+        "from utils.process import run\n"
         "try:\n"
         "    code = run(lambda: generate.main(sys.argv[1:]))\n"
         "except SystemExit as exit_:\n"

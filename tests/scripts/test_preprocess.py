@@ -23,10 +23,10 @@ from mastodon_site import mastodon_site, status
 from sentences import sentence
 
 import preprocess
-from utils.cli import run
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.tokenization import tokenizer_fingerprint
 from utils.preprocessing import parallel_cleaning
+from utils.process import run
 from utils.processed import load_processed
 
 ROOT = Path(__file__).parent.parent.parent

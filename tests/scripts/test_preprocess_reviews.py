@@ -10,9 +10,9 @@ import pytest
 from sentences import WORDS, sentence
 
 import preprocess
-from utils.cli import run
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.tokenization import tokenizer_fingerprint
+from utils.process import run
 from utils.tasks.tasks import TASKS
 
 SAMPLE = Path(__file__).parent.parent.parent / "data" / "samples" / "reviews.csv"

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from utils.cli import print_error
 from utils.errors import DataError, UserError
 from utils.files import atomic_write
 from utils.inference.answers import open_checked_template
@@ -19,6 +18,7 @@ from utils.inference.streaming import AnswerInterrupt, AnswerStopped, AnswerStre
 from utils.models.chat_templates import with_length
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length
+from utils.process import print_error
 from utils.reading.encodings import BOM, decode_mixed
 
 GREETING = "(/help lists the commands; Ctrl-C stops an answer; /quit or Ctrl-D ends the chat)"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from utils.compute.loaded_models import keep_loaded, one_at_a_time
 from utils.errors import UserError
 from utils.inference.generation import BATCH_SIZE
 from utils.inference.prompts import Prompt
-from utils.loaded import keep_loaded, one_at_a_time
 from utils.models import checkpoint
 from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_resolve import normalize_description

@@ -4,8 +4,8 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from utils import distributed
+from utils.compute.loaded_models import keep_loaded
 from utils.inference.classifier import Classifier, Predictions, open_classifier
-from utils.loaded import keep_loaded
 from utils.models.base_models import check_present
 from utils.text_tables import one_line
 

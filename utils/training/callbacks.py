@@ -14,10 +14,10 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from utils import distributed
-from utils.cli import ENDS_ALONE
 from utils.errors import UserError
 from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
+from utils.interrupts import ENDS_ALONE
 from utils.models.checkpoint import Trained
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils import distributed
-from utils.cli import Parser, typed_command
+from utils.cli import Parser
 from utils.errors import DataError, UserError
 from utils.files import check_apart, sha256_of
+from utils.interrupts import typed_command
 from utils.locks import one_writer
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS

@@ -23,13 +23,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from transformers import PreTrainedModel, TrainerCallback
 
-from utils.cli import typed_command
 from utils.compute.bf16_weights import cast_weights
 from utils.compute.blocks import find_blocks
 from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import PrefixCache
 from utils.errors import UserError
 from utils.files import atomic_write
+from utils.interrupts import typed_command
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback
 from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup

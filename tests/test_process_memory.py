@@ -8,7 +8,7 @@ import pytest
 
 COUNT = """
 import resource, torch
-from utils.cli import keep_freed_memory
+from utils.process import keep_freed_memory
 {first}
 def pages():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,0 +1,53 @@
+"""A script's process: the two lines of an error, exit codes, and readers that leave."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.errors import DataError, UsageError, UserError
+from utils.process import run
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(("kind", "code"), [(UserError, 1), (UsageError, 2), (DataError, 3)])
+def test_run_prints_what_users_cause_and_returns_its_code(capsys, kind, code):
+    def main():
+        raise kind("line one\n  and two", "do\tthis")
+
+    assert run(main) == code
+    assert capsys.readouterr() == ("", "error: line one and two\nhint: do this\n")
+
+
+def test_run_returns_what_main_returns(capsys):
+    assert run(lambda: 0) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_run_reports_an_interrupt(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    assert run(main) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def test_run_lets_a_bug_keep_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_leaves_is_no_error(lines):
+    code = f"import sys; from utils.process import run; sys.exit(run(lambda: print('line\\n' * {lines}) or 0))"
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=buffered, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    writer.stdout.close()
+    with writer.stderr as stderr:
+        assert stderr.read() == ""
+    assert writer.wait() == 0
