@@ -1,7 +1,7 @@
 """Let system calls of a forked process fail: everything that writes is seen, also what Rust and C++ write.
 
 The process asks its parent before each of these calls, by a seccomp filter with notifications (Linux 5.5 or newer,
-x86-64, no privileges). The parent answers with an error, or lets the call go on.
+x86-64, no privileges). The parent answers with an error, writes half of it for the process, or lets the call go on.
 """
 
 import array
@@ -25,47 +25,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# From linux/seccomp.h, linux/filter.h, linux/audit.h and linux/prctl.h.
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, SYS_SECCOMP, SET_MODE_FILTER, NEW_LISTENER = 1, 38, 317, 1, 8
-ALLOW, USER_NOTIF, CONTINUE = 0x7FFF0000, 0x7FC00000, 1
-NOTIF_RECV, NOTIF_SEND, NOTIF_BYTES = 0xC0502100, 0xC0182101, 80
-ARCH_X86_64 = 0xC000003E
-LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
-AT_FDCWD = 0xFFFFFF9C
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+from seccomp_filter import CALLS, install_filter
 
-# Number of the call on x86-64: (its kind, which argument has its file); ("path", 0, 1): a path in argument 1, from
-# the folder in argument 0 on.
-CALLS = {
-    1: ("write", ("fd", 0)),  # write
-    18: ("write", ("fd", 0)),  # pwrite64
-    20: ("write", ("fd", 0)),  # writev
-    296: ("write", ("fd", 0)),  # pwritev
-    328: ("write", ("fd", 0)),  # pwritev2
-    40: ("write", ("fd", 0)),  # sendfile
-    326: ("write", ("fd", 2)),  # copy_file_range
-    77: ("write", ("fd", 0)),  # ftruncate
-    285: ("write", ("fd", 0)),  # fallocate
-    74: ("fsync", ("fd", 0)),  # fsync
-    75: ("fsync", ("fd", 0)),  # fdatasync
-    82: ("rename", ("path", None, 1)),  # rename
-    264: ("rename", ("path", 2, 3)),  # renameat
-    316: ("rename", ("path", 2, 3)),  # renameat2
-    86: ("rename", ("path", None, 1)),  # link
-    265: ("rename", ("path", 2, 3)),  # linkat
-    83: ("mkdir", ("path", None, 0)),  # mkdir
-    258: ("mkdir", ("path", 0, 1)),  # mkdirat
-    88: ("mkdir", ("path", None, 1)),  # symlink
-    266: ("mkdir", ("path", 1, 2)),  # symlinkat
-    87: ("unlink", ("path", None, 0)),  # unlink
-    84: ("unlink", ("path", None, 0)),  # rmdir
-    263: ("unlink", ("path", 0, 1)),  # unlinkat
-    90: ("chmod", ("path", None, 0)),  # chmod
-    91: ("chmod", ("fd", 0)),  # fchmod
-    268: ("chmod", ("path", 0, 1)),  # fchmodat
-}
-OPENAT, OPEN = 257, 2
-CALLS |= {OPENAT: ("open", ("path", 0, 1)), OPEN: ("open", ("path", None, 0))}
+CONTINUE, NOTIF_RECV, NOTIF_SEND, NOTIF_BYTES = 1, 0xC0502100, 0xC0182101, 80  # from linux/seccomp.h
+SYS_PIDFD_GETFD, SYS_WRITE, SYS_PWRITE = 438, 1, 18
+AT_FDCWD = 0xFFFFFF9C
+SHORT = -1  # in place of an error's number: the call writes half of what it is asked to, and says so
 
 
 @dataclass(frozen=True)
@@ -108,7 +73,7 @@ def run_with_faults(
 ) -> Ended:
     """Run `function` in a forked process, and return how that ended; its result is the exit code.
 
-    `fault` is asked for each call that writes under `root`, and returns the number of the error, or 0 for none.
+    `fault` is asked for each call that writes under `root`, and returns the number of the error, SHORT, or 0 for none.
     """
     ours, childs = socket.socketpair()
     out, err = (os.memfd_create(name) for name in ("out", "err"))
@@ -145,7 +110,7 @@ def _be_the_child(function, ours: socket.socket, channel: socket.socket, out: in
         weakref.finalize._registry.clear()
         weakref.finalize._registered_with_atexit = False
         tempfile.tempdir = None
-        socket.send_fds(channel, [b"f"], [_install_filter()])
+        socket.send_fds(channel, [b"f"], [install_filter()])
         channel.close()
         code = function() or 0
     except SystemExit as end:
@@ -160,27 +125,6 @@ def _be_the_child(function, ours: socket.socket, channel: socket.socket, out: in
             with contextlib.suppress(BaseException):
                 stream.flush()
         os._exit(code)
-
-
-def _install_filter() -> int:
-    """Filter this process's calls, and return the descriptor from which the parent reads them."""
-    unconditional = sorted(CALLS.keys() - {OPENAT, OPEN})
-    program = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, ARCH_X86_64), (RETURN, 0, 0, ALLOW), (LOAD, 0, 0, 0)]
-    for number in unconditional:
-        program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, USER_NOTIF)]
-    for number, flags in ((OPENAT, 2), (OPEN, 1)):
-        program += [(EQUAL, 0, 4, number), (LOAD, 0, 0, 16 + 8 * flags), (ANY_BIT, 0, 1, WRITING)]
-        program += [(RETURN, 0, 0, USER_NOTIF), (RETURN, 0, 0, ALLOW)]
-    program.append((RETURN, 0, 0, ALLOW))
-    instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-    pointer = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(instructions)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    listener = libc.syscall(SYS_SECCOMP, SET_MODE_FILTER, NEW_LISTENER, pointer)
-    if listener < 0:
-        raise OSError(ctypes.get_errno(), "seccomp")
-    return listener
 
 
 def _supervise(
@@ -199,7 +143,7 @@ def _supervise(
         while time.monotonic() < deadline:
             ready = {descriptor for descriptor, event in polled.poll(1000) if event & select.POLLIN}
             if listener in ready:
-                _answer(listener, root, fault, calls)
+                _answer(listener, ended, root, fault, calls)
             elif ended in ready:
                 return calls, True
         return calls, False
@@ -208,7 +152,7 @@ def _supervise(
         os.close(ended)
 
 
-def _answer(listener: int, root: str, fault: Callable[[Call], int], calls: list[Call]) -> None:
+def _answer(listener: int, process: int, root: str, fault: Callable[[Call], int], calls: list[Call]) -> None:
     notification = bytearray(NOTIF_BYTES)
     try:
         fcntl.ioctl(listener, NOTIF_RECV, notification)
@@ -221,9 +165,27 @@ def _answer(listener: int, root: str, fault: Callable[[Call], int], calls: list[
     if path == root or path.startswith(root + "/"):
         calls.append(Call(kind, path))
         error = fault(calls[-1])
-    answer = struct.pack("QqiI", identity, 0, -error, 0 if error else CONTINUE)
+    written = _write_half(process, task, number, arguments) if error == SHORT else 0
+    error = max(error, 0)
+    answer = struct.pack("QqiI", identity, written, -error, 0 if error or written else CONTINUE)
     with contextlib.suppress(OSError):
         fcntl.ioctl(listener, NOTIF_SEND, answer)
+
+
+def _write_half(process: int, task: int, number: int, arguments: list[int]) -> int:
+    """Write half of what the call was asked to, and return its size; 0, with nothing written, of another call."""
+    file, address, size, offset = arguments[:4]
+    if number not in (SYS_WRITE, SYS_PWRITE) or size < 2:
+        return 0
+    with Path(f"/proc/{task}/mem").open("rb", buffering=0) as memory:
+        half = os.pread(memory.fileno(), size // 2, address)
+    copy = ctypes.CDLL(None).syscall(SYS_PIDFD_GETFD, process, file, 0)  # with the same position
+    if copy < 0:
+        return 0
+    try:
+        return os.write(copy, half) if number == SYS_WRITE else os.pwrite(copy, half, offset)
+    finally:
+        os.close(copy)
 
 
 def _path_of(task: int, place: tuple, arguments: list[int]) -> str:

@@ -4,7 +4,8 @@ python tests/reliability/faults.py                      # every call: once, and 
 python tests/reliability/faults.py --cases generate --all_errnos
 python tests/reliability/faults.py --brief              # of calls that write on into the same file, the first and last
 
-The n-th call to write, fsync, rename, mkdir, unlink, chmod or open for writing fails, n = 1, 2, … until none is left.
+The n-th call to write, fsync, rename, mkdir, unlink, chmod or open for writing fails, n = 1, 2, … until none is left;
+one that writes may write half of what it was asked to, instead.
 After it: the old outputs are whole or the new ones are, nothing temporary is left, the exit code is 1 with two lines
 (or 0, where everything is there), and the same command succeeds without faults.
 """
@@ -12,7 +13,6 @@ After it: the old outputs are whole or the new ones are, nothing temporary is le
 import argparse
 import errno
 import hashlib
-import itertools
 import re
 import sys
 import tempfile
@@ -28,17 +28,19 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 from fault_cases import CASES, Case  # noqa: E402
 from fault_place import Place, require_success  # noqa: E402
 from fault_verdicts import LIBRARYS_TRIAL, OUTCOMES, Tree, Verdict, is_state, judge, tree_of, without_times  # noqa: E402
-from syscall_faults import Call, Ended, unavailable  # noqa: E402
+from syscall_faults import SHORT, Call, Ended, unavailable  # noqa: E402
 
-# Which calls a system answers with which error. EINTR is none that stays: whoever is told so tries again.
+# Which calls a system answers with which error. EINTR is none that stays: whoever is told so tries again,
+# and whoever is told that half is written writes the rest.
 ERRNOS = {
     errno.ENOSPC: {"write", "fsync", "rename", "mkdir", "open"},
     errno.EIO: {"write", "fsync", "rename", "mkdir", "open", "unlink", "chmod"},
     errno.EROFS: {"write", "rename", "mkdir", "open", "unlink", "chmod"},
     errno.EINTR: {"write", "fsync", "rename", "mkdir", "open", "unlink", "chmod"},
+    SHORT: {"write"},
 }
 CANNOT = 77  # the exit code where calls cannot be intercepted
-NEVER_STAYS = {errno.EINTR}
+NEVER_STAYS = {errno.EINTR, SHORT}
 CONTINUES = "to continue from the last saved state"  # what the log says where a run does
 
 
@@ -51,7 +53,8 @@ class Fault:
     stays: bool
 
     def __str__(self) -> str:
-        return f"{errno.errorcode[self.error]} {'for good from' if self.stays else 'once at'} call {self.number}"
+        name = "half" if self.error == SHORT else errno.errorcode[self.error]
+        return f"{name} {'for good from' if self.stays else 'once at'} call {self.number}"
 
 
 def faults_of(calls: list[Call], *, all_errnos: bool, brief: bool) -> Iterator[Fault]:
@@ -111,8 +114,8 @@ def try_case(
     old = tree_of(place.root)
     undisturbed = require_success(place.run(case.command, case, lambda call: 0))
     new = {name: without_times(name, content) for name, content in tree_of(place.root).items()}
-    faults = faults_of(undisturbed.calls, all_errnos=all_errnos, brief=brief)
-    for fault in itertools.islice(faults, 0, None, every):
+    faults = [*faults_of(undisturbed.calls, all_errnos=all_errnos, brief=brief)]
+    for fault in faults[len(faults) % every // 2 :: every]:  # as far from the first as from the last
         verdict, ended, call = try_fault(place, case, old, new, fault)
         yield fault, verdict, ended, call
 
