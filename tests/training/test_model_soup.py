@@ -88,6 +88,13 @@ def test_without_validation_it_is_also_the_mean(tmp_path, precision):
     assert_same_weights(model, mean_of(single_runs(tmp_path, 2, **changes)[0]))
 
 
+def test_without_a_validation_before_training_nobody_knows_whether_it_is_better(tmp_path):
+    changes = {"eval_on_start": "off", "model_soup": 2, "learning_rate": 1e-3}
+    outcome = run(train_soup, tmp_path / "average", random_model("gpt2"), **changes)
+    assert (outcome.before, outcome.better) == (None, None)
+    assert outcome.after is not None
+
+
 def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
     """One run is good, and the other has random noise in its weights."""
     folder, model = tmp_path / "average", random_model("gpt2")

@@ -102,7 +102,8 @@ def train_soup(
         log.warning("warning: the average is worse than the best of the runs, which is kept")
         _set_weights(parameters, load_file(files[[outcome.after for outcome in outcomes].index(best_run)]))
         after = best_run
-    return replace(soup, after=after, better=objective.is_better(after, soup.before))
+    better = None if soup.before is None else objective.is_better(after, soup.before)  # None: --eval_on_start off
+    return replace(soup, after=after, better=better)
 
 
 def _seed(settings: TrainingSettings, number: int) -> int:
