@@ -28,8 +28,8 @@ from utils import distributed
 from utils.models import checkpoint, saving
 from utils.processed import load_processed, save_processed
 from utils.text.cleaning import Cleaning
+from utils.training.row_order import ShuffledLengthGroupedSampler, unsupervised_row
 from utils.training.rows import training_rows
-from utils.training.trainer import ShuffledLengthGroupedSampler, unsupervised_row
 
 HELPERS = Path(__file__).parent / "helpers"
 ROOT = Path(__file__).parent.parent

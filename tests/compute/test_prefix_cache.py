@@ -30,7 +30,7 @@ from utils.processed import save_processed
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.objectives import classification, language_modeling
 from utils.training.rows import labeled_rows
-from utils.training.trainer import train
+from utils.training.train import train
 
 LABELS = ["neg", "pos"]
 PADDED = partial(collate_texts, pad_id=END)

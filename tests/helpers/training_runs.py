@@ -11,7 +11,7 @@ from utils.models.checkpoint import Trained
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import language_modeling
 from utils.training.rows import training_rows
-from utils.training.trainer import TrainingOutcome, train
+from utils.training.train import TrainingOutcome, train
 
 SETTINGS = TrainingSettings(
     epochs=1,

@@ -9,7 +9,7 @@ from small_models import random_model, tiny_tokenizer
 from training_runs import TEXTS, VALIDATION, rows_of, run_training
 
 from utils.errors import UserError
-from utils.training.saved_states import newest_whole_checkpoint
+from utils.training.state.saved_states import newest_whole_checkpoint
 
 POISONED = 7  # "Why does my cat hate Mondays?"
 

@@ -21,7 +21,7 @@ from utils.processed import save_processed
 from utils.training.freezing import freeze_parameters
 from utils.training.model_soup import train_soup
 from utils.training.objectives import language_modeling
-from utils.training.trainer import TrainingOutcome, train
+from utils.training.train import TrainingOutcome, train
 
 ROWS = {"train": rows_of(TEXTS), "validation": rows_of(VALIDATION)}
 LONG = {"epochs": 10, "learning_rate": 1e-2, "batch_size": 2}

@@ -8,7 +8,7 @@ from small_models import processed_data, random_model
 
 from utils.training.freezing import freeze_parameters
 from utils.training.run_record import build_run_record
-from utils.training.trainer import TrainingOutcome
+from utils.training.train import TrainingOutcome
 
 OUTCOME = TrainingOutcome(
     steps=6, epochs=2.0, seconds=1.26, metric="bits_per_byte", before=3.5, after=2.5, better=True, history=[]

@@ -7,18 +7,15 @@ import pytest
 from safetensors import SafetensorError
 
 from utils.errors import UsageError, UserError
-from utils.training.run_state import (
+from utils.training.state.run_state import (
     begin_run,
-    begin_search,
     check_run_state,
     explain_state_errors,
-    finish_search,
     keep_complete_checkpoints,
     resumes_from,
     run_state_folder,
-    search_folder,
-    search_table_path,
 )
+from utils.training.state.search_state import begin_search, finish_search, search_folder, search_table_path
 
 
 def names_in(folder: Path) -> set[str]:
@@ -196,7 +193,7 @@ def test_a_state_that_cannot_be_removed_is_not_mixed_with_a_new_one(tmp_path, mo
     (folder / "checkpoint-1").mkdir(parents=True)
     (folder / "arguments.json").write_text('{"data": "", "processes": 1}')
     (folder / "checkpoint-1" / "trainer_state.json").write_text("{}")
-    monkeypatch.setattr("utils.training.state_files.remove", lambda path: False)
+    monkeypatch.setattr("utils.training.state.state_files.remove", lambda path: False)
     with pytest.raises(UserError, match=r"earlier run's state in .*model\.training cannot be removed"):
         begin_run(folder, {}, "1" * 64, resume=False)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ from training_runs import TEXTS, VALIDATION, interrupted, logged, rows_of, run_t
 
 from utils.errors import UserError
 from utils.training import trainer
-from utils.training.saved_states import find_problem, newest_whole_checkpoint, seal
+from utils.training.state.saved_states import find_problem, newest_whole_checkpoint, seal
 
 CHANGES = {"epochs": 4, "save_total_limit": 3, "learning_rate": 0.003}
 FILES = ["optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", "model.safetensors", "checksums.json"]

@@ -5,7 +5,7 @@ import random
 
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from utils.training.trainer import ShuffledLengthGroupedSampler
+from utils.training.row_order import ShuffledLengthGroupedSampler
 
 LENGTHS = [random.Random(number).randint(2, 200) for number in range(1003)]
 ROWS = [{"input_ids": [0] * length} for length in LENGTHS]

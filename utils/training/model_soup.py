@@ -24,8 +24,8 @@ from utils.errors import UserError
 from utils.temporary import remove
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
-from utils.training.run_state import explain_state_errors
-from utils.training.state_files import (
+from utils.training.state.run_state import explain_state_errors
+from utils.training.state.state_files import (
     PROGRESS,
     RUN_ID,
     checkpoints,
@@ -35,7 +35,7 @@ from utils.training.state_files import (
     read_run_id,
     remove_checkpoint,
 )
-from utils.training.trainer import TrainingOutcome, train
+from utils.training.train import TrainingOutcome, train
 
 log = logging.getLogger(__name__)
 CHECKSUM = "crc32"  # of the weights, in the metadata of their file

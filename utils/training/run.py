@@ -20,13 +20,10 @@ from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.training.flags import complete_flags, settings_from
 from utils.training.reporters import check_reporters
-from utils.training.run_state import (
+from utils.training.state.run_state import (
     begin_run,
     check_run_state,
     check_same_run,
-    check_search,
-    finish_search,
-    has_search,
     is_interrupted,
     is_resumable,
     keep_complete_checkpoints,
@@ -36,7 +33,8 @@ from utils.training.run_state import (
     resumes_from,
     run_state_folder,
 )
-from utils.training.state_files import ARGUMENTS_FILE, remove_run_state
+from utils.training.state.search_state import check_search, finish_search, has_search
+from utils.training.state.state_files import ARGUMENTS_FILE, remove_run_state
 
 log = logging.getLogger(__name__)
 one_run_at_a_time = threading.RLock()  # of the threads of a process, whose random numbers are the same

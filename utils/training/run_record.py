@@ -9,7 +9,7 @@ from utils.distributed import world_size
 from utils.inference.emoji_memory import memory_entries
 from utils.processed import Processed
 from utils.training.freezing import count_parameters
-from utils.training.trainer import TrainingOutcome
+from utils.training.train import TrainingOutcome
 
 RECIPE_FIELDS_OF_SOME_TASKS = ("label_map", "lengths", "multi_turn", "target", "split_by", "targets")
 LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "datasets")

@@ -33,7 +33,7 @@ from utils.interrupts import typed_command
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback
 from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup
-from utils.training.run_state import STORAGE_FILE, TABLE_FILE, begin_search, search_folder
+from utils.training.state.search_state import STORAGE_FILE, TABLE_FILE, begin_search, search_folder
 from utils.training.trainer import ObjectiveTrainer
 
 log = logging.getLogger(__name__)

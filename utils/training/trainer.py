@@ -1,40 +1,29 @@
-"""Fine-tuning with Hugging Face's Trainer: order of rows, precision, validation, interruption and the best model."""
+"""Hugging Face's Trainer with an objective: its loss and validation, frozen modules, states that are whole."""
 
 import contextlib
-import itertools
-import json
 import logging
 import math
-import random
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler, nested_gather
+from transformers.trainer_pt_utils import nested_gather
 
 from utils import distributed
-from utils.compute.batching import IGNORED
-from utils.compute.bf16_weights import weights_in_bf16
-from utils.compute.prefix_cache import OFF, PrefixCache
-from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
+from utils.compute.prefix_cache import PrefixCache
 from utils.training.finite import check_step, check_weights
 from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
 from utils.training.objectives import Objective
-from utils.training.reporters import reporter_callbacks
-from utils.training.run_state import explain_state_errors
-from utils.training.saved_states import newest_whole_checkpoint, seal
-from utils.training.state_files import (
+from utils.training.row_order import ShuffledLengthGroupedSampler, unsupervised_row
+from utils.training.state.saved_states import seal
+from utils.training.state.state_files import (
     PROGRESS,
     RUN_ID,
-    checkpoints,
     keep_newest,
     read_object,
     read_run_id,
-    remove_checkpoint,
     write_progress,
 )
 
@@ -44,102 +33,7 @@ SAME_NAME = (  # settings that Trainer has too
     "lr_scheduler_type",
     *("activation_checkpointing", "logging_steps"),
 )
-
 PENDING_VALIDATION = "validation_interrupted"  # the last entry in the log of a state saved within a validation
-
-
-@dataclass(frozen=True)
-class TrainingOutcome:
-    """What a run did. `before` and `after` are the objective's metric on the validation split; None without one."""
-
-    steps: int
-    epochs: float
-    seconds: float
-    metric: str
-    before: float | None
-    after: float | None
-    better: bool | None  # whether an evaluation was better than the first
-    history: list[dict]
-
-
-def train(
-    model: PreTrainedModel,
-    objective: Objective,
-    train_rows: list[dict],
-    validation_rows: list[dict],
-    settings: TrainingSettings,
-    state_folder: Path,
-    resume: bool,
-    prefix_cache: PrefixCache = OFF,
-) -> TrainingOutcome:
-    """Train the model in place; it ends with the weights of its best evaluation.
-
-    Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt. UserError if the loss becomes nan, or if
-    the state cannot be written.
-    """
-    checkpoint = None
-    if resume:
-        with explain_state_errors(state_folder):
-            checkpoint = str(newest_whole_checkpoint(state_folder))
-        log.info("continuing from %s", checkpoint)
-    elif distributed.is_main_process():
-        for unfinished in checkpoints(state_folder):
-            remove_checkpoint(unfinished)
-    interruption = InterruptionCallback()
-    starts = settings.eval_on_start != "off" if checkpoint is None else has_pending_validation(Path(checkpoint))
-    callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
-    callbacks += reporter_callbacks(settings.report_to, settings.output_path)
-    trainer = ObjectiveTrainer(
-        objective, model, train_rows, validation_rows, settings, state_folder, callbacks, eval_on_start=starts
-    )
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
-    start = [parameter.detach().clone() for parameter in trained]
-    started = time.perf_counter()
-    epochs = settings.model_soup * _epochs(trainer.args, len(train_rows))
-    with (
-        trainer.cached_rows(prefix_cache, settings.precision, epochs),
-        interruption.listening(),
-        weights_in_bf16(model, settings.precision == "bf16"),
-        explain_state_errors(state_folder),
-    ):
-        trainer.train(resume_from_checkpoint=checkpoint)
-    seconds = time.perf_counter() - started
-    # All processes are asked, and so all have read the state before the first one removes it.
-    if distributed.any_process(interruption.happened):
-        raise KeyboardInterrupt
-    check_weights(model, trainer.state.global_step)
-    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    vars(model).pop("_is_accelerate_prepared", None)  # or a second run would train without autocast
-    model.to("cpu").eval()
-    first, later = trainer.first_evaluation, trainer.later_evaluations
-    after = objective.best(later, default=None)
-    if start and None not in (first, after) and objective.is_better(first, after):
-        log.warning("warning: no evaluation was as good as the one before training, whose weights are kept")
-        for parameter, value in zip(trained, start, strict=True):
-            parameter.data.copy_(value)
-        after = first
-    return TrainingOutcome(
-        steps=trainer.state.global_step,
-        epochs=round(trainer.state.epoch, 3),
-        seconds=seconds,
-        metric=objective.metric,
-        before=first,
-        after=after,
-        better=None if None in (first, after) else objective.is_better(after, first),
-        history=trainer.state.log_history,
-    )
-
-
-def has_pending_validation(checkpoint: Path) -> bool:
-    """Return whether the state was saved because its validation was interrupted."""
-    history = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
-    return bool(history) and PENDING_VALIDATION in history[-1]
-
-
-def _epochs(args: TrainingArguments, rows: int) -> float:
-    """Return the epochs of a whole run: one that goes on takes the prefix cache if it began with it."""
-    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return args.max_steps * batch / rows if args.max_steps > 0 else args.num_train_epochs
 
 
 class ObjectiveTrainer(Trainer):
@@ -363,42 +257,3 @@ class ObjectiveTrainer(Trainer):
         if resumed and self._determine_best_metric(metrics, None):
             self.state.best_model_checkpoint = str(Path(self.args.output_dir, f"checkpoint-{self.state.global_step}"))
         return metrics
-
-
-class ShuffledLengthGroupedSampler(LengthGroupedSampler):
-    """Row numbers in batches of similar lengths, in random order after the first, which has the longest rows.
-
-    If memory is too small, the run fails at its first step. The base class orders batches from long to short again and
-    again, so that steps undo what earlier ones learned (docs/results.md). The order depends on the seed and the epoch
-    alone, so a resumed epoch continues in its own order. At the end, the index just past the last row is repeated
-    until the length is a multiple of `multiple`.
-    """
-
-    def __init__(self, rows: Sequence[dict], batch_size: int, seed: int, multiple: int = 1):
-        super().__init__(batch_size, rows)
-        self.seed = seed
-        self.fillers = [len(rows)] * (-len(rows) % multiple)
-        self.set_epoch(0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader before each epoch."""
-        self.generator = torch.Generator().manual_seed(self.seed + epoch)
-
-    def __len__(self) -> int:
-        return super().__len__() + len(self.fillers)
-
-    def __iter__(self) -> Iterator[int]:
-        order = list(super().__iter__())
-        end = len(order) // self.batch_size * self.batch_size
-        longest, *batches = [order[start : start + self.batch_size] for start in range(0, end, self.batch_size)] or [[]]
-        random.Random(self.generator.initial_seed()).shuffle(batches)
-        return itertools.chain(longest, *batches, order[end:], self.fillers)
-
-
-def unsupervised_row(rows: Sequence[dict]) -> dict:
-    """Return the shortest row without its loss: it fills the last batches of an epoch for several processes.
-
-    Every process needs the same number of batches, and accelerate would repeat rows, which would count twice.
-    """
-    row = min(rows, key=lambda row: len(row["input_ids"]))
-    return {**row, "loss_start": len(row["input_ids"]), "label": IGNORED}

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from utils import distributed
 from utils.errors import UserError
-from utils.training.state_files import CHECKSUMS, LAST_WRITTEN, PROGRESS, checkpoints, read_object, remove_checkpoint
+from utils.training.state.state_files import (
+    CHECKSUMS,
+    LAST_WRITTEN,
+    PROGRESS,
+    checkpoints,
+    read_object,
+    remove_checkpoint,
+)
 
 log = logging.getLogger(__name__)
 
