@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils import distributed
+from utils.argument_types import output_path
 from utils.cli import Parser
 from utils.compute.loaded_models import one_at_a_time
 from utils.errors import EXIT_DONE, DataError, UsageError
@@ -65,7 +66,7 @@ def build_parser() -> Parser:
         metavar="FILE",
         help="a CSV or TSV file, or another one that preprocess.py reads; - for one that is piped in",
     )
-    add("--output_path", type=Path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
+    add("--output_path", type=output_path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
     add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
     add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
     add("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
@@ -155,12 +156,12 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
 def classify_file(args) -> None:
     """Write the file's rows with the label and the probabilities of each, and print a summary."""
     path = predictions_path(args.data_path, args.output_path)
+    inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)  # before the output's folder is made
     with one_writer(path):
-        _classify_into(path, args)
+        _classify_into(path, inputs, args)
 
 
-def _classify_into(path: Path, args) -> None:
-    inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)
+def _classify_into(path: Path, inputs: list[str], args) -> None:
     check_apart(path, [args.data_path, *inputs, args.config, *checkpoint.files_of_model(args.model_path)])
     check_writable(path)
     if args.data_path == "-":

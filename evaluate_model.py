@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from utils.argument_types import non_negative_int, positive_float, positive_int, seed_number
+from utils.argument_types import non_negative_int, output_path, positive_float, positive_int, seed_number
 from utils.cli import Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.compare import compare_evaluations, format_comparison
@@ -27,7 +27,7 @@ def build_parser() -> Parser:
     add = parser.add_argument
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
     add("--data_path", "--data", type=Path, metavar="PKL", help="output of preprocess.py; not used with --compare")
-    add("--output_path", type=Path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
+    add("--output_path", type=output_path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
     add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="default: %(default)s, the exact one")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--seed", type=seed_number, default=42, help="default: %(default)s")
@@ -40,7 +40,12 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("models that write texts").add_argument
     add("--num_samples", type=positive_int, metavar="N", help=f"number of texts to generate (default: {NUM_SAMPLES})")
     add = parser.add_argument_group("models that answer instructions").add_argument
-    add("--answers_path", type=Path, metavar="FILE.jsonl", help="file for all answers; default: beside evaluation.json")
+    add(
+        "--answers_path",
+        type=output_path,
+        metavar="FILE.jsonl",
+        help="file for all answers; default: beside evaluation.json",
+    )
     penalty = f"default: {Sampling.repetition_penalty:g} (no penalty)"
     add("--repetition_penalty", type=positive_float, metavar="PENALTY", help=penalty)
     no_repeat = "repeat no N tokens in a row within an answer; 0: no limit (default: as generate.py answers)"
@@ -48,7 +53,7 @@ def build_parser() -> Parser:
     add = parser.add_argument_group("models that answer instructions or write emoji").add_argument
     add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
     add = parser.add_argument_group("models that classify texts or write emoji").add_argument
-    add("--errors_path", type=Path, metavar="FILE.csv", help="write all mistakes to this file")
+    add("--errors_path", type=output_path, metavar="FILE.csv", help="write all mistakes to this file")
     add("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
     add = parser.add_argument_group("models that were evaluated before").add_argument
     add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from utils import distributed
+from utils.argument_types import output_path
 from utils.cli import MODEL_HELP, Parser
 from utils.errors import EXIT_DONE
 from utils.files import atomic_write
@@ -30,7 +31,12 @@ def build_parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.add_argument
     add("--data_path", "--data", type=Path, metavar="PKL", help="what preprocess.py wrote; not for --push_trained")
-    add("--output_path", type=Path, default=DEFAULT_OUTPUT, help="a folder, or one file.pt (default: %(default)s)")
+    add(
+        "--output_path",
+        type=output_path,
+        default=DEFAULT_OUTPUT,
+        help="a folder, or one file.pt (default: %(default)s)",
+    )
     add("--overwrite", action="store_true", help="replace an existing model")
     add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
     add_fine_tuning_flags(parser)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from utils import distributed
-from utils.argument_types import positive_int
+from utils.argument_types import output_path, positive_int
 from utils.cli import MODEL_HELP, Parser
 from utils.compute.loaded_models import keep_loaded, one_at_a_time
 from utils.errors import EXIT_DONE, UsageError
@@ -50,7 +50,12 @@ def build_parser() -> Parser:
     add_sampling_flags(parser)
     add_engine_flags(parser)
     add("--compare_base", action="store_true", help="also generate with the base model, from the same prompts")
-    add("--output_path", type=Path, metavar="FILE.jsonl", help="also write the results to this file, as JSON Lines")
+    add(
+        "--output_path",
+        type=output_path,
+        metavar="FILE.jsonl",
+        help="also write the results to this file, as JSON Lines",
+    )
     add("--json", action="store_true", help="print one JSON object per text on stdout")
     add = parser.add_argument_group("models that follow instructions").add_argument
     add("--instruction", action="append", default=[], metavar="TEXT", help="what the model should do (repeatable)")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils import distributed
-from utils.argument_types import iso_date, non_negative_int, positive_int, seed_number
+from utils.argument_types import ADDRESS, iso_date, non_negative_int, output_path, positive_int, seed_number
 from utils.cli import MODEL_HELP, Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
@@ -52,7 +52,7 @@ def build_parser() -> Parser:
         "outbox.json; hf://USER/NAME for a dataset on the Hub; builtin for the emoji package's table (--task emoji); "
         "with --scrape, the .jsonl file to write posts to",
     )
-    add("--output_path", type=Path, default=DEFAULT_OUTPUT, help="default: %(default)s")
+    add("--output_path", type=output_path, default=DEFAULT_OUTPUT, help="default: %(default)s")
     add(
         "--task",
         choices=sorted(TASKS),
@@ -137,7 +137,7 @@ def collect(args) -> dict:
     if args.scrape is None:
         flag = next(flag for flag in SCRAPE_FLAGS if getattr(args, flag) not in (None, False))
         raise UsageError(f"--{flag} needs --scrape", "add where to collect from: --scrape SOURCE TARGET")
-    if len(args.data_path) != 1 or Path(args.data_path[0]).suffix != ".jsonl":
+    if len(args.data_path) != 1 or Path(args.data_path[0]).suffix != ".jsonl" or ADDRESS.match(args.data_path[0]):
         problem = f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect posts into"
         raise UsageError(problem, "use --data_path data/raw/NAME.jsonl")
     source, target = args.scrape

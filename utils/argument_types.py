@@ -2,8 +2,11 @@
 
 import argparse
 import datetime
+import re
 from collections.abc import Callable
+from pathlib import Path
 
+ADDRESS = re.compile(r"(?:https?|ftp|sftp|ssh|s3|gs|hf|git):/", re.IGNORECASE)
 TRUTH_VALUES = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -51,3 +54,10 @@ def iso_date(text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date, expected YYYY-MM-DD") from None
+
+
+def output_path(text: str) -> Path:
+    """Return the path of a file or folder to write. An address, which may hold a password, would become folders."""
+    if ADDRESS.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is an address, and files are written on this machine")
+    return Path(text)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from utils.distributed import quiet_except_main
 from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UserError
 from utils.interrupts import interrupts_end_the_block, typed_command
-from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, show_controls_on_stderr
+from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
 
 # What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
 UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
@@ -28,7 +28,7 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
     program that imports a script or calls its main keeps its own. A script that `repeats` does it all again when the
     same command is given again, which an interruption says.
     """
-    show_controls_on_stderr()
+    guard_stderr()
     try:
         with quiet_except_main(), interrupts_end_the_block():
             _set_up_process()

@@ -4,9 +4,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
+
+from utils.text.credentials import without_credentials
 
 CONTROLS = [code for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"]
 # What turns the direction of a text, so that it reads as another one (CVE-2021-42574), and Unicode's own line ends.
@@ -16,18 +18,19 @@ BAR = re.compile(r"\r?")  # with which tqdm writes a bar over the one before
 BAR_MOVES = re.compile(r"\n*(?:\x1b\[A)*")  # to the line of a bar
 
 
-class _Shown:
-    """A text stream that writes such characters as `\\x1b`; `bars` lets pass how tqdm moves."""
+class _Changed:
+    """A text stream that changes what is written on it; `bars` lets pass how tqdm moves."""
 
-    def __init__(self, stream: TextIO, bars: bool):
+    def __init__(self, stream: TextIO, change: Callable[[str], str], bars: bool):
         self._stream = stream
+        self._change = change
         self._bars = bars
 
     def write(self, text: str) -> int:
         start = 0
         if self._bars:
             start = (BAR_MOVES.fullmatch(text) or BAR.match(text)).end()
-        self._stream.write(text[:start] + text[start:].translate(SHOWN))
+        self._stream.write(text[:start] + self._change(text[start:]))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
@@ -52,7 +55,7 @@ def controls_shown_on_stdout() -> Iterator[None]:
     if stdout is None or not stdout.isatty():
         yield
         return
-    sys.stdout = _Shown(stdout, bars=False)
+    sys.stdout = _Changed(stdout, _shown, bars=False)
     try:
         yield
     finally:
@@ -60,11 +63,20 @@ def controls_shown_on_stdout() -> Iterator[None]:
         sys.stdout = stdout
 
 
-def show_controls_on_stderr() -> None:
-    """Show these characters of all that Python writes on the terminal from now on: warnings, tables, tracebacks, bars.
+def guard_stderr() -> None:
+    """Hide credentials in all that Python writes there from now on: warnings, tables, tracebacks, bars.
 
-    For good, since Python writes the traceback of a bug when nothing of ours is running any more.
+    On a terminal, show these characters, too. For good, since Python writes the traceback of a bug when nothing of ours
+    is running any more.
     """
-    if sys.stderr is not None and sys.stderr.isatty() and not isinstance(sys.stderr, _Shown):
+    if sys.stderr is None or isinstance(sys.stderr, _Changed):
+        return
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
         os.environ.setdefault("PYTHON_COLORS", "0")  # of tracebacks and help, from Python 3.13 on
-        sys.stderr = _Shown(sys.stderr, bars=True)
+    change = (lambda text: _shown(without_credentials(text))) if is_terminal else without_credentials
+    sys.stderr = _Changed(sys.stderr, change, bars=is_terminal)
+
+
+def _shown(text: str) -> str:
+    return text.translate(SHOWN)

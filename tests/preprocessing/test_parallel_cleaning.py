@@ -59,6 +59,9 @@ def test_a_worker_process_raises_the_same_error(monkeypatch):
             clean_texts(["a text", None, "another", "a third", "a fourth"], Cleaning(), processes)
 
 
+CANARY = "hf_" + "Canary7" * 5
+
+
 @pytest.fixture
 def busy(tmp_path):
     """preprocess.py, in a session of its own, while its processes clean: (it, its children, where it was to write)."""
@@ -68,7 +71,12 @@ def busy(tmp_path):
     words = ["--data", tmp_path / "tweets.txt", "--model", "tiny", "--num_proc", 2, "--output_path", output]
     command = [sys.executable, "-W", "error", ROOT / "preprocess.py", *words]
     process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        list(map(str, command)),
+        env=os.environ | dict.fromkeys(("HF_TOKEN", "ANY_NAME"), CANARY),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     own = psutil.Process(process.pid)
     with process:
@@ -88,7 +96,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(busy):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, ""), err
-    assert err.endswith("\ninterrupted\n")
+    assert "\ninterrupted\nno output was changed; to start again: " in err
     assert "Traceback" not in err
     assert psutil.wait_procs(children, timeout=30)[1] == []
     assert list(output.parent.iterdir()) == []
@@ -97,6 +105,8 @@ def test_ctrl_c_leaves_no_process_and_no_file(busy):
 def test_worker_processes_end_with_their_parent(busy):
     process, children, _ = busy
     assert len(workers_of(children)) == 2
+    assert all(CANARY not in child.environ().values() for child in children)
+    assert process.poll() is None
     process.kill()
     assert psutil.wait_procs(children, timeout=30)[1] == []
 

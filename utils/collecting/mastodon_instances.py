@@ -30,6 +30,9 @@ def _parse_target(what: str, parse_name: Callable[[str], str], target: str) -> s
     """Return WHAT@INSTANCE in its plain form; the instance is a host name, or a complete http(s) address."""
     name, _, instance = target.removeprefix("@").partition("@")
     host = urlsplit(instance if "://" in instance else f"https://{instance}").netloc
+    if "@" in host:
+        hint = f"write {name or what}@INSTANCE; if posts are for members only, set {TOKEN_VARIABLE}"
+        raise UsageError("the address of the instance has a name or a password in it, which is not used", hint)
     if not name or not re.fullmatch(r"[\w.-]+(:\d+)?", host):
         hint = f"write it as {name or what}@INSTANCE, with the host name of one whose rules allow it"
         raise UsageError(f"{target!r} does not name a Mastodon instance: expected {what}@INSTANCE", hint)

@@ -17,6 +17,7 @@ from multiprocessing import connection
 from utils.errors import UserError
 from utils.progress import progress_bar
 from utils.text.cleaning import Cleaning, clean_all
+from utils.text.credentials import environment_of_workers
 from utils.text.words import bare_words, count_words
 
 TEXTS_AT_ONCE = 2_000  # per task of a worker process, which finishes its task after Ctrl-C
@@ -58,9 +59,11 @@ def _clean_chunk(texts: Sequence[str], cleaning: Cleaning) -> CleanedTexts:
 
 def _in_processes(chunks: list[Sequence[str]], cleaning: Cleaning, processes: int) -> Iterator[CleanedTexts]:
     # Spawned, because threads of pyarrow and of the tokenizer may hold locks that would stay locked after a fork.
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
+    # The pool itself starts multiprocessing's process that removes its semaphores.
+    with environment_of_workers():
+        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
     try:
-        with _interrupts_blocked():
+        with _interrupts_blocked(), environment_of_workers():
             parts = pool.map(_clean_chunk, chunks, repeat(cleaning))
         yield from parts
     except BrokenProcessPool as error:
