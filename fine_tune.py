@@ -129,4 +129,4 @@ def fine_tune_gpt2(
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, uses_model=True))
+    sys.exit(run(main, uses_model=True, repeats=True))

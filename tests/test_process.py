@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from utils.errors import DataError, UsageError, UserError
+from utils.interrupts import ToldInterrupt
 from utils.process import run
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,22 @@ def test_run_reports_an_interrupt(capsys):
 
     assert run(main) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "said"),
+    [
+        (KeyboardInterrupt, "interrupted\nno output was changed; to start again: python fine_tune.py --epochs 2\n"),
+        (ToldInterrupt, "interrupted\n"),
+    ],
+)
+def test_an_interruption_says_the_command_once(capsys, monkeypatch, interrupt, said):
+    def main():
+        raise interrupt
+
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "fine_tune.py"), "--epochs", "2"])
+    assert run(main, repeats=True) == 130
+    assert capsys.readouterr().err.replace(f"{ROOT}/", "") == said
 
 
 def test_run_lets_a_bug_keep_its_traceback():

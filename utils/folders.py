@@ -7,6 +7,7 @@ Whoever writes NAME holds its lock (`locks.one_writer`), so that what a dead pro
 import errno
 import logging
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -109,7 +110,7 @@ def recover_folder(path: Path) -> None:
         old.rename(path)
     except OSError as error:
         problem = f"{path} is missing, and what it was is in {old}: {error.strerror}"
-        raise UserError(problem, f"rename it: mv {old} {path}") from error
+        raise UserError(problem, f"rename it: {shlex.join(['mv', str(old), str(path)])}") from error
     sync_name(path)
     log.warning("warning: %s was lost when a run was killed, and is restored", path)
 

@@ -19,6 +19,10 @@ ENDS_ALONE = [  # what schedulers, containers and closed terminals send; Windows
 FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption
 
 
+class ToldInterrupt(KeyboardInterrupt):
+    """An interruption of which the log has said how the work goes on."""
+
+
 @contextmanager
 def interrupts_end_the_block() -> Iterator[None]:
     """Raise KeyboardInterrupt for Ctrl-C and, in a single process, SIGTERM and SIGHUP, and in place of what follows.

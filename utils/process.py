@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from utils.distributed import quiet_except_main
 from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UserError
-from utils.interrupts import interrupts_end_the_block, typed_command
+from utils.interrupts import ToldInterrupt, interrupts_end_the_block, typed_command
 from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
 
 # What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
@@ -26,7 +26,7 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
 
     Logging, environment variables and, if the script `uses_model`, malloc are set up here and nowhere else, so that a
     program that imports a script or calls its main keeps its own. A script that `repeats` does it all again when the
-    same command is given again, which an interruption says.
+    same command is given again, which an interruption says, unless the log has said how the work goes on.
     """
     guard_stderr()
     try:
@@ -41,9 +41,9 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
     except UserError as error:
         print_error(error.problem, error.hint)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        if repeats and (command := typed_command()):
+        if repeats and not isinstance(error, ToldInterrupt) and (command := typed_command()):
             goes_on = "to go on" if "--scrape" in sys.argv else "no output was changed; to start again"
             print(f"{goes_on}: {command}", file=sys.stderr)
         return EXIT_INTERRUPTED

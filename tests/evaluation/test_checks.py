@@ -9,8 +9,8 @@ import pytest
 from evaluation_runs import evaluation_caller, refused, train_writer
 from small_models import processed_data
 
-from utils.errors import UsageError
-from utils.evaluation.checks import check_flags, check_outputs, default_answers, default_output
+from utils.errors import UsageError, UserError
+from utils.evaluation.checks import check_flags, check_not_foreign, check_outputs, default_answers, default_output
 from utils.processed import save_processed
 from utils.tasks.kinds import KINDS
 
@@ -71,6 +71,27 @@ def test_an_output_does_not_replace_an_input_or_another_output(tmp_path):
         check_outputs([data], [output, tmp_path / "new" / ".." / "evaluation.json"])
     with pytest.raises(UsageError, match=r"data\.pkl would replace .*data\.pkl, which is read"):
         check_outputs([data], [output, data])
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "answers.jsonl"])
+def test_another_programs_file_by_a_name_that_was_not_chosen_stays(name, tmp_path):
+    (tmp_path / name).write_text('{"accuracy": 1}\n')
+    with pytest.raises(UserError, match=f"{name} exists, and evaluate_model.py did not write it"):
+        check_not_foreign([tmp_path / "new.json", tmp_path / name])
+    (tmp_path / name).write_text("")
+    check_not_foreign([tmp_path / name])
+
+
+def test_only_a_file_in_a_default_place_is_checked(call):
+    Path("mine/evaluation.json").write_text('{"by": "another tool"}')
+    code, out, err = call(*FAST)
+    assert (code, out) == (1, "")
+    assert "mine/evaluation.json exists, and evaluate_model.py did not write it" in err
+    assert Path("mine/evaluation.json").read_text() == '{"by": "another tool"}'
+    Path("chosen.json").write_text('{"by": "another tool"}')
+    assert call(*FAST, "--output_path", "chosen.json")[0] == 0
+    Path("mine/evaluation.json").unlink()
+    assert [call(*FAST)[0], call(*FAST)[0]] == [0, 0]
 
 
 def test_data_that_the_model_was_not_trained_on(call):

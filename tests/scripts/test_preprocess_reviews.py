@@ -291,7 +291,7 @@ def test_threads_stay_together_with_labels(made):
             "all 10 rows left have the label 'a': a classifier needs at least two classes",
             "another class",
         ),
-        ("aaaabbbbcd", (), "class 'c' has 1 row left; class 'd' has 1 row left: too few", '--label_map "a=a,b=b"'),
+        ("aaaabbbbcd", (), "class 'c' has 1 row left; class 'd' has 1 row left: too few", "--label_map a=a,b=b"),
         ("aaaabbbbcc", (), "class 'c' has 2 rows left: too few for train, validation and test", "add more rows"),
         ("1122nnnnnn", (), "mixes numbers and other labels: 'n', but also '1', '2' (first in row 1)", "n=n"),
         ("abcdefghij", (), "10 different values in 10 rows: 'a', 'b', 'c', 'd' and 6 more; is this", "--label_column"),

@@ -148,10 +148,15 @@ def test_classes_are_accepted(labels):
         (
             ["1", "2", "1", "", "five", "2", "x"],
             "column 'x' mixes numbers and other labels: '1', '2', but also 'five', 'x' (first in row 5)",
-            '--label_map "1=1,2=2"',
+            "--label_map 1=1,2=2",
         ),
-        (["good", "bad", "0", "good"], "other labels: 'bad', 'good', but also '0' (first in row 3)", '"bad=bad,good='),
-        (["a", "a", "3"], "'a', but also '3'", '--label_map "3=3,a=a"'),
+        (
+            ["good", "bad", "0", "good"],
+            "other labels: 'bad', 'good', but also '0' (first in row 3)",
+            "--label_map bad=bad,good=",
+        ),
+        (["`id`", "`id`", "3", "$(id)"] * 2 + ["3"], "but also '3'", "--label_map '$(id)=$(id),`id`=`id`'"),
+        (["a", "a", "3"], "'a', but also '3'", "--label_map 3=3,a=a"),
         (["x" * 5000, *"abcdefghijklmnopqrstuv"] * 2, "'c', 'd' and 19 more", "--label_column"),
         (["0" * 50 + str(number) for number in range(30)], f"'{'0' * 39}…'", "--label_column"),
     ],
@@ -184,7 +189,7 @@ def test_three_rows_of_each_class_are_enough():
             "class 'b' has 1 row left: too few for train, validation and test",
             "add more rows of it",
         ),
-        (["1"] * 5 + ["2"] * 2 + ["3"] * 4, "class '2' has 2 rows left: too few", '--label_map "1=1,3=3"'),
+        (["1"] * 5 + ["2"] * 2 + ["3"] * 4, "class '2' has 2 rows left: too few", "--label_map 1=1,3=3"),
         (["1"] + ["2"] * 2 + ["3"] * 4, "class '1' has 1 row left; class '2' has 2 rows left: too few", "--label_map"),
     ],
 )

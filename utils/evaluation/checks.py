@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from utils.errors import DataError, UsageError, UserError
 from utils.files import check_apart, check_writable
 from utils.models.checkpoint import Trained, is_trained_classifier
+from utils.models.model_files import is_evaluation
 from utils.processed import Processed
 from utils.tasks.kinds import KINDS
 
@@ -51,6 +53,13 @@ def check_outputs(inputs: list[Path], outputs: list[Path]) -> None:
             raise UsageError(f"{path} is named twice: one file would replace the other", "choose another output path")
         check_apart(path, inputs)
         check_writable(path)
+
+
+def check_not_foreign(paths: Iterable[Path]) -> None:
+    """Raise UserError where another program's file has a name that the user did not choose."""
+    for path in paths:
+        if path.is_file() and path.stat().st_size and not is_evaluation(path):
+            raise UserError(f"{path} exists, and evaluate_model.py did not write it", "name another --output_path")
 
 
 def check_fits(model_path: str, trained: Trained, data_path: Path, data: Processed, data_sha256: str) -> None:

@@ -2,13 +2,21 @@
 
 import json
 import logging
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from utils import distributed
 from utils.errors import UserError
-from utils.evaluation.checks import check_fits, check_flags, check_outputs, default_answers, default_output
+from utils.evaluation.checks import (
+    check_fits,
+    check_flags,
+    check_not_foreign,
+    check_outputs,
+    default_answers,
+    default_output,
+)
 from utils.evaluation.evaluation import Evaluation
 from utils.evaluation.mistakes import write_mistakes
 from utils.files import atomic_write, identity, sha256_of
@@ -32,12 +40,14 @@ def evaluate_and_write(args) -> Evaluation:
     check_flags(args, kind)
     model_path = Path(args.model_path)
     check_present(str(args.model_path))
-    if kind == "instruct" and args.answers_path is None:
+    unnamed_answers = kind == "instruct" and args.answers_path is None
+    if unnamed_answers:
         args.answers_path = default_answers(model_path, args.output_path)
     output_path = args.output_path or default_output(model_path)
     outputs = [path for path in (output_path, args.errors_path, args.answers_path) if path]
     with one_writer(*outputs):
         check_outputs([args.data_path, args.config, *checkpoint.files_of_model(model_path)], outputs)
+        check_not_foreign([] if args.output_path else [output_path, *[args.answers_path] * unnamed_answers])
         evaluation, tables = _evaluate_and_write(args, data, output_path)
     return Evaluation(evaluation, tables, tuple(outputs))
 
@@ -136,7 +146,7 @@ def _evaluate_classifier(args, models: dict[str, Trained], data: Processed, sett
         kind = "gives a text several labels at once" if classifier.several_at_once else "gives a text a score, no label"
         raise UserError(
             f"{args.model_path} {kind}, which is not measured here",
-            f"use it with: python classify.py --model_path {args.model_path}",
+            f"use it with: python classify.py --model_path {shlex.quote(str(args.model_path))}",
         )
     classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
     figures, mistakes = classifiers.evaluate_classifier(classifier, data, **settings)

@@ -1,5 +1,6 @@
 """A trained classifier in use: texts in, calibrated probabilities and labels out, in batches by length."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +73,8 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
     model, run = trained.model, trained.run
     if not checkpoint.is_trained_classifier(model):
         raise UserError(
-            f"{model_path} writes texts and does not classify them", f"run python generate.py --model_path {model_path}"
+            f"{model_path} writes texts and does not classify them",
+            f"run python generate.py --model_path {shlex.quote(str(model_path))}",
         )
     if not run:
         return _open_other_classifier(model_path, model, trained.tokenizer)

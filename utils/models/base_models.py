@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def check_present(name: str) -> None:
     """Raise UserError, without importing torch, where no model has this name: for --model_path, before any work."""
     path = Path(name).expanduser()
     if path.suffix == ".pt" and not path.exists():
-        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
+        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=shlex.quote(str(path))))
     if name not in ("tiny", PACKAGED) and not path.exists():
         resolve(name)
 

@@ -1,5 +1,6 @@
 """A trained model, opened from a folder or a .pt file that fine_tune.py wrote, or a base model to be trained."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def load_writer(name: str) -> Trained:
     """Load a model that generates text; UserError for a classifier."""
     trained = load(name)
     if is_trained_classifier(trained.model):
-        hint = f"use it with: python classify.py --model_path {name}"
+        hint = f"use it with: python classify.py --model_path {shlex.quote(name)}"
         raise UserError(f"{name} is a classifier and cannot write texts", hint)
     return trained
 

@@ -59,6 +59,14 @@ def other_files(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if not _is_ours(entry, listed))
 
 
+def is_evaluation(file: Path) -> bool:
+    """Whether evaluate_model.py wrote a file: the figures, or the answers in lines (.jsonl)."""
+    with file.open("rb") as opened:
+        if file.suffix == ".jsonl":
+            return _has_fields(opened.readline(1_000_000), "row", "reference", "tuned")
+        return _has_fields(opened.read(), "model_path", "data_sha256", "split")
+
+
 def _is_free(path: Path) -> bool:
     if not os.path.lexists(path):  # Path.exists() fails where the name is too long
         return True
@@ -76,11 +84,8 @@ def _is_ours(entry: Path, listed: list[str] | None) -> bool:
         return False
     if entry.name == "search.csv":
         return was_searched(entry.parent)
-    if entry.name == "evaluation.json":
-        return _has_fields(entry.read_bytes(), "model_path", "data_sha256", "split")
-    if entry.name == "answers.jsonl":
-        with entry.open("rb") as file:
-            return _has_fields(file.readline(1_000_000), "row", "reference", "tuned")
+    if entry.name in ("evaluation.json", "answers.jsonl"):
+        return is_evaluation(entry)
     if entry.name in LOCKS:
         return is_lock(entry)
     if listed is not None and entry.name in (*listed, RUN_FILE):

@@ -1,5 +1,6 @@
 """A trained model as one .pt file: its weights as tensors, and the other files of its folder as text."""
 
+import shlex
 import zipfile
 import zlib
 from functools import partial
@@ -50,7 +51,9 @@ def load_pt(path: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", d
         options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
         model, report = opened(model_class.from_pretrained, None, config=config, state_dict=weights, **options)
         if missing := report["missing_keys"]:
-            raise UserError(f"{path} lacks weights: {', '.join(sorted(missing))}", TRAIN_FIRST.format(path=path))
+            raise UserError(
+                f"{path} lacks weights: {', '.join(sorted(missing))}", TRAIN_FIRST.format(path=shlex.quote(str(path)))
+            )
         check_loading_report(str(path), model, report, COPY_AGAIN)
         if (folder / "generation_config.json").is_file():
             model.generation_config = opened(transformers.GenerationConfig.from_pretrained, folder)
@@ -93,7 +96,7 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
     """
     import torch
 
-    hint = TRAIN_FIRST.format(path=path)
+    hint = TRAIN_FIRST.format(path=shlex.quote(str(path)))
     if path.is_dir():
         raise UserError(f"{path} is a folder, and the name of a model's folder does not end in .pt", "rename it")
     if not path.is_file():

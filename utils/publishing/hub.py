@@ -12,6 +12,7 @@ from json import JSONDecodeError
 from pathlib import Path
 
 from utils.errors import UsageError, UserError
+from utils.interrupts import ToldInterrupt
 from utils.models import model_files
 from utils.models.card_texts import json_text, plain, python_text, shell_text
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders, without_mark
@@ -72,7 +73,7 @@ def push_model(model_path: Path, hub_model_id: str, private: bool) -> str:
             return _upload(folder, run, evaluation, hub_model_id, private, token, hub_calls)
     except KeyboardInterrupt:
         log.info("%s is unchanged; to push it, run: %s", model_path, command)
-        raise
+        raise ToldInterrupt from None
 
 
 def _upload(folder: Path, run: dict, evaluation: dict | None, hub_model_id: str, private: bool, token: str, hub_calls):

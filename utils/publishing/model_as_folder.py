@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
             yield folder
         return
     if not path.is_dir():
-        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=path))
+        raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=shlex.quote(str(path))))
     resolve(str(path.absolute()))
     if not (path / RUN_FILE).is_file():
         hint = "use `hf upload USER/NAME FOLDER`, which pushes any folder"

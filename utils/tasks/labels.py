@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -217,4 +218,5 @@ def _amount(label: str, rows: int, groups: int) -> str:
 
 
 def _suggested_map(labels: Iterable[str]) -> str:
-    return '--label_map "' + ",".join(f"{label}={label}" for label in label_order(labels)[:8]) + '"'
+    """Return a --label_map that keeps some labels, for the shell: none of them is run, whatever is in it."""
+    return "--label_map " + shlex.quote(",".join(f"{label}={label}" for label in label_order(labels)[:8]))

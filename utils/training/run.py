@@ -14,7 +14,7 @@ from utils import distributed
 from utils.cli import Parser
 from utils.errors import DataError, UserError
 from utils.files import check_apart, sha256_of
-from utils.interrupts import typed_command
+from utils.interrupts import ToldInterrupt, typed_command
 from utils.locks import one_writer
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
@@ -122,7 +122,7 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     except KeyboardInterrupt:
         goes_on = "to continue from the last saved state" if flags.resume else "nothing is trained yet; to start again"
         log.info("%s: %s", goes_on, typed_command() or "the same once more")
-        raise
+        raise ToldInterrupt from None
     model, rows, search = setup.base.model, setup.rows, None
     rows = {**rows, "validation": _validation_rows(rows["validation"], flags)}
     validation = [] if flags.eval_strategy == "no" else rows["validation"]
@@ -165,7 +165,7 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
                 log.info("to continue from the last saved state: %s", command)
             elif isinstance(error, KeyboardInterrupt):
                 log.info("no state is saved yet; to start again: %s", typed_command() or "the same once more")
-        raise
+        raise ToldInterrupt from None
     if outcome.better is False and kind != CLASSIFY:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     return trained

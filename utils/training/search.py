@@ -29,7 +29,7 @@ from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import PrefixCache
 from utils.errors import UserError
 from utils.files import atomic_write
-from utils.interrupts import typed_command
+from utils.interrupts import ToldInterrupt, typed_command
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback
 from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup
@@ -168,7 +168,7 @@ class _Search:
             done = len(_finished_trials(study))
             command = typed_command() or "the same once more"
             log.info("%d of %d trials are finished and kept; to continue: %s", done, self.total, command)
-            raise
+            raise ToldInterrupt from None
         return _finished_trials(study)
 
     def sampler(self, trials: Sequence[FrozenTrial]) -> optuna.samplers.TPESampler:
