@@ -165,7 +165,9 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
                 log.info("to continue from the last saved state: %s", command)
             elif isinstance(error, KeyboardInterrupt):
                 log.info("no state is saved yet; to start again: %s", typed_command() or "the same once more")
-        raise ToldInterrupt from None
+        if isinstance(error, KeyboardInterrupt):
+            raise ToldInterrupt from None
+        raise
     if outcome.better is False and kind != CLASSIFY:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     return trained
