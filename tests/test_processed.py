@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from utils.errors import DataError
 from utils.processed import PROCESSED_FORMAT, SPLITS, Processed, Split, load_processed, save_processed
+from utils.processed_fields import check_columns
 
 
 def split(*texts):
@@ -343,3 +344,22 @@ def test_a_path_that_is_no_file_is_refused(tmp_path):
             load_processed(tmp_path / name)
         assert caught.value.exit_code == 3
         assert caught.value.hint.startswith("make one with: python preprocess.py ")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "data.pkl")
+    with pytest.raises(DataError, match="a pipe or a socket"):
+        load_processed(tmp_path / "data.pkl")
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_an_answer_follows_at_least_one_token(start):
+    """Nothing could be generated for a row without."""
+    columns = {"prompt": ["p"], "completion": ["c"], "label": [None], "group": ["g"], "loss_start": [start]}
+    messages = [[{"role": "user", "content": "p"}, {"role": "assistant", "content": "c"}]]
+    columns |= {"ids": bytes(8), "lengths": [2], "facts": {"messages": messages}}
+    if start == 1:
+        check_columns("test", columns, {"kind": "instruct"}, size=1000)
+        return
+    with pytest.raises(ValueError, match="expected an instruction before the answer"):
+        check_columns("test", columns, {"kind": "instruct"}, size=1000)

@@ -8,12 +8,13 @@ import os
 from pathlib import Path
 
 from utils.errors import UsageError
+from utils.system_errors import read_file
 
 
 def read_config(path: Path) -> dict:
     """Return the settings in a YAML or JSON file by their names. UsageError where it is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode().replace("\r\n", "\n")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "name a YAML file after --config") from error
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from utils.errors import DataError
 from utils.files import atomic_write
 from utils.processed_fields import check_columns, check_fields
 from utils.safe_pickle import CodeRefusedError, load_builtins
+from utils.system_errors import read_file
 
 PROCESSED_FORMAT = "small-text-fine-tuning/processed"
 PROCESSED_VERSION = 2
@@ -79,7 +80,7 @@ def load_processed(path: Path) -> Processed:
     """Read a processed pickle without running any code in it; DataError for any other file, and for a damaged one."""
     hint = "make one with: python preprocess.py --data_path YOUR_DATA.csv --output_path data/processed.pkl"
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", hint) from error
     except IsADirectoryError as error:

@@ -79,6 +79,8 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
     for start, length in zip(columns["loss_start"], lengths, strict=True):
         if not 0 <= start <= length:
             raise ValueError(f"{split}.loss_start has {start} in a row of {length} tokens")
+        if start == 0 and recipe["kind"] == INSTRUCT.name:  # an answer is written after at least one token
+            raise ValueError(f"{split}.loss_start has 0, expected an instruction before the answer")
     texts = [columns[name] for name in CELLS]
     for name, types in METADATA_OF_KIND.get(recipe["kind"], {}).items():
         _check_types(f"{split}.facts.", metadata, {name: (list,)})

@@ -1,13 +1,21 @@
-"""What libraries raise when the system refuses to write becomes the OSError that it was."""
+"""Errors of the system and of libraries: an OSError where the system refused to write, or where reading has no end;
+whose fault an error is.
+"""
 
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+OUR_CODE = Path(__file__).parent
 IN_RUST = re.compile(r"\(os error (\d+)\)")  # of safetensors' errors and tokenizers' plain Exception
 IN_TORCH = re.compile(r"inline_container|PytorchStreamWriter|iostream error|Parent directory .* does not exist")
+
+MOST_PIPED = 64 << 20
+SHELLS = ("/dev/", "/proc/")  # where the names of what a shell pipes are: /dev/stdin, and /dev/fd/63 of <(command)
 
 
 @contextmanager
@@ -22,6 +30,35 @@ def as_os_errors() -> Iterator[None]:
         if found is None:
             raise
         raise found from error
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file or, up to `MOST_PIPED`, of what a shell pipes. OSError for what else is no file."""
+    kind = path.stat().st_mode
+    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):  # a folder raises IsADirectoryError
+        return path.read_bytes()
+    if not str(path).startswith(SHELLS) and not str(path.resolve()).startswith(SHELLS):
+        raise OSError(errno.EINVAL, "it is a pipe or a socket, not a file")  # reading it may wait for ever
+    with path.open("rb") as file:
+        content = file.read(MOST_PIPED + 1)
+    if len(content) > MOST_PIPED:
+        raise OSError(errno.EFBIG, f"it is not a file, and gives more than {MOST_PIPED:,} bytes")
+    return content
+
+
+def passed_through_our_code(error: BaseException) -> bool:
+    """Whether an error that was caught around the call of a library is a bug of ours.
+
+    It is where the call itself raised it (wrong arguments), or code of ours that the library called.
+    """
+    frame = error.__traceback__.tb_next
+    if frame is None:
+        return isinstance(error, TypeError)
+    while frame is not None:
+        if Path(frame.tb_frame.f_code.co_filename).is_relative_to(OUR_CODE):
+            return True
+        frame = frame.tb_next
+    return False
 
 
 def _os_error(error: Exception) -> OSError | None:

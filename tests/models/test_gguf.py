@@ -75,3 +75,9 @@ def test_a_gguf_that_is_truncated_is_an_error_and_leaves_nothing(gguf, keep):
     assert f"cannot convert {path}" in error.problem
     assert "file is complete" in error.hint
     assert list(Path(huggingface_hub.constants.HF_HOME).glob("*/*")) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux has such a file")
+def test_a_file_that_only_looks_like_one(tmp_path):
+    (tmp_path / "a.gguf").symlink_to("/proc/self/mem")
+    assert "cannot read" in user_error(resolve, str(tmp_path / "a.gguf")).problem

@@ -79,7 +79,7 @@ def _measured(case: Callable[[], object]) -> Outcome:
             case()
             end, said = RESULT, ""
         except UserError as error:
-            end, said = USER_ERROR, str(error)
+            end, said = USER_ERROR, str(error)[:6000]
         except SystemExit as error:
             end, said = (USER_ERROR if error.code in OUR_ENDS else RESULT), str(error.code)
         except BaseException:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from utils.errors import DataError
 from utils.metrics.figures import COMPARED, FIGURES
+from utils.system_errors import read_file
 from utils.tasks.kinds import KINDS
 from utils.text_tables import NO_FIGURE, format_table, with_interval
 
@@ -73,7 +74,7 @@ def format_comparison(comparison: dict) -> str:
 
 def _read(path: Path) -> dict:
     try:
-        evaluation = json.loads(path.read_text(encoding="utf-8"))
+        evaluation = json.loads(read_file(path))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", HINT) from error
     except OSError as error:

@@ -14,6 +14,7 @@ from utils.models.checkpoint import Trained
 from utils.models.tokenization import apply_template
 from utils.reading.encodings import to_utf8
 from utils.reading.piped_lines import arriving_lines, is_redirected
+from utils.system_errors import read_file
 from utils.text.cleaning import clean, from_saved
 from utils.text.placeholders import is_placeholder_input
 
@@ -81,7 +82,7 @@ def strip_text(text: str) -> str:
 def read_prompts(path: Path) -> list[Prompt]:
     """Return the prompts in a file: one per line, as text or as a JSON object; blank lines are skipped."""
     try:
-        text = to_utf8(path.read_bytes(), str(path))[0].decode()
+        text = to_utf8(read_file(path), str(path))[0].decode()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", "name a text file with --prompts_file") from error
     parse = parse_json_prompt if path.suffix in (".jsonl", ".ndjson", ".json") else lambda line, where: line

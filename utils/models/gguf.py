@@ -21,7 +21,10 @@ def converted_folder(gguf: Path) -> Path:
     """
     from huggingface_hub.constants import HF_HOME
 
-    folder = Path(HF_HOME) / "converted_gguf" / f"{gguf.stem}-{sha256_of(gguf)[:16]}"
+    try:
+        folder = Path(HF_HOME) / "converted_gguf" / f"{gguf.stem}-{sha256_of(gguf)[:16]}"
+    except OSError as error:  # it cannot be read, or is a file of the system that only looks like one
+        raise UserError(f"cannot read {gguf}: {error.strerror}", "check the path, and its permissions") from error
     if folder.is_dir():
         return folder
     log.info("converting %s once for faster loading, into %s", gguf.name, folder)

@@ -3,13 +3,12 @@
 import pickle
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
+from utils.system_errors import passed_through_our_code
 from utils.text_tables import one_line
 
-OUR_CODE = Path(__file__).parent.parent
 LONGEST_REASON = 300
 COPY_AGAIN = "copy it again, or train it again"
 
@@ -28,22 +27,10 @@ def open_with(failure: str, hint: str, function: Callable, *arguments, **options
     except (KeyboardInterrupt, SystemExit, UserError):
         raise
     except BaseException as error:
-        if _is_our_bug(error):
+        if passed_through_our_code(error):
             raise
         problem, better_hint = _explain(error)
         raise UserError(f"{failure}: {problem}", better_hint or hint) from error
-
-
-def _is_our_bug(error: BaseException) -> bool:
-    """Whether it was raised by the call in `open_with` itself (wrong arguments) or passed through code of ours."""
-    frame = error.__traceback__.tb_next
-    if frame is None:
-        return isinstance(error, TypeError)
-    while frame is not None:
-        if Path(frame.tb_frame.f_code.co_filename).is_relative_to(OUR_CODE):
-            return True
-        frame = frame.tb_next
-    return False
 
 
 def _explain(error: BaseException) -> tuple[str, str | None]:

@@ -60,7 +60,10 @@ def _location_of(path: str) -> DatasetLocation:
 def _location_on_disk(folder: Path) -> DatasetLocation:
     """Return `folder`, or one of the configurations that the README.md of its parent folder declares."""
     card = folder.parent / "README.md"
-    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    try:
+        text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    except OSError as error:
+        raise DataError(f"cannot read {card}: {error.strerror}", "check the path, and its permissions") from error
     declared = CONFIGURATION_NAME.findall(text) if text.startswith("---") else []
     if folder.name in declared or (declared and not folder.exists()):
         return DatasetLocation(str(folder.parent), folder.name, None, on_disk=True)
@@ -109,6 +112,8 @@ def _plain(cell, feature):
     if cell is None:
         return cell
     if _kind(feature) == "ClassLabel":
+        if cell >= len(feature.names):
+            raise DataError(f"the label {cell} has no name, there are {len(feature.names)}", "correct the README.md")
         return None if cell == -1 else feature.int2str(cell)
     if _kind(feature) == "Json":
         return json.loads(cell)

@@ -1,21 +1,28 @@
 """Load one split of a dataset, of the Hugging Face Hub or of a folder on disk, and explain why it cannot be loaded."""
 
+import itertools
 import json
 import logging
-import os
 import re
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.errors import DataError, UserError
+from utils.reading.hub.dataset_folders import (
+    COPY_AGAIN,
+    check_data_files,
+    check_dataset_folder,
+    check_saved_files,
+    read_json_file,
+)
+from utils.system_errors import passed_through_our_code
 
 log = logging.getLogger(__name__)
 
 FORMS = "hf://user/name, hf://user/name/CONFIG, hf://user/name@REVISION or, for a folder on disk, hf://./folder"
 CONNECT_SECONDS, ANSWER_SECONDS = 2, 5
 CONFIGURATIONS_LISTED = re.compile(r"vailable(?: configs)?: (\[.*\])")  # in the ValueErrors of datasets
-COPY_AGAIN = "copy or download the dataset again, or correct that file"
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,22 @@ def _saved_rows(location: DatasetLocation, split: str):
     folder = Path(location.repo)
     try:
         if (folder / "dataset_dict.json").is_file():
-            _check_split(json.loads((folder / "dataset_dict.json").read_text())["splits"], split, location)
-            return datasets.load_from_disk(str(folder / split))
+            splits = read_json_file(folder / "dataset_dict.json", dict, str(location)).get("splits")
+            if not isinstance(splits, list):
+                problem = f"{location} is not a complete saved dataset: dataset_dict.json has no list of splits"
+                raise DataError(problem, COPY_AGAIN)
+            _check_split(list(map(str, splits)), split, location)
+            folder /= split
+        check_saved_files(folder, str(location))
         rows = datasets.load_from_disk(str(folder))
     except IndexError:  # raised for a split that was saved without rows
         return None
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
+        if isinstance(error, UserError) or passed_through_our_code(error):
+            raise
         raise DataError(f"{location} is not a complete saved dataset: {_line(error)}", COPY_AGAIN) from error
-    _check_split([str(rows.split or "train")], split, location)
+    if folder == Path(location.repo):
+        _check_split([str(rows.split or "train")], split, location)
     return rows
 
 
@@ -75,33 +90,29 @@ def _built_rows(location: DatasetLocation, split: str, scratch: str):
     builder = None
     try:
         if location.on_disk:
-            folder = str(Path(location.repo).resolve())
-            builder = datasets.load_dataset_builder(folder, location.configuration, cache_dir=scratch)
-            _check_inside(folder, builder, location)
+            folder = Path(location.repo).resolve()
+            check_dataset_folder(folder, str(location))
+            builder = datasets.load_dataset_builder(str(folder), location.configuration, cache_dir=scratch)
+            files = itertools.chain.from_iterable((builder.config.data_files or {}).values())
+            check_data_files(folder, files, builder.config, str(location))
         else:
             builder = _hub_builder(location)
         builder.download_and_prepare()
         _check_split(builder.info.splits, split, location)
         return builder.as_dataset(split=split) if builder.info.splits[split].num_examples else None
-    except RuntimeError as error:
-        if "scripts are no longer supported" not in str(error):
-            raise
-        hint = "ask its author for Parquet, CSV or JSON Lines files, or convert it yourself if you trust the program"
-        raise DataError(f"{location} is made by a program (.py), and code from a dataset is not run", hint) from error
     except (
         *(OSError, ValueError, httpx2.HTTPError, yaml.YAMLError, zipfile.BadZipFile, datasets.exceptions.DatasetsError),
         StopIteration,  # an empty file of JSON Lines
     ) as error:
         raise _explained(error, location, builder) from error
-
-
-def _check_inside(folder: str, builder, location: DatasetLocation) -> None:
-    """Raise DataError where the README.md of a folder names data files that are not in it."""
-    for files in (builder.config.data_files or {}).values():
-        for file in files:
-            if not Path(os.path.normpath(file)).is_relative_to(folder):
-                problem = f"{location}: its README.md names {file}, which is not in the folder"
-                raise DataError(problem, "name that file itself as --data_path, if you want it")
+    except Exception as error:  # settings and files that datasets did not expect raise anything
+        if isinstance(error, UserError) or passed_through_our_code(error):
+            raise
+        if "scripts are no longer supported" in str(error):
+            problem = f"{location} is made by a program (.py), and code from a dataset is not run"
+            hint = "ask its author for Parquet, CSV or JSON Lines files, or convert it if you trust the program"
+            raise DataError(problem, hint) from error
+        raise _explained(error, location, builder) from error
 
 
 def _hub_builder(location: DatasetLocation):
