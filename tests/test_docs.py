@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from utils.collecting.collect import validate_query
 from utils.collecting.posts import Query
 
@@ -26,6 +28,7 @@ def commands(language: str, pages: tuple[str, ...] = PAGES) -> list[str]:
     return [line.partition(" #")[0].strip() for line in blocks.split("\n") if line.strip()]
 
 
+@pytest.mark.timeout(900)  # some forty commands
 def test_every_command_of_the_documentation_runs(tmp_path, monkeypatch, capfd):
     shutil.copytree(ROOT / "data" / "samples", tmp_path / "data" / "samples")
     monkeypatch.chdir(tmp_path)
