@@ -12,6 +12,7 @@ from pathlib import Path
 
 OUR_CODE = Path(__file__).parent
 IN_RUST = re.compile(r"\(os error (\d+)\)")  # of safetensors' errors and tokenizers' plain Exception
+MAPPING = re.compile(r"unable to .* file <.*\((\d+)\)")  # of torch.from_file's RuntimeError
 IN_TORCH = re.compile(r"inline_container|PytorchStreamWriter|iostream error|Parent directory .* does not exist")
 
 MOST_PIPED = 64 << 20
@@ -62,7 +63,7 @@ def passed_through_our_code(error: BaseException) -> bool:
 
 
 def _os_error(error: Exception) -> OSError | None:
-    if number := IN_RUST.search(str(error)):
+    if number := IN_RUST.search(str(error)) or MAPPING.match(str(error)):
         return OSError(int(number[1]), os.strerror(int(number[1])))
     if not (isinstance(error, RuntimeError) and IN_TORCH.search(str(error))):
         return None

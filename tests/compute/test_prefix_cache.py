@@ -342,6 +342,25 @@ def test_a_disk_that_fills_up(mode, tmp_path, caplog):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize("mode", ["auto", "on"])
+def test_a_file_that_cannot_be_mapped_is_told(mode, kept, tmp_path, caplog, monkeypatch):
+    """With what torch.from_file really raises, where a link leads into a folder that is missing."""
+    caplog.set_level(logging.INFO)
+    if kept:
+        use(tmp_path, frozen(), MANY)
+        caplog.clear()
+    before, real = sorted(tmp_path.rglob("*")), torch.from_file
+    monkeypatch.setattr(torch, "from_file", lambda path, **options: real("/proc/none", **options))
+    try:
+        with cache_in(tmp_path, mode, keep=kept).cached_rows(frozen(), PADDED, MANY, **OPTIONS) as rows:
+            assert rows is MANY
+    except UserError as error:
+        assert (mode, ": No such file or directory" in error.problem) == ("on", True)
+    assert any("cannot be mapped into memory" in line for line in lines(caplog)) == (mode == "auto")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def use(folder, model, rows=ROWS, keep=True, **options):
     """The states of the first training text."""
     with cache_in(folder, keep=keep).cached_rows(model, PADDED, rows, **OPTIONS | options) as cached:

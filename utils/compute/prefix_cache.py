@@ -31,6 +31,7 @@ from utils.compute.batching import longest_first
 from utils.compute.blocks import check_starting_after, frozen_blocks, hidden_states_after, starting_after
 from utils.compute.forward import run_in_batches
 from utils.errors import UserError
+from utils.system_errors import as_os_errors
 from utils.temporary import remove
 
 log = logging.getLogger(__name__)
@@ -181,8 +182,15 @@ OFF = PrefixCache(Path(), mode="off", gigabytes=0, keep=False)
 
 
 def _map(path: Path, shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
-    """Return the file's content, which is read when it is used. The file may be unlinked while the tensor exists."""
-    return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
+    """Return the file's content, which is read when it is used. The file may be unlinked while the tensor exists.
+
+    UserError where the file cannot be opened or mapped.
+    """
+    try:
+        with as_os_errors():
+            return torch.from_file(str(path), shared=True, size=math.prod(shape), dtype=dtype).view(shape)
+    except OSError as error:
+        raise UserError(f"{path} cannot be mapped into memory: {error.strerror}", FREE_SPACE) from error
 
 
 def _fill(path: Path, dtype: torch.dtype, *, model, block, collate, rows, precision) -> None:
