@@ -19,7 +19,7 @@ def read_config(path: Path) -> dict:
         raise UsageError(f"cannot read {path}: {error.strerror}", "name a YAML file after --config") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not YAML: {error}", "write one `flag: value` per line") from error
-    settings = _read_json(text) if path.suffix == ".json" else None  # YAML's reader takes seconds for a run.json
+    settings = _read_json(path, text) if path.suffix == ".json" else None  # YAML's reader takes seconds for a run.json
     if settings is None:
         settings = _read_yaml(path, text)
     if not isinstance(settings, dict):
@@ -59,11 +59,13 @@ def _text(value: object) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
-def _read_json(text: str) -> object:
+def _read_json(path: Path, text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
         return None
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deeply", "write one `flag: value` per line") from error
 
 
 def _read_yaml(path: Path, text: str) -> object:
@@ -71,5 +73,7 @@ def _read_yaml(path: Path, text: str) -> object:
 
     try:
         return yaml.safe_load(text)
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deeply", "write one `flag: value` per line") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {error}", "write one `flag: value` per line") from error

@@ -129,6 +129,8 @@ def parse_json_prompt(line: str, where: str) -> Prompt:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}, column {error.colno} is not JSON: {error.msg}", JSON_HINT) from error
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a ValueError
+        raise DataError(f"{where} is not JSON that can be read: {str(error)[:80]}", JSON_HINT) from error
     return parse_prompt(value, where)
 
 
