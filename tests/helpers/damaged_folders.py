@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def as_pickle(make: Callable[[dict], object] = dict, **options) -> Change:
         (folder / WEIGHTS).unlink()
 
     return change
+
+
+def compressed(folder: Path):
+    """Compress the parts of pytorch_model.bin, of which zeros would be a bomb."""
+    with zipfile.ZipFile(folder / PICKLE) as saved:
+        parts = {entry.filename: saved.read(entry) for entry in saved.infolist()}
+    with zipfile.ZipFile(folder / PICKLE, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
 
 
 def instead(*files: str) -> Change:
@@ -332,6 +342,7 @@ DAMAGED: dict[str, tuple[Change, str]] = {
     "ONNX": (instead("config.json", "tokenizer.json", "onnx/model.onnx"), "ONNX"),
     "diffusers": (instead("model_index.json", "unet/config.json"), "diffusers"),
     "sentence-transformers": (instead("modules.json", "0_Transformer/config.json"), "missing"),
+    "weights that are compressed": (both(as_pickle(), compressed), "would unpack to"),
     "CTranslate2": (instead("config.json", "model.bin", "vocabulary.json"), "CTranslate2"),
     "spaCy": (instead("meta.json", "config.cfg", "tokenizer"), "spaCy"),
     "TensorFlow": (instead("config.json", "tf_model.h5", "vocab.txt"), "TensorFlow"),

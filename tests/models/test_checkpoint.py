@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import resource
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -233,6 +234,11 @@ DAMAGED_FILES = {
     "weights by number": ({}, {"weights": {0: torch.ones(2)}}, "not tensors by name"),
     "weights that are whole numbers": ({}, {"weights": {"a.weight": torch.ones(2).long()}}, "whole numbers"),
     "no weights": ({}, {"weights": {}}, "lacks weights"),
+    "a weight of one number that repeats": (
+        {"config.json": '{"model_type": "gpt2", "vocab_size": 100000, "n_embd": 8000}'},
+        {"weights": {"transformer.wte.weight": torch.zeros(1).expand(100_000, 8000)}},
+        "weights have only",
+    ),
 }
 
 
@@ -245,6 +251,14 @@ def test_a_damaged_file_says_what_is_wrong_in_it(files, fields, reason, tmp_path
     problem = user_error(checkpoint.load, str(path)).problem
     assert str(path) in problem
     assert reason in problem
+
+
+def test_a_file_that_is_compressed_is_not_unpacked(tmp_path):
+    saving.save(tmp_path / "saved.pt", trained(), LOG, CARD)
+    with zipfile.ZipFile(tmp_path / "saved.pt") as saved, zipfile.ZipFile(tmp_path / "m.pt", "w") as bomb:
+        for entry in saved.infolist():
+            bomb.writestr(entry.filename, saved.read(entry), zipfile.ZIP_DEFLATED)
+    assert "would unpack to" in user_error(checkpoint.load, str(tmp_path / "m.pt")).problem
 
 
 def test_no_file_is_written_outside_the_temporary_folder(tmp_path):

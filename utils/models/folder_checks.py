@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,8 @@ def _check_files(folder: Path) -> None:
     for name in present:
         if name in (*WEIGHTS, *VOCABULARIES, *OBJECTS) or name.endswith((".safetensors", ".bin")):
             _check_content(folder / name)
+        if name.endswith(".bin"):
+            check_archive(folder / name)
         if name.endswith(".safetensors"):
             check_numbers(str(folder / name), _stored_numbers(folder / name))
     objects = {name: _json_object(folder / name) for name in (*OBJECTS, *INDICES) if name in present}
@@ -166,6 +169,24 @@ def check_numbers(name: str, numbers: dict[str, str]) -> None:
             f"{name} has weights that are whole numbers, as quantized ones are, in {found[0]} ({numbers[found[0]]})"
         )
         raise UserError(problem, FULL_WEIGHTS)
+
+
+def check_archive(path: Path) -> None:
+    """Raise UserError for a file of torch.save whose parts are compressed or overlap: torch would unpack any size.
+
+    torch.save itself never compresses.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, zipfile.BadZipFile):
+        return  # of an earlier format, or damaged, which torch reports
+    size = sum(entry.file_size for entry in entries)
+    if size > path.stat().st_size or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        problem = (
+            f"{path} has {path.stat().st_size:,} bytes and would unpack to {size:,}, which torch.save never writes"
+        )
+        raise UserError(problem, "ask for model.safetensors, or for the file as torch.save wrote it")
 
 
 def _stored_numbers(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.models.base_models import TRAIN_FIRST
-from utils.models.folder_checks import check_files, check_numbers, check_size
+from utils.models.folder_checks import check_archive, check_files, check_numbers, check_size
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report
 from utils.models.run_file import RUN_FILE, read_run
@@ -44,7 +44,7 @@ def load_pt(path: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", d
         opened = partial(open_with, f"{path} cannot be loaded", COPY_AGAIN)
         config = opened(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)
         check_numbers(str(path), {name: str(weight.dtype) for name, weight in weights.items()})
-        check_size(str(path), config, sum(weight.nbytes for weight in weights.values()))
+        check_size(str(path), config, path.stat().st_size)  # a weight may be a number that repeats
         with torch.device("meta"):
             model_class = type(opened(loader.from_config, config, trust_remote_code=False))
         # Not load_state_dict: some models (GPT-NeoX) have other names for their weights on disk than in memory.
@@ -104,6 +104,7 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
     not_ours = f"{path} was not written by fine_tune.py, or it is truncated"
     if not zipfile.is_zipfile(path):  # torch.load reads older formats too, which `save` does not write
         raise UserError(not_ours, hint)
+    check_archive(path)
     packed = open_with(not_ours, hint, torch.load, path, map_location="cpu", weights_only=True)
     if not isinstance(packed, dict) or packed.get("format") != FORMAT or packed.get("version") != VERSION:
         raise UserError(f"{path} is not a {FORMAT} file of version {VERSION}", hint)
