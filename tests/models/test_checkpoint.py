@@ -253,6 +253,12 @@ def test_a_damaged_file_says_what_is_wrong_in_it(files, fields, reason, tmp_path
     assert reason in problem
 
 
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    saving.save(tmp_path / "model.pt", trained(), LOG, CARD)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # who runs the tests may read everything
+    assert "Permission denied" in user_error(checkpoint.load, str(tmp_path / "model.pt")).problem
+
+
 def test_a_file_that_is_compressed_is_not_unpacked(tmp_path):
     saving.save(tmp_path / "saved.pt", trained(), LOG, CARD)
     with zipfile.ZipFile(tmp_path / "saved.pt") as saved, zipfile.ZipFile(tmp_path / "m.pt", "w") as bomb:

@@ -1,5 +1,6 @@
 """A trained model as one .pt file: its weights as tensors, and the other files of its folder as text."""
 
+import os
 import shlex
 import zipfile
 import zlib
@@ -101,6 +102,8 @@ def unpack(path: Path, folder: Path) -> dict[str, "Tensor"]:
         raise UserError(f"{path} is a folder, and the name of a model's folder does not end in .pt", "rename it")
     if not path.is_file():
         raise UserError(f"there is no model at {path}", hint)
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path} cannot be read: Permission denied", "check its permissions")
     not_ours = f"{path} was not written by fine_tune.py, or it is truncated"
     if not zipfile.is_zipfile(path):  # torch.load reads older formats too, which `save` does not write
         raise UserError(not_ours, hint)
