@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from running import assert_one_error, run_script
 
 # Set here and not in a fixture, since huggingface_hub reads it when it is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup, where the scripts leave it so
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 

@@ -145,5 +145,7 @@ def _temporary_name(path: Path) -> dict[str, str]:
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:
+    not_a_folder = f"{path.parent} is a file, not a folder"
+    reason = not_a_folder if isinstance(error, FileExistsError) else error.strerror or error
     hint = "free some space or choose another output path; an existing file there is unchanged"
-    return UserError(f"cannot write {path}: {error.strerror or error}", hint)
+    return UserError(f"cannot write {path}: {reason}", hint)

@@ -62,7 +62,8 @@ def typed_command(add: Sequence[str] = (), remove: Collection[str] = ()) -> str 
     The words in `add` ("--skip", "10") come last, and replace what was typed for the same flags. Flags in `remove` are
     left out, with their values.
     """
-    if Path(sys.argv[0]).resolve().parent != SCRIPTS:
+    script = Path(sys.argv[0])
+    if script.suffix != ".py" or script.resolve().parent != SCRIPTS:
         return None
     replaced = {*remove, *map(_flag_name, add)}
     kept, is_replaced = [], False

@@ -20,6 +20,7 @@ import evaluate_model
 from utils.files import sha256_of
 from utils.models import checkpoint, saving
 from utils.models.classifier_tokenizer import encode_for_classification, with_template
+from utils.models.model_card import marked
 from utils.processed import SPLITS, Processed, Split, save_processed
 from utils.text.cleaning import Cleaning
 
@@ -113,8 +114,8 @@ def made(tmp_path_factory) -> Path:
         trained = checkpoint.Trained(
             random_classifier(labels), tiny_tokenizer(), run_of(labels, folder / f"{data_name}.pkl", threshold)
         )
-        saving.save(folder / name, trained, "", "not measured\n")
-        saving.save(folder / f"{name}.pt", trained, "", "not measured\n")
+        saving.save(folder / name, trained, "", marked("not measured\n"))
+        saving.save(folder / f"{name}.pt", trained, "", marked("not measured\n"))
     return folder
 
 

@@ -25,9 +25,12 @@ PROMPTS = ["a", "", "some longer prompt", "Été", "x" * 120, "a", "the end of i
 GREEDY = {"max_new_tokens": 20, "do_sample": False}
 
 
+RUN = {"task": "tweets", "base_model": "tiny"}
+
+
 def saved(path, model, run=None):
     """A model on disk, and as it is loaded from there."""
-    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or {"task": "tweets"}), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), run or RUN), "", "")
     return checkpoint.load(str(path))
 
 
@@ -92,7 +95,7 @@ def test_a_model_is_converted_once_and_again_when_its_weights_change(tmp_path, n
     assert (folder / "model.bin").stat() == before
     with torch.no_grad():
         model.transformer.h[1].mlp.c_fc.weight[0, 0] += 0.5
-    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), {"task": "tweets"}), "", "")
+    saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), RUN), "", "")
     assert convert_model(str(path), checkpoint.load(str(path))) == folder
     assert (folder / "model.bin").stat() != before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [name, f"{name}.ctranslate2"]

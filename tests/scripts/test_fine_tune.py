@@ -76,6 +76,7 @@ def test_a_model_is_written_and_its_path_is_all_that_is_printed(call, output, pr
     assert [entry["step"] for entry in history if "eval_loss" in entry] == [0, 2]
     assert [len(entry["samples"]) for entry in history if "samples" in entry] == [2, 2]
     run = json.loads(files["run.json"])
+    assert set(run.pop("files")) == MODEL_FILES
     data = load_processed(processed)
     assert {name: run[name] for name in ("task", "kind", "labels", "template", "cleaning", "base_model")} == {
         name: data.recipe[name] for name in ("task", "kind", "labels", "template", "cleaning", "base_model")

@@ -35,6 +35,7 @@ def results(table, tmp_path_factory):
 def test_the_function_goes_from_a_table_to_a_model_with_its_tokenizer(results):
     assert {path.name for path in results.iterdir()} == MODEL_FILES | {"emoji.pkl"}
     run = json.loads((results / "run.json").read_text())
+    assert set(run.pop("files")) == MODEL_FILES
     assert (run["task"], run["kind"], run["target"], run["split_by"]) == ("emoji", "emoji", "emoji", "concept")
     assert [target[1] for target in run["targets"]] == sorted("😀😂😉🦊🐘🍎🍌🥕🏠🔑🔨🎺")
     assert run["results"]["steps"] == 6

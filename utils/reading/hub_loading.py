@@ -106,12 +106,12 @@ def _built_rows(location: DatasetLocation, split: str, scratch: str):
     ) as error:
         raise _explained(error, location, builder) from error
     except Exception as error:  # settings and files that datasets did not expect raise anything
-        if isinstance(error, UserError) or passed_through_our_code(error):
-            raise
         if "scripts are no longer supported" in str(error):
             problem = f"{location} is made by a program (.py), and code from a dataset is not run"
             hint = "ask its author for Parquet, CSV or JSON Lines files, or convert it if you trust the program"
             raise DataError(problem, hint) from error
+        if isinstance(error, UserError) or passed_through_our_code(error):
+            raise
         raise _explained(error, location, builder) from error
 
 
