@@ -5,13 +5,35 @@ import json
 import pytest
 
 from utils.errors import DataError
-from utils.reading.columns import find_column, find_requested_column
+from utils.reading import columns
+from utils.reading.columns import find_column, find_requested_column, unique_names
 from utils.reading.read_frame import read_frame
 
 
 def test_header_names_are_cleaned_and_unique(read):
     frame = read("a.csv", "\ufeff id , Text,text,\n1,a,b,c\n")
     assert list(frame.columns) == ["id", "Text", "text.1", "Unnamed: 3"]
+
+
+@pytest.mark.parametrize(
+    ("names", "unique"),
+    [
+        (["a", "a", "A ", "a"], ["a", "a.1", "A.2", "a.3"]),
+        (["a", "a.1", "a", "a"], ["a", "a.1", "a.2", "a.3"]),
+        (["a.1", "a", "a", "a.1"], ["a.1", "a", "a.2", "a.1.1"]),
+        (["", "", "Unnamed: 0"], ["Unnamed: 0", "Unnamed: 1", "Unnamed: 0.1"]),
+    ],
+    ids=["repeated", "numbered_before", "numbered_first", "empty"],
+)
+def test_repeated_names_get_the_next_free_number(names, unique):
+    assert unique_names(names) == unique
+
+
+def test_the_names_of_many_columns_are_compared_once_each(monkeypatch):
+    calls = []
+    monkeypatch.setattr(columns, "column_key", lambda name: calls.append(name) or name)
+    assert unique_names(["x"] * 3000)[-1] == "x.2999"
+    assert len(calls) < 5 * 3000
 
 
 def test_find_column():

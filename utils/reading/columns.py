@@ -1,5 +1,6 @@
 """The names of columns: made unique, compared regardless of case and blanks, and looked up."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,13 @@ def check_filled(name: str, missing: int, there: int) -> None:
 def unique_names(names: Sequence[str]) -> list[str]:
     """Return column names without blanks around them or byte-order marks; empty and repeated ones get a number."""
     unique: dict[str, str] = {}
+    repeats: Counter[str] = Counter()  # or a header of one name would be counted from the start for each column
     for position, name in enumerate(names):
-        base = name.replace(BOM, "").strip() or f"Unnamed: {position}"
-        candidate, repeat = base, 0
+        candidate = base = name.replace(BOM, "").strip() or f"Unnamed: {position}"
+        key = column_key(base)
         while column_key(candidate) in unique:
-            repeat += 1
-            candidate = f"{base}.{repeat}"
+            repeats[key] += 1
+            candidate = f"{base}.{repeats[key]}"
         unique[column_key(candidate)] = candidate
     return list(unique.values())
 
