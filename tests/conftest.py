@@ -1,5 +1,6 @@
 """Fixtures for all tests: no Hub, logging restored after each test, a small processed pickle, runs of the scripts."""
 
+import gc
 import logging
 import os
 import signal
@@ -15,6 +16,12 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:  # under nohup, where the 
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+
+
+@pytest.fixture(autouse=True)
+def _interrupts_heard():
+    """hypothesis measures collections of garbage, and a Ctrl-C that comes within its measuring is lost."""
+    gc.callbacks.clear()
 
 
 @pytest.fixture(autouse=True)
