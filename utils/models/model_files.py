@@ -45,7 +45,7 @@ def check_output(path: Path, overwrite: bool) -> None:
         if not os.access(target, os.W_OK | os.X_OK):
             raise UserError(f"cannot write {path}: Permission denied", elsewhere)
         _check_kept(path, target)
-    check_place(target if os.path.islink(path) else path)  # not is_symlink(), which fails on a long name
+    check_place(target if os.path.lexists(path) and path.is_symlink() else path)
 
 
 def is_written(path: Path) -> bool:
