@@ -48,12 +48,15 @@ def evaluate_and_write(args) -> Evaluation:
     with one_writer(*outputs):
         check_outputs([args.data_path, args.config, *checkpoint.files_of_model(model_path)], outputs)
         check_not_foreign([] if args.output_path else [output_path, *[args.answers_path] * unnamed_answers])
-        evaluation, tables = _evaluate_and_write(args, data, output_path)
+        evaluation, tables = _evaluate_and_write(args, data, output_path, outputs)
     return Evaluation(evaluation, tables, tuple(outputs))
 
 
-def _evaluate_and_write(args, data: Processed, output_path: Path) -> tuple[dict, str]:
-    """Return (what evaluation.json has, tables). UserError, with nothing written, if the model was replaced."""
+def _evaluate_and_write(args, data: Processed, output_path: Path, outputs: list[Path]) -> tuple[dict, str]:
+    """Return (what evaluation.json, one of the `outputs`, has, tables).
+
+    UserError, with nothing written, if the model was replaced.
+    """
     from utils.compute.device import choose_device, choose_precision
     from utils.models.model_card import is_edited, write_card
 
@@ -69,8 +72,7 @@ def _evaluate_and_write(args, data: Processed, output_path: Path) -> tuple[dict,
     check_fits(args.model_path, trained, args.data_path, data, data_sha256)
     models = _models_of(args, trained)
     if args.compare_base:
-        base_files = checkpoint.files_of_model(trained.run["base_model"])
-        check_outputs(base_files, [path for path in (output_path, args.errors_path, args.answers_path) if path])
+        check_outputs(checkpoint.files_of_model(trained.run["base_model"]), outputs)
     for each in models.values():
         each.model.to(device)
     figures, tables, write_rows = _EVALUATORS[kind](args, models, data, {"seed": args.seed, "precision": precision})

@@ -51,7 +51,7 @@ def train_soup(
     resume: bool,
     prefix_cache: PrefixCache = OFF,
 ) -> TrainingOutcome:
-    """Train `settings.model_soup` times as `trainer.train` does, with seeds from `settings.seed` on, and average.
+    """Train `settings.model_soup` times as `train` does, with seeds from `settings.seed` on, and average.
 
     If the average is worse on the validation split than the best run, the model keeps that run's weights.
     """

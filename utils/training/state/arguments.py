@@ -5,17 +5,11 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from utils.errors import UsageError, UserError
-from utils.training.state.state_files import (
-    ARGUMENTS_FILE,
-    read_object,
-)
+from utils.training.state.state_files import ARGUMENTS_FILE, read_object
 
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
-ADDED_FLAGS = {
-    "lr_scheduler_type": "linear",
-    "eval_strategy": None,
-    "eval_on_start": None,
-}  # and what runs did before
+# Flags that earlier versions lacked, and what runs did then.
+ADDED_FLAGS = {"lr_scheduler_type": "linear", "eval_strategy": None, "eval_on_start": None}
 FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
 FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 
