@@ -19,7 +19,7 @@ from utils.metrics.figures import FIGURES
 from utils.metrics.likelihood import Likelihood, bits_per_byte_difference
 from utils.metrics.ranking import Ranking
 from utils.metrics.shares import share_difference_interval, share_interval
-from utils.text_tables import markdown_table
+from utils.terminal.tables import markdown_table
 
 SIZES = (50, 200, 1000)
 POPULATION = 400_000

@@ -24,7 +24,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from utils.compute.bf16_weights import cast_weights
 from utils.compute.blocks import find_blocks
-from utils.text_tables import format_table
+from utils.terminal.tables import format_table
 from utils.training.freezing import freeze_parameters
 
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from utils.distributed import quiet_except_main
 from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UserError
 from utils.interrupts import ToldInterrupt, interrupts_end_the_block, typed_command
-from utils.terminal import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
+from utils.terminal.controls import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
 
 # What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
 UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)

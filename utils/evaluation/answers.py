@@ -19,8 +19,8 @@ from utils.models.chat_templates import LENGTHS, borrow_template, open_chat_temp
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length
 from utils.processed import Processed
+from utils.terminal.tables import figure_rows, format_table, one_line, with_interval
 from utils.text.words import count_words
-from utils.text_tables import figure_rows, format_table, one_line, with_interval
 from utils.training.rows import training_rows
 
 DECODING = ("do_sample", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")

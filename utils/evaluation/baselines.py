@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from utils.errors import DataError
 from utils.metrics.figures import FIGURES
 from utils.processed import Split
-from utils.text_tables import with_interval
+from utils.terminal.tables import with_interval
 
 if TYPE_CHECKING:
     import numpy

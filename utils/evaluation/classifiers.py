@@ -12,7 +12,7 @@ from utils.metrics.classification import Classification, classification_differen
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import CLASSIFICATION
 from utils.processed import Processed
-from utils.text_tables import confusion_rows, figure_rows, format_table, one_line
+from utils.terminal.tables import confusion_rows, figure_rows, format_table, one_line
 
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes

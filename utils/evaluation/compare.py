@@ -9,7 +9,7 @@ from utils.errors import DataError
 from utils.metrics.figures import COMPARED, FIGURES
 from utils.system_errors import read_file
 from utils.tasks.kinds import KINDS
-from utils.text_tables import NO_FIGURE, format_table, with_interval
+from utils.terminal.tables import NO_FIGURE, format_table, with_interval
 
 log = logging.getLogger(__name__)
 BASELINES = {  # by kind: (name in "baselines", the figure to show, its title)

@@ -15,8 +15,8 @@ from utils.metrics.shares import share_difference_interval, share_interval
 from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_unicode import format_code_points
 from utils.processed import Processed, Split
+from utils.terminal.tables import NO_FIGURE, figure_rows, format_table, one_line, with_interval
 from utils.text.emoji_wording import description_key
-from utils.text_tables import NO_FIGURE, figure_rows, format_table, one_line, with_interval
 
 log = logging.getLogger(__name__)
 SHOWN = 10  # mistakes

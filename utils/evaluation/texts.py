@@ -15,7 +15,7 @@ from utils.metrics.likelihood import Likelihood, bits_per_byte_difference, diffe
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length, start_and_end
 from utils.processed import Processed
-from utils.text_tables import NO_FIGURE, figure_rows, format_table, with_interval
+from utils.terminal.tables import NO_FIGURE, figure_rows, format_table, with_interval
 from utils.training.rows import training_rows
 
 SHOWN = 5  # texts of each model

@@ -15,7 +15,7 @@ from utils.models.checkpoint import Trained
 from utils.preprocessing.emoji_resolve import normalize_description
 from utils.preprocessing.emoji_unicode import format_code_points
 from utils.tasks.kinds import EMOJI
-from utils.text_tables import one_line
+from utils.terminal.tables import one_line
 
 if TYPE_CHECKING:
     from utils.inference.emoji_memory import EmojiMemory

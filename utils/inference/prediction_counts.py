@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from utils.tasks.labels import MISSING, LabelMap, as_number, label_key
-from utils.text_tables import format_table
+from utils.terminal.tables import format_table
 
 log = logging.getLogger(__name__)
 MAX_LISTED = 5

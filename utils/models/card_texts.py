@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 
-from utils.terminal import SHOWN
+from utils.terminal.controls import SHOWN
 
 SHOWN_IN_LINES = SHOWN | dict.fromkeys(map(ord, "\t\n\r"), " ")
 MARKUP = {character: "\\" + character for character in "\\`*[]~$#!"}

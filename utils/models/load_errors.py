@@ -7,7 +7,7 @@ from typing import Any
 
 from utils.errors import UserError
 from utils.system_errors import passed_through_our_code
-from utils.text_tables import one_line
+from utils.terminal.tables import one_line
 
 LONGEST_REASON = 300
 COPY_AGAIN = "copy it again, or train it again"

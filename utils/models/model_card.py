@@ -13,7 +13,7 @@ from utils.models.card_texts import code, fenced, json_text, plain, yaml_text
 from utils.models.model_card_kinds import CARDS, Card
 from utils.models.run_file import RUN_FILE
 from utils.tasks.kinds import KINDS
-from utils.text_tables import figure_rows, markdown_table
+from utils.terminal.tables import figure_rows, markdown_table
 
 CARD_FILE = "README.md"
 MARK = re.compile(r"\n?<!-- sha256 of the card as it was written: ([0-9a-f]{64}) -->\s*\Z")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
-from utils.text_tables import confusion_rows, markdown_table
+from utils.terminal.tables import confusion_rows, markdown_table
 
 DESCRIPTION = "a cat crying with joy"
 ERRORS_NOT_MEASURED = "How often it errs has not been measured: run `evaluate_model.py` before you rely on it."

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.progress import progress_bar
+from utils.terminal.progress import progress_bar
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

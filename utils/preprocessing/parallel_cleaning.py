@@ -15,7 +15,7 @@ from itertools import repeat
 from multiprocessing import connection
 
 from utils.errors import UserError
-from utils.progress import progress_bar
+from utils.terminal.progress import progress_bar
 from utils.text.cleaning import Cleaning, clean_all
 from utils.text.credentials import environment_of_workers
 from utils.text.words import bare_words, count_words

@@ -18,7 +18,7 @@ from utils.models.card_texts import json_text, plain, python_text, shell_text
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders, without_mark
 from utils.models.run_file import RUN_FILE, check_record
 from utils.publishing.model_as_folder import model_as_folder
-from utils.text_tables import one_line
+from utils.terminal.tables import one_line
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.errors import DataError
-from utils.progress import progress_bar
 from utils.reading.columns import column_key, unique_names
 from utils.reading.compressed import (
     OPENERS,
@@ -36,6 +35,7 @@ from utils.reading.kind_of_stdin import kind_of_stdin
 from utils.reading.mastodon_posts import has_mastodon_columns, mastodon_columns
 from utils.reading.parquet import read_parquet
 from utils.reading.x_archive import is_x_archive, read_x_archive
+from utils.terminal.progress import progress_bar
 
 log = logging.getLogger(__name__)
 

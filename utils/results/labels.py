@@ -7,7 +7,7 @@ from utils import distributed
 from utils.compute.loaded_models import keep_loaded
 from utils.inference.classifier import Classifier, Predictions, open_classifier
 from utils.models.base_models import check_present
-from utils.text_tables import one_line
+from utils.terminal.tables import one_line
 
 
 def load_on_device(model_path: str, device: str) -> Classifier:

@@ -3,7 +3,7 @@
 import pytest
 
 from utils.metrics.figures import ANSWERS, FIGURES, ON_CARD
-from utils.text_tables import confusion_rows, figure_rows, format_table, markdown_table, with_interval
+from utils.terminal.tables import confusion_rows, figure_rows, format_table, markdown_table, with_interval
 
 
 def test_a_table_aligns_figures_right_and_words_left():

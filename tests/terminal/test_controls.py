@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TEXT = "a\x1b]0;title\x07b\x9b31mc\x7f\rd\te\nœuf 😀"
 SHOWN = r"a\x1b]0;title\x07b\x9b31mc\x7f\x0dd" + "\te\nœuf 😀"
 PROGRAM = f"""
