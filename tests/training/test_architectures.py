@@ -31,7 +31,10 @@ UNLIMITED = ("bloom", "mamba", "xlnet", "xglm")
 
 def prepared(data, folder: str, unfreeze_last: int | None = None) -> TrainingSetup:
     flags = Namespace(**FLAGS, unfreeze_last=unfreeze_last)
-    return prepare(data, folder, flags, "cpu", "fp32", OFF)
+    setup = prepare(data, folder, flags, "cpu", "fp32", OFF)
+    if setup.probe:
+        setup.probe.run()
+    return setup
 
 
 def train_a_step(setup: TrainingSetup) -> None:

@@ -18,7 +18,10 @@ TEXTS = {"train": ["a red cat", "the tall tree"], "validation": ["a tall cat", "
 
 
 def prepared(data, flags: dict, **changes):
-    return prepare(data, "tiny", Namespace(**flags | changes), "cpu", "fp32", OFF)
+    setup = prepare(data, "tiny", Namespace(**flags | changes), "cpu", "fp32", OFF)
+    if setup.probe:
+        setup.probe.run()
+    return setup
 
 
 def test_a_language_model_gets_the_rows_of_both_splits():

@@ -9,9 +9,7 @@ not bit for bit, since texts pass the frozen blocks in batches of other sizes; o
 to bfloat16.
 """
 
-import array
 import contextlib
-import hashlib
 import logging
 import math
 import re
@@ -29,6 +27,7 @@ from transformers import PreTrainedModel
 from utils import distributed
 from utils.compute.batching import longest_first
 from utils.compute.blocks import check_starting_after, frozen_blocks, hidden_states_after, starting_after
+from utils.compute.cache_plan import CachePlan, cache_key
 from utils.compute.forward import run_in_batches
 from utils.errors import UserError
 from utils.system_errors import as_os_errors
@@ -74,7 +73,7 @@ class PrefixCache:
         blocks = self._frozen_blocks(model)
         rows = [row for split in splits.values() for row in split]
         if len(blocks) not in self._opened:
-            self._opened[len(blocks)] = self._open(model, blocks, collate, rows, precision, epochs)
+            self._opened[len(blocks)] = self._open(model, collate, rows, precision, epochs)
         if self._opened[len(blocks)] is None:
             yield splits
             return
@@ -93,30 +92,45 @@ class PrefixCache:
     def _frozen_blocks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [] if self.mode == "off" else frozen_blocks(model)
 
-    def _open(self, model, blocks, collate, rows, precision, epochs) -> tuple[torch.Tensor, int] | None:
-        """Return (hidden states (tokens, width), tuple length, see `hidden_states_after`), or None for no cache."""
+    def plan(
+        self, model: PreTrainedModel, collate: Callable, rows: Sequence[dict], *, precision: str, epochs: float
+    ) -> CachePlan | None:
+        """Return what `cached_rows` would write for these rows, without writing; None where no block is frozen.
+
+        UserError, with the reason, where there can be no cache, or where it does not pay off.
+        """
+        blocks = self._frozen_blocks(model)
         if not blocks:
             if self.mode == "on" and not math.isinf(epochs):  # a search may also try to train all blocks
                 raise UserError("--prefix_cache on, but no block is frozen", "lower --unfreeze_last, or remove it")
             return None
         if self.mode == "auto" and epochs <= 1:
-            log.info("no prefix cache: it does not pay off for one epoch")
-            return None
-        started = time.perf_counter()
+            raise UserError("it does not pay off for one epoch", "use --prefix_cache on")
         model.config.use_cache = False  # as Trainer sets it: nobody needs keys and values
+        if distributed.spans_machines():
+            raise UserError("the machines do not share a file system", "remove --prefix_cache on")
+        width, tuple_length = check_starting_after(model, blocks, collate, rows)
+        shape = (sum(len(row["input_ids"]) for row in rows), width)
+        dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+        path = self.folder / f"{len(blocks)}-{cache_key(model, len(blocks), rows, dtype)}.states"
+        plan = CachePlan(blocks, tuple_length, shape, dtype, path)
+        if not plan.is_there:
+            self._check_size(plan.size)
+        return plan
+
+    def _open(self, model, collate, rows, precision, epochs) -> tuple[torch.Tensor, int] | None:
+        """Return (hidden states (tokens, width), tuple length, see `hidden_states_after`), or None for no cache."""
+        started = time.perf_counter()
         try:
-            if distributed.spans_machines():
-                raise UserError("the machines do not share a file system", "remove --prefix_cache on")
-            width, tuple_length = check_starting_after(model, blocks, collate, rows)
-            shape = (sum(len(row["input_ids"]) for row in rows), width)
-            dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-            size = math.prod(shape) * dtype.itemsize
-            path = self.folder / f"{len(blocks)}-{cache_key(model, len(blocks), rows, dtype)}.states"
-            if path.is_file() and path.stat().st_size == size:
-                log.info("prefix cache: %s has the hidden states of %d blocks from a past run", path, len(blocks))
-                return _map(path, shape, dtype), tuple_length
-            self._check_size(size)
-            fill = partial(_fill, model=model, block=blocks[-1], collate=collate, rows=rows, precision=precision)
+            plan = self.plan(model, collate, rows, precision=precision, epochs=epochs)
+            if plan is None:
+                return None
+            path, shape, dtype = plan.path, plan.shape, plan.dtype
+            if plan.is_there:
+                log.info("prefix cache: %s has the hidden states of %d blocks from a past run", path, len(plan.blocks))
+                return _map(path, shape, dtype), plan.tuple_length
+            block = plan.blocks[-1]
+            fill = partial(_fill, model=model, block=block, collate=collate, rows=rows, precision=precision)
             states = self._compute(path, shape, dtype, fill)
         except UserError as error:
             # The disk may be full for one process alone, and all of them have to train in the same way.
@@ -126,26 +140,25 @@ class PrefixCache:
             return None
         log.info(
             "prefix cache: %d frozen blocks ran once over %s texts in %.1f seconds; their hidden states take %s",
-            *(len(blocks), f"{len(rows):,}", time.perf_counter() - started, _format_size(size)),
+            *(len(plan.blocks), f"{len(rows):,}", time.perf_counter() - started, format_size(plan.size)),
         )
-        return states, tuple_length
+        return states, plan.tuple_length
 
     def _check_size(self, size: int) -> None:
         """UserError where another file of so many bytes would be too large."""
         total = size + sum(opened[0].nbytes for opened in self._opened.values() if opened)
         if total > self.gigabytes * GIGABYTE:
             raise UserError(
-                f"the hidden states would take {_format_size(total)}, and --prefix_cache_gb is {self.gigabytes:g}",
+                f"the hidden states would take {format_size(total)}, and --prefix_cache_gb is {self.gigabytes:g}",
                 "raise --prefix_cache_gb, or remove --prefix_cache on",
             )
-        parent = self.folder.parent
+        parent = self.folder.absolute().parent
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(parent).free
+            free = shutil.disk_usage(next(each for each in (parent, *parent.parents) if each.exists())).free
         except OSError as error:
-            raise UserError(f"{parent} cannot be written: {error.strerror}", FREE_SPACE) from error
+            raise UserError(f"{parent} cannot be read: {error.strerror}", FREE_SPACE) from error
         if size > MAX_SHARE_OF_DISK * free:
-            sizes = f"{_format_size(size)}, more than half of the {_format_size(free)} free in {parent}"
+            sizes = f"{format_size(size)}, more than half of the {format_size(free)} free in {parent}"
             raise UserError(f"the hidden states would take {sizes}", FREE_SPACE)
 
     def _leftovers(self) -> list[Path]:
@@ -157,7 +170,7 @@ class PrefixCache:
         part = path.with_suffix(".part")
         try:
             if distributed.is_main_process():
-                self.folder.mkdir(exist_ok=True)
+                self.folder.mkdir(parents=True, exist_ok=True)
                 for leftover in self._leftovers():
                     leftover.unlink()
                 part.touch()
@@ -215,17 +228,5 @@ def row_offsets(rows: Sequence[dict]) -> list[int]:
     return [offsets[number] for number in range(len(rows))]
 
 
-def cache_key(model: PreTrainedModel, blocks: int, rows: Sequence[dict], dtype: torch.dtype) -> str:
-    """Return a key that differs where the hidden states would: by token ids, frozen weights and configuration."""
-    digest = hashlib.sha256(f"{blocks} {dtype} {type(model).__name__} {model.config.to_json_string()}".encode())
-    for row in rows:
-        digest.update(array.array("q", [len(row["input_ids"]), *row["input_ids"]]).tobytes())
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            digest.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}".encode())
-            digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()[:16]
-
-
-def _format_size(size: int) -> str:
+def format_size(size: int) -> str:
     return f"{size / GIGABYTE:.3g} GB" if size >= GIGABYTE else f"{size / 10**6:.1f} MB"

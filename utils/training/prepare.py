@@ -46,10 +46,19 @@ TRAINING_SPLITS = ("train", "validation")  # the test split is for evaluate_mode
 
 
 @dataclass(frozen=True)
+class Probe:
+    """The linear probe that sets a classifier's head: the `rows` that it takes, and what runs it, before training."""
+
+    rows: Sequence[dict]
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class TrainingSetup:
     """A base model, partly frozen, its objective, and the rows of the two splits by name.
 
-    No row is longer than `max_length` tokens. `freeze(model, unfreeze_last)` freezes a copy of the base model.
+    No row is longer than `max_length` tokens. `freeze(model, unfreeze_last)` freezes a copy of the base model. `probe`
+    is still to run where there is one.
     """
 
     base: checkpoint.Trained
@@ -57,6 +66,7 @@ class TrainingSetup:
     rows: dict[str, list[dict]]
     max_length: int
     freeze: Callable[[PreTrainedModel, int | None], None]
+    probe: Probe | None = None
 
 
 def prepare(
@@ -109,7 +119,7 @@ def _with_fewer_skin_tones(data: Processed, seed: int) -> Processed:
 def _prepare_classifier(
     data: Processed, name: str, flags: Namespace, device: str, precision: str, prefix_cache: PrefixCache
 ) -> TrainingSetup:
-    """Prepare a model that learns to classify. Its head starts from a linear probe, if the base model allows it."""
+    """Prepare a model that learns to classify. A linear probe is to set its head, if the base model allows it."""
     labels, train = data.recipe["labels"], data.splits["train"]
     if flags.threshold != "auto" and len(labels) > 2:
         problem = f"--threshold {flags.threshold} is for two classes, and the data has {len(labels)}"
@@ -130,19 +140,24 @@ def _prepare_classifier(
         encoded, tail = encode_for_classification(base.tokenizer, texts)
         rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)
     objective = classification(base, weights)
+    probe = None
     if supports_probe(base, rows["train"]):
-        base.model.to(device)  # as for training, which can then use what the cache has for the probe
         probed = rows_for_probe(rows["train"], flags)
-        if len(probed) < len(rows["train"]):
-            caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
-        else:
-            caching = prefix_cache.cached_rows(
-                base.model, objective.collate, rows, precision=precision, epochs=math.inf
-            )
-        with caching as cached:
-            start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
-        base.model.to("cpu")
-    return TrainingSetup(base, objective, rows, longest, freeze_classifier_parameters)
+        probe = Probe(
+            probed, partial(_run_probe, base, objective, rows, probed, weights, device, precision, prefix_cache)
+        )
+    return TrainingSetup(base, objective, rows, longest, freeze_classifier_parameters, probe)
+
+
+def _run_probe(base, objective, rows, probed, weights, device, precision, prefix_cache) -> None:
+    base.model.to(device)  # as for training, which can then use what the cache has for the probe
+    if len(probed) < len(rows["train"]):
+        caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
+    else:
+        caching = prefix_cache.cached_rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf)
+    with caching as cached:
+        start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
+    base.model.to("cpu")
 
 
 def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:

@@ -119,6 +119,8 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     cache = PrefixCache(cache_folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
     try:
         setup = prepare(data, name, flags, device, precision, cache)
+        if setup.probe:
+            setup.probe.run()
     except KeyboardInterrupt:
         goes_on = "to continue from the last saved state" if flags.resume else "nothing is trained yet; to start again"
         log.info("%s: %s", goes_on, typed_command() or "the same once more")
