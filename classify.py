@@ -57,7 +57,7 @@ NOT_FROM_PYTHON = ("text", "data_path", *FILE_FLAGS, "json")
 def build_parser() -> Parser:
     """Return the command line of classify.py."""
     parser = Parser(__doc__)
-    add = parser.add_argument
+    add, add_rare = parser.group("model and texts"), parser.group("model and texts", rare=True)
     add("--model_path", default=DEFAULT_MODEL, metavar="MODEL", help="default: %(default)s")
     add("--text", action="append", default=[], metavar="TEXT", help="a text to classify (repeatable)")
     add(
@@ -69,8 +69,9 @@ def build_parser() -> Parser:
     add("--output_path", type=output_path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
     add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
     add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
-    add("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
-    add("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
+    add_rare("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
+    add_rare("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
+    add = parser.group("running")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where that is faster")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     add("--json", action="store_true", help="print one JSON object per text, or one for the file, on stdout")

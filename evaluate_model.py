@@ -1,6 +1,9 @@
 """Evaluate a trained model on the test split, with confidence intervals, or compare models that were evaluated before.
 
 python evaluate_model.py --model_path models/fine_tuned_model.pt --data data/processed.pkl --compare_base
+python evaluate_model.py --model_path models/reviews --data data/reviews.pkl --errors_path data/mistakes.csv
+python evaluate_model.py --model_path models/alpaca --data data/alpaca.pkl --compare_base --limit 100
+python evaluate_model.py --model_path models/emoji --data data/emoji.pkl --compare_base
 python evaluate_model.py --compare models/first/evaluation.json models/second/evaluation.json
 """
 
@@ -24,39 +27,41 @@ from utils.text.formulas import ESCAPE_FORMULAS_HELP
 def build_parser() -> Parser:
     """Return the command line of evaluate_model.py."""
     parser = Parser(__doc__)
-    add = parser.add_argument
+    add = parser.group("model and data")
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
     add("--data_path", "--data", type=Path, metavar="PKL", help="output of preprocess.py; not used with --compare")
     add("--output_path", type=output_path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
-    add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="default: %(default)s, the exact one")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    add("--seed", type=seed_number, default=42, help="default: %(default)s")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
-    add = parser.add_argument_group("models that write texts, answer instructions or write emoji").add_argument
+    add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
+    add = parser.group("models that write texts, answer instructions or write emoji")
     add("--compare_base", action="store_true", help="also evaluate the base model, on the same texts")
-    add = parser.add_argument_group("models that write texts or answer instructions").add_argument
+    add = parser.group("models that write texts or answer instructions")
     longest = f"maximum length of a text (default: {Sampling.max_new_tokens}, for answers {ANSWER_MAX_NEW_TOKENS})"
     add("--max_new_tokens", type=positive_int, metavar="N", help=longest)
-    add = parser.add_argument_group("models that write texts").add_argument
+    add = parser.group("models that write texts")
     add("--num_samples", type=positive_int, metavar="N", help=f"number of texts to generate (default: {NUM_SAMPLES})")
-    add = parser.add_argument_group("models that answer instructions").add_argument
-    add(
+    add_rare = parser.group("models that answer instructions", rare=True)
+    add_rare(
         "--answers_path",
         type=output_path,
         metavar="FILE.jsonl",
         help="file for all answers; default: beside evaluation.json",
     )
     penalty = f"default: {Sampling.repetition_penalty:g} (no penalty)"
-    add("--repetition_penalty", type=positive_float, metavar="PENALTY", help=penalty)
+    add_rare("--repetition_penalty", type=positive_float, metavar="PENALTY", help=penalty)
     no_repeat = "repeat no N tokens in a row within an answer; 0: no limit (default: as generate.py answers)"
-    add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
-    add = parser.add_argument_group("models that answer instructions or write emoji").add_argument
+    add_rare("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
+    add = parser.group("models that answer instructions or write emoji")
     add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
-    add = parser.add_argument_group("models that classify texts or write emoji").add_argument
+    add = parser.group("models that classify texts or write emoji")
     add("--errors_path", type=output_path, metavar="FILE.csv", help="write all mistakes to this file")
-    add("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
-    add = parser.add_argument_group("models that were evaluated before").add_argument
-    add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
+    parser.group("models that classify texts or write emoji", rare=True)(
+        "--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP
+    )
+    add = parser.group("running", rare=True)
+    add("--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="default: %(default)s, the exact one")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    add("--seed", type=seed_number, default=42, help="default: %(default)s")
     accept_hugging_face_names(parser, output_file="evaluation.json")
     return parser
 

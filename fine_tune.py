@@ -1,8 +1,9 @@
 """Fine-tune a base model on a processed pickle.
 
 python fine_tune.py --data data/processed.pkl --epochs 10 --batch_size 16
-python fine_tune.py --data data/processed.pkl --model tiny --max_steps 20 --output_path models/tiny
-python fine_tune.py --push_trained --model_path models/tiny --hub_model_id USER/NAME
+python fine_tune.py --data data/reviews.pkl --output_path models/reviews
+python fine_tune.py --data data/alpaca.pkl --output_path models/alpaca
+python fine_tune.py --data data/emoji.pkl --augment --output_path models/emoji
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from utils import distributed
 from utils.argument_types import output_path
-from utils.cli import MODEL_HELP, Parser
+from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.errors import EXIT_DONE
 from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
@@ -29,8 +30,15 @@ from utils.training.run import FineTuned, kept_random_states, one_run_at_a_time,
 def build_parser() -> Parser:
     """The command line of fine_tune.py."""
     parser = Parser(__doc__)
-    add = parser.add_argument
-    add("--data_path", "--data", type=Path, metavar="PKL", help="what preprocess.py wrote; not for --push_trained")
+    add = parser.group("data and model")
+    add(
+        "--data_path",
+        "--data",
+        type=Path,
+        metavar="PKL",
+        help="what preprocess.py wrote",
+        more="(not for --push_trained)",
+    )
     add(
         "--output_path",
         type=output_path,
@@ -38,7 +46,8 @@ def build_parser() -> Parser:
         help="a folder, or one file.pt (default: %(default)s)",
     )
     add("--overwrite", action="store_true", help="replace an existing model")
-    add("--model", "--model_name_or_path", help=f"{MODEL_HELP} (default: the one that preprocess.py used)")
+    model = f"{MODEL_HELP} (default: as preprocess.py)"
+    add("--model", "--model_name_or_path", help=model, more=MORE_OF_MODEL)
     add_fine_tuning_flags(parser)
     accept_hugging_face_names(parser)
     parser.repeat_runs(settings_of_run)

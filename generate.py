@@ -15,7 +15,7 @@ from pathlib import Path
 
 from utils import distributed
 from utils.argument_types import output_path, positive_int
-from utils.cli import MODEL_HELP, Parser
+from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.compute.loaded_models import keep_loaded, one_at_a_time
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_apart, check_writable
@@ -40,31 +40,33 @@ NOT_FOR_CHAT = ("instruction", "input", "prompt", "prompts_file", "compare_base"
 def build_parser() -> Parser:
     """Return the command line of generate.py."""
     parser = Parser(__doc__)
-    add = parser.add_argument
-    model = f"a trained model (folder or .pt) or a {MODEL_HELP}"
-    add("--model_path", metavar="MODEL", default=DEFAULT_MODEL, help=model)
+    add = parser.group("model and prompts")
+    model = f"a trained model, or a {MODEL_HELP}"
+    add("--model_path", metavar="MODEL", default=DEFAULT_MODEL, help=model, more=MORE_OF_MODEL)
     add("--prompt", action="append", default=[], metavar="TEXT", help="the beginning of a text (repeatable)")
-    prompts = 'one prompt per line, or .jsonl with {"prompt": "…"} per line; - is stdin, the default where it is piped'
-    add("--prompts_file", type=Path, metavar="FILE", help=prompts)
+    prompts = 'or .jsonl with {"prompt": "…"} per line; - is stdin, the default where it is piped'
+    add("--prompts_file", type=Path, metavar="FILE", help="one prompt per line", more=prompts)
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="samples per prompt (default: 1)")
+    add("--compare_base", action="store_true", help="also generate with the base model")
+    add = parser.group("models that follow instructions")
+    add("--instruction", action="append", default=[], metavar="TEXT", help="what the model should do (repeatable)")
+    add("--input", action="append", default=[], metavar="TEXT", help="the input of an --instruction, one for each")
+    add("--chat", action="store_true", help="talk with the model; type /help for more")
+    add("--length", choices=LENGTHS, help="of answers, if it learned --length_hints")
+    add_rare = parser.group("models that follow instructions", rare=True)
+    add_rare("--system", metavar="TEXT", help="a system message, where the chat template has a place for it")
+    add = parser.group("models that write emoji", rare=True)
+    add("--unconstrained", action="store_true", help="allow every text, and say whether it is an emoji")
     add_sampling_flags(parser)
-    add_engine_flags(parser)
-    add("--compare_base", action="store_true", help="also generate with the base model, from the same prompts")
+    add = parser.group("results")
+    add("--json", action="store_true", help="print one JSON object per text on stdout")
     add(
         "--output_path",
         type=output_path,
         metavar="FILE.jsonl",
         help="also write the results to this file, as JSON Lines",
     )
-    add("--json", action="store_true", help="print one JSON object per text on stdout")
-    add = parser.add_argument_group("models that follow instructions").add_argument
-    add("--instruction", action="append", default=[], metavar="TEXT", help="what the model should do (repeatable)")
-    add("--input", action="append", default=[], metavar="TEXT", help="the input of an --instruction, one for each")
-    add("--system", metavar="TEXT", help="a system message, where the chat template has a place for it")
-    add("--length", choices=LENGTHS, help="the length of the answers, where the model was trained with --length_hints")
-    add("--chat", action="store_true", help="talk with the model; type /help for more")
-    add = parser.add_argument_group("models that write emoji").add_argument
-    add("--unconstrained", action="store_true", help="allow every text, and say whether it is an emoji")
+    add_engine_flags(parser)
     accept_hugging_face_names(parser, output_file="texts.jsonl")
     return parser
 

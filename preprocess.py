@@ -1,7 +1,7 @@
 """Turn raw files into one processed pickle: read, filter, clean, drop duplicates, split, encode.
 
-python preprocess.py --data_path data/tweets.csv --output_path data/processed.pkl
-python preprocess.py --data_path data/samples/tweets_fr.jsonl --lang fr --hashtags unhash --model tiny
+python preprocess.py --data_path data/tweets.csv
+python preprocess.py --task reviews --data_path reviews.csv --output_path data/reviews.pkl
 python preprocess.py --task alpaca --data_path alpaca_data.json --sample 0.1 --output_path data/alpaca.pkl
 python preprocess.py --task emoji --data_path builtin --aliases en,fr --output_path data/emoji.pkl
 python preprocess.py --scrape mastodon-hashtag caturday@INSTANCE --limit 1000 --data_path data/raw/cats.jsonl
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from utils import distributed
 from utils.argument_types import ADDRESS, iso_date, non_negative_int, output_path, positive_int, seed_number
-from utils.cli import MODEL_HELP, Parser
+from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
 from utils.hugging_face_names import accept_hugging_face_names
@@ -27,6 +27,7 @@ from utils.preprocessing.flags import (
 )
 from utils.process import run
 from utils.results.data import process_and_save, warn_of_filters
+from utils.tasks.kinds import KINDS
 from utils.tasks.tasks import TASKS
 
 DEFAULT_TASK = "tweets"
@@ -41,42 +42,48 @@ log = logging.getLogger("utils.preprocess")
 def build_parser() -> Parser:
     """Return the command line of preprocess.py."""
     parser = Parser(__doc__)
-    add = parser.add_argument
+    add, add_rare = parser.group("data"), parser.group("data", rare=True)
     add(
         "--data_path",
         "--data",
         nargs="+",
         required=True,
         metavar="PATH",
-        help="CSV, TSV, JSON, JSONL, Parquet or text files, or folders of them; -: stdin; an X archive; a Mastodon "
-        "outbox.json; hf://USER/NAME for a dataset on the Hub; builtin for the emoji package's table (--task emoji); "
+        help="files or folders (CSV, TSV, JSON, JSONL, Parquet, text), or hf://USER/NAME for a dataset on the Hub",
+        more="-: stdin; an X archive; a Mastodon outbox.json; builtin for the emoji package's table (--task emoji); "
         "with --scrape, the .jsonl file to write posts to",
     )
     add("--output_path", type=output_path, default=DEFAULT_OUTPUT, help="default: %(default)s")
     add(
         "--task",
         choices=sorted(TASKS),
-        help="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()) + f" (default: {DEFAULT_TASK})",
+        metavar="TASK",
+        help=", ".join(f"{name} to {KINDS[task.kind].verb_phrase}" for name, task in TASKS.items())
+        + f" (default: {DEFAULT_TASK})",
+        more="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()),
     )
-    add("--hub_split", default="train", help="split of a dataset on the Hub to read (default: %(default)s)")
+    add("--text_column", help="the column with the text (default: found)", more="name, number (from 0) or path")
+    model = f"{MODEL_HELP} (default: smollm2)"
+    add("--model", "--model_name_or_path", help=model, more=f"{MORE_OF_MODEL}; without it, the default is gpt2")
+    add_rare("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
+    add_rare("--hub_split", default="train", help="split of a dataset on the Hub to read (default: %(default)s)")
+    add_rare("--seed", type=seed_number, default=42, help="default: %(default)s")
+    add_rare("--json", action="store_true", help="print the audit as JSON on stdout")
+    add_preprocess_flags(parser)
+    add, add_rare = parser.group("collecting posts"), parser.group("collecting posts", rare=True)
     add(
         "--scrape",
         nargs=2,
         metavar=("SOURCE", "TARGET"),
-        help="collect posts first: mastodon-hashtag TAG@INSTANCE, mastodon-user NAME@INSTANCE, telegram-channel NAME, "
-        "twitter-search WORDS, … (an unknown SOURCE lists all of them)",
+        help="collect posts first: mastodon-user NAME@INSTANCE",
+        more="mastodon-hashtag TAG@INSTANCE, telegram-channel NAME, twitter-search WORDS (an unknown SOURCE lists all "
+        "of them)",
     )
-    add("--scrape_only", action="store_true", help="collect posts and stop")
-    add("--limit", type=positive_int, help=f"number of posts to collect in total (default: {DEFAULT_LIMIT})")
-    add("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) or later")
-    add("--until", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
-    add("--retries", type=non_negative_int, help=f"number of retries in a row (default: {DEFAULT_RETRIES})")
-    add("--text_column", help="name, number (from 0) or path of the column with the text (default: found)")
-    add("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
-    add("--model", "--model_name_or_path", help=MODEL_HELP + " (default: smollm2 if installed, else gpt2)")
-    add("--seed", type=seed_number, default=42, help="default: %(default)s")
-    add("--json", action="store_true", help="print the audit as JSON on stdout")
-    add_preprocess_flags(parser)
+    add("--limit", type=positive_int, help=f"posts to collect in total (default: {DEFAULT_LIMIT})")
+    add_rare("--scrape_only", action="store_true", help="collect posts and stop")
+    add_rare("--since", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from this day (UTC) or later")
+    add_rare("--until", type=iso_date, metavar="YYYY-MM-DD", help="collect posts from before this day (UTC)")
+    add_rare("--retries", type=non_negative_int, help=f"number of retries in a row (default: {DEFAULT_RETRIES})")
     accept_hugging_face_names(parser, output_file=DEFAULT_OUTPUT.name)
     return parser
 

@@ -90,7 +90,7 @@ def test_an_unknown_flag_suggests_the_nearest(refused, flag, nearest):
 def test_an_unknown_flag_like_no_other_points_to_help(refused):
     problem, hint = refused("--data", "x", "--zzzz")
     assert problem == "unknown flag --zzzz"
-    assert hint.endswith("--help lists the flags")
+    assert hint.endswith("--help_all lists the flags")
     assert "did you mean" not in hint
 
 

@@ -160,7 +160,7 @@ def test_do_sample_contradicts_what_draws_nothing(other):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_help_shows_our_names_alone(script):
-    shown = script.build_parser().format_help()
+    shown = script.build_parser().format_help(everything=True)
     assert "--output_dir" not in shown and "bf16 [" not in shown and "--warmup_ratio" not in shown
 
 

@@ -12,13 +12,26 @@ from typing import NoReturn
 from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
 from utils.errors import UsageError
+from utils.terminal.help_page import help_page
 
-MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 (packaged) or tiny (random, for smoke tests)"
+MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 or tiny"
+MORE_OF_MODEL = "smollm2 is packaged (see README.md); tiny is random, for smoke tests"
 
 log = logging.getLogger(__name__)
 
 # How alike two names must be (difflib\'s ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones.
 NEAR = 0.7
+
+
+class _HelpAll(argparse.Action):
+    """--help_all: print the help with all flags, and end."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: object):
+        super().__init__(option_strings, argparse.SUPPRESS, default=argparse.SUPPRESS, **options)
+
+    def __call__(self, parser: "Parser", *_: object) -> NoReturn:
+        print(parser.format_help(everything=True), end="")
+        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,14 +52,39 @@ class Parser(argparse.ArgumentParser):
             prog=script and script[1],  # a notebook's sys.argv names another program
             description=summary,
             epilog="examples:\n" + examples.strip("\n"),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
             allow_abbrev=False,
         )
-        self.add_argument("--config", type=Path, metavar="FILE.yaml", help="YAML file that sets any of these flags")
+        self._groups: dict[str, argparse._ArgumentGroup] = {}
+        self._rare: set[argparse.Action] = set()
+        self._optionals.title = "settings and help"
+        self.add_argument("--config", type=Path, metavar="FILE.yaml", help="YAML file that sets any of the flags")
+        self.add_argument("-h", "--help", action="help", help="show the common flags")
+        self.add_argument("--help_all", action=_HelpAll, nargs=0, help="show all flags")
         self._hints: dict[str, str] = {}
         self._ours: dict[str, str] = {}
         self._translate: Callable[[argparse.Namespace], None] = lambda flags: None
         self._settings_of_run: Callable[[Path, dict, Set[str]], dict] | None = None
+
+    def group(self, title: str, *, rare: bool = False) -> Callable[..., None]:
+        """Return what adds flags to the group with this title in the help, as `add_argument` does.
+
+        --help_all alone shows rare flags, and what a flag's help goes on with as `more`.
+        """
+        group = self._groups.get(title) or self._groups.setdefault(title, self.add_argument_group(title))
+
+        def add(*names: str, more: str = "", **options: object) -> None:
+            action = group.add_argument(*names, **options)
+            action.more = more
+            if rare:
+                self._rare.add(action)
+
+        return add
+
+    def format_help(self, everything: bool = False) -> str:
+        """Return the page of --help, or with `everything` that of --help_all."""
+        groups = [group for group in self._action_groups if group is not self._optionals]
+        return help_page(self, [*groups, self._optionals], self._rare, everything)
 
     def accept_old_names(self, new_names: Mapping[str, str]) -> None:
         """Accept old names of flags ("--min_tokens": "--min_words"), also in --config; the help does not show them."""
@@ -99,7 +137,7 @@ class Parser(argparse.ArgumentParser):
         return flags
 
     def error(self, message: str, hint: str = "") -> NoReturn:
-        raise UsageError(message, f"{hint}python {self.prog} --help lists the flags")
+        raise UsageError(message, f"{hint}python {self.prog} --help_all lists the flags")
 
     def _hint(self, flag: str, *, key: bool = False) -> str:
         """Return what to do instead of an unknown flag, or key, as the beginning of a hint; empty where nothing is."""
@@ -161,8 +199,8 @@ class Parser(argparse.ArgumentParser):
         for key, value in settings.items():
             flag = "--" + str(key).replace("-", "_")
             action = self._option_string_actions.get(flag)
-            if action is None or flag == "--help" or (flag == "--config" and source != "options"):
-                hint = self._hint(flag, key=True) or f"python {self.prog} --help lists the flags"
+            if action is None or flag in ("--help", "--help_all") or (flag == "--config" and source != "options"):
+                hint = self._hint(flag, key=True) or f"python {self.prog} --help_all lists the flags"
                 raise UsageError(f"{source}: unknown key {key!r}", hint.rstrip(" ;"))
             if value is not None and keys.setdefault(action, key) != key:
                 raise UsageError(f"{source}: {keys[action]!r} and {key!r} are the same flag", "remove one of them")

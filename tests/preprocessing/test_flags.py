@@ -24,7 +24,7 @@ def test_old_names_of_flags_still_work(tmp_path, capsys):
     args = parse("--config", str(config), "--min_words", "4")
     assert (args.min_words, args.max_words, args.emoji_target) == (4, 8, "emoji")
     with pytest.raises(SystemExit):
-        parse("--help")
+        parse("--help_all")
     shown = capsys.readouterr().out
     assert "--min_words" in shown
     assert not [name for name in ("--min_tokens", "--max_tokens", "--target ") if name in shown]
@@ -75,7 +75,7 @@ def test_cleaning_is_that_of_the_task_unless_flags_say_otherwise():
 
 def test_the_help_shows_the_defaults_of_the_tasks(capsys):
     with pytest.raises(SystemExit):
-        parse("--help")
+        parse("--help_all")
     shown = " ".join(capsys.readouterr().out.split())
     assert "--emoji {remove,keep} default: remove for tweets; keep for reviews" in shown
     assert "--case {keep,lower} default: keep --num" in shown

@@ -20,7 +20,7 @@ def completed(flags, kind) -> list[str]:
 
 def help_of(flag: str) -> str:
     """Return the help of one flag, in one line."""
-    lines = build_parser().format_help().splitlines()
+    lines = build_parser().format_help(everything=True).splitlines()
     first = next(number for number, line in enumerate(lines) if line.strip().startswith(flag))
     last = next(number for number in range(first + 1, len(lines)) if not lines[number].startswith(" " * 10))
     return " ".join(" ".join(lines[first:last]).split())
@@ -43,7 +43,7 @@ def test_help_has_the_defaults_by_kind_of_task(flag, default):
 def test_help_says_what_a_flag_is_for_and_not_its_old_name():
     assert "to classify texts or write emoji: also train" in help_of("--augment")
     assert "--model_soup N" in help_of("--model_soup")
-    shown = build_parser().format_help()
+    shown = build_parser().format_help(everything=True)
     assert "--average_runs" not in shown and "--push_only" not in shown
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from utils import distributed
 from utils.argument_types import positive_int
+from utils.cli import Parser
 from utils.errors import UsageError
 from utils.inference.generation import BATCH_SIZE, USE_DEFAULT_ENGINE, TextGenerator, generate_from_ids
 from utils.models.checkpoint import Trained
@@ -14,16 +15,16 @@ from utils.models.checkpoint import Trained
 ENGINES = ("transformers", "ctranslate2")
 
 
-def add_engine_flags(parser: argparse.ArgumentParser) -> None:
+def add_engine_flags(parser: Parser) -> None:
     """Add the flags for the engine, its batch size, its device and its number format."""
-    add = parser.add_argument
+    add, add_rare = parser.group("running"), parser.group("running", rare=True)
     batch = f"texts generated at once (default: {BATCH_SIZE}, or 16 descriptions of emoji)"
     add("--batch_size", type=positive_int, metavar="N", help=batch)
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    add_rare("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     engine = "ctranslate2 computes in int8 on a CPU, and draws other samples (default: %(default)s)"
     add("--engine", type=_engine, choices=ENGINES, default="transformers", help=engine)
     precision = "auto: fp32, or int8 with ctranslate2. In bf16, texts depend on the batch size"
-    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help=precision)
+    add_rare("--precision", choices=("auto", "fp32", "bf16"), default="auto", help=precision)
 
 
 def check_engine(args: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from utils.argument_types import (
     positive_int,
     seed_number,
 )
+from utils.cli import Parser
 from utils.errors import UsageError
 from utils.tasks.kinds import EMOJI, INSTRUCT
 
@@ -82,24 +83,24 @@ class Sampling:
         return self.num_return_sequences if self.num_beams > 1 else 1
 
 
-def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
+def add_sampling_flags(parser: Parser) -> None:
     """Add the flags for the length of a text and for the choice of each token. Those not given are None."""
-    add, defaults = parser.add_argument, Sampling()
+    add, add_rare, defaults = parser.group("sampling"), parser.group("sampling", rare=True), Sampling()
     longest = f"default: {defaults.max_new_tokens}, or {ANSWER_MAX_NEW_TOKENS} for an answer"
     add("--max_new_tokens", type=positive_int, metavar="N", help=longest)
-    add("--min_new_tokens", type=non_negative_int, metavar="N", help=f"default: {defaults.min_new_tokens}")
+    add_rare("--min_new_tokens", type=non_negative_int, metavar="N", help=f"default: {defaults.min_new_tokens}")
     add("--temperature", type=non_negative_float, metavar="T", help=f"default: {defaults.temperature}")
     add("--top_k", type=non_negative_int, metavar="K", help=f"0: all tokens (default: {defaults.top_k})")
     add("--top_p", type=fraction, metavar="P", help=f"1: all tokens (default: {defaults.top_p})")
     min_p = "drop tokens whose probability is below P times the highest one (default: 0)"
-    add("--min_p", type=non_negative_float, metavar="P", help=min_p)
+    add_rare("--min_p", type=non_negative_float, metavar="P", help=min_p)
     penalty = f"1: none (default: {defaults.repetition_penalty})"
-    add("--repetition_penalty", type=positive_float, metavar="P", help=penalty)
+    add_rare("--repetition_penalty", type=positive_float, metavar="P", help=penalty)
     no_repeat = f"write no sequence of N tokens twice; 0: allow it (default: {defaults.no_repeat_ngram_size})"
-    add("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
-    add("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
-    add("--greedy", action="store_true", help="always take the most likely token instead of sampling")
-    add("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
+    add_rare("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
+    add_rare("--num_beams", type=positive_int, metavar="N", help="above 1: beam search instead of sampling")
+    add("--greedy", action="store_true", help="always take the most likely token")
+    add_rare("--stop", action="append", default=[], metavar="TEXT", help="end a text before this string (repeatable)")
     add("--seed", type=seed_number, metavar="N", default=defaults.seed, help="default: %(default)s")
 
 

@@ -1,5 +1,6 @@
 """The flags of preprocess.py that say which rows are kept and how they are changed, and the values they stand for."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,37 +25,42 @@ OLD_FLAGS = {"--min_tokens": "--min_words", "--max_tokens": "--max_words", "--ta
 
 def add_preprocess_flags(parser: Parser) -> None:
     """Add the flags of labels, instructions, emoji, cleaning and filters, a group of the help for each."""
-    add = _group(parser, "labeled texts", "label_map").add_argument
-    add("--label_column", help="name or number of the column that holds the label (default: recognized by name)")
+    add, add_rare = _group(parser, "labeled texts", "label_map")
+    column = "the column with the label (default: found)"
+    add("--label_column", help=column, more="name or number; found by its name")
     add(
         "--label_map",
         metavar="MAP",
-        help='the class of each label: "1-2=negative,4-5=positive" or "neg=0,pos=1"; other labels are dropped',
+        help='the class of each label: "1-2=bad,4-5=good"',
+        more='or "neg=0,pos=1"; other labels are dropped',
     )
-    add("--keep_conflicts", action="store_true", help="keep texts with several labels, with their most frequent label")
+    add_rare(
+        "--keep_conflicts", action="store_true", help="keep texts with several labels, with their most frequent label"
+    )
 
-    add = _group(parser, "instructions", "template").add_argument
-    add(
+    add, add_rare = _group(parser, "instructions", "template")
+    add_rare(
         "--template",
         choices=list(TEMPLATES),
         help="how prompts are written: stanford (Alpaca's), plain (Instruction:/Input:/Response:) or chat (the base "
         f"model's own chat template) (default: {TASKS['alpaca'].template})",
     )
-    add("--multi_turn", action="store_true", help="learn every answer of a chat instead of only the first")
+    add_rare("--multi_turn", action="store_true", help="learn every answer of a chat instead of only the first")
     add(
         "--columns",
         metavar="KEY=COLUMN,…",
-        help=f"which columns hold what: instruction=QUESTION,output=REPLY; the keys are {', '.join(KEYS)} (default: "
-        "recognized by name)",
+        help="which columns hold what (default: found)",
+        more=f"instruction=QUESTION,output=REPLY; the keys are {', '.join(KEYS)}; found by their names",
     )
     add(
         "--length_hints",
         action="store_true",
-        help="state the length of the answer in half of the prompts, so that the model learns to follow it",
+        help="learn to answer at a given length",
+        more="half of the prompts state it",
     )
 
-    add = _group(parser, "tables of emoji", "emoji_target").add_argument
-    add(
+    add, add_rare = _group(parser, "tables of emoji", "emoji_target")
+    add_rare(
         "--emoji_target",
         choices=TARGETS,
         help=f"what the model learns to write for a description (default: {TARGETS[0]})",
@@ -62,41 +68,49 @@ def add_preprocess_flags(parser: Parser) -> None:
     add(
         "--split_by",
         choices=SPLITS_BY,
-        help="concept: test on emoji that training has in no skin tone, gender or wording; description: test on new "
-        f"descriptions of the emoji in training (default: {SPLITS_BY[0]})",
+        help="test on new emoji, or on new descriptions",
+        more="concept: on emoji that training has in no skin tone, gender or wording; description: on new descriptions "
+        f"of the emoji in training (default: {SPLITS_BY[0]})",
     )
-    add(
-        "--aliases", metavar="LANGUAGES", help="add the emoji package's names in these languages as descriptions: en,fr"
-    )
+    aliases = "add the emoji package's names: en,fr"
+    add("--aliases", metavar="LANGUAGES", help=aliases, more="descriptions in these languages")
 
-    add = _group(parser, "cleaning", "num_proc").add_argument
+    _, add_rare = _group(parser, "cleaning", "num_proc")
     for name, choices in CHOICES.items():
         defaults = {task.name: getattr(task.cleaning, name) for task in TASKS.values() if task.cleaning}
-        add(f"--{name}", choices=choices, help=f"default: {_by_task(defaults)}")
-    add("--num_proc", type=positive_int, metavar="N", help="number of processes that clean texts (default: 1)")
+        add_rare(f"--{name}", choices=choices, help=f"default: {_by_task(defaults)}")
+    add_rare("--num_proc", type=positive_int, metavar="N", help="number of processes that clean texts (default: 1)")
+    add_rare("--keep_cut", action="store_true", help="keep tweets that are cut off, with … and a link at the end")
+    add_rare(
+        "--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning"
+    )
+    add_rare("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
+
+    add, add_rare = parser.group("which rows are kept"), parser.group("which rows are kept", rare=True)
     add("--keep_replies", action="store_true", help="keep replies to other posts")
     add("--keep_retweets", action="store_true", help="keep retweets and boosts")
-    add("--keep_cut", action="store_true", help="keep tweets that are cut off, with … and a link at the end")
-    add("--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning")
-    add("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
-
-    add = parser.add_argument_group("which rows are kept").add_argument
-    add("--lang", help="collect and keep only this language, according to the site or the file")
+    add("--lang", help="collect and keep only this language", more="according to the site or the file")
     for name, type_, extreme in (("min_words", non_negative_int, "shortest"), ("max_words", positive_int, "longest")):
         defaults = _by_task({task.name: getattr(task, name) or "no limit" for task in TASKS.values()})
-        words = "text, answer or description to keep, in words"
-        add(f"--{name}", type=type_, metavar="N", help=f"{extreme} {words} (default: {defaults})")
+        words = f"{extreme} text to keep, in words"
+        add(
+            f"--{name}",
+            type=type_,
+            metavar="N",
+            help=words,
+            more=f"(default: {defaults}); the same for answers and descriptions",
+        )
     recipes = "; ".join(f"{name}: {each['min_words']} to {each['max_words']} words" for name, each in RECIPES.items())
-    add("--recipe", choices=sorted(RECIPES), help=f"the limits of a published model ({recipes})")
-    add("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
-    add(
+    add_rare("--recipe", choices=sorted(RECIPES), help=f"the limits of a published model ({recipes})")
+    add_rare("--exclude", action="append", default=[], metavar="WORD", help="drop texts with this word (repeatable)")
+    add_rare(
         "--near_duplicates",
         type=_similarity,
         metavar="SIMILARITY",
         help="drop rows that are at least so similar to an earlier one, up to 1; off keeps them (default: 0.8)",
     )
-    add("--sample", type=fraction, help="keep a random fraction of the remaining rows, e.g. 0.1")
-    add("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")
+    add("--sample", type=fraction, metavar="SHARE", help="keep a random share of the rows, e.g. 0.1")
+    add_rare("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")
     parser.accept_old_names(OLD_FLAGS)
 
 
@@ -137,9 +151,10 @@ def _similarity(value: str) -> float | str:
     return "off" if value.lower() in ("off", "false") else fraction(value)
 
 
-def _group(parser: Parser, title: str, flag: str):
-    """Add a group of the help, whose title names the tasks that have `flag`."""
-    return parser.add_argument_group(f"{title} (--task {_tasks_of(*_kinds_with(flag))})")
+def _group(parser: Parser, title: str, flag: str) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return what adds common and rare flags to a group of the help, whose title names the tasks that have `flag`."""
+    title = f"{title} (--task {_tasks_of(*_kinds_with(flag))})"
+    return parser.group(title), parser.group(title, rare=True)
 
 
 def _kinds_with(flag: str) -> list[Kind]:

@@ -72,87 +72,96 @@ def add_fine_tuning_flags(parser: Parser) -> None:
 
 def _add_training_flags(parser: Parser) -> None:
     """Flags whose default depends on the kind of task have none here, see `complete_flags`."""
-    add = parser.add_argument_group("training").add_argument
+    add, add_rare = parser.group("training"), parser.group("training", rare=True)
     search = (
-        "first try N settings of epochs, batch size, learning rate, weight decay and unfrozen blocks (those that are "
-        "not given), and train with the settings that are best on the validation split"
+        "They vary epochs, batch size, learning rate, weight decay and unfrozen blocks (those that are not given); the "
+        "validation split decides"
     )
-    add("--search", type=positive_int, metavar="N", help=search)
+    add("--search", type=positive_int, metavar="N", help="first try N settings, and train with the best", more=search)
     add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help=_defaults("epochs"))
     add("--max_steps", type=_steps, metavar="N", help="stop after so many steps, whatever --epochs says")
     soup = "train N times from the base, each time in another order, and average the weights (default: %(default)s)"
-    add("--model_soup", type=positive_int, default=1, metavar="N", help=soup)
+    add_rare("--model_soup", type=positive_int, default=1, metavar="N", help=soup)
     batch = f"for each process ({_defaults('batch_size')})"
     add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=SUPPRESS, help=batch)
     accumulation = "batches accumulated per optimizer step (default: %(default)s)"
-    add("--gradient_accumulation_steps", type=positive_int, default=1, help=accumulation)
-    rate = f"{_defaults('learning_rate')}; a few blocks take 5e-4"
-    add("--learning_rate", "--lr", type=positive_float, default=SUPPRESS, help=rate)
-    add("--weight_decay", type=non_negative_float, default=SUPPRESS, help=_defaults("weight_decay"))
+    add_rare("--gradient_accumulation_steps", type=positive_int, default=1, help=accumulation)
+    rate, few = _defaults("learning_rate"), "a few blocks take 5e-4"
+    add("--learning_rate", "--lr", type=positive_float, default=SUPPRESS, help=rate, more=few)
+    add_rare("--weight_decay", type=non_negative_float, default=SUPPRESS, help=_defaults("weight_decay"))
     warmup = "number of steps, or below 1 a fraction of all steps (default: %(default)s)"
-    add("--warmup_steps", type=non_negative_float, default=0.06, help=warmup)
-    scheduler = "how the learning rate goes on after the warmup (default: %(default)s)"
-    add("--lr_scheduler_type", choices=SCHEDULERS, default="linear", help=scheduler)
-    add("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
-    add("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
+    add_rare("--warmup_steps", type=non_negative_float, default=0.06, help=warmup)
+    scheduler = f"how the learning rate goes on after the warmup: {', '.join(SCHEDULERS)} (default: %(default)s)"
+    add_rare("--lr_scheduler_type", choices=SCHEDULERS, default="linear", metavar="NAME", help=scheduler)
+    add_rare("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
+    add_rare("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
     unfreeze = f"train the last N blocks and the final norm, or all ({_defaults('unfreeze_last')})"
     add("--unfreeze_last", type=blocks, default=SUPPRESS, metavar="N", help=unfreeze)
     checkpointing = "save memory: recompute activations in the backward pass"
-    add("--activation_checkpointing", "--gradient_checkpointing", action="store_true", help=checkpointing)
+    add_rare("--activation_checkpointing", "--gradient_checkpointing", action="store_true", help=checkpointing)
     patience = "stop after so many evaluations without improvement; 0: never (default: %(default)s)"
-    add("--early_stopping_patience", type=non_negative_int, default=2, help=patience)
+    add_rare("--early_stopping_patience", type=non_negative_int, default=2, help=patience)
     add("--seed", type=seed_number, default=42, help="default: %(default)s")
 
 
 def _add_kind_flags(parser: Parser) -> None:
-    add = parser.add_argument_group("for some tasks only").add_argument
-    add("--packing", action="store_true", help=SUPPRESS)  # has no effect any more
+    add, add_rare = parser.group("for some tasks only"), parser.group("for some tasks only", rare=True)
+    add_rare("--packing", action="store_true", help=SUPPRESS)  # has no effect any more
     loss_on = f"to {_verb_phrases('loss_on')}: learn the response only, or the instruction too (default: %(default)s)"
-    add("--loss_on", choices=("response", "all"), default="response", help=loss_on)
+    add_rare("--loss_on", choices=("response", "all"), default="response", help=loss_on)
     head = f"to {_verb_phrases('train_head')}: also train the head, untied from the embedding"
-    add("--train_head", action="store_true", help=head)
-    weights = f"to {_verb_phrases('class_weights')}: weight of each class in the loss (default: %(default)s)"
-    add("--class_weights", default="none", metavar="balanced|none|W0,W1", help=weights)
-    oversample = f"to {_verb_phrases('oversample')}: repeat texts of the smaller classes"
+    add_rare("--train_head", action="store_true", help=head)
+    weights = f"to {_verb_phrases('class_weights')}: balanced, none or W0,W1"
+    weights_more = "weight of each class in the loss (default: %(default)s)"
+    add("--class_weights", default="none", metavar="WEIGHTS", help=weights, more=weights_more)
+    oversample = f"to {_verb_phrases('oversample')}: repeat the smaller classes"
     add("--oversample", action="store_true", help=oversample)
-    augment = f"to {_verb_phrases('augment')}: also train on varied copies of the texts"
+    augment = f"to {_verb_phrases('augment')}: also train on varied copies"
     add("--augment", action="store_true", help=augment)
     cut = (
         f"to {_verb_phrases('threshold')}: probability from which on the second of two classes is predicted, or auto: "
         "fitted on the validation split (default: %(default)s)"
     )
-    add("--threshold", type=threshold, default="auto", help=cut)
+    add_rare("--threshold", type=threshold, default="auto", help=cut)
 
 
 def _add_running_flags(parser: Parser) -> None:
-    add = parser.add_argument_group("running").add_argument
-    add("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    add, add_rare = parser.group("running"), parser.group("running", rare=True)
+    add_rare("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: %(default)s")
+    add_rare("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     strategy = "validate and save after every epoch or every --save_steps, or validate nothing: no"
-    add("--eval_strategy", choices=("epoch", "steps", "no"), help=f"{strategy} (default: steps if they are given)")
+    add_rare("--eval_strategy", choices=("epoch", "steps", "no"), help=f"{strategy} (default: steps if they are given)")
     start = "off: don't validate before training; on: do, and with few --max_steps too on the whole split"
-    add("--eval_on_start", type=on_or_off, metavar="on|off", help=f"{start} (default: on part of it)")
-    add("--save_steps", type=positive_int, help="validate and save every so many steps (default: every epoch)")
-    add("--save_total_limit", type=positive_int, default=2, help="checkpoints to keep (default: %(default)s)")
-    add("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
-    add("--report_to", nargs="+", choices=("wandb", "tensorboard", "none"), default=[], help="also log there")
+    add_rare("--eval_on_start", type=on_or_off, metavar="on|off", help=f"{start} (default: on part of it)")
+    add("--save_steps", type=positive_int, metavar="N", help="validate and save every N steps (default: every epoch)")
+    add_rare("--save_total_limit", type=positive_int, default=2, help="checkpoints to keep (default: %(default)s)")
+    add_rare("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
+    tools = ("wandb", "tensorboard", "none")
+    add("--report_to", nargs="+", choices=tools, default=[], metavar="TOOL", help=f"also log to {', '.join(tools)}")
     add("--resume", action="store_true", help="continue an interrupted run")
     cache = (
         "run the frozen blocks once, and keep their output in a file for all epochs; auto: if that saves time and the "
         "file fits (default: %(default)s)"
     )
-    add("--prefix_cache", choices=("auto", "on", "off"), default="auto", help=cache)
-    add("--prefix_cache_gb", type=positive_float, default=8.0, help="maximum size of the file (default: %(default)g)")
-    add("--keep_prefix_cache", action="store_true", help="keep the file for later runs on the same data and base model")
+    add_rare("--prefix_cache", choices=("auto", "on", "off"), default="auto", help=cache)
+    add_rare(
+        "--prefix_cache_gb", type=positive_float, default=8.0, help="maximum size of the file (default: %(default)g)"
+    )
+    add_rare(
+        "--keep_prefix_cache", action="store_true", help="keep the file for later runs on the same data and base model"
+    )
 
 
 def _add_hub_flags(parser: Parser) -> None:
-    add = parser.add_argument_group("pushing to the Hugging Face Hub").add_argument
+    add, add_rare = (
+        parser.group("pushing to the Hugging Face Hub"),
+        parser.group("pushing to the Hugging Face Hub", rare=True),
+    )
     add("--push_to_hub", action="store_true", help="push the model after training")
-    add("--push_trained", action="store_true", help="don't train: push the model at --model_path")
-    add("--model_path", type=Path, metavar="MODEL", help=f"a folder or file.pt (default: {DEFAULT_OUTPUT})")
-    add("--hub_model_id", metavar="USER/NAME", help="name of the repository; NAME alone is one of your own")
-    add("--hub_private", action="store_true", help="create a private repository")
+    add_rare("--push_trained", action="store_true", help="don't train: push the model at --model_path")
+    add_rare("--model_path", type=Path, metavar="MODEL", help=f"a folder or file.pt (default: {DEFAULT_OUTPUT})")
+    add("--hub_model_id", metavar="USER/NAME", help="the repository; NAME alone is one of your own")
+    add_rare("--hub_private", action="store_true", help="create a private repository")
 
 
 def blocks(text: str) -> int | None:
