@@ -47,7 +47,7 @@ from utils.tasks.escaped_cells import undo_in_column
 from utils.tasks.labels import parse_label_map
 from utils.text.formulas import ESCAPE_FORMULAS_HELP, without_formula
 
-log = logging.getLogger("utils.classify")
+log = logging.getLogger(f"{distributed.__package__}.classify")  # also where utils has another name
 DEFAULT_MODEL = "models/fine_tuned_model.pt"
 ROWS_AT_ONCE = 1024
 FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header", "escape_formulas")

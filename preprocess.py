@@ -36,7 +36,7 @@ DEFAULT_LIMIT = 10_000  # posts
 DEFAULT_RETRIES = 5
 SCRAPE_FLAGS = ("scrape", "scrape_only", "limit", "since", "until", "retries")
 
-log = logging.getLogger("utils.preprocess")
+log = logging.getLogger(f"{distributed.__package__}.preprocess")  # also where utils has another name
 
 
 def build_parser() -> Parser:

@@ -56,16 +56,17 @@ def test_every_command_of_the_documentation_runs(tmp_path, monkeypatch, capfd):
 def test_the_examples_in_python_run(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "data" / "samples", tmp_path / "data" / "samples")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("utils.models.base_models.default_model", lambda: ("tiny", "for the test"))
+    module = "small_text_fine_tuning.scripts.utils.models.base_models"
+    monkeypatch.setattr(f"{module}.default_model", lambda: ("tiny", "for the test"))
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    utils_logger = logging.getLogger("utils")
-    level, names = utils_logger.level, {}
+    logger = logging.getLogger("small_text_fine_tuning")
+    level, names = logger.level, {}
     try:
         for block in blocks:
             exec(block.replace('"smollm2"', '"tiny"'), names)
     finally:
-        utils_logger.setLevel(level)
+        logger.setLevel(level)
     assert {"preprocess", "fine_tune", "generate", "classify", "evaluate", "generate_emoji"} <= names.keys()
     assert len(names["generate"](["I just", "Why"], names["writer"], max_new_tokens=2)) == 2
 

@@ -8,7 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [*ROOT.glob("*.py"), *(ROOT / "utils").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
-SOURCES += [ROOT / "data" / "fetch_tweets.py", ROOT / "locks" / "lock.py"]
+SOURCES += [
+    *(ROOT / "small_text_fine_tuning").glob("*.py"),
+    ROOT / "data" / "fetch_tweets.py",
+    ROOT / "locks" / "lock.py",
+]
 PIN = re.compile(r"(?m)^([\w.-]+)==([^\s;]+)")
 OLDEST_SAFE = {  # the first versions without the holes that are known
     "torch": (2, 10),  # CVE-2025-32434 and CVE-2026-24747: torch.load ran code in spite of weights_only

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from utils.argument_types import TRUTH_VALUES
 from utils.config import flag_arguments, is_run_record, read_config
-from utils.errors import UsageError
+from utils.errors import INSTALLED, UsageError, as_typed
 from utils.terminal.help_page import help_page
 
 MODEL_HELP = "base model: a Hub id, a folder, a .gguf file, smollm2 or tiny"
@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         summary, _, examples = docstring.partition("\n")
         script = re.search(r"python (\w+\.py)", examples)
         super().__init__(
-            prog=script and script[1],  # a notebook's sys.argv names another program
+            prog=script and as_typed(script[1]),  # a notebook's sys.argv names another program
             description=summary,
             epilog="examples:\n" + examples.strip("\n"),
             add_help=False,
@@ -61,6 +61,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--config", type=Path, metavar="FILE.yaml", help="YAML file that sets any of the flags")
         self.add_argument("-h", "--help", action="help", help="show the common flags")
         self.add_argument("--help_all", action=_HelpAll, nargs=0, help="show all flags")
+        self._command = self.prog if INSTALLED else f"python {self.prog}"
         self._hints: dict[str, str] = {}
         self._ours: dict[str, str] = {}
         self._translate: Callable[[argparse.Namespace], None] = lambda flags: None
@@ -84,7 +85,7 @@ class Parser(argparse.ArgumentParser):
     def format_help(self, everything: bool = False) -> str:
         """Return the page of --help, or with `everything` that of --help_all."""
         groups = [group for group in self._action_groups if group is not self._optionals]
-        return help_page(self, [*groups, self._optionals], self._rare, everything)
+        return as_typed(help_page(self, [*groups, self._optionals], self._rare, everything))
 
     def accept_old_names(self, new_names: Mapping[str, str]) -> None:
         """Accept old names of flags ("--min_tokens": "--min_words"), also in --config; the help does not show them."""
@@ -137,7 +138,7 @@ class Parser(argparse.ArgumentParser):
         return flags
 
     def error(self, message: str, hint: str = "") -> NoReturn:
-        raise UsageError(message, f"{hint}python {self.prog} --help_all lists the flags")
+        raise UsageError(message, f"{hint}{self._command} --help_all lists the flags")
 
     def _hint(self, flag: str, *, key: bool = False) -> str:
         """Return what to do instead of an unknown flag, or key, as the beginning of a hint; empty where nothing is."""
@@ -200,7 +201,7 @@ class Parser(argparse.ArgumentParser):
             flag = "--" + str(key).replace("-", "_")
             action = self._option_string_actions.get(flag)
             if action is None or flag in ("--help", "--help_all") or (flag == "--config" and source != "options"):
-                hint = self._hint(flag, key=True) or f"python {self.prog} --help_all lists the flags"
+                hint = self._hint(flag, key=True) or f"{self._command} --help_all lists the flags"
                 raise UsageError(f"{source}: unknown key {key!r}", hint.rstrip(" ;"))
             if value is not None and keys.setdefault(action, key) != key:
                 raise UsageError(f"{source}: {keys[action]!r} and {key!r} are the same flag", "remove one of them")

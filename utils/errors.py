@@ -1,10 +1,28 @@
-"""Exit codes, and the exceptions that are shown to users as one error line and one hint instead of a traceback."""
+"""Exit codes, the exceptions that users see as one error line and one hint, and how such lines name the scripts."""
+
+import re
+from pathlib import Path
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_BAD_DATA = 3
 EXIT_INTERRUPTED = 130
+
+SCRIPTS = Path(__file__).resolve().parent.parent  # their folder
+INSTALLED = SCRIPTS.name == "scripts" and SCRIPTS.with_name("isolated.py").is_file()  # by `pip install`
+COMMAND = "small-text-fine-tuning"  # of an installed project
+SCRIPT = re.compile(r"(?:python )?(?<![\w./\\-])(preprocess|fine_tune|generate|classify|evaluate_model)\.py\b")
+REQUIREMENTS = re.compile(r"-r requirements-(\w+)\.txt")
+
+
+def as_typed(text: str) -> str:
+    """Return the text of a message with the commands that can be typed here: where `pip install` has put the scripts,
+    `small-text-fine-tuning generate` for `python generate.py`.
+    """
+    if not INSTALLED:
+        return text
+    return REQUIREMENTS.sub(rf'"{COMMAND}[\1]"', SCRIPT.sub(rf"{COMMAND} \1", text))
 
 
 class UserError(Exception):
@@ -17,6 +35,7 @@ class UserError(Exception):
     exit_code = EXIT_FAILED
 
     def __init__(self, problem: str, hint: str):
+        problem, hint = as_typed(problem), as_typed(hint)
         super().__init__(problem, hint)
         self.problem = problem
         self.hint = hint

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils.distributed import spans_machines, world_size
+from utils.errors import COMMAND, INSTALLED, SCRIPTS
 
-SCRIPTS = Path(__file__).resolve().parent.parent  # their folder
 ENDS_ALONE = [  # what schedulers, containers and closed terminals send; Windows lacks the last
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -72,16 +72,19 @@ def typed_command(add: Sequence[str] = (), remove: Collection[str] = ()) -> str 
             is_replaced = _flag_name(word) in replaced
         if not is_replaced:
             kept.append(word)
-    return shlex.join([*_launcher(), sys.argv[0], *kept, *add])
+    return shlex.join([*_launcher(), *kept, *add])
 
 
 def _launcher() -> list[str]:
-    """Return what starts the script: Python, as it was typed, or torchrun for several processes."""
+    """Return what starts the script: Python, as it was typed, or torchrun for several processes, or our command."""
+    script = ["-m", "small_text_fine_tuning", Path(sys.argv[0]).stem] if INSTALLED else [sys.argv[0]]
     if world_size() > 1:
-        return ["torchrun", "..." if spans_machines() else f"--nproc_per_node={world_size()}"]
+        return ["torchrun", "..." if spans_machines() else f"--nproc_per_node={world_size()}", *script]
+    if INSTALLED:
+        return [COMMAND, script[-1]]
     before = len(sys.orig_argv) - len(sys.argv)
     is_ours = before > 0 and sys.orig_argv[before:] == sys.argv  # not set by a program
-    return sys.orig_argv[:before] if is_ours else ["python"]
+    return [*(sys.orig_argv[:before] if is_ours else ["python"]), *script]
 
 
 def _flag_name(word: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from utils.errors import as_typed
 from utils.text.credentials import without_credentials
 
 CONTROLS = [code for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"]
@@ -42,10 +43,10 @@ class _Changed:
 
 
 class ControlsShown(logging.Formatter):
-    """Formats log lines with such characters as `\\x1b`."""
+    """Formats log lines with such characters as `\\x1b`, and with the scripts' names as they are typed."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).translate(SHOWN)
+        return as_typed(super().format(record)).translate(SHOWN)
 
 
 @contextmanager
