@@ -91,6 +91,14 @@ def test_figures_are_those_of_a_plain_loop(call, processed, model, path):
     assert evaluation["written"] == {"tuned": [text.text.strip() for text in written]}
     assert [evaluation["copying"][side]["texts"] for side in ("tuned", "test texts")] == [3, 3]
 
+    # What the report draws: every point, and every text in the order of the test split.
+    per_text = evaluation["per_text"]
+    assert sum(per_text["nll"]) == pytest.approx(nll, rel=1e-5)
+    assert per_text["bytes"] == [len(text.encode()) for text in texts]
+    assert [sample["tuned"]["text"] for sample in evaluation["samples"]] == evaluation["written"]["tuned"]
+    assert evaluation["novelty"].keys() == {"tuned", "test texts"}
+    assert evaluation["single_texts"]["train"]["texts"] <= len(texts)
+
     # The table holds the same figures, rounded.
     table = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert f" {expected['perplexity']:,.2f} [" in table["perplexity"]

@@ -29,13 +29,36 @@ def test_copying_of_a_small_case(copying):
     assert result.pop("per_text") == [
         {
             "exact_copy": False,
+            "words": 9,
             "copied_words": 8,
             "copied_run": "one two three four five six seven eight",
             "training_index": 1,
+            "shared_ngrams": [8, 7, 6, 5, 4, 3, 2, 1, 0, 0],
         },
-        {"exact_copy": True, "copied_words": 3, "copied_run": "we dont know", "training_index": 2},
-        {"exact_copy": False, "copied_words": 1, "copied_run": "five", "training_index": 1},
-        {"exact_copy": False, "copied_words": 0, "copied_run": "", "training_index": None},
+        {
+            "exact_copy": True,
+            "words": 3,
+            "copied_words": 3,
+            "copied_run": "we dont know",
+            "training_index": 2,
+            "shared_ngrams": [3, 2, 1, *[0] * 7],
+        },
+        {
+            "exact_copy": False,
+            "words": 3,
+            "copied_words": 1,
+            "copied_run": "five",
+            "training_index": 1,
+            "shared_ngrams": [3, *[0] * 9],
+        },
+        {
+            "exact_copy": False,
+            "words": 2,
+            "copied_words": 0,
+            "copied_run": "",
+            "training_index": None,
+            "shared_ngrams": [0] * 10,
+        },
     ]
     assert result == {
         "exact_copies": 0.25,
@@ -104,6 +127,12 @@ def test_copying_agrees_with_brute_force(copying, generated, training):
         length, run, index = longest_run_by_brute_force(words, training)
         assert (text["copied_words"], text["copied_run"], text["training_index"]) == (length, " ".join(run), index)
         assert text["exact_copy"] == (words != [] and words in training)
+        assert text["words"] == len(words)
+        assert text["shared_ngrams"] == [
+            sum(any(other[place : place + n] == words[start : start + n] for other in training for place in range(12))
+                for start in range(len(words) - n + 1))
+            for n in range(1, 11)
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("generated", "training"), [([], ["a"]), (["a"], [])])

@@ -1,14 +1,14 @@
 """Evaluate models that answer instructions: likelihood of the reference answers, and the models' own answers."""
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 from utils.errors import DataError
-from utils.evaluation.texts import compare_likelihood, describe_parts, likelihood_table, measure_likelihood
+from utils.evaluation.draw import draw_rows
+from utils.evaluation.likelihood import compare_likelihood, describe_parts, likelihood_table, measure_likelihood
 from utils.files import atomic_write
 from utils.inference.generation import Generated, generate_from_ids
 from utils.inference.sampling import Sampling
@@ -127,11 +127,6 @@ def write_answers(path: Path, rows: Sequence[dict]) -> None:
     with atomic_write(path, "w") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def draw_rows(total: int, limit: int | None, seed: int) -> list[int]:
-    """Draw at most `limit` of the row numbers below `total`; return them in ascending order."""
-    return sorted(random.Random(seed).sample(range(total), min(limit or total, total)))
 
 
 def _encode_for_all(models: Mapping[str, Trained], data: Processed) -> tuple[list[int], dict[str, list[dict]]]:

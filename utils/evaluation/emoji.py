@@ -4,8 +4,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from utils.evaluation.answers import draw_rows
 from utils.evaluation.baselines import verdict
+from utils.evaluation.draw import draw_rows
 from utils.inference.emoji_memory import nearest_emoji, open_memory, rank_with_memory
 from utils.inference.emoji_ranking import RankedEmoji, generate_unconstrained, rank_emoji
 from utils.metrics.compute import compute_metric

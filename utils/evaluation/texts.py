@@ -1,26 +1,25 @@
 """Evaluate models that write texts: likelihood of the test split, variety, and copying from the training texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
-from transformers import PreTrainedModel
-
-from utils.compute.likelihood import TokenScores, score_texts
+from utils.evaluation.likelihood import compare_likelihood, describe_parts, likelihood_table, measure_likelihood
+from utils.evaluation.single_texts import measure_single_texts, per_text
+from utils.evaluation.written import measure_written
 from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
 from utils.metrics.compute import compute_metric
 from utils.metrics.copying import Copying
 from utils.metrics.distinct import Distinct
-from utils.metrics.figures import FIGURES, LIKELIHOOD
-from utils.metrics.likelihood import Likelihood, bits_per_byte_difference, difference_by_part
+from utils.metrics.figures import FIGURES
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length, start_and_end
 from utils.processed import Processed
-from utils.terminal.tables import NO_FIGURE, figure_rows, format_table, with_interval
+from utils.terminal.tables import NO_FIGURE, format_table, with_interval
 from utils.training.rows import training_rows
 
 SHOWN = 5  # texts of each model
 TEST_TEXTS = "test texts"
-PARTS = {"end_token": "the end token", "first_token": "the first token", "between": "the text between"}
 
 
 def evaluate_texts(
@@ -38,85 +37,28 @@ def evaluate_texts(
         likelihood[name], scores[name] = measure_likelihood(trained.model, rows, precision, progress, groups)
         sampling = Sampling(num_return_sequences=num_samples, max_new_tokens=max_new_tokens, seed=seed)
         [texts] = generate_texts(trained.model, trained.tokenizer, [""], sampling, progress=f"writing, {name}")
-        written[name] = [text.text.strip() for text in texts]
-    samples = {**written, TEST_TEXTS: data.splits["test"].completion[:num_samples]}
+        written[name] = [replace(text, text=text.text.strip()) for text in texts]
+    train, test = data.splits["train"], data.splits["test"]
+    texts = {name: [text.text for text in of_model] for name, of_model in written.items()}
+    samples = {**texts, TEST_TEXTS: test.completion[:num_samples]}
+    copying = {
+        name: compute_metric(Copying, predictions=some, training_texts=train.completion)
+        for name, some in samples.items()
+    }
     evaluation = {
         **likelihood,
-        "distinct": {name: compute_metric(Distinct, predictions=texts) for name, texts in samples.items()},
-        "copying": {
-            name: compute_metric(Copying, predictions=texts, training_texts=data.splits["train"].completion)
-            for name, texts in samples.items()
-        },
-        "written": written,
+        "distinct": {name: compute_metric(Distinct, predictions=some) for name, some in samples.items()},
+        "copying": copying,
+        **measure_written(written, copying, TEST_TEXTS, test, train),
+        "single_texts": measure_single_texts(models["tuned"], data, rows, scores, precision=precision, seed=seed),
+        "written": texts,
+        "per_text": per_text(rows, scores["tuned"], groups),
     }
     if "base" in models:
         # Both models have the same tokenizer and context length, so the same texts are cut.
         ends = {name: start_and_end(trained.tokenizer)[1] for name, trained in models.items()}
         evaluation |= compare_likelihood(scores, dict.fromkeys(models, rows), groups, ends)
     return evaluation
-
-
-def measure_likelihood(
-    model: PreTrainedModel,
-    rows: Sequence[dict],
-    precision: str,
-    progress: str,
-    clusters: Sequence[str],
-) -> tuple[dict, TokenScores]:
-    """Return (figures, scores of each row) of rows {"input_ids", "loss_start", "bytes"}.
-
-    `clusters` has the cluster of each row, see `Likelihood`.
-    """
-    scores = score_texts(model, rows, bfloat16=precision == "bf16", progress=progress)
-    references = [
-        {"tokens": tokens, "bytes": row["bytes"], "correct": correct}
-        for row, tokens, correct in zip(rows, scores.tokens, scores.correct, strict=True)
-    ]
-    figures = compute_metric(Likelihood, predictions=scores.nll, references=references, clusters=clusters)
-    return figures, scores
-
-
-def compare_likelihood(
-    scores: Mapping[str, TokenScores],
-    rows: Mapping[str, Sequence[dict]],
-    clusters: Sequence[str],
-    end: Mapping[str, int],
-) -> dict:
-    """Return how many bits per byte less "tuned" needs than "base" for the same rows: on the whole, and by part.
-
-    The parts are the end token (of rows that end in a model's `end`), the first token, and the text between them.
-    """
-    text_bytes = [row["bytes"] for row in rows["tuned"]]
-    whole = [scores[name].nll for name in ("tuned", "base")]
-    parts = [_parts(scores[name], rows[name], end[name]) for name in ("tuned", "base")]
-    return {
-        "bits_per_byte_difference": bits_per_byte_difference(*whole, text_bytes, clusters),
-        "bits_per_byte_difference_by_part": difference_by_part(*parts, text_bytes, clusters),
-    }
-
-
-def describe_parts(parts: dict) -> str:
-    """Return the differences by part that `compare_likelihood` returned in words."""
-    pattern = FIGURES["bits_per_byte"].difference_pattern
-    return ", ".join(f"{PARTS[part]}: {pattern.format(figure['value'])}" for part, figure in parts.items())
-
-
-def _parts(scores: TokenScores, rows: Sequence[dict], end: int) -> dict[str, list[float]]:
-    """The negative log likelihood of each row, by part."""
-    parts = {part: [] for part in PARTS}
-    for row, nll, first, last, tokens in zip(rows, scores.nll, scores.first, scores.last, scores.tokens, strict=True):
-        ends = row["input_ids"][-1] == end
-        end_token = last if ends else 0.0
-        first_token = first if tokens > ends else 0.0
-        parts["end_token"].append(end_token)
-        parts["first_token"].append(first_token)
-        parts["between"].append(nll - end_token - first_token)
-    return parts
-
-
-def likelihood_table(evaluation: dict, models: Sequence[str]) -> str:
-    """Return the likelihood of each model in a table with one column per model."""
-    return format_table(["", *models], figure_rows(LIKELIHOOD, [evaluation[name] for name in models]))
 
 
 def format_texts_report(evaluation: dict) -> str:

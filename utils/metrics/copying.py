@@ -11,9 +11,10 @@ import numpy as np
 import regex
 
 LONG_RUN = 8
+LONGEST_NGRAM = 10  # words, for novelty
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 # A combining mark that follows no letter, such as the variation selector of an emoji, does not start a word.
-_WORD = regex.compile(rf"(?V1){_CJK}|[\p{{L}}\p{{N}}][[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]*|(?=\p{{So}})\X")
+WORD = regex.compile(rf"(?V1){_CJK}|[\p{{L}}\p{{N}}][[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]*|(?=\p{{So}})\X")
 _NOT_SHARED = -1
 
 
@@ -32,8 +33,9 @@ class Copying(evaluate.Metric):
         longest_copied_words, median_copied_words, mean_copied_words: words in the longest copied runs of the texts.
         copied_8: share of generated texts with a copied run of 8 words or more.
         texts, training_texts: number of texts.
-        per_text: one dict per generated text: "exact_copy", "copied_words", "copied_run" (its words, case-folded,
-            joined by spaces) and "training_index" (the first training text with this run; None without one).
+        per_text: one dict per generated text: "exact_copy", "words" (how many it has), "copied_words", "copied_run"
+            (its words, case-folded, joined by spaces), "training_index" (the first training text with this run; None
+            without one) and "shared_ngrams" (how many of its n-grams of words occur in a training text, n = 1 to 10).
     Raises:
         ValueError: no generated text, or no training text.
     """
@@ -43,23 +45,27 @@ class Copying(evaluate.Metric):
         return evaluate.MetricInfo(description=self.__doc__, citation="", features=features)
 
     def _compute(self, predictions, training_texts: Iterable[str]):
-        generated = [_folded_words(text) for text in predictions]
+        generated = [folded_words(text) for text in predictions]
         vocabulary = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(generated)))}
         copyable = {" ".join(words) for words in generated if words}
         training, ends, copied = _read_training_texts(training_texts, vocabulary, copyable)
         if not generated or not ends:
             raise ValueError(f"{len(generated)} generated and {len(ends)} training texts: nothing to compare")
 
-        lengths, starts, sources = _longest_copied_runs(generated, vocabulary, training)
+        lengths, starts, sources, shared = _longest_copied_runs(generated, vocabulary, training)
         indices = np.searchsorted(ends, sources)
         per_text = [
             {
                 "exact_copy": " ".join(words) in copied,
+                "words": len(words),
                 "copied_words": int(length),
                 "copied_run": " ".join(words[start : start + length]),
                 "training_index": int(index) if length else None,
+                "shared_ngrams": ngrams,
             }
-            for words, length, start, index in zip(generated, lengths, starts, indices, strict=True)
+            for words, length, start, index, ngrams in zip(
+                generated, lengths, starts, indices, shared.tolist(), strict=True
+            )
         ]
         return {
             "exact_copies": float(np.mean([text["exact_copy"] for text in per_text])),
@@ -73,8 +79,14 @@ class Copying(evaluate.Metric):
         }
 
 
-def _folded_words(text: str) -> list[str]:
-    return _WORD.findall(normalize("NFC", text).casefold().replace("'", "").replace("’", ""))
+def folded_words(text: str) -> list[str]:
+    """Return the words of a text as they are compared: without case, apostrophes and punctuation."""
+    return WORD.findall(fold(text))
+
+
+def fold(text: str) -> str:
+    """Return a text without what does not count in comparisons: case, apostrophes, the spelling of accents."""
+    return normalize("NFC", text).casefold().replace("'", "").replace("’", "")
 
 
 def _read_training_texts(texts: Iterable[str], vocabulary: dict[str, int], copyable: set[str]):
@@ -84,7 +96,7 @@ def _read_training_texts(texts: Iterable[str], vocabulary: dict[str, int], copya
     """
     numbers, ends, copied = array("q"), array("q"), set()
     for text in texts:
-        words = _folded_words(text)
+        words = folded_words(text)
         folded = " ".join(words)
         if folded in copyable:
             copied.add(folded)
@@ -97,6 +109,8 @@ def _read_training_texts(texts: Iterable[str], vocabulary: dict[str, int], copya
 def _longest_copied_runs(generated: list[list[str]], vocabulary: dict[str, int], training: np.ndarray):
     """The longest run of words of each generated text that occurs in `training`: (length, start, start in `training`).
 
+    The fourth array says how many of its n-grams occur there: (texts, LONGEST_NGRAM), for n from 1.
+
     Runs grow by one word per iteration, on both sides at once. Equal runs have the same number, which follows from the
     number of the run without its last word and from that word (the naming technique of Karp, Miller and Rosenberg
     1972). Runs that only one side has are dropped, so an iteration costs no more than the runs that are still shared.
@@ -105,6 +119,7 @@ def _longest_copied_runs(generated: list[list[str]], vocabulary: dict[str, int],
     text_of = np.repeat(np.arange(len(generated)), [len(text) + 1 for text in generated])
     first_word = np.searchsorted(text_of, np.arange(len(generated)))
     lengths, starts, sources = (np.zeros(len(generated), dtype=np.int64) for _ in range(3))
+    ngrams = np.zeros((len(generated), LONGEST_NGRAM), dtype=np.int64)
 
     ours, theirs = np.flatnonzero(words >= 0), np.flatnonzero(training >= 0)  # where runs start
     our_runs, their_runs = words[ours], training[theirs]  # the number of the run that starts there
@@ -115,6 +130,8 @@ def _longest_copied_runs(generated: list[list[str]], vocabulary: dict[str, int],
         first_start[their_runs[::-1]] = theirs[::-1]  # the last assignment wins: the first position in training
         shared = first_start[our_runs] >= 0
         ours, our_runs = ours[shared], our_runs[shared]
+        if length <= LONGEST_NGRAM:
+            ngrams[:, length - 1] = np.bincount(text_of[ours], minlength=len(generated))
         texts, first = np.unique(text_of[ours], return_index=True)
         lengths[texts] = length
         starts[texts] = ours[first] - first_word[texts]
@@ -126,7 +143,7 @@ def _longest_copied_runs(generated: list[list[str]], vocabulary: dict[str, int],
         number = np.searchsorted(unique, their_runs)
         shared = np.append(unique, -1)[number] == their_runs
         theirs, their_runs = theirs[shared], number[shared]
-    return lengths, starts, sources
+    return lengths, starts, sources, ngrams
 
 
 def _longer_by_one(starts: np.ndarray, runs: np.ndarray, words: np.ndarray, length: int, vocabulary_size: int):

@@ -1,11 +1,12 @@
-"""How varied a set of generated texts is: distinct-1 and distinct-2."""
+"""How varied a set of generated texts is: distinct-1 to distinct-4."""
 
-from itertools import chain, pairwise
+from itertools import chain
 
 import datasets
 import evaluate
 import regex
 
+LONGEST = 4
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 _LETTERS = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{_CJK}]+"
 _TOKEN = regex.compile(rf"(?V1){_CJK}|{_LETTERS}(?:['’]{_LETTERS})*|(?!\s)\X")
@@ -22,7 +23,7 @@ class Distinct(evaluate.Metric):
     Args:
         predictions: list of texts.
     Returns:
-        {"distinct_1": float, "distinct_2": float}, each None if the texts have no n-gram of that length.
+        {"distinct_1": float, …, "distinct_4": float}, each None if the texts have no n-gram of that length.
     """
 
     def _info(self):
@@ -31,11 +32,14 @@ class Distinct(evaluate.Metric):
 
     def _compute(self, predictions):
         texts = [_TOKEN.findall(text.casefold()) for text in predictions]
-        return {
-            "distinct_1": _share_distinct(list(chain.from_iterable(texts))),
-            "distinct_2": _share_distinct(list(chain.from_iterable(pairwise(tokens) for tokens in texts))),
-        }
+        return {f"distinct_{n}": _share_distinct(texts, n) for n in range(1, LONGEST + 1)}
 
 
-def _share_distinct(ngrams: list) -> float | None:
+def _share_distinct(texts: list[list[str]], n: int) -> float | None:
+    ngrams = list(chain.from_iterable(ngrams_of(tokens, n) for tokens in texts))
     return len(set(ngrams)) / len(ngrams) if ngrams else None
+
+
+def ngrams_of(words: list[str], n: int) -> list[tuple[str, ...]]:
+    """Return the runs of n consecutive words, from the first on."""
+    return list(zip(*(words[start:] for start in range(n)), strict=False))
