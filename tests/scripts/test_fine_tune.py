@@ -212,12 +212,14 @@ def wandb_records(path: Path):
             whole = b""
 
 
-def test_figures_go_to_tensorboard_and_wandb(call, tmp_path, monkeypatch):
+def test_figures_go_to_tensorboard_and_wandb(call, processed, tmp_path, monkeypatch):
     import wandb
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true", "PROJECT": "test"}.items():
+    for name, value in {"MODE": "offline", "SILENT": "true", "PROJECT": "test"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
+    for name in ("DIR", "DATA_DIR", "CACHE_DIR"):
+        monkeypatch.setenv(f"WANDB_{name}", str(tmp_path))
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
     try:
         words = ["--logging_steps", 1, "--report_to", "tensorboard", "wandb", "--output_path", "models/mine.pt"]
@@ -256,6 +258,19 @@ def test_figures_go_to_tensorboard_and_wandb(call, tmp_path, monkeypatch):
         found = [(row["train/global_step"], row[name]) for row in rows if name in row]
         assert [step for step, _ in found] == [step for step, _ in points]
         assert [value for _, value in found] == pytest.approx([value for _, value in points])
+
+    [table] = [row["samples/path"] for row in rows if row.get("samples/nrows") == 4]
+    logged = json.loads((path.parent / "files" / table).read_text())
+    samples = [[entry["step"], text] for entry in history for text in entry.get("samples", ())]
+    assert (logged["columns"], logged["data"]) == (["step", "text"], samples)
+    artifacts = [record.artifact for record in records if record.WhichOneof("record_type") == "artifact"]
+    [report] = [artifact for artifact in artifacts if artifact.type == "report"]
+    files = {entry.path: Path(entry.local_path).read_text() for entry in report.manifest.contents}
+    assert files.keys() == {"audit.json", "run.json", "log.jsonl"}
+    assert json.loads(files["audit.json"]) == load_processed(processed).audit
+    assert json.loads(files["run.json"])["results"]["steps"] == 2
+    assert [json.loads(line) for line in files["log.jsonl"].splitlines()] == history
+    assert wandb.run is None
 
 
 def test_tensorboard_respects_its_environment_variable(call, tmp_path, monkeypatch):

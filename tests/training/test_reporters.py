@@ -1,6 +1,8 @@
 """Reporters are checked before any work, and none of them ends a run."""
 
+import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 from running import user_error
@@ -8,7 +10,7 @@ from small_models import random_model
 from training_runs import TEXTS, VALIDATION, rows_of, run_training
 
 from utils.training import reporters
-from utils.training.reporters import check_reporters
+from utils.training.reporters import check_reporters, log_report
 
 LOGIN = "machine api.wandb.ai\n  login user\n  password 0123\n"
 
@@ -24,6 +26,8 @@ def wandb(tmp_path, monkeypatch):
         monkeypatch.delenv(f"WANDB_{name}", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.chdir(tmp_path)
+    yield
+    sys.modules.pop("wandb", None)
 
 
 @pytest.mark.usefixtures("wandb")
@@ -105,3 +109,22 @@ def test_tensorboard_without_a_folder_is_one_warning(tmp_path, caplog):
     [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warning.startswith("warning: tensorboard failed, and the run goes on without it: ")
     assert "mine.tensorboard" in warning
+
+
+class FailingRun:
+    """A run of W&B that cannot store anything."""
+
+    id = "1a2b"
+
+    def log_artifact(self, artifact):
+        raise OSError("the disk is full")
+
+
+def test_an_artifact_that_cannot_be_stored_is_one_warning(monkeypatch, caplog):
+    artifact = SimpleNamespace(new_file=lambda name, encoding: io.StringIO())
+    module = SimpleNamespace(run=FailingRun(), Artifact=lambda name, type: artifact)
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    log_report(["tensorboard"], {}, {}, [], [])
+    assert caplog.messages == []
+    log_report(["wandb"], {}, {}, [], [])
+    assert caplog.messages == ["warning: wandb failed, and the run goes on without it: the disk is full"]

@@ -2,9 +2,11 @@
 
 import configparser
 import importlib.util
+import json
 import logging
 import netrc
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 INSTALL = "pip install -r requirements-reporters.txt"
 WANDB_SERVER = "https://api.wandb.ai"
+_opened: set[str] = set()  # the ids of W&B's runs that a training has begun, and no notebook
 WITHOUT_SERVER = ("offline", "disabled", "dryrun")
 
 
@@ -57,10 +60,54 @@ def _wandb_has_login() -> bool:
 
 def reporter_callbacks(names: Sequence[str], output_path: Path) -> list["TrainerCallback"]:
     """Return a callback for each reporter. What it raises is a warning, after which the run goes on without it."""
+    openers = {"wandb": _wandb_callback, "tensorboard": lambda: _tensorboard_callback(output_path)}
+    return [_guarded(name, openers[name]) for name in names if name != "none"]
+
+
+def log_report(names: Sequence[str], audit: dict, record: dict, history: list[dict], pictures: Sequence[Path]) -> None:
+    """Log the data's audit, run.json, log.jsonl and pictures as an artifact of W&B, if a run is logged there."""
+    run = getattr(sys.modules.get("wandb"), "run", None) if "wandb" in names else None
+    if run is None:  # disabled, or it failed before
+        return
+
+    def log_and_finish() -> None:
+        artifact = sys.modules["wandb"].Artifact(f"report-{run.id}", type="report")
+        lines = [json.dumps(entry, ensure_ascii=False) + "\n" for entry in history]
+        texts = {"audit.json": _indented(audit), "run.json": _indented(record), "log.jsonl": "".join(lines)}
+        for name, text in texts.items():
+            with artifact.new_file(name, encoding="utf-8") as file:
+                file.write(text)
+        for picture in pictures:
+            artifact.add_file(str(picture))
+        run.log_artifact(artifact)
+        if run.id in _opened:
+            run.finish()  # or a notebook's next training would go on in it
+
+    _attempt("wandb", log_and_finish)
+
+
+def _indented(value: dict) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _wandb_callback() -> "TrainerCallback":
+    """Return a callback that logs figures, and at each evaluation a table of all samples so far."""
     from transformers.integrations import WandbCallback
 
-    openers = {"wandb": WandbCallback, "tensorboard": lambda: _tensorboard_callback(output_path)}
-    return [_guarded(name, openers[name]) for name in names if name != "none"]
+    class WithSamples(WandbCallback):
+        def setup(self, args, state, model, **kwargs):
+            opens = self._wandb.run is None
+            super().setup(args, state, model, **kwargs)
+            if opens and self._wandb.run is not None:
+                _opened.add(self._wandb.run.id)
+
+        def on_evaluate(self, args, state, control, **kwargs):
+            logged = [(entry["step"], text) for entry in state.log_history for text in entry.get("samples", ())]
+            if logged and state.is_world_process_zero:
+                table = self._wandb.Table(columns=["step", "text"], data=list(map(list, logged)))
+                self._wandb.log({"samples": table, "train/global_step": state.global_step})
+
+    return WithSamples()
 
 
 def _tensorboard_callback(output_path: Path) -> "TrainerCallback":
@@ -80,21 +127,24 @@ def _guarded(name: str, opener: Callable[[], "TrainerCallback"]) -> "TrainerCall
 
     reporters = []
 
-    def attempt(call: Callable[[], object]) -> object:
-        try:
-            return call()
-        except Exception as error:  # whatever a package, its server or its disk does
-            reporters.clear()
-            reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
-            log.warning("warning: %s failed, and the run goes on without it: %s", name, reason)
-
     def passing(event: str) -> Callable:
         def on_event(self, args, state, control, **kwargs):
-            if reporters:
-                return attempt(lambda: getattr(reporters[0], event)(args, state, control, **kwargs))
+            if reporters and not _attempt(name, lambda: getattr(reporters[0], event)(args, state, control, **kwargs)):
+                reporters.clear()
 
         return on_event
 
     events = [event for event in dir(TrainerCallback) if event.startswith("on_")]
-    attempt(lambda: reporters.append(opener()))
+    _attempt(name, lambda: reporters.append(opener()))
     return type("ReporterCallback", (TrainerCallback,), {event: passing(event) for event in events})()
+
+
+def _attempt(name: str, call: Callable[[], object]) -> bool:
+    """Call, and return whether that worked; what it raises is a warning."""
+    try:
+        call()
+    except Exception as error:  # whatever a package, its server or its disk does
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        log.warning("warning: %s failed, and the run goes on without it: %s", name, reason)
+        return False
+    return True

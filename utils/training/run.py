@@ -19,7 +19,7 @@ from utils.locks import one_writer
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.training.flags import complete_flags, settings_from
-from utils.training.reporters import check_reporters
+from utils.training.reporters import check_reporters, log_report
 from utils.training.state.run_state import (
     begin_run,
     check_run_state,
@@ -159,6 +159,7 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         if distributed.is_main_process():
             record_saving(state_folder, record, outcome.history)
             saving.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
+            log_report(flags.report_to, data.audit, record, outcome.history, [])
         trained = _finish(flags, state_folder, record, outcome.history)
     except (KeyboardInterrupt, UserError) as error:
         if distributed.is_main_process():
