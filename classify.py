@@ -182,7 +182,10 @@ def _classify_into(path: Path, inputs: list[str], args) -> None:
         dialect, escaped = replace(dialect, quoting=True), without_formula
     measure = "score" if classifier.function == "none" else "probability"
     header = [*table.columns, *added_columns(table.columns, classifier.labels, measure)]
-    with atomic_write(path) as file, tqdm(total=table.count, desc="classifying", unit=" rows", disable=None) as bar:
+    with (
+        atomic_write(path) as file,
+        tqdm(total=table.count, desc="classifying", unit=" rows", leave=False, disable=None) as bar,
+    ):
         file.write(
             (BOM if dialect.byte_order_mark else "").encode() + encode_rows([list(map(escaped, header))], dialect)
         )

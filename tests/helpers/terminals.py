@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 
 
-def on_terminal(function: Callable[[], int], typed: str = "", seconds: float = 60) -> tuple[int, str]:
+def on_terminal(
+    function: Callable[[], int], typed: str = "", seconds: float = 60, columns: int = 80
+) -> tuple[int, str]:
     """Return the exit code of the function and all that it wrote on the terminal, where `typed` is typed."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
     attributes = termios.tcgetattr(theirs)
     attributes[1] &= ~termios.OPOST  # line ends as they are written
     attributes[3] &= ~termios.ECHO

@@ -37,7 +37,8 @@ EVIL = "x" + "".join(CASES.values()) + "y"
 NAME = EVIL.replace("/", "")[:80]
 FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 BARS = re.compile(
-    r"\r(?= *\r| *\n| *$|[a-z]*:? *\d+%\||[a-z]*:? *\d+ (?:rows|texts|steps|trials) ?\[)|\n+(?:\x1b\[A)+|\x1b\[A"
+    r"\r(?= *(?:\r|\n|\x1b\[A|$)|[a-z, ]*:? *\d+%\||training \||[a-z]*:? *\d+ (?:rows|texts|steps|trials) ?\[)"
+    r"|(?<= {70})\r|\n+(?:\x1b\[A)+|\x1b\[A"
 )
 
 

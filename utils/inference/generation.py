@@ -101,7 +101,7 @@ def decode_texts(
     from tqdm import tqdm
 
     texts, total = defaultdict(list), requests * sampling.sequences_per_request
-    with tqdm(total=total, desc=progress, unit=" texts", disable=None if progress else True) as bar:
+    with tqdm(total=total, desc=progress, unit=" texts", leave=False, disable=None if progress else True) as bar:
         for request, new_ids in finished:
             tokens = new_ids.index(end) if end in new_ids else len(new_ids)
             continuation = decode_continuation(tokenizer, request.prompt_ids, new_ids[:tokens])

@@ -4,12 +4,14 @@ import contextlib
 import io
 import logging
 import struct
+import sys
 from pathlib import Path
 
 from utils.errors import UserError
 from utils.files import sha256_of
 from utils.system_errors import as_os_errors
 from utils.temporary import folder_for_a_while
+from utils.terminal.progress import late_bars_of_transformers
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     location = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "trust_remote_code": False}
-    with contextlib.redirect_stderr(io.StringIO()):  # its progress bars ignore that there is no terminal
+    # The bar of the conversion ignores whether there is a terminal.
+    hidden = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
+    with hidden, late_bars_of_transformers():
         tokenizer = AutoTokenizer.from_pretrained(**location)
         quantized = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
     config = quantized.config
@@ -58,5 +62,6 @@ def _convert(gguf: Path, folder: Path) -> None:
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     plain.load_state_dict(quantized.state_dict())
     plain.generation_config = quantized.generation_config
-    plain.save_pretrained(folder)
+    with late_bars_of_transformers():
+        plain.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -7,6 +7,7 @@ from typing import Any
 
 from utils.errors import UserError
 from utils.system_errors import passed_through_our_code
+from utils.terminal.progress import late_bars_of_transformers
 from utils.terminal.tables import one_line
 
 LONGEST_REASON = 300
@@ -21,7 +22,7 @@ def open_with(failure: str, hint: str, function: Callable, *arguments, **options
     library, it is about the model; in code of ours that the library calls, or in the call itself, it is a bug.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), late_bars_of_transformers():
             warnings.simplefilter("ignore")  # the error says it, in one line
             return function(*arguments, **options)
     except (KeyboardInterrupt, SystemExit, UserError):

@@ -20,6 +20,7 @@ from utils.models.pt_file import pack
 from utils.models.run_file import RUN_FILE
 from utils.models.tokenization import context_length
 from utils.system_errors import as_os_errors
+from utils.terminal.progress import late_bars_of_transformers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +78,7 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
     check_output(path, overwrite=True)  # again, since training may have taken hours
     path = path.resolve()  # replaces the target of a link, not the link
     try:
-        with new_folder(path) as folder, as_os_errors():
+        with new_folder(path) as folder, as_os_errors(), late_bars_of_transformers():
             trained.model.save_pretrained(folder)
             trained.tokenizer.save_pretrained(folder)
             if "sampling" in trained.run:

@@ -19,43 +19,78 @@ from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.interrupts import ENDS_ALONE
 from utils.models.checkpoint import Trained
+from utils.terminal.progress import training_bar
+from utils.terminal.times import time_left
 
 log = logging.getLogger(__name__)
+MOST_LOSSES, SECONDS_BETWEEN_LOSSES = 100, 2.0  # on a terminal, above the bar
 SHOWN_METRICS = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
 REPEATED_SIGNAL_SECONDS = 5.0
 TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
 class ProgressCallback(TrainerCallback):
-    """Shows a bar on a terminal (loss, tokens/s, time left), and writes a line per logging step elsewhere."""
+    """Shows a bar on a terminal (loss, tokens/s, time left) with some losses above it, and elsewhere all log lines."""
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit=" steps", desc="training", disable=None)
+        self.bar = training_bar("training", total=state.max_steps, initial=state.global_step)
         self.last = (time.perf_counter(), state.num_input_tokens_seen)
+        self.mark = self.shown_at = time.perf_counter()
+        self.next_shown = 0  # on a terminal: the step from which on a loss is shown again
+        self.step_seconds, self.pauses, self.evaluated = [], [], False
+        self.loss_and_speed = ""
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        if self.evaluated:
+            self.pauses.append(time.perf_counter() - self.mark)
+            self.mark, self.evaluated = time.perf_counter(), False
+            self.last = (self.mark, state.num_input_tokens_seen)  # without the time of validating and saving
 
     def on_step_end(self, args, state, control, **kwargs):
+        self.step_seconds.append(time.perf_counter() - self.mark)
+        self.mark = time.perf_counter()
+        self._show_on_bar(args, state)
         self.bar.update(state.global_step - self.bar.n)
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        self.evaluated = True
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "eval_loss" in logs:
             shown = [name for name in SHOWN_METRICS if f"eval_{name}" in logs]
             metrics = [f"{name.replace('_', ' ')} {logs[f'eval_{name}']:.4f}" for name in shown]
             self._write(f"step {state.global_step}: validation {', '.join(metrics)}")
-            self.last = (time.perf_counter(), state.num_input_tokens_seen)
         elif "loss" in logs:
             now = (time.perf_counter(), state.num_input_tokens_seen)
-            speed = (now[1] - self.last[1]) / (now[0] - self.last[0])
+            speed = f"{(now[1] - self.last[1]) / (now[0] - self.last[0]):,.0f} tokens/s"
             self.last = now
+            begin = f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f}"
             if self.bar.disable:
-                self._write(
-                    f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f} "
-                    f"learning rate {logs['learning_rate']:.2e} {speed:,.0f} tokens/s"
-                )
-            else:
-                self.bar.set_postfix(loss=f"{logs['loss']:.3f}", speed=f"{speed:,.0f} tokens/s")
+                left = time_left(self.seconds_left(args, state))
+                self._write(f"{begin} learning rate {logs['learning_rate']:.2e} {speed}, {left}")
+                return
+            self.loss_and_speed = f"loss {logs['loss']:.3f}, {speed}, "
+            self._show_on_bar(args, state)
+            if state.global_step >= self.next_shown and now[0] >= self.shown_at + SECONDS_BETWEEN_LOSSES:
+                self._write(f"{begin} {speed}")
+                self.shown_at, self.next_shown = now[0], state.global_step + state.max_steps / MOST_LOSSES
 
     def on_train_end(self, args, state, control, **kwargs):
         self.bar.close()
+
+    def seconds_left(self, args, state) -> float:
+        """Return the time of the steps and the evaluations to come, from the mean of those until now."""
+        evaluations = 0
+        if args.eval_strategy == "steps":
+            evaluations = state.max_steps // args.eval_steps - state.global_step // args.eval_steps
+        elif args.eval_strategy == "epoch":
+            evaluations = math.ceil(state.num_train_epochs) - math.floor(state.epoch)
+        steps = (state.max_steps - state.global_step) * _mean(self.step_seconds)
+        return steps + evaluations * _mean(self.pauses)
+
+    def _show_on_bar(self, args, state):
+        left = time_left(self.seconds_left(args, state))
+        self.bar.set_postfix_str(f"{self.loss_and_speed}{left}", refresh=False)
 
     def _write(self, line):
         with tqdm.external_write_mode(file=sys.stderr):  # above the bar
@@ -154,3 +189,7 @@ class InterruptionCallback(TrainerCallback):
     def on_epoch_end(self, args, state, control, **kwargs):
         if self.happened_anywhere and state.epoch % 1:  # within an epoch, after which no evaluation is due
             control.should_evaluate = control.should_save = False
+
+
+def _mean(seconds: Sequence[float]) -> float:
+    return sum(seconds) / len(seconds) if seconds else 0.0

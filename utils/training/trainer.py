@@ -12,6 +12,7 @@ from transformers.trainer_pt_utils import nested_gather
 
 from utils import distributed
 from utils.compute.prefix_cache import PrefixCache
+from utils.terminal.progress import late_bars_of_transformers
 from utils.training.finite import check_step, check_weights
 from utils.training.flags import TrainingSettings
 from utils.training.freezing import frozen_modules
@@ -229,7 +230,8 @@ class ObjectiveTrainer(Trainer):
         if self.args.should_save:
             progress = {RUN_ID: read_run_id(Path(folder)), "seed": self.args.seed, "loss": loss}
             write_progress(checkpoint, progress | {"stopped": self._stopped_early, "cached": self._cached})
-        super()._save_checkpoint(model, trial)
+        with late_bars_of_transformers():
+            super()._save_checkpoint(model, trial)
         distributed.barrier()  # each process has written its random numbers' state
         if self.args.should_save:
             seal(checkpoint)
