@@ -120,6 +120,21 @@ def test_figures_are_those_of_plain_loops(call):
     }  # fmt: skip
     assert {name: evaluation[name] for name in facts} == facts
 
+    by_rank = evaluation["right_by_rank"]
+    assert by_rank.keys() == {"base", "tuned", "nearest_description"}
+    assert all(len(shares) == 12 for shares in by_rank.values())
+    for side in ("tuned", "base"):
+        assert (by_rank[side][0], by_rank[side][4]) == (evaluation[side]["top_1"], evaluation[side]["top_5"])
+    assert evaluation["per_text"]["place"].count(1) == evaluation["tuned"]["top_1"]["value"] * 12
+    named = rank_emoji(checkpoint.load("mine"), test.prompt, 5)
+    examples = [one for some in evaluation["examples"].values() for one in some]
+    assert len(examples) >= 5
+    for one in examples:
+        assert [each["emoji"] for each in one["ranked"]] == [each.emoji for each in named[one["row"]]]
+        assert [each["probability"] for each in one["ranked"]] == pytest.approx(
+            [each.probability for each in named[one["row"]]], rel=1e-4
+        )
+
 
 def test_the_baseline_is_the_nearest_training_description(call):
     call()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from utils.evaluation.baselines import verdict
 from utils.evaluation.draw import draw_rows
+from utils.evaluation.emoji_points import EXAMPLE_EMOJI, emoji_points
 from utils.inference.emoji_memory import nearest_emoji, open_memory, rank_with_memory
 from utils.inference.emoji_ranking import RankedEmoji, generate_unconstrained, rank_emoji
 from utils.metrics.compute import compute_metric
@@ -41,7 +42,8 @@ def evaluate_emoji(
     The mistakes are the tuned model's, the most confident first: {"description", "emoji", "group", "prediction",
     "prediction_group", "probability", "right_concept", "place"}; "place" is that of the right emoji, or None.
     """
-    test = data.splits["test"].take(draw_rows(len(data.splits["test"]), limit, seed))
+    drawn = draw_rows(len(data.splits["test"]), limit, seed)
+    test = data.splits["test"].take(drawn)
     run = models["tuned"].run or data.recipe
     train = data.splits["train"]
     trained_emoji = set(train.metadata["emoji"])
@@ -75,7 +77,8 @@ def evaluate_emoji(
             "valid_unconstrained": truth.share([emoji is not None for emoji in unconstrained]),
         }
     if memory:
-        evaluation[WITHOUT_MEMORY] = truth.measure(_emoji_of(without_memory))
+        rankings[WITHOUT_MEMORY] = _emoji_of(without_memory)
+        evaluation[WITHOUT_MEMORY] = truth.measure(rankings[WITHOUT_MEMORY])
     rankings[NEAREST] = nearest_emoji(train.prompt, train.metadata["emoji"], test.prompt, RANKING_DEPTH)
     evaluation["baselines"] = {NEAREST: truth.measure(rankings[NEAREST])}
     correct = {name: truth.correct(rankings[name]) for name in ("tuned", NEAREST, "base") if name in rankings}
@@ -88,6 +91,13 @@ def evaluate_emoji(
     evaluation["verdict"] = verdict(difference, f"the {TITLES[NEAREST]}")
     if difference["top_1"]["low"] <= 0:
         log.warning("warning: the model is %s", evaluation["verdict"])
+
+    def first_emoji(rows: list[int]) -> list[list[RankedEmoji]]:
+        if memory:
+            return [ranked[row] for row in rows]
+        return rank_emoji(trained, [test.prompt[row] for row in rows], EXAMPLE_EMOJI, bfloat16=precision == "bf16")
+
+    evaluation |= emoji_points(rankings, ranked, truth.right, test, drawn, first_emoji, len(run["targets"]), seed)
     mistakes = truth.mistakes(ranked)  # the tuned model is the last one
     return {**evaluation, "mistakes": len(mistakes), "most_confident_mistakes": mistakes[:SHOWN]}, mistakes
 
