@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from utils.argument_types import non_negative_int, output_path, positive_float, positive_int, seed_number
+from utils.argument_types import non_negative_int, output_path, page_path, positive_float, positive_int, seed_number
 from utils.cli import Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.compare import compare_evaluations, format_comparison
@@ -31,6 +31,9 @@ def build_parser() -> Parser:
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
     add("--data_path", "--data", type=Path, metavar="PKL", help="output of preprocess.py; not used with --compare")
     add("--output_path", type=output_path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
+    page = "also write a page to read, with pictures (default: report.html beside evaluation.json)"
+    add("--report", type=page_path, nargs="?", const=True, metavar="FILE.html", help=page)
+    add("--overwrite", action="store_true", help="replace the page of --report if it is there")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
     add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
     add = parser.group("models that write texts, answer instructions or write emoji")

@@ -61,3 +61,12 @@ def output_path(text: str) -> Path:
     if ADDRESS.match(text):
         raise argparse.ArgumentTypeError(f"{text!r} is an address, and files are written on this machine")
     return Path(text)
+
+
+def page_path(text: str) -> Path | bool:
+    """Return the path of an HTML page to write; True for "True" (of config files and Python): the default."""
+    if text in ("True", "False"):
+        return text == "True"
+    if not text.lower().endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .html")
+    return output_path(text)

@@ -19,6 +19,7 @@ from utils.evaluation.checks import (
 )
 from utils.evaluation.evaluation import Evaluation
 from utils.evaluation.mistakes import write_mistakes
+from utils.evaluation.report.write import check_new, report_path
 from utils.files import atomic_write, identity, sha256_of
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
 from utils.locks import one_writer
@@ -29,6 +30,8 @@ from utils.models.run_file import check_record
 from utils.processed import Processed, load_processed
 
 NUM_SAMPLES = 64
+REPEATED = ("compare_base", "limit", "num_samples", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")
+REPEATED += ("seed", "precision")  # flags that change the figures
 Evaluated = tuple[dict, str, Callable[[], None]]  # figures, tables, and what writes the rows of a further file
 log = logging.getLogger(__name__)
 
@@ -44,20 +47,26 @@ def evaluate_and_write(args) -> Evaluation:
     if unnamed_answers:
         args.answers_path = default_answers(model_path, args.output_path)
     output_path = args.output_path or default_output(model_path)
-    outputs = [path for path in (output_path, args.errors_path, args.answers_path) if path]
+    page = report_path(args.report, output_path)
+    check_new([page], args.overwrite)
+    outputs = [path for path in (output_path, args.errors_path, args.answers_path, page) if path]
     with one_writer(*outputs):
         check_outputs([args.data_path, args.config, *checkpoint.files_of_model(model_path)], outputs)
         check_not_foreign([] if args.output_path else [output_path, *[args.answers_path] * unnamed_answers])
-        evaluation, tables = _evaluate_and_write(args, data, output_path, outputs)
+        evaluation, tables = _evaluate_and_write(args, data, output_path, outputs, page)
     return Evaluation(evaluation, tables, tuple(outputs))
 
 
-def _evaluate_and_write(args, data: Processed, output_path: Path, outputs: list[Path]) -> tuple[dict, str]:
-    """Return (what evaluation.json, one of the `outputs`, has, tables).
+def _evaluate_and_write(
+    args, data: Processed, output_path: Path, outputs: list[Path], page: Path | None
+) -> tuple[dict, str]:
+    """Return (what evaluation.json, one of the `outputs`, has, tables). `page` is where the report goes, if anywhere.
 
     UserError, with nothing written, if the model was replaced.
     """
     from utils.compute.device import choose_device, choose_precision
+    from utils.evaluation.origin import describe_data, describe_training
+    from utils.evaluation.report.page import render
     from utils.models.model_card import is_edited, write_card
 
     kind, model_path = data.recipe["kind"], Path(args.model_path)
@@ -86,6 +95,9 @@ def _evaluate_and_write(args, data: Processed, output_path: Path, outputs: list[
         "precision": precision,
         "seed": args.seed,
         **figures,
+        "trained_on_other_data": bool(trained.run) and trained.run["data"]["sha256"] != data_sha256,
+        "data": describe_data(data, trained),
+        "training": describe_training(model_path, trained, _command(args)),
     }
     if args.compare_base:
         tables += f"\n\nbase: {evaluation['base_model_description']}"
@@ -94,14 +106,28 @@ def _evaluate_and_write(args, data: Processed, output_path: Path, outputs: list[
         raise UserError(f"{model_path} was replaced while it was evaluated", "evaluate it again; nothing was written")
     has_card = trained.run and model_path.is_dir()
     edited = has_card and is_edited(model_path)
+    html = None if page is None else render(evaluation)
     write_rows()
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")
+    if html is not None:
+        with atomic_write(page, "w") as file:
+            file.write(html)
     if edited:
         log.warning("warning: %s/README.md was edited, so it is kept; the figures are in %s", model_path, output_path)
     elif has_card:
         write_card(model_path, trained.run, evaluation)
     return evaluation, tables
+
+
+def _command(args) -> list[str]:
+    """The command that evaluates the model again in the same way."""
+    words = ["python", "evaluate_model.py", "--model_path", str(args.model_path), "--data", str(args.data_path)]
+    for name in REPEATED:
+        value = getattr(args, name)
+        if value not in (None, False):
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return [*words, "--report"]
 
 
 def _models_of(args, trained: Trained) -> dict[str, Trained]:

@@ -128,7 +128,7 @@ def is_trained_classifier(model: "PreTrainedModel") -> bool:
 def files_of_model(name: str | Path) -> list[Path]:
     """Return the files that a model is read from, without those that evaluate_model.py writes into its folder."""
     path = Path(name).expanduser()
-    written = ("evaluation.json", "answers.jsonl", ".csv")
+    written = ("evaluation.json", "answers.jsonl", ".csv", "report.html")
     if not path.is_dir():
         return [path]
     return [file for file in path.rglob("*") if file.is_file() and not file.name.endswith(written)]

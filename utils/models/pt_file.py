@@ -75,6 +75,13 @@ def is_pt_file(path: Path) -> bool:
         return False
 
 
+def read_log(path: Path) -> str:
+    """Return the text of the log.jsonl in a .pt file that `load_pt` has opened before."""
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["files"].get("log.jsonl", "")
+
+
 def pack(folder: Path, path: Path) -> None:
     """Write the files of a model folder to a .pt file."""
     import torch

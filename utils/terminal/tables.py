@@ -19,7 +19,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    numeric = [_is_numeric(column[1:]) for column in columns]
+    numeric = [is_numeric(column[1:]) for column in columns]
 
     def line(cells: Sequence[str]) -> str:
         aligned = (
@@ -69,6 +69,7 @@ def one_line(text: str, width: int = 100) -> str:
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 
 
-def _is_numeric(cells: Sequence[str]) -> bool:
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a column are numbers, as far as there are any."""
     present = [cell for cell in cells if cell not in ("", NO_FIGURE)]
     return bool(present) and all(_NUMBER.match(cell) for cell in present)

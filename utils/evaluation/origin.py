@@ -1,0 +1,121 @@
+"""Where a model comes from, for evaluation.json and its report: its data, its training, and how to repeat both."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+
+from utils.models.checkpoint import Trained
+from utils.models.pt_file import read_log
+from utils.models.tokenization import context_length
+from utils.processed import Processed
+from utils.system_errors import read_file
+
+RUN_FIELDS = ("task", "base_model", "arguments", "seed", "device", "precision", "processes", "versions", "results")
+RUN_FIELDS += ("trainable_parameters", "total_parameters")
+BINS = 40  # at most
+POINTS = 200  # of a curve, at most
+LONGEST_SAMPLE = 1000  # characters
+
+
+def describe_data(data: Processed, trained: Trained) -> dict:
+    """Return what preprocessing read, dropped and kept, the sizes of the splits and the lengths of their texts."""
+    samples = [{name: _cut(text) for name, text in sample.items()} for sample in data.audit.get("samples", [])]
+    return {
+        "task": data.recipe["task"],
+        "audit": {**data.audit, "samples": samples},
+        "splits": {name: len(split) for name, split in data.splits.items()},
+        "sources": [{**source, "path": PurePath(source["path"]).name} for source in data.sources],
+        "lengths": _lengths(data, trained),
+    }
+
+
+def _lengths(data: Processed, trained: Trained) -> dict:
+    """The histogram of the lengths in tokens of each split, start and end included, and where they are cut."""
+    lengths = {name: [len(ids) for ids in split.ids] for name, split in data.splits.items()}
+    every = sorted(length for of_split in lengths.values() for length in of_split)
+    width = max(1, -(-(every[-1] + 1) // BINS))
+    edges = list(range(0, every[-1] + 1 + width, width))
+    counts = {name: [0] * (len(edges) - 1) for name in lengths}
+    for name, of_split in lengths.items():
+        for length in of_split:
+            counts[name][length // width] += 1
+    asked = trained.run.get("max_length") or trained.run.get("arguments", {}).get("max_length")
+    context = context_length(trained.model)
+    limit = min(asked or context, context)
+    return {
+        "tokenizer": data.tokenizer["name"],
+        "edges": edges,
+        "counts": counts,
+        "median": every[len(every) // 2],
+        "p95": every[min(len(every) - 1, int(len(every) * 0.95))],
+        "max": every[-1],
+        "limit": limit if limit < 10**9 else None,
+    }
+
+
+def describe_training(model_path: Path, trained: Trained, evaluate_command: Sequence[str]) -> dict | None:
+    """Return how the model was trained; None where it has no run.json."""
+    run = trained.run
+    if not run:
+        return None
+    log = read_history(model_path)
+    return {
+        "run": {name: run[name] for name in RUN_FIELDS if name in run},
+        "log": thinned(log),
+        "kept_step": kept_step(log, run["results"]),
+        "commands": [_training_command(model_path, run), shlex.join(evaluate_command)],
+        "licenses": {"base_model": None, "data": None},
+    }
+
+
+def read_history(model_path: Path) -> list[dict]:
+    """Return the entries of a model's log.jsonl; none where there is none, or a damaged one."""
+    try:
+        text = read_log(model_path) if model_path.suffix == ".pt" else read_file(model_path / "log.jsonl").decode()
+        entries = [json.loads(line) for line in text.splitlines()]
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def thinned(log: Sequence[Mapping]) -> list[dict]:
+    """Return the entries with losses; of training, about `POINTS` at equal distances, the last among them."""
+    training = [entry for entry in log if "loss" in entry]
+    every = -(-len(training) // POINTS) or 1
+    kept = {id(entry) for entry in training[::-every]} | {id(entry) for entry in log if "eval_loss" in entry}
+    return [
+        {name: value for name, value in entry.items() if isinstance(value, int | float | str)}
+        for entry in log
+        if id(entry) in kept
+    ]
+
+
+def kept_step(log: Sequence[Mapping], results: Mapping) -> int | None:
+    """Return the step whose weights were kept: the first with the validation figure that run.json has, if any.
+
+    The start counts only where no later step is as good.
+    """
+    for name, value in results.items():
+        if name.startswith("validation_") and name.endswith("_after") and value is not None:
+            figure = "eval_" + name.removeprefix("validation_").removesuffix("_after")
+            steps = [entry["step"] for entry in log if entry.get(figure) == value and "step" in entry]
+            return next((step for step in steps if step), steps[0] if steps else None)
+    return None
+
+
+def _training_command(model_path: Path, run: Mapping) -> str:
+    """The command that trains the model again; of a .pt file, whose run.json is inside, with all its flags."""
+    start, end = ["python", "fine_tune.py"], ["--output_path", "models/again"]
+    if model_path.suffix != ".pt":
+        return shlex.join([*start, "--config", str(model_path / "run.json"), *end])
+    flags = []
+    for name, value in run["arguments"].items():
+        if name in ("config", "output_path", "overwrite", "resume", "search") or value in (None, False, []):
+            continue
+        flags += [f"--{name}", *([] if value is True else map(str, value) if isinstance(value, list) else [str(value)])]
+    return shlex.join([*start, *flags, *end])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_SAMPLE else text[:LONGEST_SAMPLE] + "…"

@@ -1,0 +1,100 @@
+"""The page: an evaluation as one HTML file that is read without a network and without scripts."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from markupsafe import Markup
+
+from utils.evaluation.report import answers, classifiers, emoji, recipe, summary, writers
+from utils.evaluation.report.section import Section, Text
+from utils.plots.plot import visible
+from utils.terminal.tables import is_numeric
+
+SECTIONS: dict[str, Callable[[dict], list[Section]]] = {
+    "generate": writers.sections,
+    "instruct": answers.sections,
+    "classify": classifiers.sections,
+    "emoji": emoji.sections,
+}
+MOST_BYTES = 1_000_000
+LONGEST = 600  # characters of a text that are shown
+INTERVAL = re.compile(r"(.*\S) (\[[^\[\]]*\])")
+
+
+def render(evaluation: dict) -> str:
+    """Return the page of an evaluation: the content of evaluation.json as evaluate_model.py writes it.
+
+    The page embeds that JSON: without "per_text" where it would pass 1 MB, and not at all where that is not enough.
+    """
+    kind = evaluation.get("kind", "generate")
+    content = {
+        "title": summary.title(evaluation),
+        "subtitle": summary.subtitle(evaluation),
+        "verdict": summary.verdict(evaluation),
+        "notes": summary.notes(evaluation),
+        "table": summary.table(evaluation),
+        "sections": [*SECTIONS[kind](evaluation), *recipe.sections(evaluation)],
+    }
+    return render_page(content, evaluation)
+
+
+def render_page(content: dict, data: dict) -> str:
+    """Return a page with this content and as much of the JSON `data` as fits."""
+    smaller = {name: value for name, value in data.items() if name != "per_text"}
+    for embedded, left_out in ((data, ""), (smaller, "per_text"), (None, "all")):
+        page = _template().render(**content, data=None if embedded is None else _json(embedded), left_out=left_out)
+        if len(page.encode()) <= MOST_BYTES:
+            break
+    return page
+
+
+def _json(data: dict) -> Markup:
+    """JSON in which nothing can end the element that it is in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Markup(text.encode("utf-8", "backslashreplace").decode())
+
+
+def spans(text: Text) -> tuple[list[tuple[str, bool]], str]:
+    """Return what is shown of a text as (part, whether it is marked), and a note where it is cut."""
+    shown, parts, start = text.text[:LONGEST], [], 0
+    for first, last in text.marked:
+        if first >= len(shown):
+            break
+        parts += [(shown[start:first], False), (shown[first:last], True)]
+        start = last
+    parts.append((shown[start:], False))
+    cut = f"… {len(text.text):,} characters in all" if len(text.text) > LONGEST else ""
+    return [(shown_controls(part), marked) for part, marked in parts if part], cut
+
+
+def shown_controls(text: str) -> str:
+    """Return the text with its lines, in which controls and turns of direction are shown."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def cells(row: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the cells of a row, each as (figure, its interval or "")."""
+    return [found.groups() if (found := INTERVAL.fullmatch(cell)) else (cell, "") for cell in map(visible, row)]
+
+
+def numeric_columns(rows: tuple[tuple[str, ...], ...]) -> list[bool]:
+    """Return which columns have numbers alone."""
+    return [is_numeric(column) for column in zip(*rows, strict=True)]
+
+
+@cache
+def _template():
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"visible": visible, "cells": cells, "numeric_columns": numeric_columns, "spans": spans}
+    return environment.get_template("page.html.jinja")

@@ -1,0 +1,107 @@
+"""Sections of the report on all tasks: what was trained on what, how the losses went, and how to do it again."""
+
+from pathlib import PurePath
+
+from utils.evaluation.report.section import Section, Table, Text, Texts
+from utils.plots.bars import bars, histogram
+from utils.plots.lines import Limit
+from utils.plots.loss_curves import loss_curves
+from utils.plots.plot import Plot
+
+
+def sections(evaluation: dict) -> list[Section]:
+    """Return the sections on data, training and repetition; old evaluations lack the facts."""
+    found = []
+    if data := evaluation.get("data"):
+        found.append(_data(data))
+    if (training := evaluation.get("training")) and training.get("log"):
+        found.append(_losses(training))
+    if training := evaluation.get("training"):
+        found.append(_repetition(evaluation, training))
+    return found
+
+
+def _data(data: dict) -> Section:
+    """What was trained on what: rows and why they were dropped, lengths, splits, texts before and after."""
+    audit = data["audit"]
+    kept, dropped = sum(data["splits"].values()), audit.get("dropped", {})
+    plots = []
+    read = f"{audit['rows_read']:,} rows were read and " if "rows_read" in audit else ""
+    sentences = [f"{read}{kept:,} kept: {_splits(data['splits'])}."]
+    if further := audit.get("further_turns"):
+        sentences.append(f"{further:,} of the rows kept are further turns of conversations.")
+    if present := {reason: number for reason, number in dropped.items() if number}:
+        most = max(present, key=present.get)
+        description = f"Most of the {sum(present.values()):,} dropped rows: {most} ({present[most]:,})."
+        names, numbers = ["kept", *present], [kept, *present.values()]
+        plots.append(bars("Rows kept, and why others were dropped", names, {"rows": numbers}, "rows", description))
+    if lengths := data.get("lengths"):
+        plots.append(_lengths(lengths))
+    shares = Table(
+        "Rows of each split",
+        ("split", "rows", "used for"),
+        tuple((name, f"{rows:,}", USES.get(name, "")) for name, rows in data["splits"].items()),
+    )
+    files = Table(
+        "Files that were read",
+        ("file", "rows", "SHA-256"),
+        tuple((source["path"], f"{source['rows']:,}", source["sha256"][:16] + "…") for source in data["sources"]),
+    )
+    texts = Texts("Three texts before and after", tuple(_before_and_after(sample) for sample in audit["samples"]))
+    return Section(
+        "What it was trained on", tuple(sentences), tuple(plots), (shares, files), (texts,) if texts.entries else ()
+    )
+
+
+USES = {"train": "training", "validation": "choosing the best weights", "test": "this report alone"}
+
+
+def _splits(splits: dict) -> str:
+    return ", ".join(f"{rows:,} for {'the report' if name == 'test' else name}" for name, rows in splits.items())
+
+
+def _before_and_after(sample: dict) -> tuple[Text, ...]:
+    return tuple(Text(name, text) for name, text in sample.items())
+
+
+def _lengths(lengths: dict) -> Plot:
+    counts = {"texts": [sum(column) for column in zip(*lengths["counts"].values(), strict=True)]}
+    longest = lengths["max"]
+    limit = lengths["limit"]
+    half, most = lengths["median"], lengths["p95"]
+    words = f"Half of the texts have at most {half:,} tokens, 95 % at most {most:,}; the longest {longest:,}."
+    marked = []
+    if limit and limit < 2 * longest:
+        marked = [Limit(limit, f"cut at {limit:,}")]
+        words += f" Texts are cut at {limit:,} tokens."
+    elif limit:
+        words += f" None is cut: the model takes {limit:,}."
+    return histogram("Lengths of the texts", lengths["edges"], counts, "tokens", "texts", words, marked=marked)
+
+
+def _losses(training: dict) -> Section:
+    plots = loss_curves(training["log"], training.get("kept_step"))
+    sentences = [plot.description for plot in plots[:1]]
+    return Section("How it was trained", tuple(sentences), tuple(plots))
+
+
+def _repetition(evaluation: dict, training: dict) -> Section:
+    """The command that repeats it, and what else decides the result."""
+    run = training["run"]
+    results = run.get("results", {})
+    rows = [
+        ("base model", str(evaluation.get("base_model_description") or evaluation.get("base_model") or "–")),
+        ("trained", f"{run['trainable_parameters']:,} of {run['total_parameters']:,} parameters"),
+        ("steps", f"{results['steps']:,} ({results['epochs']:.3g} epochs)"),
+        ("training took", f"{results['train_seconds']:,.0f} s on {run['device']} in {run['precision']}"),
+        ("seed", str(run["seed"])),
+        ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
+        ("license of the base model", training["licenses"]["base_model"] or "not stated by its model card"),
+        ("license of the data", training["licenses"]["data"] or "not recorded: its source says it"),
+        ("model", evaluation["model_path"]),
+        ("data", f"{PurePath(evaluation['data_path']).name}, SHA-256 {evaluation['data_sha256'][:16]}…"),
+    ]
+    commands = tuple((Text("", command),) for command in training["commands"])
+    return Section(
+        "How to repeat it", tables=(Table("Recipe", ("", ""), tuple(rows)),), texts=(Texts("Commands", commands),)
+    )

@@ -1,0 +1,117 @@
+"""The beginning of the report: a sentence of verdict, and a table of the figures beside those of baselines and base."""
+
+from pathlib import PurePath
+
+from utils.evaluation.report.section import Table
+from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD
+from utils.terminal.tables import figure_rows, with_interval
+
+SHOWN = {"generate": LIKELIHOOD, "instruct": LIKELIHOOD + ANSWERS, "classify": CLASSIFICATION, "emoji": EMOJI}
+TITLES = {
+    "base": "base model",
+    "tuned": "this model",
+    "tuned_alone": "without memory",
+    "tfidf_logistic_regression": "TF-IDF",
+    "majority": "majority class",
+    "nearest_description": "nearest description",
+}
+BASELINES = {"classify": ("tfidf_logistic_regression", "majority"), "emoji": ("nearest_description",)}
+TESTED = {"generate": "texts", "instruct": "answers", "classify": "texts", "emoji": "descriptions"}
+FEW = 100  # test texts
+
+
+def kind_of(evaluation: dict) -> str:
+    """Return the kind of task; the evaluation of a model that writes texts does not name it."""
+    return evaluation.get("kind", "generate")
+
+
+def title(evaluation: dict) -> str:
+    """Return the model's name."""
+    return PurePath(evaluation["model_path"]).name or evaluation["model_path"]
+
+
+def subtitle(evaluation: dict) -> str:
+    """Return what the page is, and of which task."""
+    task = evaluation.get("data", {}).get("task")
+    return "Evaluation of a model" + (f" · task {task}" if task else "")
+
+
+def tested(evaluation: dict) -> int:
+    """Return how many test texts the figures are of."""
+    return evaluation.get("texts") or evaluation.get("rows") or evaluation["tuned"]["texts"]
+
+
+def verdict(evaluation: dict) -> str:
+    """Return the sentence that matters most: whether the model beats what it is compared with, with its interval."""
+    kind, unseen = kind_of(evaluation), _unseen(evaluation)
+    difference = evaluation.get("difference") or {}
+    if kind == "classify":
+        return _compared(difference.get("accuracy"), "TF-IDF", "accuracy", unseen)
+    if kind == "emoji":
+        nearest = difference.get("nearest_description") or {}
+        return _compared(nearest.get("top_1"), "the nearest training description", "top-1 accuracy", unseen)
+    bits = evaluation.get("bits_per_byte_difference") or difference.get("bits_per_byte")
+    figure = with_interval(evaluation["tuned"]["bits_per_byte"], "{:.3f}")
+    if bits is None:
+        return f"Needs {figure} bits per byte of {unseen}. Whether that is better than its base model is not measured."
+    shown = _difference(bits, "{:.3f}")
+    if bits["high"] < 0:
+        return f"Predicts {unseen} better than its base model: {shown} bits per byte less, {figure} in all."
+    if bits["low"] > 0:
+        return f"Predicts {unseen} worse than its base model: {shown} bits per byte more, {figure} in all."
+    signed = with_interval(bits, "{:+.3f}")
+    return f"Not clearly better than its base model: {signed} bits per byte on {unseen}."
+
+
+def notes(evaluation: dict) -> list[str]:
+    """Return what a reader must know before the figures."""
+    found = []
+    if tested(evaluation) < FEW:
+        count = tested(evaluation)
+        found.append(
+            f"Only {count:,} test {TESTED[kind_of(evaluation)]}: the intervals are wide, and rare mistakes missing."
+        )
+    if evaluation.get("trained_on_other_data"):
+        found.append("The model was trained on other data than this, so it may have seen these texts.")
+    if kind_of(evaluation) in ("generate", "instruct") and "base" not in evaluation:
+        found.append("evaluate_model.py --compare_base puts the base model's figures beside these.")
+    return found
+
+
+def table(evaluation: dict) -> Table:
+    """Return the table of figures with their intervals: this model, its base model, and the baselines."""
+    kind = kind_of(evaluation)
+    columns = {name: evaluation[name] for name in ("tuned", "tuned_alone", "base") if evaluation.get(name)}
+    columns |= {name: evaluation["baselines"][name] for name in BASELINES.get(kind, ())}
+    figures = [figure for figure in SHOWN[kind] if figure.name in evaluation["tuned"]]
+    rows = figure_rows(figures, columns.values())
+    better = [{True: " ↑", False: " ↓", None: ""}[figure.greater_is_better] for figure in figures]
+    rows = [(name + arrow, *cells) for (name, *cells), arrow in zip(rows, better, strict=True)]
+    caption = f"On {_unseen(evaluation)}, with 95 % intervals; ↑ greater is better, ↓ less is better"
+    return Table(caption, ("", *(TITLES[name] for name in columns)), tuple(rows))
+
+
+def _unseen(evaluation: dict) -> str:
+    kind, count = kind_of(evaluation), tested(evaluation)
+    seen = "that it may have seen" if evaluation.get("trained_on_other_data") else "it has not seen"
+    noun = TESTED[kind] if count != 1 else TESTED[kind].removesuffix("s")
+    return f"{count:,} {noun} {seen}"
+
+
+def _compared(figure: dict | None, other: str, measure: str, unseen: str) -> str:
+    if figure is None:
+        return f"Was measured on {unseen}."
+    shown = _difference(figure, FIGURES["accuracy"].pattern)
+    if figure["low"] > 0:
+        return f"Beats {other} by {shown} in {measure} on {unseen}."
+    if figure["high"] < 0:
+        return f"Is worse than {other}, by {shown} in {measure} on {unseen}."
+    signed = with_interval(figure, "{:+.3f}")
+    return f"Is not clearly better than {other}: {signed} in {measure} on {unseen}."
+
+
+def _difference(figure: dict, pattern: str) -> str:
+    """A difference without its sign, and its interval: 0.07 [0.04, 0.11]."""
+    if figure["value"] < 0:
+        figure = {"value": -figure["value"], "low": -figure["high"], "high": -figure["low"]}
+    return with_interval(figure, pattern)

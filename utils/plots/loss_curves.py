@@ -1,0 +1,64 @@
+"""The losses of a training run, from the entries of log.jsonl."""
+
+from collections.abc import Mapping, Sequence
+
+from utils.plots.lines import Mark, Series, lines
+from utils.plots.plot import Plot
+from utils.plots.scales import number
+
+METRICS = {"eval_bits_per_byte": "bits per byte", "eval_macro_f1": "macro F1", "eval_top_1": "top-1 accuracy"}
+
+
+def loss_curves(log: Sequence[Mapping], kept_step: int | None) -> list[Plot]:
+    """Return the losses over the steps and, where it was measured, what selects the weights; none without any.
+
+    `log` has entries {"step", "loss"} of training and {"step", "eval_loss", "eval_…"} of validation. The point of the
+    step whose weights are kept is marked. Of several runs (a model soup), each is a curve.
+    """
+    training, validation = _curves(log, "loss", "training"), _curves(log, "eval_loss", "validation")
+    if not training and not validation:
+        return []
+    plots = [
+        lines(
+            "Loss during training",
+            [*training, *validation],
+            "optimizer step",
+            "loss, nats per token" if any("eval_bits_per_byte" in entry for entry in log) else "loss",
+            _describe(training, validation, kept_step),
+            marks=_marks(validation, kept_step),
+        )
+    ]
+    for name, title in METRICS.items():
+        if curves := _curves(log, name, "validation"):
+            first, last = curves[0].y[0], curves[0].y[-1]
+            words = f"Validation {title} went from {number(first)} to {number(last)}."
+            marks = _marks(curves, kept_step)
+            plots.append(lines(f"Validation {title}", curves, "optimizer step", title, words, marks=marks))
+    return plots
+
+
+def _curves(log: Sequence[Mapping], name: str, title: str) -> list[Series]:
+    entries = [entry for entry in log if name in entry and "step" in entry]
+    runs = dict.fromkeys(entry.get("run") for entry in entries)
+    curves = []
+    for run in runs:
+        points = {entry["step"]: entry[name] for entry in entries if entry.get("run") == run}
+        curves.append(Series(title if len(runs) == 1 else f"{title}, run {run}", list(points), list(points.values())))
+    return curves
+
+
+def _marks(curves: Sequence[Series], step: int | None) -> list[Mark]:
+    if len(curves) != 1 or step not in curves[0].x:
+        return []
+    return [Mark(step, curves[0].y[curves[0].x.index(step)], f"kept: step {step:,}")]
+
+
+def _describe(training: Sequence[Series], validation: Sequence[Series], kept_step: int | None) -> str:
+    parts = []
+    for name, curves in (("Training", training), ("Validation", validation)):
+        if curves:
+            first, last = curves[0].y[0], curves[0].y[-1]
+            parts.append(f"{name} loss went from {number(first)} to {number(last)}.")
+    if kept_step is not None:
+        parts.append(f"The weights of step {kept_step:,} are kept, the best on the validation split.")
+    return " ".join(parts)
