@@ -67,7 +67,7 @@ def _shaded(cells: Sequence[tuple[float, float, int, float]], width: float, heig
     for x, y, _, share in cells:
         paths[_shade(share)].append(f"M{x:.1f} {y:.1f}h{across}v{down}h-{across}z")
     return [
-        element("path", d="".join(path), fill=f"var(--shade-{shade}, {SHADES[shade]})")
+        element("path", d="".join(path), fill=f"var(--shade-{shade},{SHADES[shade]})")
         for shade, path in enumerate(paths)
         if path
     ]
@@ -77,7 +77,7 @@ def _texts(x: float, y: float, count: int, share: float, width: float, height: f
     """What is written in a cell, as far as there is room."""
     text, percent, middle = f"{count:,}", f"{share:.0%}", x + width / 2
     shade = _shade(share)
-    style = {"text_anchor": "middle", "fill": f"var(--shade-ink-{shade}, {INKS[shade]})"}
+    style = {"text_anchor": "middle", "fill": f"var(--shade-ink-{shade},{INKS[shade]})"}
     if text_width(text, 12) > width - 2 or height < 15:
         return []
     if height < 38 or text_width(percent, 11) > width - 2:

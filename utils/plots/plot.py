@@ -13,17 +13,17 @@ from utils.terminal.controls import SHOWN
 # Where a page sets no colors of its own (its CSS may: --ink, --series-1, …), these are drawn, on white. The colors of
 # the series are Okabe and Ito's (2008), which the color-blind tell apart; each also has its own dashes and marker.
 INK, MUTED, GRID, PAPER = (
-    "var(--ink, #1a1a1a)",
-    "var(--muted, #595959)",
-    "var(--grid, #dddddd)",
-    "var(--paper, #ffffff)",
+    "var(--ink,#1a1a1a)",
+    "var(--muted,#595959)",
+    "var(--grid,#dddddd)",
+    "var(--paper,#ffffff)",
 )
 COLORS = tuple(
-    f"var(--series-{number}, {color})"
+    f"var(--series-{number},{color})"
     for number, color in enumerate(("#0072b2", "#d55e00", "#009e73", "#aa4499", "#8c6d00", "#56607a"), start=1)
 )
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "4 2 1 2", "1 3")
-VARIABLE = re.compile(r"var\(--[\w-]+, ([^)]+)\)")
+VARIABLE = re.compile(r"var\(--[\w-]+,([^)]+)\)")
 VISIBLE = SHOWN | dict.fromkeys(map(ord, "\t\n"), " ")
 WIDTH = 440  # of every plot, in units of the SVG; at 390 px, a phone's, its text is still readable
 
