@@ -285,8 +285,56 @@ def test_the_mistakes(call):
     assert all(row["text"] in out for row in mistakes[:10])
 
 
+@pytest.mark.parametrize(("model", "rows"), [("mine", TWO), ("three", THREE)])
+def test_every_text_has_its_outcome_for_paired_comparison(call, model, rows):
+    test = [*rows["test"][:9], ("😀", rows["test"][0][1]), *rows["test"][9:]]
+    labels = ["bad", "good"] if model == "mine" else ["1", "2", "10"]
+    data = labeled(**{**rows, "test": test})
+    split = replace(data.splits["test"], group=["same"] * 2 + data.splits["test"].group[2:])
+    save_processed(Path("data.pkl"), replace(data, splits={**data.splits, "test": split}))
+    run = json.loads(Path(model, "run.json").read_text("utf-8"))
+    Path(model, "run.json").write_text(json.dumps({**run, "cleaning": asdict(Cleaning(emoji="remove"))}))
+    assert call(model=model, data="data.pkl")[0] == 0
+    evaluation = json.loads(Path(model, "evaluation.json").read_text("utf-8"))
+    found = evaluation["per_text"]
+    probabilities = plain_probabilities(model, [text for text, _ in rows["test"]])
+    predicted = (probabilities[:, 1] >= 0.45).astype(int) if model == "mine" else probabilities.argmax(axis=1)
+    truth = [labels.index(label) for _, label in rows["test"]]
+    shown = probabilities[:, 1] if model == "mine" else probabilities.max(axis=1)
+    assert found["row"] == [number for number in range(len(test)) if number != 9]
+    assert (found["label"], found["prediction"]) == (truth, predicted.tolist())
+    assert found["correct"] == (predicted == truth).astype(int).tolist()
+    assert found["probability"] == pytest.approx(shown.tolist(), abs=1e-5)
+    assert found["cluster"] == [0, *range(len(truth) - 1)]
+    assert np.mean(found["correct"]) == evaluation["tuned"]["accuracy"]["value"]
+
+
+def test_labels_that_are_probably_wrong(call):
+    """The model's own answers as labels, of which two are exchanged, and a baseline that has learnt the same."""
+    texts = [*GOOD, *BAD]
+    second = plain_probabilities("mine", texts)[:, 1]
+    sure = np.argsort(second)
+    answers = {text: "good" if share >= 0.45 else "bad" for text, share in zip(texts, second, strict=True)}
+    wrong = [texts[sure[0]], texts[sure[-1]]]
+    exchanged = {"good": "bad", "bad": "good"}
+    test = [(text, exchanged[label] if text in wrong else label) for text, label in answers.items()]
+    save_processed(Path("reviews.pkl"), labeled(train=list(answers.items()), validation=TWO["validation"], test=test))
+    assert call()[0] == 0
+    found = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["probable_label_errors"]
+    assert "Northcutt" in found["method"]
+    assert found["texts"] == len(found["shown"]) <= 10
+    assert {error["text"] for error in found["shown"]} <= set(wrong)
+    assert found["shown"]
+    for error in found["shown"]:
+        assert error["probable_label"] == answers[error["text"]] != error["label"]
+        share = second[texts.index(error["text"])]
+        expected = share if error["probable_label"] == "good" else 1 - share
+        assert error["probability"] == pytest.approx(expected, abs=1e-5)
+        assert error["baseline_probability"] > 0.5
+
+
 def test_a_mistake_is_shown_on_one_short_line_and_written_in_full(call):
-    long = 'The soup,\nwith a "quote", was ' + "not " * 60 + "good"
+    long = 'The soup,\nwith a "quote", was ' + "not " * 80 + "good"
     label = "bad" if plain_probabilities("mine", [" ".join(long.split())])[0, 1] >= 0.45 else "good"
     data = labeled(train=TWO["train"], validation=TWO["validation"], test=[(long, label), ("The tea.", "good")])
     save_processed(Path("reviews.pkl"), data)
@@ -294,9 +342,10 @@ def test_a_mistake_is_shown_on_one_short_line_and_written_in_full(call):
     assert code == 0
     with Path("mistakes.csv").open(encoding="utf-8", newline="") as file:
         assert long in [row["text"] for row in csv.DictReader(file)]
-    line = ('The soup, with a "quote", was ' + "not " * 60)[:99].rstrip() + "…"
+    text = 'The soup, with a "quote", was ' + "not " * 80
+    line = text[:99].rstrip() + "…"
     shown = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["most_confident_mistakes"]
-    assert line in [mistake["text"] for mistake in shown]
+    assert text[:299].rstrip() + "…" in [mistake["text"] for mistake in shown]
     assert f"  {line}\n" in out
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.metrics.bootstrap import bootstrap, bootstrap_totals, ratio, resampled_counts
+from utils.metrics.bootstrap import bootstrap, bootstrap_lines, bootstrap_totals, ratio, resampled_counts
 
 
 @pytest.mark.parametrize("rows", [1, 7, 2500])
@@ -51,3 +51,26 @@ def test_a_ratio_without_a_divisor():
     parts, wholes = np.array([1.0, 2.0]), np.array([4.0, 0.0])
     assert ratio(parts, wholes, otherwise=0.0).tolist() == [0.25, 0.0]
     assert np.isnan(ratio(parts, wholes)[1])
+
+
+def test_the_points_of_a_line_have_the_intervals_of_figures():
+    """A point that only some resamples define, and one that none does, are as for `bootstrap`."""
+    values = np.arange(12.0)
+
+    def scalars(counts):
+        mean = counts @ values / 12
+        return {
+            "mean": mean,
+            "sometimes": np.where(counts[:, 0] > 0, mean, np.nan),
+            "never": np.full(len(counts), np.nan),
+        }
+
+    def lines(counts):
+        return {"line": np.column_stack(list(scalars(counts).values()))}
+
+    clusters = [number // 2 for number in range(12)]
+    expected = bootstrap(scalars, 12, 7, clusters)
+    found = bootstrap_lines(lines, 12, 7, clusters)["line"]
+    for point, name in enumerate(("mean", "sometimes")):
+        assert {end: found[end][point] for end in found} == expected[name]
+    assert np.isnan([found[end][2] for end in found]).all()

@@ -5,9 +5,14 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from utils.errors import DataError
 from utils.evaluation.baselines import majority_class, tfidf_logistic_regression, verdict
+from utils.evaluation.labels.points import classifier_points
+from utils.evaluation.labels.texts import confident_mistakes, label_errors, outcomes
 from utils.inference.classifier import Classifier, classify_texts
+from utils.metrics.bootstrap import cluster_numbers
 from utils.metrics.classification import Classification, classification_difference
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import CLASSIFICATION
@@ -15,7 +20,6 @@ from utils.processed import Processed
 from utils.terminal.tables import confusion_rows, figure_rows, format_table, one_line
 
 log = logging.getLogger(__name__)
-SHOWN = 10  # mistakes
 FEW = 200  # texts
 NARROW = (
     f"With fewer than {FEW} texts, the intervals of Brier score and log loss are too narrow: rare errors are missing."
@@ -53,8 +57,8 @@ def evaluate_classifier(
         empty = len(test) - len(rows)
         log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
     test, index_of = test.take(rows), {label: index for index, label in enumerate(labels)}
-    references = [index_of[label] for label in test.label]
-    predictions = [index_of[result.labels[row]] for row in rows]
+    references = np.array([index_of[label] for label in test.label])
+    predictions = np.array([index_of[result.labels[row]] for row in rows])
     probabilities = result.probabilities[rows]
     train, validation = data.splits["train"], data.splits["validation"]
     threshold = classifier.run.get("arguments", {}).get("threshold", "auto")  # fitted for both, or given for both
@@ -79,13 +83,13 @@ def evaluate_classifier(
         if predictions[row] != references[row]
     ]
     mistakes.sort(key=lambda mistake: -mistake["probability"])
-    difference = classification_difference(
-        references, predictions, baselines[TFIDF].predictions, len(labels), test.group, seed
-    )
+    of_words = baselines[TFIDF]
+    difference = classification_difference(references, predictions, of_words.predictions, len(labels), test.group, seed)
+    temperature = classifier.run.get("calibration", {}).get("temperature", 1.0)
     evaluation = {
         "labels": labels,
         "threshold": classifier.threshold,
-        "temperature": classifier.run.get("calibration", {}).get("temperature", 1.0),
+        "temperature": temperature,
         "max_length": classifier.max_length,
         "texts": len(test),
         "truncated_texts": result.truncated,
@@ -101,12 +105,19 @@ def evaluate_classifier(
         },
         "difference": difference,
         "mistakes": len(mistakes),
-        "most_confident_mistakes": [
-            {"text": one_line(mistake["text"])}
-            | {name: mistake[name] for name in ("label", "prediction", "probability")}
-            for mistake in mistakes[:SHOWN]
-        ],
+        "most_confident_mistakes": confident_mistakes(classifier, mistakes, bfloat16=precision == "bf16"),
+        "probable_label_errors": label_errors(test.prompt, references, labels, probabilities, of_words.probabilities),
         "verdict": verdict(difference, TITLES[TFIDF]),
+        "points": classifier_points(
+            references,
+            {"tuned": (predictions, probabilities), TFIDF: (np.array(of_words.predictions), of_words.probabilities)},
+            labels,
+            lengths=[result.lengths[row] for row in rows],
+            temperature=temperature,
+            clusters=test.group,
+            seed=seed,
+        ),
+        "per_text": outcomes(rows, references, predictions, probabilities, cluster_numbers(test.group, len(rows))),
     }
     if any(figure["low"] <= 0 for figure in difference.values()):
         log.warning("warning: the model is %s", evaluation["verdict"])
@@ -129,8 +140,10 @@ def format_classifier_report(evaluation: dict) -> str:
     ]
     shown = evaluation["most_confident_mistakes"]
     if shown:
-        columns = ("prediction", "label", "text")
-        rows = [[f"{mistake['probability']:.3f}", *(mistake[name] for name in columns)] for mistake in shown]
+        rows = [
+            [f"{mistake['probability']:.3f}", mistake["prediction"], mistake["label"], one_line(mistake["text"])]
+            for mistake in shown
+        ]
         parts += [
             f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
             format_table(["probability", "prediction", "label", "text"], rows),

@@ -62,6 +62,7 @@ class Predictions:
     probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated; scores where `function` is "none"
     labels: list[str | None]
     truncated: int  # the number of texts that were too long
+    lengths: list[int]  # the tokens that the model read of each text and what surrounds it; 0 where nothing is left
 
 
 def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) -> Classifier:
@@ -143,20 +144,27 @@ def classify_texts(
         cleaned = [text if text and not text.isspace() else "" for text in texts]
     present = [number for number, text in enumerate(cleaned) if text]
     cleaned = [text for text in cleaned if text]
-    if pipeline is None:
-        encoded, tail = encode_for_classification(tokenizer, cleaned)
-        truncated = sum(len(text) > classifier.max_length for text in encoded)
-        rows = [{"input_ids": truncate(text, classifier.max_length, tail)} for text in encoded]
-        compute = partial(classifier_logits, model, tokenizer)
-    else:
-        rows, truncated = pipeline.encode(cleaned, classifier.max_length)
-        compute = pipeline.logits
+    rows, truncated = encode_texts(classifier, cleaned)
+    compute = partial(classifier_logits, model, tokenizer) if pipeline is None else pipeline.logits
     logits = numpy.full((len(texts), len(classifier.labels)), numpy.nan)
     if present:
         logits[present] = compute(rows, bfloat16=bfloat16, progress=progress)
     functions = {"softmax": partial(softmax, axis=1), "sigmoid": expit, "none": numpy.array}
     probabilities = functions[classifier.function](logits / classifier.temperature)
-    return Predictions(probabilities, decide_labels(probabilities, classifier.labels, classifier.threshold), truncated)
+    decided = decide_labels(probabilities, classifier.labels, classifier.threshold)
+    lengths = [0] * len(texts)
+    for number, row in zip(present, rows, strict=True):
+        lengths[number] = len(row["input_ids"])
+    return Predictions(probabilities, decided, truncated, lengths)
+
+
+def encode_texts(classifier: Classifier, texts: Sequence[str]) -> tuple[list[dict], int]:
+    """Return (the model's inputs of each cleaned text, with what surrounds it and cut; how many were too long)."""
+    if classifier.pipeline is not None:
+        return classifier.pipeline.encode(texts, classifier.max_length)
+    encoded, tail = encode_for_classification(classifier.tokenizer, texts)
+    rows = [{"input_ids": truncate(text, classifier.max_length, tail)} for text in encoded]
+    return rows, sum(len(text) > classifier.max_length for text in encoded)
 
 
 def classifier_logits(

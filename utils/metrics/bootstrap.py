@@ -9,6 +9,7 @@ PERCENTILES = (2.5, 97.5)
 CELLS_AT_ONCE = 1_000_000  # a block of draws × rows in float64 takes 8 MB
 Figures = Callable[[np.ndarray], dict[str, np.ndarray]]
 Intervals = dict[str, dict[str, float] | None]  # of each figure "value", "low", "high"
+Lines = dict[str, dict[str, np.ndarray]]  # of each line "value", "low", "high", each with a number for every point
 
 
 def bootstrap(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashable] | None = None) -> Intervals:
@@ -24,11 +25,26 @@ def bootstrap(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashabl
     intervals = {}
     for name, (value,) in figures(np.ones((1, rows))).items():
         resampled = np.concatenate([block[name] for block in blocks])
-        defined = resampled[~np.isnan(resampled)]
-        low, high = np.percentile(defined if len(defined) else value, PERCENTILES)
+        low, high = _ends(resampled, value)
         interval = {"value": float(value), "low": float(low), "high": float(high)}
         intervals[name] = None if np.isnan(value) else interval
     return intervals
+
+
+def bootstrap_lines(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashable] | None = None) -> Lines:
+    """Return lines of `rows` rows with their pointwise 95 % bands, from the draws that `bootstrap` makes.
+
+    `figures` returns (draws, points) for each line. A point that is undefined for the rows themselves is NaN.
+    """
+    numbers = cluster_numbers(clusters, rows)
+    blocks = [figures(counts[:, numbers]) for counts in resampled_counts(int(numbers.max()) + 1, seed)]
+    lines = {}
+    for name, (value,) in figures(np.ones((1, rows))).items():
+        resampled = np.concatenate([block[name] for block in blocks])
+        ends = [_ends(draws, point) for draws, point in zip(resampled.T, value, strict=True)]
+        low, high = np.array(ends).T
+        lines[name] = {"value": value, "low": low, "high": high}
+    return lines
 
 
 def bootstrap_totals(
@@ -67,3 +83,9 @@ def resampled_counts(rows: int, seed: int) -> Iterator[np.ndarray]:
 def ratio(parts: np.ndarray, wholes: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
     """Return parts / wholes, and `otherwise` where the divisor is 0."""
     return np.divide(parts, wholes, out=np.full(np.shape(parts), otherwise), where=wholes > 0)
+
+
+def _ends(resampled: np.ndarray, value: float) -> np.ndarray:
+    """The ends of a figure's interval: the value itself where no resample defines it, NaN where nothing does."""
+    defined = np.full(1, np.nan) if np.isnan(value) else resampled[~np.isnan(resampled)]
+    return np.percentile(defined if len(defined) else value, PERCENTILES)

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from utils.metrics import bootstrap
+from utils.metrics.shares import share_interval
 
 BINS = 15
 CHANCE_PERCENTILE = 95.0
@@ -22,8 +23,7 @@ def calibration_errors(
     percentile interval, and begins at 0 where a perfectly calibrated model would reach the value in 1 of 20 splits.
     That model is the second figure: the mean, and 95 % of the values, over labels redrawn from the probabilities.
     """
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    of_bin = bins[:, None] == np.arange(BINS)  # a bin includes its upper bound, not its lower one
+    of_bin = _bins(confidence)[:, None] == np.arange(BINS)
     gaps = (right - confidence)[:, None] * of_bin
 
     def error(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -41,6 +41,35 @@ def calibration_errors(
         "expected_calibration_error": {"value": value, "low": max(0.0, min(low, value)), "high": max(high, value)},
         "calibrated_error": dict(zip(("value", "low", "high"), map(float, (chance.mean(), *ends)), strict=True)),
     }
+
+
+def calibration_bins(
+    right: np.ndarray, confidence: np.ndarray, clusters: Sequence[Hashable] | None = None
+) -> list[dict]:
+    """Return the bins of the expected calibration error that hold texts, from the lowest.
+
+    Each is {"from", "to", "texts", "mean_confidence", "right": {"value", "low", "high"}}: the share of its predictions
+    that are right, with Wilson's interval.
+    """
+    bins = _bins(confidence)
+    found = []
+    for number in np.unique(bins):
+        rows = np.flatnonzero(bins == number)
+        found.append(
+            {
+                "from": number / BINS,
+                "to": (number + 1) / BINS,
+                "texts": len(rows),
+                "mean_confidence": float(confidence[rows].mean()),
+                "right": share_interval(right[rows], None if clusters is None else [clusters[row] for row in rows]),
+            }
+        )
+    return found
+
+
+def _bins(confidence: np.ndarray) -> np.ndarray:
+    """The number of each text's bin, which includes its upper bound and not its lower one."""
+    return np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
 
 
 def _errors_of_redrawn_labels(confidence: np.ndarray, of_bin: np.ndarray, seed: int) -> np.ndarray:

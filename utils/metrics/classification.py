@@ -102,6 +102,13 @@ def classification_difference(
     }
 
 
+def class_area(positive: np.ndarray, scores: np.ndarray, clusters: Sequence[Hashable] | None = None) -> Interval | None:
+    """Return the ROC-AUC of `scores` for the texts that are `positive`, with its interval; None without either side."""
+    if not 0 < positive.sum() < len(positive):
+        return None
+    return area_interval(_placements(positive, scores), positive, clusters)
+
+
 def _check_probabilities(probabilities: np.ndarray) -> None:
     if probabilities.ndim != 2 or probabilities.shape[1] < 2:
         raise ValueError(f"probabilities have the shape {probabilities.shape}, expected (texts, two classes or more)")

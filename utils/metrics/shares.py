@@ -106,16 +106,22 @@ def mean_interval(
     return {"value": mean, "low": max(0.0, mean - below), "high": min(1.0, mean + above)}
 
 
-def _wilson(share: float, observations: float) -> Interval:
+def wilson_ends(share: np.ndarray, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of Wilson's interval of each share of so many independent observations, which need not be whole.
+
+    Without an observation, they are 0 and 1.
+    """
+    observations = np.maximum(observations, 1e-12)
     middle = (share + NORMAL_97_5**2 / (2 * observations)) / (1 + NORMAL_97_5**2 / observations)
-    error = NORMAL_97_5 * math.sqrt(share * (1 - share) / observations + (NORMAL_97_5 / (2 * observations)) ** 2)
+    error = NORMAL_97_5 * np.sqrt(share * (1 - share) / observations + (NORMAL_97_5 / (2 * observations)) ** 2)
     error /= 1 + NORMAL_97_5**2 / observations
     # At shares of 0 and 1 the share itself is an end; rounding must not exclude it.
-    return {
-        "value": share,
-        "low": max(0.0, min(share, middle - error)),
-        "high": min(1.0, max(share, middle + error)),
-    }
+    return np.clip(np.minimum(share, middle - error), 0, 1), np.clip(np.maximum(share, middle + error), 0, 1)
+
+
+def _wilson(share: float, observations: float) -> Interval:
+    low, high = wilson_ends(np.float64(share), np.float64(observations))
+    return {"value": share, "low": float(low), "high": float(high)}
 
 
 def _observations(

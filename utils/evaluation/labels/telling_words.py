@@ -1,0 +1,54 @@
+"""Which words of a text spoke for the label that a model predicts: each is left out, and the model is asked again."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from utils.inference.classifier import Classifier, classify_texts, encode_texts
+from utils.terminal.tables import one_line
+
+PIECES = 16  # of a text, at most
+SHOWN = 3
+LEAST = 0.005  # a drop in probability that is worth naming
+WIDTH = 60  # characters
+
+
+def telling_words(
+    classifier: Classifier, texts: Sequence[str], labels: Sequence[int], **options
+) -> list[list[dict[str, str | float]]]:
+    """Return for each text the words without which the probability of its label falls most: {"words", "drop"}.
+
+    `labels` are the numbers of the labels asked about. A text of more words than `PIECES` is divided into so many runs
+    of words, one without blanks into runs of characters; what the model does not read, because the text is too long, is
+    left aside. A text costs `PIECES` + 1 classifications at most. The options are those of `classify_texts`.
+    """
+    texts = [_read(classifier, text) for text in texts]
+    pieces = [_pieces(text) for text in texts]
+    asked = [text[:start] + text[end:] for text, parts in zip(texts, pieces, strict=True) for start, end in parts]
+    probabilities = classify_texts(classifier, [*texts, *asked], **options).probabilities
+    without, telling = iter(probabilities[len(texts) :]), []
+    for text, parts, label, whole in zip(texts, pieces, labels, probabilities, strict=False):
+        drops = [(float(whole[label] - next(without)[label]), part) for part in parts]
+        # Where nothing is left of a text, the drop is nan, which is at least nothing.
+        drops = sorted((drop for drop in drops if drop[0] >= LEAST), key=lambda drop: -drop[0])
+        telling.append([{"words": one_line(text[slice(*part)], WIDTH), "drop": drop} for drop, part in drops[:SHOWN]])
+    return telling
+
+
+def _read(classifier: Classifier, text: str) -> str:
+    """What the model reads of a text, up to the end of a word."""
+    if not encode_texts(classifier, [text])[1]:
+        return text
+    too_long = bisect_left(range(1, len(text)), 1, key=lambda end: encode_texts(classifier, [text[:end]])[1]) + 1
+    read = text[: max(1, too_long - 1)]
+    return read if text[len(read)].isspace() else re.sub(r"(?<=\S)\s+\S*\Z", "", read)
+
+
+def _pieces(text: str) -> list[tuple[int, int]]:
+    """Where the pieces start and end, each with the blanks after it; none of a text that is one character."""
+    starts = [match.start() for match in re.finditer(r"\S+", text)]
+    if len(starts) < 2:
+        starts = list(range(len(text)))
+    number = min(PIECES, len(starts))
+    starts = [starts[index * len(starts) // number] for index in range(number)]
+    return list(zip(starts, [*starts[1:], len(text)], strict=True)) if number > 1 else []
