@@ -231,6 +231,15 @@ def test_figures_and_answers_are_those_of_plain_loops(call):
     )  # fmt: skip
     assert "lengths" not in evaluation
 
+    per_text = evaluation["per_text"]
+    assert per_text["row"] == list(range(7))
+    tuned = evaluation["tuned"]
+    assert sum(per_text["nll"]) == pytest.approx(math.log(tuned["perplexity"]["value"]) * tuned["tokens"], rel=1e-5)
+    assert per_text["finished"] == [row["tuned"]["finished"] for row in rows]
+    samples = evaluation["samples"]
+    assert [one["tuned"]["text"] for one in samples] == [row["tuned"]["text"] for row in rows]
+    assert [one["input"] and one["input"]["text"] for one in samples[:2]] == [None, "Tea comes from a kettle."]
+
 
 def test_the_tables_show_the_same(call):
     code, out, _ = call("--compare_base", *FAST)

@@ -78,7 +78,7 @@ def test_figures_stand_beside_those_of_real_texts(measure):
         "base": share_interval([True] * 12),
         "tuned": share_interval([True] * 5 + [False] * 7),
     }
-    lengths = found["lengths"]
+    lengths = found["words"]
     assert lengths["edges"][:2] == [0, 1]
     assert [sum(column) + lengths["above"][name] for name, column in lengths["counts"].items()] == [12, 12, 4]
     assert lengths["counts"]["tuned"][0] == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from utils.errors import DataError
+from utils.evaluation.answer_points import answer_points
 from utils.evaluation.draw import draw_rows
 from utils.evaluation.likelihood import compare_likelihood, describe_parts, likelihood_table, measure_likelihood
 from utils.files import atomic_write
@@ -78,18 +79,20 @@ def evaluate_answers(
             **answers_difference(test.completion, tuned, base, test.group),
         }
         evaluation["bits_per_byte_difference_by_part"] = compared["bits_per_byte_difference_by_part"]
+    numbers = [drawn[index] for index in fitting]
+    evaluation |= answer_points(answers, test, encoded["tuned"], scores["tuned"], numbers)
     if models["tuned"].run.get("lengths"):
         evaluation["lengths"] = _measure_length_hints(models["tuned"], test.metadata["messages"], sampling, seed)
     rows = [
         {
-            "row": drawn[index],
+            "row": row,
             "prompt": templates["tuned"].render(messages),
             "messages": messages,
             "reference": reference,
             **{name: vars(own[position]) for name, own in answers.items()},
         }
-        for position, (index, messages, reference) in enumerate(
-            zip(fitting, test.metadata["messages"], test.completion, strict=True)
+        for position, (row, messages, reference) in enumerate(
+            zip(numbers, test.metadata["messages"], test.completion, strict=True)
         )
     ]
     return evaluation, rows

@@ -37,7 +37,7 @@ def measure_written(
         "novelty": {name: novelty(copying[name]["per_text"], clusters[name]) for name in compared},
         "repetition": {name: repeating_texts(some, clusters[name]) for name, some in compared.items()},
         "finished": {name: share_interval([one.finished for one in some]) for name, some in written.items()},
-        "lengths": shared_histogram(words, least_step=1),
+        "words": shared_histogram(words, least_step=1),
         "samples": [dict(zip(pieces, row, strict=True)) for row in zip(*pieces.values(), strict=True)],
         "longest_copies": [
             _piece(texts["tuned"][number], tuned[number], train) for number in longest if tuned[number]["copied_words"]
