@@ -10,6 +10,7 @@ import logging
 import operator
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from utils.reading.hub_datasets import is_hub_path
 from utils.reading.piped_lines import arriving_lines
 from utils.reading.read_frame import files_of
 from utils.reading.table_stream import dialect_of_output
+from utils.results.following import after_use
 from utils.results.labels import (
     keep_loaded_on_device,
     load_classifier,
@@ -45,6 +47,7 @@ from utils.results.labels import (
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.escaped_cells import undo_in_column
 from utils.tasks.labels import parse_label_map
+from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.text.formulas import ESCAPE_FORMULAS_HELP, without_formula
 
 log = logging.getLogger(f"{distributed.__package__}.classify")  # also where utils has another name
@@ -81,18 +84,23 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Classify a file and write another one, or print the labels of texts."""
+    began = time.monotonic()
     args = build_parser().parse_args(argv)
     if args.text and args.data_path:
         raise UsageError("--text and --data_path are both given", "remove one of them")
     if args.data_path:
-        classify_file(args)
+        say_what_begins("classify", f"{args.data_path} with {args.model_path}")
+        path, run = classify_file(args)
+        say_what_is_done(began, "", [path], after_use(args.model_path, run))
         return EXIT_DONE
     for name in FILE_FLAGS:
         if getattr(args, name):
             raise UsageError(f"--{name} is for files", f"add --data_path FILE, or remove --{name}")
     for text in args.text:
         check_unicode_argument("text", text, file_flag="data_path")
-    classify_lines(args, in_chunks(args.text) if args.text else piped_texts())
+    say_what_begins("classify", f"texts with {args.model_path}")
+    texts, run = classify_lines(args, in_chunks(args.text) if args.text else piped_texts())
+    say_what_is_done(began, f"{texts:,} {'text' if texts == 1 else 'texts'}", (), after_use(args.model_path, run))
     return EXIT_DONE
 
 
@@ -138,8 +146,8 @@ def text_of_line(line: str, number: int) -> str:
     return text
 
 
-def classify_lines(args, chunks: Iterator[list[str]]) -> None:
-    """Print the label and the probabilities of each text, chunk by chunk."""
+def classify_lines(args, chunks: Iterator[list[str]]) -> tuple[int, dict]:
+    """Print the label and the probabilities of each text, chunk by chunk; return how many there are, and run.json."""
     classifier, bfloat16 = load_classifier(args)
     counts = PredictionCounts(classifier.labels)
     width = max(map(len, classifier.labels))
@@ -152,17 +160,21 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> None:
     log_counts(counts, classifier.max_length)
     if counts.rows > 1 and len(classifier.labels) > 1:
         print(class_balance_table(counts, None), file=sys.stderr)
+    return counts.rows, classifier.run
 
 
-def classify_file(args) -> None:
-    """Write the file's rows with the label and the probabilities of each, and print a summary."""
+def classify_file(args) -> tuple[Path, dict]:
+    """Write the file's rows with the label and the probabilities of each, and print a summary.
+
+    Return the path of what is written, and the model's run.json.
+    """
     path = predictions_path(args.data_path, args.output_path)
     inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)  # before the output's folder is made
     with one_writer(path):
-        _classify_into(path, inputs, args)
+        return path, _classify_into(path, inputs, args)
 
 
-def _classify_into(path: Path, inputs: list[str], args) -> None:
+def _classify_into(path: Path, inputs: list[str], args) -> dict:
     check_apart(path, [args.data_path, *inputs, args.config, *checkpoint.files_of_model(args.model_path)])
     check_writable(path)
     if args.data_path == "-":
@@ -208,7 +220,8 @@ def _classify_into(path: Path, inputs: list[str], args) -> None:
     if len(classifier.labels) > 1:
         print(class_balance_table(counts, scores), file=sys.stderr)
     result = {"output_path": str(path), **counts.summary(), "scores": scores}
-    print(json.dumps(result, ensure_ascii=False) if args.json else path)
+    print(json.dumps(result, ensure_ascii=False) if args.json else path, flush=True)
+    return classifier.run
 
 
 def predictions_path(data_path: str, output_path: Path | None) -> Path:

@@ -10,6 +10,7 @@ python evaluate_model.py --compare models/first/evaluation.json models/second/ev
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from utils.argument_types import non_negative_int, output_path, page_path, positive_float, positive_int, seed_number
@@ -21,6 +22,8 @@ from utils.evaluation.run import NUM_SAMPLES, evaluate_and_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, Sampling
 from utils.process import run
+from utils.results.following import after_evaluation
+from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.text.formulas import ESCAPE_FORMULAS_HELP
 
 
@@ -71,14 +74,18 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate one model and write evaluation.json and its model card, or compare evaluations that exist."""
+    began = time.monotonic()
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.compare:
         return compare(args)
     if args.data_path is None:
         parser.error("the following arguments are required: --data_path/--data")
+    say_what_begins("evaluate_model", f"{args.model_path} on {args.data_path}")
     evaluation = evaluate_and_write(args)
-    print(json.dumps(evaluation.figures, indent=2, ensure_ascii=False) if args.json else evaluation)
+    print(json.dumps(evaluation.figures, indent=2, ensure_ascii=False) if args.json else evaluation, flush=True)
+    following = after_evaluation(args.model_path, evaluation.figures.get("kind", "generate"))
+    say_what_is_done(began, "evaluated", evaluation.files if args.json else (), following)
     return EXIT_DONE
 
 

@@ -8,6 +8,7 @@ python fine_tune.py --data data/emoji.pkl --augment --output_path models/emoji
 
 import os
 import sys
+import time
 from argparse import Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -21,7 +22,9 @@ from utils.hugging_face_names import accept_hugging_face_names
 from utils.process import run
 from utils.processed import save_processed
 from utils.publishing.hub import check_push, push_model
+from utils.results.following import after_training
 from utils.temporary import temporary_folder
+from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
 from utils.training.repeat import settings_of_run
 from utils.training.run import FineTuned, kept_random_states, one_run_at_a_time, train_and_save
@@ -56,17 +59,21 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Train a model and push it if asked to, or only push a trained one."""
+    began = time.monotonic()
     parser = build_parser()
     flags, hub = parse_checked(parser, argv)
     if hub.push_trained:
         print(push_model(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
         return EXIT_DONE
+    say_what_begins("fine_tune", f"training {flags.model or 'a model'} on {flags.data_path}")
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
-        train_and_save(flags, parser)
+        trained = train_and_save(flags, parser)
     if distributed.is_main_process():
         print(flags.output_path, flush=True)
         if hub.push_to_hub:
-            print(push_model(flags.output_path, hub.hub_model_id, hub.hub_private))
+            print(push_model(flags.output_path, hub.hub_model_id, hub.hub_private), flush=True)
+        following = after_training(trained.path, trained.run["kind"], flags.data_path)
+        say_what_is_done(began, "", [trained.path], following)
     return EXIT_DONE
 
 

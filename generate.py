@@ -10,6 +10,7 @@ python generate.py --model_path models/emoji --prompt "a cat crying with joy" --
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,7 +31,9 @@ from utils.models import checkpoint
 from utils.models.chat_templates import LENGTHS
 from utils.models.checkpoint import Trained
 from utils.process import run
+from utils.results.following import after_use
 from utils.results.texts import prepare_device, write_records
+from utils.terminal.notices import say_what_begins, say_what_is_done
 
 DEFAULT_MODEL = "models/fine_tuned_model.pt"
 NOT_FROM_PYTHON = ("instruction", "input", "prompt", "prompts_file", "chat", "json")
@@ -73,15 +76,25 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Load the model, then chat, or generate and print the texts."""
+    began = time.monotonic()
     args = build_parser().parse_args(argv)
     check_flags(args)
     flags = (args.instruction, args.input, args.prompt, args.prompts_file)
     prompts = [] if args.chat else prompts_from_flags(*flags)
     if args.chat:
+        say_what_begins("generate", f"a chat with {args.model_path}")
         chat_with(args)
         return EXIT_DONE
+    count = max(1, len(prompts)) * args.num_return_sequences
+    say_what_begins("generate", f"{count:,} {'text' if count == 1 else 'texts'} from {args.model_path}")
+    loaded = []
+
+    def load(path: str) -> Trained:
+        loaded.append(checkpoint.load_writer(path))
+        return loaded[0]
+
     with one_writer(args.output_path):
-        records = write_records(args, prompts, checkpoint.load_writer)
+        records = write_records(args, prompts, load)
     if args.json:
         blocks = [json.dumps(record, ensure_ascii=False) for record in records]
     elif "emoji" in records[0]:
@@ -92,6 +105,8 @@ def main(argv: list[str] | None = None) -> int:
         blocks = map(text_line, records) if by_line else text_blocks(records, labelled=args.compare_base)
     for block in blocks:
         print(block, flush=True)  # so that a reader that has gone (head) is noticed at the next line
+    done = f"{len(records):,} {'text' if len(records) == 1 else 'texts'}"
+    say_what_is_done(began, done, following=after_use(args.model_path, loaded[0].run))
     return EXIT_DONE
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import check_writable
 from utils.hugging_face_names import accept_hugging_face_names
+from utils.interrupts import next_command
 from utils.preprocessing.audit import Preprocessed, format_audit
 from utils.preprocessing.flags import (
     add_preprocess_flags,
@@ -27,8 +29,10 @@ from utils.preprocessing.flags import (
 )
 from utils.process import run
 from utils.results.data import process_and_save, warn_of_filters
+from utils.results.following import after_preprocessing
 from utils.tasks.kinds import KINDS
 from utils.tasks.tasks import TASKS
+from utils.terminal.notices import say_what_begins, say_what_is_done
 
 DEFAULT_TASK = "tweets"
 DEFAULT_OUTPUT = Path("data/processed.pkl")
@@ -90,6 +94,7 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Collect posts if asked to; process the files, save the pickle, and print the audit to stderr."""
+    began = time.monotonic()
     args = build_parser().parse_args(argv)
     distributed.require_single_process("preprocess.py")
     task = TASKS[args.task or DEFAULT_TASK]
@@ -100,13 +105,18 @@ def main(argv: list[str] | None = None) -> int:
         collected = collect(args)
         if args.scrape_only:
             print(json.dumps(collected) if args.json else collected["data_path"])
+            path = Path(collected["data_path"])
+            say_what_is_done(began, "", [path], [next_command("preprocess", "--data_path", path)])
             return EXIT_DONE
 
+    files = ", ".join(map(str, args.data_path))
+    say_what_begins("preprocess", f"{task.name} from {files}", "libraries load for about 2 s")
     result = process_and_save(args, task)
     print(format_audit(result.audit), file=sys.stderr)
     warn_of_filters(result.audit)
     printed = {**result.audit, "output_path": str(result.path)}
-    print(json.dumps(printed, ensure_ascii=False) if args.json else result.path)
+    print(json.dumps(printed, ensure_ascii=False) if args.json else result.path, flush=True)
+    say_what_is_done(began, "", [result.path], after_preprocessing(result.path))
     return EXIT_DONE
 
 

@@ -1,4 +1,4 @@
-"""Interruptions: the signals that end a script, and the command that starts it again or goes on."""
+"""Interruptions: the signals that end a script, and the commands that start it again, go on, or come next."""
 
 import shlex
 import signal
@@ -73,6 +73,18 @@ def typed_command(add: Sequence[str] = (), remove: Collection[str] = ()) -> str 
         if not is_replaced:
             kept.append(word)
     return shlex.join([*_launcher(), *kept, *add])
+
+
+def next_command(script: str, *words: object) -> str:
+    """Return the command of another script, quoted for the shell: beside this one, and started by the same Python."""
+    if INSTALLED:
+        return shlex.join([COMMAND, script, *map(str, words)])
+    typed, launcher = Path(sys.argv[0]), ["python"]
+    path = Path(f"{script}.py")
+    if typed.suffix == ".py" and typed.resolve().parent == SCRIPTS:
+        path = typed.with_name(path.name)
+        launcher = sys.orig_argv[:1] if world_size() == 1 else launcher
+    return shlex.join([*launcher, str(path), *map(str, words)])
 
 
 def _launcher() -> list[str]:

@@ -21,6 +21,7 @@ def without_numbers(line: str) -> str:
     """The line with # for each number and one space for spaces and rules: what another machine prints as well."""
     if line.startswith("I just"):
         return "I just …"  # what a model writes
+    line = re.sub(r", \d[\d hmin]* (?:s|min) left$", "", line)  # of which the units differ, too
     return re.sub(r"[\s─]+", " ", re.sub(r"[-+]?\d[\d,.]*(?:e-\d+)?", "#", line)).strip()
 
 

@@ -50,11 +50,11 @@ def help_page(
         formatter.start_section(group.title)
         formatter.add_arguments([action for action in group._group_actions if everything or action not in rare])
         formatter.end_section()
-    formatter.add_text("\n".join(_command_lines(line, width) for line in (parser.epilog or "").splitlines()))
+    formatter.add_text("\n".join(command_lines(line, width) for line in (parser.epilog or "").splitlines()))
     return formatter.format_help()
 
 
-def _command_lines(command: str, width: int) -> str:
+def command_lines(command: str, width: int) -> str:
     """Return a command in lines that a shell joins again, broken before flags only; the text around it as it is."""
     parts = re.split("(?= --)", command)
     lines = [parts[0]]

@@ -1,0 +1,81 @@
+"""The first and the last lines of a script: on a terminal, and the short form elsewhere."""
+
+import logging
+import sys
+import time
+
+import pytest
+from screens import replay
+from terminals import on_terminal
+
+from utils.terminal.notices import say_what_begins, say_what_is_done, size
+
+LONG = "data/of/a/project/with/a/long/name/and/more/folders/processed.pkl"
+
+
+def logged(function, *arguments):
+    """Call the function with the log on stderr, as the scripts have it."""
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", force=True)
+    logging.getLogger("utils").setLevel(logging.INFO)
+    function(*arguments)
+    return 0
+
+
+def shown(function, *arguments) -> list[str]:
+    code, written = on_terminal(lambda: logged(function, *arguments))
+    assert code == 0, written
+    screen = replay(written)
+    assert not screen.overflows
+    return screen.lines[:-1]
+
+
+def test_the_first_line_says_what_begins_and_fits():
+    end = "; libraries load for about 5 s …"
+    assert shown(say_what_begins, "fine_tune", "training tiny on p.pkl") == [
+        f"fine_tune.py: training tiny on p.pkl{end}"
+    ]
+    [line] = shown(say_what_begins, "evaluate_model", f"models/demo on {LONG}")
+    assert line.startswith("evaluate_model.py: …") and line.endswith(f"/processed.pkl{end}")
+    assert len(line) == 80
+
+
+def test_the_last_lines_say_what_was_written_how_long_it_took_and_what_to_type(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    for name, count in (("weights", 1_300_000), ("run.json", 40_000)):
+        (tmp_path / "model" / name).write_bytes(b"x" * count)
+    model = (tmp_path / "model").relative_to(tmp_path)
+    command = f"python evaluate_model.py --model_path {model} --data {LONG}"
+    assert shown(say_what_is_done, time.monotonic() - 192, "", [model], ["python x.py", command]) == [
+        "written: model (1.3 MB) in 3 min 12 s",
+        "next: python x.py",
+        "next: python evaluate_model.py --model_path model \\",
+        f"    --data {LONG}",
+    ]
+    other = model.rename("m" * 40)
+    files = [other / "run.json", other / "weights"]
+    assert shown(say_what_is_done, time.monotonic(), "", files) == [
+        "written in 0 s:",
+        f"  {files[0]} (40 kB)",
+        f"  {files[1]} (1.3 MB)",
+    ]
+    assert shown(say_what_is_done, time.monotonic(), "2 texts") == ["2 texts in 0 s"]
+
+
+def test_elsewhere_only_what_was_written_is_said(tmp_path, capsys):
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    logged(say_what_begins, "generate", "3 texts")
+    logged(say_what_is_done, time.monotonic(), "3 texts", [], ["python x.py"])
+    assert capsys.readouterr() == ("", "")
+    logged(say_what_is_done, time.monotonic(), "", [path], ["python x.py"])
+    assert capsys.readouterr() == ("", f"written: {path} (0 bytes) in 0 s\n")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(999, "999 bytes"), (1000, "1.0 kB"), (9949, "9.9 kB"), (9951, "10 kB"), (999_499, "999 kB"), (999_500, "1.0 MB")],
+)
+def test_sizes(tmp_path, count, said):
+    (tmp_path / "file").write_bytes(b"x" * count)
+    assert size(tmp_path / "file") == size(tmp_path) == said

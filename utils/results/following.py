@@ -1,0 +1,45 @@
+"""The commands that come next after each script, to be typed as they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from utils.interrupts import next_command
+from utils.tasks.kinds import KINDS
+
+USES = {  # by kind of task: the script and an example of what it takes
+    "generate": ("generate", "--prompt", "I just"),
+    "classify": ("classify", "--text", "Works like a charm"),
+    "instruct": ("generate", "--instruction", "What are the benefits of meditation?"),
+    "emoji": ("generate", "--prompt", "a cat crying with joy"),
+}
+
+
+def after_preprocessing(pickle: Path) -> list[str]:
+    """Return the command that trains on what preprocess.py wrote; the model is named after the file."""
+    named = [] if pickle.stem == "processed" else ["--output_path", Path("models", pickle.stem)]
+    return [next_command("fine_tune", "--data", pickle, *named)]
+
+
+def after_training(model: Path, kind: str, data: Path) -> list[str]:
+    """Return the commands that use and measure a model of this kind of task."""
+    script, *example = USES[kind]
+    return [next_command(script, "--model_path", model, *example), _evaluation(model, kind, data)]
+
+
+def after_use(model: str, run: Mapping) -> list[str]:
+    """Return the command that measures a model on the data that its run.json names, if that is still there."""
+    data = run.get("arguments", {}).get("data_path")
+    if not isinstance(data, str) or run.get("kind") not in KINDS or not Path(data).is_file():
+        return []
+    return [_evaluation(model, run["kind"], data)]
+
+
+def after_evaluation(model: str, kind: str) -> list[str]:
+    """Return the command that uses a model of this kind of task."""
+    script, *example = USES[kind]
+    return [next_command(script, "--model_path", model, *example)]
+
+
+def _evaluation(model: str | Path, kind: str, data: str | Path) -> str:
+    compared = ["--compare_base"] if "compare_base" in KINDS[kind].evaluation_flags else []
+    return next_command("evaluate_model", "--model_path", model, "--data", data, *compared)
