@@ -19,7 +19,7 @@ from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.errors import EXIT_DONE
 from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
-from utils.process import run
+from utils.process import PROCESS_BEGAN, run
 from utils.processed import save_processed
 from utils.publishing.hub import check_push, push_model
 from utils.results.following import after_training
@@ -59,7 +59,7 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Train a model and push it if asked to, or only push a trained one."""
-    began = time.monotonic()
+    began = PROCESS_BEGAN if argv is None else time.monotonic()
     parser = build_parser()
     flags, hub = parse_checked(parser, argv)
     if hub.push_trained:
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_DONE
     say_what_begins("fine_tune", f"training {flags.model or 'a model'} on {flags.data_path}")
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
-        trained = train_and_save(flags, parser)
+        trained = train_and_save(flags, parser, began)
     if distributed.is_main_process():
         print(flags.output_path, flush=True)
         if hub.push_to_hub:
@@ -99,11 +99,12 @@ def fine_tune(
     the command line (`epochs=3`, `max_steps=100`, `overwrite=True`, …). UserError where they or the data are wrong.
     Progress goes to the logger "utils" at level INFO.
     """
+    began = time.monotonic()
     parser = build_parser()
     options = {"data_path": data, "model": model, "output_path": output, **flags}
     parsed, hub = parse_checked(parser, parser.as_arguments(options))
     with one_run_at_a_time, kept_random_states():
-        trained = train_and_save(parsed, parser)
+        trained = train_and_save(parsed, parser, began)
     if hub.push_to_hub:
         push_model(trained.path, hub.hub_model_id, hub.hub_private)
     return trained

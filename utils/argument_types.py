@@ -2,10 +2,13 @@
 
 import argparse
 import datetime
+import operator
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+_NUMBER = r"(\d+(?:\.\d+)?)"
+DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?|{_NUMBER}", re.ASCII)
 ADDRESS = re.compile(r"(?:https?|ftp|sftp|ssh|s3|gs|hf|git):/", re.IGNORECASE)
 TRUTH_VALUES = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -39,6 +42,23 @@ seed_number = _number(int, lambda value: value >= 0, "a whole number of at least
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
 non_negative_float = _number(float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
 fraction = _number(float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+
+
+def duration(text: str) -> float:
+    """Argument type: a duration such as 90s, 10m or 1h30m, or a number of seconds; return seconds."""
+    parts = DURATION.fullmatch(text.strip().lower())
+    seconds = sum(map(operator.mul, map(float, parts.groups("0")), (3600, 60, 1, 1))) if parts else 0
+    if not 0 < seconds <= LARGEST_WHOLE:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no duration, such as 90s, 10m, 1h30m or 600 (seconds)")
+    return seconds
+
+
+def as_duration(seconds: float) -> str:
+    """Return a duration as it is written on a command line, to the second: 1h30m."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{value}{unit}" for value, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if value]
+    return "".join(parts) or "0s"
 
 
 def truth_value(text: str) -> bool:

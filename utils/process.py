@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 
 from utils.distributed import quiet_except_main
@@ -13,6 +14,7 @@ from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UserError
 from utils.interrupts import ToldInterrupt, interrupts_end_the_block, typed_command
 from utils.terminal.controls import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
 
+PROCESS_BEGAN = time.monotonic() - time.process_time()  # the start of Python and the first imports are all computing
 # What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
 UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
 

@@ -21,6 +21,7 @@ from utils.interrupts import ENDS_ALONE
 from utils.models.checkpoint import Trained
 from utils.terminal.progress import training_bar
 from utils.terminal.times import time_left
+from utils.training.time_limit.limit import TimeLimit
 
 log = logging.getLogger(__name__)
 MOST_LOSSES, SECONDS_BETWEEN_LOSSES = 100, 2.0  # on a terminal, above the bar
@@ -30,10 +31,19 @@ TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
 class ProgressCallback(TrainerCallback):
-    """Shows a bar on a terminal (loss, tokens/s, time left) with some losses above it, and elsewhere all log lines."""
+    """Shows a bar on a terminal (loss, tokens/s, time left) with some losses above it, and elsewhere all log lines.
+
+    With a time limit, the bar counts the seconds of the command.
+    """
+
+    def __init__(self, time_limit: TimeLimit | None = None):
+        self.limit = time_limit
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = training_bar("training", total=state.max_steps, initial=state.global_step)
+        total, initial = state.max_steps, state.global_step
+        if self.limit:
+            total, initial = round(self.limit.seconds), round(self.limit.now)
+        self.bar = training_bar("training", total=total, initial=initial)
         self.last = (time.perf_counter(), state.num_input_tokens_seen)
         self.mark = self.shown_at = time.perf_counter()
         self.next_shown = 0  # on a terminal: the step from which on a loss is shown again
@@ -50,7 +60,7 @@ class ProgressCallback(TrainerCallback):
         self.step_seconds.append(time.perf_counter() - self.mark)
         self.mark = time.perf_counter()
         self._show_on_bar(args, state)
-        self.bar.update(state.global_step - self.bar.n)
+        self.bar.update((round(self.limit.now) if self.limit else state.global_step) - self.bar.n)
 
     def on_evaluate(self, args, state, control, **kwargs):
         self.evaluated = True
@@ -64,22 +74,28 @@ class ProgressCallback(TrainerCallback):
             now = (time.perf_counter(), state.num_input_tokens_seen)
             speed = f"{(now[1] - self.last[1]) / (now[0] - self.last[0]):,.0f} tokens/s"
             self.last = now
-            begin = f"step {state.global_step}/{state.max_steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f}"
+            steps = state.global_step if self.limit else f"{state.global_step}/{state.max_steps}"
+            begin = f"step {steps} epoch {state.epoch:.2f} loss {logs['loss']:.4f}"
             if self.bar.disable:
                 left = time_left(self.seconds_left(args, state))
                 self._write(f"{begin} learning rate {logs['learning_rate']:.2e} {speed}, {left}")
                 return
             self.loss_and_speed = f"loss {logs['loss']:.3f}, {speed}, "
             self._show_on_bar(args, state)
-            if state.global_step >= self.next_shown and now[0] >= self.shown_at + SECONDS_BETWEEN_LOSSES:
+            if self.bar.n >= self.next_shown and now[0] >= self.shown_at + SECONDS_BETWEEN_LOSSES:
                 self._write(f"{begin} {speed}")
-                self.shown_at, self.next_shown = now[0], state.global_step + state.max_steps / MOST_LOSSES
+                self.shown_at, self.next_shown = now[0], self.bar.n + self.bar.total / MOST_LOSSES
 
     def on_train_end(self, args, state, control, **kwargs):
         self.bar.close()
 
     def seconds_left(self, args, state) -> float:
-        """Return the time of the steps and the evaluations to come, from the mean of those until now."""
+        """Return the time of the steps and the evaluations to come, from the mean of those until now.
+
+        With a time limit, it is what is left of that.
+        """
+        if self.limit:
+            return max(0.0, self.limit.seconds - self.limit.now)
         evaluations = 0
         if args.eval_strategy == "steps":
             evaluations = state.max_steps // args.eval_steps - state.global_step // args.eval_steps

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from utils.argument_types import (
+    duration,
     fraction,
     non_negative_float,
     non_negative_int,
@@ -29,7 +30,7 @@ HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_p
 class TrainingSettings:
     """What decides a training run: the values of the flags with these names."""
 
-    epochs: float
+    epochs: float | None  # None: as many as there is time for
     max_steps: int | None
     batch_size: int
     gradient_accumulation_steps: int
@@ -49,6 +50,7 @@ class TrainingSettings:
     logging_steps: int
     report_to: list[str]
     output_path: Path
+    time_limit: float | None = None  # seconds, of the whole command
     eval_on_start: str | None = None  # off: the model before training is not validated
 
 
@@ -80,6 +82,12 @@ def _add_training_flags(parser: Parser) -> None:
     add("--search", type=positive_int, metavar="N", help="first try N settings, and train with the best", more=search)
     add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help=_defaults("epochs"))
     add("--max_steps", type=_steps, metavar="N", help="stop after so many steps, whatever --epochs says")
+    ends = (
+        "The learning rate falls to zero as the time runs out, and evaluation and saving are done by then. It is for "
+        "the whole command, and a plain number is in seconds. Without --epochs, texts repeat until it is over"
+    )
+    limit = "the best model that so much time allows: 90s, 10m or 1h30m"
+    add("--time_limit", type=duration, metavar="TIME", help=limit, more=ends)
     soup = "train N times from the base, each time in another order, and average the weights (default: %(default)s)"
     add_rare("--model_soup", type=positive_int, default=1, metavar="N", help=soup)
     batch = f"for each process ({_defaults('batch_size')})"
@@ -223,7 +231,14 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
             )
     missing = {name: value for name, value in kind.training_defaults.items() if name not in flags}
     vars(flags).update(missing)
+    if flags.time_limit and "epochs" in missing and not flags.search:
+        flags.epochs = None
     _check_validation(flags, parser)
+    if flags.time_limit and flags.warmup_steps >= 1:
+        problem = (
+            f"--warmup_steps {flags.warmup_steps:g} is a number of steps, and with --time_limit nobody knows how many"
+        )
+        raise UsageError(problem, "give a share of the time, such as --warmup_steps 0.06")
     if flags.lr_scheduler_type == "constant" and flags.warmup_steps != parser.get_default("warmup_steps"):
         hint = "use --lr_scheduler_type constant_with_warmup, or remove --warmup_steps"
         raise UsageError("--lr_scheduler_type constant has no warmup, but there is --warmup_steps", hint)

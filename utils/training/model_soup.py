@@ -35,6 +35,7 @@ from utils.training.state.state_files import (
     read_run_id,
     remove_checkpoint,
 )
+from utils.training.time_limit.limit import TimeLimit
 from utils.training.train import TrainingOutcome, train
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,15 @@ def train_soup(
     state_folder: Path,
     resume: bool,
     prefix_cache: PrefixCache = OFF,
+    time_limit: TimeLimit | None = None,
 ) -> TrainingOutcome:
     """Train `settings.model_soup` times as `train` does, with seeds from `settings.seed` on, and average.
 
     If the average is worse on the validation split than the best run, the model keeps that run's weights.
     """
+    shared = prefix_cache, time_limit
     if settings.model_soup == 1:
-        return train(model, objective, train_rows, validation_rows, settings, state_folder, resume, prefix_cache)
+        return train(model, objective, train_rows, validation_rows, settings, state_folder, resume, *shared)
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     start = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     files = [state_folder / f"run-{number + 1}.safetensors" for number in range(settings.model_soup)]
@@ -72,8 +75,10 @@ def train_soup(
         log.info("run %d of %d", number + 1, len(files))
         _set_weights(parameters, start)
         own = replace(settings, seed=_seed(settings, number))
+        if time_limit:
+            time_limit.runs_left = len(files) - number
         continues = resume and any(map(is_complete, checkpoints(state_folder)))
-        outcome = train(model, objective, train_rows, validation_rows, own, state_folder, continues, prefix_cache)
+        outcome = train(model, objective, train_rows, validation_rows, own, state_folder, continues, *shared)
         with explain_state_errors(state_folder):
             part = file.with_name(f".{file.stem}.part")
             metadata = {"outcome": json.dumps(asdict(outcome)), CHECKSUM: str(_checksum(parameters))}

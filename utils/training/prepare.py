@@ -50,7 +50,7 @@ class Probe:
     """The linear probe that sets a classifier's head: the `rows` that it takes, and what runs it, before training."""
 
     rows: Sequence[dict]
-    run: Callable[[], None]
+    run: Callable[..., None]  # on these rows, or on those that it gets as `probed`
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,12 @@ def _prepare_classifier(
     probe = None
     if supports_probe(base, rows["train"]):
         probed = rows_for_probe(rows["train"], flags)
-        probe = Probe(
-            probed, partial(_run_probe, base, objective, rows, probed, weights, device, precision, prefix_cache)
-        )
+        arguments = (base, objective, rows, weights, device, precision, prefix_cache)
+        probe = Probe(probed, partial(_run_probe, *arguments, probed=probed))
     return TrainingSetup(base, objective, rows, longest, freeze_classifier_parameters, probe)
 
 
-def _run_probe(base, objective, rows, probed, weights, device, precision, prefix_cache) -> None:
+def _run_probe(base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> None:
     base.model.to(device)  # as for training, which can then use what the cache has for the probe
     if len(probed) < len(rows["train"]):
         caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
@@ -161,16 +160,17 @@ def _run_probe(base, objective, rows, probed, weights, device, precision, prefix
 
 
 def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:
-    """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them.
-
-    The part has rows of each class for all folds.
-    """
+    """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them."""
     trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
-    limit = max(FEWEST_PROBED, 2 * trained)
-    if flags.search or len(rows) <= limit:
+    return rows if flags.search else part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed)
+
+
+def part_for_probe(rows: Sequence[dict], limit: float, seed: int) -> Sequence[dict]:
+    """Return all rows, or at least `limit` random ones of more; they have rows of each class for all folds."""
+    if len(rows) <= limit:
         return rows
     part, counts = [], Counter()
-    for row in random.Random(flags.seed).sample(rows, len(rows)):
+    for row in random.Random(seed).sample(rows, len(rows)):
         if len(part) < limit or counts[row["label"]] < FOLDS:
             part.append(row)
             counts[row["label"]] += 1

@@ -5,6 +5,7 @@ import logging
 import math
 import random
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,17 +55,18 @@ class FineTuned:
         return str(self.path)
 
 
-def train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
+def train_and_save(flags: Namespace, parser: Parser, began: float | None = None) -> FineTuned:
     """Search for settings if asked to; train, save the model, load it again and compare. UserError if that fails.
 
-    `flags` are those of fine_tune.py, without the Hub's; `parser` is its command line. UserError where another run is
-    writing the output.
+    `flags` are those of fine_tune.py, without the Hub's; `parser` is its command line. A time limit counts from `began`
+    of `time.monotonic()`, or from now. UserError where another run is writing the output.
     """
+    began = time.monotonic() if began is None else began
     with one_writer(flags.output_path):
-        return _train_and_save(flags, parser)
+        return _train_and_save(flags, parser, began)
 
 
-def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
+def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned:
     state_folder = run_state_folder(flags.output_path)
     check_reporters(flags.report_to)
     flags.resume = resumes_from(flags.resume, state_folder)
@@ -96,6 +98,9 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     from utils.training.model_soup import train_soup
     from utils.training.prepare import prepare
     from utils.training.run_record import build_run_record
+    from utils.training.state.seconds_used import seconds_used
+    from utils.training.time_limit.limit import begin_limit
+    from utils.training.time_limit.measure import fit_to_time
 
     if flags.resume and (done := _saved_before(flags, state_folder)):
         if (state_folder / ARGUMENTS_FILE).is_file():  # it goes before the note of the model
@@ -117,8 +122,13 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
         log.info("%d processes: an optimizer step takes %d texts", processes, texts)
     cache_folder = prefix_cache_folder(flags.output_path)
     cache = PrefixCache(cache_folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
+    time_limit = begin_limit(flags.time_limit, began)
     try:
         setup = prepare(data, name, flags, device, precision, cache)
+        all_rows = setup.rows
+        if time_limit:
+            time_limit.used_before = seconds_used(state_folder) if flags.resume else 0.0
+            setup = fit_to_time(time_limit, setup, flags, device, precision, state_folder)
         if setup.probe:
             setup.probe.run()
     except KeyboardInterrupt:
@@ -140,7 +150,7 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
     try:
         settings = settings_from(flags, precision, device)
         outcome = train_soup(
-            model, setup.objective, rows["train"], validation, settings, state_folder, flags.resume, cache
+            model, setup.objective, rows["train"], validation, settings, state_folder, flags.resume, cache, time_limit
         )
         record = build_run_record(data, data_sha256, name, vars(flags), model, outcome, precision, device)
         record["prefix_cache"] = cache.record(model)
@@ -152,7 +162,9 @@ def _train_and_save(flags: Namespace, parser: Parser) -> FineTuned:
             record["self_contained"] = True  # the folder alone gives calibrated probabilities in any tool
         else:
             record["sampling"] = settings_to_save(kind.name, rows["train"], context_length(model))
-        if len(validation) < len(setup.rows["validation"]):
+        if time_limit:
+            record["time_limit"] = time_limit.record(outcome.steps, outcome.ended_by)
+        if len(validation) < len(all_rows["validation"]):
             record["results"]["validation_rows"] = len(validation)
         if search:
             record["search"] = search

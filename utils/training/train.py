@@ -19,9 +19,13 @@ from utils.training.reporters import reporter_callbacks
 from utils.training.state.run_state import explain_state_errors
 from utils.training.state.saved_states import newest_whole_checkpoint
 from utils.training.state.state_files import (
+    PROGRESS,
     checkpoints,
+    read_object,
     remove_checkpoint,
 )
+from utils.training.time_limit.callback import TimeLimitCallback
+from utils.training.time_limit.limit import TimeLimit
 from utils.training.trainer import PENDING_VALIDATION, ObjectiveTrainer
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,8 @@ class TrainingOutcome:
     after: float | None
     better: bool | None  # whether an evaluation was better than the first
     history: list[dict]
+    ended_by: str = ""  # time, steps, epochs or early stopping
+    seconds_used: float = 0.0  # of a time limit, when the training had ended
 
 
 def train(
@@ -50,8 +56,9 @@ def train(
     state_folder: Path,
     resume: bool,
     prefix_cache: PrefixCache = OFF,
+    time_limit: TimeLimit | None = None,
 ) -> TrainingOutcome:
-    """Train the model in place; it ends with the weights of its best evaluation.
+    """Train the model in place; it ends with the weights of its best evaluation, in what is left of the time limit.
 
     Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt. UserError if the loss becomes nan, or if
     the state cannot be written.
@@ -66,15 +73,21 @@ def train(
             remove_checkpoint(unfinished)
     interruption = InterruptionCallback()
     starts = settings.eval_on_start != "off" if checkpoint is None else has_pending_validation(Path(checkpoint))
-    callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback()]
+    callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback(time_limit)]
     callbacks += reporter_callbacks(settings.report_to, settings.output_path)
+    options = {"eval_on_start": starts, "time_limit": time_limit}
+    if time_limit:
+        time_limit.begin_run((read_object(Path(checkpoint, PROGRESS)) or {}) if checkpoint else None)
+        callbacks.append(TimeLimitCallback(time_limit, resumed=resume))
     trainer = ObjectiveTrainer(
-        objective, model, train_rows, validation_rows, settings, state_folder, callbacks, eval_on_start=starts
+        objective, model, train_rows, validation_rows, settings, state_folder, callbacks, **options
     )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
     started = time.perf_counter()
     epochs = settings.model_soup * _epochs(trainer.args, len(train_rows))
+    if time_limit:
+        epochs = min(epochs, time_limit.epochs)
     with (
         trainer.cached_rows(prefix_cache, settings.precision, epochs),
         interruption.listening(),
@@ -106,6 +119,8 @@ def train(
         after=after,
         better=None if None in (first, after) else objective.is_better(after, first),
         history=trainer.state.log_history,
+        ended_by=trainer.ended_by,
+        seconds_used=time_limit.used() if time_limit else 0.0,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
+from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, Trainer
 from transformers.trainer_pt_utils import nested_gather
 
 from utils import distributed
@@ -27,13 +27,11 @@ from utils.training.state.state_files import (
     read_run_id,
     write_progress,
 )
+from utils.training.time_limit.limit import TimeLimit
+from utils.training.time_limit.schedule import clock_schedule
+from utils.training.training_arguments import training_arguments
 
 log = logging.getLogger(__name__)
-SAME_NAME = (  # settings that Trainer has too
-    *("gradient_accumulation_steps", "learning_rate", "warmup_steps", "weight_decay", "max_grad_norm", "seed"),
-    "lr_scheduler_type",
-    *("activation_checkpointing", "logging_steps"),
-)
 PENDING_VALIDATION = "validation_interrupted"  # the last entry in the log of a state saved within a validation
 
 
@@ -52,41 +50,15 @@ class ObjectiveTrainer(Trainer):
         *,
         eval_on_start: bool,
         saves: bool = True,
+        time_limit: TimeLimit | None = None,
     ):
         """Without `saves`, nothing is written into `folder`, and the model keeps its last weights."""
         if distributed.world_size() > 1:
             train_rows = [*train_rows, unsupervised_row(train_rows)]
-        when = "steps" if settings.save_steps else "epoch"
+        evaluations = {"validates": bool(validation_rows), "eval_on_start": eval_on_start}
         super().__init__(
             model=model,
-            args=TrainingArguments(
-                output_dir=str(folder),
-                num_train_epochs=settings.epochs,
-                max_steps=settings.max_steps or -1,
-                per_device_train_batch_size=settings.batch_size,
-                optim="adamw_torch_fused",
-                bf16=settings.precision == "bf16",
-                fp16=settings.precision == "fp16",
-                use_cpu=settings.device == "cpu",
-                ddp_find_unused_parameters=False,  # there are none
-                eval_strategy=when if validation_rows else "no",
-                eval_steps=settings.save_steps,
-                eval_on_start=bool(validation_rows) and eval_on_start,
-                save_strategy=when if saves else "no",
-                save_steps=settings.save_steps or 500,
-                load_best_model_at_end=bool(validation_rows) and saves,
-                restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
-                metric_for_best_model=f"eval_{objective.metric}",
-                greater_is_better=objective.greater_is_better,
-                logging_nan_inf_filter=False,
-                include_num_input_tokens_seen="non_padding",
-                remove_unused_columns=False,
-                dataloader_pin_memory=settings.device != "cpu",
-                disable_tqdm=True,
-                report_to="none",  # see `reporters`
-                run_name=settings.output_path.stem,
-                **{name: getattr(settings, name) for name in SAME_NAME},
-            ),
+            args=training_arguments(settings, objective, folder, **evaluations, saves=saves),
             data_collator=objective.collate,
             compute_loss_func=objective.loss,
             train_dataset=train_rows,
@@ -97,6 +69,10 @@ class ObjectiveTrainer(Trainer):
         if validation_rows and settings.early_stopping_patience:
             self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
         self.objective = objective
+        self._time_limit = time_limit
+        if time_limit:
+            self.evaluate = time_limit.measuring_evaluation(self.evaluate)
+            self._save_checkpoint = time_limit.measuring_state(self._save_checkpoint)
         self._restored = {}
         self._checkpoints_kept = settings.save_total_limit
         interruptions = [callback for callback in callbacks if hasattr(callback, "stopping_at_once")]
@@ -111,6 +87,13 @@ class ObjectiveTrainer(Trainer):
     def _stopped_early(self) -> bool:
         stopping = [each for each in self.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
         return any(each.early_stopping_patience_counter >= each.early_stopping_patience for each in stopping)
+
+    @property
+    def ended_by(self) -> str:
+        """What ended the training: time, early stopping, steps or epochs."""
+        if self._time_limit and self._time_limit.ended:
+            return "time"
+        return "early stopping" if self._stopped_early else "steps" if self.args.max_steps > 0 else "epochs"
 
     @property
     def evaluations(self) -> list[float]:
@@ -151,8 +134,11 @@ class ObjectiveTrainer(Trainer):
     def create_scheduler(self, num_training_steps: int, optimizer=None):
         """Warm up for less than all steps: the first step of a warmup has a rate of 0, and would train nothing.
 
-        A fraction of less than one step is none.
+        A fraction of less than one step is none. With a time limit, the clock decides.
         """
+        if self._time_limit:
+            self.lr_scheduler = self.lr_scheduler or clock_schedule(self.optimizer, self.args, self._time_limit)
+            return self.lr_scheduler
         warmup = self.args.warmup_steps
         steps = int(warmup) if warmup >= 1 else math.ceil(num_training_steps * warmup)
         if warmup < 1 and num_training_steps * warmup < 1:
@@ -227,9 +213,11 @@ class ObjectiveTrainer(Trainer):
         checkpoint = Path(folder, f"checkpoint-{self.state.global_step}")
         pending = nested_gather(self._tr_loss, self.args.parallel_mode).mean().item()
         loss = {"logged": self._total_loss_scalar, "pending": pending, "step": self._globalstep_last_logged}
+        stopped = self.ended_by in ("time", "early stopping")
+        time = {"time": self._time_limit.state_dict()} if self._time_limit else {}  # all processes ask for it
         if self.args.should_save:
             progress = {RUN_ID: read_run_id(Path(folder)), "seed": self.args.seed, "loss": loss}
-            write_progress(checkpoint, progress | {"stopped": self._stopped_early, "cached": self._cached})
+            write_progress(checkpoint, progress | {"stopped": stopped, "cached": self._cached} | time)
         with late_bars_of_transformers():
             super()._save_checkpoint(model, trial)
         distributed.barrier()  # each process has written its random numbers' state

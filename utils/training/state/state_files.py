@@ -132,13 +132,18 @@ def is_soup_run(path: Path, run: str | None) -> bool:
     """Whether a file has the weights of a finished run of the soup with this id, or is too damaged to say."""
     if not SOUP_RUN.fullmatch(path.name) or not path.is_file():
         return False
+    metadata = soup_metadata(path)
+    return metadata is None or run is None or metadata.get(RUN_ID) == run
+
+
+def soup_metadata(path: Path) -> dict | None:
+    """Return what the file of a finished run of a soup says about it; None where it is damaged."""
     with path.open("rb") as file:
         header = file.read(min(int.from_bytes(file.read(8), "little"), LONGEST_HEADER))
     try:
-        metadata = json.loads(header).get("__metadata__", {})
+        return json.loads(header).get("__metadata__", {})
     except (ValueError, AttributeError, RecursionError):
-        return True
-    return run is None or metadata.get(RUN_ID) == run
+        return None
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -1,0 +1,128 @@
+"""The time of a whole command: what is used of it, what is left for training, and what its end will take."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy
+
+from utils import distributed
+from utils.argument_types import as_duration
+from utils.errors import UserError
+
+SPARE = 0.01  # of the limit, for what nobody measures: the end of the process, above all
+
+
+@dataclass
+class TimeLimit:
+    """The time that a command may take, in seconds. `clock` returns those since it began, the same in all processes.
+
+    The last part is for the end: `evaluation` and `state` are what an evaluation and a saved state take, and `saving`
+    what the model takes after them, with `evaluations_after` more evaluations. They are estimates until they are
+    measured; then each is the longest yet.
+    """
+
+    seconds: float
+    clock: Callable[[], float]
+    used_before: float = 0.0  # by earlier processes of an interrupted run
+    evaluation: float = 0.0
+    state: float = 0.0
+    saving: float = 0.0
+    evaluations_after: int = 0
+    model_bytes: int = 0
+    state_bytes: int = 0
+    runs_left: int = 1  # of a model soup, with the one at hand
+    run_began: float = 0.0  # when the run at hand did, as `used` counts
+    evaluates: bool = True
+    epochs: float = math.inf  # about how many there is time for
+    now: float = 0.0  # what `used` returned last: asking it again takes all processes
+    ended: bool = False  # whether it was the time that ended the training
+
+    def used(self) -> float:
+        """Return the seconds that the command has taken until now, with those before an interruption."""
+        self.now = self.used_before + self.clock()
+        return self.now
+
+    def begin_run(self, progress: dict | None) -> None:
+        """Begin a training, or go on with one whose saved state has this progress.json."""
+        saved = (progress or {}).get("time", {})
+        self.run_began, self.ended = saved.get("run_began", self.used()), saved.get("ended", False)
+
+    def state_dict(self) -> dict:
+        """Return what a saved state keeps."""
+        return {"used": self.used(), "run_began": self.run_began, "ended": self.ended}
+
+    def record(self, steps: int, ended_by: str) -> dict:
+        """Return what run.json says; the seconds used are those until it is written."""
+        return {"seconds": self.seconds, "used": round(self.used(), 1), "steps": steps, "ended_by": ended_by}
+
+    def left(self) -> float:
+        """Return the seconds that are left in which to train; below 0 where the end has to begin."""
+        run_end = self.run_began + (self.seconds - self._after_runs() - self.run_began) / self.runs_left
+        return run_end - self._end_of_run() - self.used()
+
+    def check(self, doing: str, upcoming: float = 0.0) -> None:
+        """Raise UserError where nothing is left for training after `upcoming` seconds; `doing` names what took time."""
+        if self.left() > upcoming:
+            return
+        used, end = self.used(), upcoming + self.runs_left * self._end_of_run() + self._after_runs()
+        raise UserError(
+            f"--time_limit {as_duration(self.seconds)} is too short: {doing} took {used:.0f} seconds, and evaluation "
+            f"and saving will take about {math.ceil(end)}",
+            f"give {as_duration(math.ceil(1.1 * (used + end) / 10) * 10)} at least, and more for the training itself",
+        )
+
+    def _end_of_run(self) -> float:
+        """Return the seconds of the evaluation and the saved state with which a training ends."""
+        return self.state + self.evaluates * self.evaluation
+
+    def _after_runs(self) -> float:
+        """Return the seconds that come after the last training."""
+        return SPARE * self.seconds + self.saving + self.evaluations_after * self.evaluates * self.evaluation
+
+    def measuring_evaluation(self, evaluate: Callable) -> Callable:
+        """Return the function, which also measures what an evaluation takes."""
+
+        def measured(*arguments, **options):
+            began = self.used()
+            result = evaluate(*arguments, **options)
+            self.evaluation = max(self.evaluation, self.used() - began)
+            return result
+
+        return measured
+
+    def measuring_state(self, save: Callable) -> Callable:
+        """Return the function, which also measures what saving a state takes, and so what saving the model will."""
+        measured_before = False
+
+        def measured(*arguments, **options):
+            nonlocal measured_before
+            began = self.used()
+            save(*arguments, **options)
+            seconds = self.used() - began
+            self.state = max(self.state, seconds) if measured_before else seconds
+            self.saving = saving_seconds(self.state, self.model_bytes, self.state_bytes)
+            measured_before = True
+
+        return measured
+
+
+def begin_limit(seconds: float | None, began: float) -> TimeLimit | None:
+    """Return the limit of a command that began when `time.monotonic()` was `began`; None where there is none."""
+    if seconds is None:
+        return None
+
+    def clock() -> float:
+        own = time.monotonic() - began if distributed.is_main_process() else 0.0
+        return float(distributed.sum_over_processes(numpy.array([own]))[0])
+
+    return TimeLimit(seconds, clock)
+
+
+def saving_seconds(state: float, model_bytes: int, state_bytes: int) -> float:
+    """Return what writing the model, loading it and comparing it will take, where a saved state took `state` seconds.
+
+    Per byte, it took 1.5 times as long as a state, which is written, read once for its checksum and synchronized.
+    """
+    return 1.5 * state * model_bytes / max(state_bytes, 1)
