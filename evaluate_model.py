@@ -18,6 +18,7 @@ from utils.cli import Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.evaluation.compare import compare_evaluations, format_comparison
 from utils.evaluation.evaluation import Evaluation
+from utils.evaluation.report.write import COMPARISON, write_comparison
 from utils.evaluation.run import NUM_SAMPLES, evaluate_and_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, Sampling
@@ -36,7 +37,10 @@ def build_parser() -> Parser:
     add("--output_path", type=output_path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
     page = "also write a page to read, with pictures (default: report.html beside evaluation.json)"
     add("--report", type=page_path, nargs="?", const=True, metavar="FILE.html", help=page)
-    add("--overwrite", action="store_true", help="replace the page of --report if it is there")
+    add(
+        "--plots", type=output_path, metavar="FOLDER", help="also write the page's pictures there, as SVG and PNG files"
+    )
+    add("--overwrite", action="store_true", help="replace what --report and --plots find there")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
     add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
     add = parser.group("models that write texts, answer instructions or write emoji")
@@ -100,11 +104,13 @@ def evaluate(model_path: str | os.PathLike, data: str | os.PathLike, **flags) ->
 
 
 def compare(args) -> int:
-    """Print the table of --compare, or its JSON."""
-    for name in ("data_path", "output_path", "errors_path", "answers_path"):
+    """Print the table of --compare, or its JSON; write the page that --report asks for."""
+    for name in ("data_path", "output_path", "errors_path", "answers_path", "plots"):
         if getattr(args, name) is not None:
             raise UsageError(f"--compare only reads evaluations, so --{name} has no use", f"remove --{name}")
     comparison = compare_evaluations(args.compare)
+    if args.report:
+        write_comparison(Path(COMPARISON) if args.report is True else args.report, comparison, args.overwrite)
     print(json.dumps(comparison, indent=2, ensure_ascii=False) if args.json else format_comparison(comparison))
     return EXIT_DONE
 

@@ -30,6 +30,7 @@ MODEL_FILES = {
     "tokenizer_config.json",
     "run.json",
     "log.jsonl",
+    "training.svg",
     "README.md",
 }
 WIDTH = {"hidden_size": 16, "num_hidden_layers": BLOCKS, "num_attention_heads": 2}

@@ -8,13 +8,13 @@ from pathlib import Path, PurePath
 from utils.models.checkpoint import Trained
 from utils.models.pt_file import read_log
 from utils.models.tokenization import context_length
+from utils.plots.loss_curves import kept_step, thinned
 from utils.processed import Processed
 from utils.system_errors import read_file
 
 RUN_FIELDS = ("task", "base_model", "arguments", "seed", "device", "precision", "processes", "versions", "results")
 RUN_FIELDS += ("trainable_parameters", "total_parameters")
 BINS = 40  # at most
-POINTS = 200  # of a curve, at most
 LONGEST_SAMPLE = 1000  # characters
 
 
@@ -77,31 +77,6 @@ def read_history(model_path: Path) -> list[dict]:
     except (OSError, ValueError, RecursionError):
         return []
     return [entry for entry in entries if isinstance(entry, dict)]
-
-
-def thinned(log: Sequence[Mapping]) -> list[dict]:
-    """Return the entries with losses; of training, about `POINTS` at equal distances, the last among them."""
-    training = [entry for entry in log if "loss" in entry]
-    every = -(-len(training) // POINTS) or 1
-    kept = {id(entry) for entry in training[::-every]} | {id(entry) for entry in log if "eval_loss" in entry}
-    return [
-        {name: value for name, value in entry.items() if isinstance(value, int | float | str)}
-        for entry in log
-        if id(entry) in kept
-    ]
-
-
-def kept_step(log: Sequence[Mapping], results: Mapping) -> int | None:
-    """Return the step whose weights were kept: the first with the validation figure that run.json has, if any.
-
-    The start counts only where no later step is as good.
-    """
-    for name, value in results.items():
-        if name.startswith("validation_") and name.endswith("_after") and value is not None:
-            figure = "eval_" + name.removeprefix("validation_").removesuffix("_after")
-            steps = [entry["step"] for entry in log if entry.get(figure) == value and "step" in entry]
-            return next((step for step in steps if step), steps[0] if steps else None)
-    return None
 
 
 def _training_command(model_path: Path, run: Mapping) -> str:

@@ -19,6 +19,7 @@ from utils.evaluation.checks import (
 )
 from utils.evaluation.evaluation import Evaluation
 from utils.evaluation.mistakes import write_mistakes
+from utils.evaluation.report.pictures import check_pictures
 from utils.evaluation.report.write import check_new, report_path
 from utils.files import atomic_write, identity, sha256_of
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
@@ -49,6 +50,7 @@ def evaluate_and_write(args) -> Evaluation:
     output_path = args.output_path or default_output(model_path)
     page = report_path(args.report, output_path)
     check_new([page], args.overwrite)
+    check_pictures(args.plots, args.overwrite)
     outputs = [path for path in (output_path, args.errors_path, args.answers_path, page) if path]
     with one_writer(*outputs):
         check_outputs([args.data_path, args.config, *checkpoint.files_of_model(model_path)], outputs)
@@ -66,7 +68,8 @@ def _evaluate_and_write(
     """
     from utils.compute.device import choose_device, choose_precision
     from utils.evaluation.origin import describe_data, describe_training
-    from utils.evaluation.report.page import render
+    from utils.evaluation.report.page import render, sections_of
+    from utils.evaluation.report.pictures import write_pictures
     from utils.models.model_card import is_edited, write_card
 
     kind, model_path = data.recipe["kind"], Path(args.model_path)
@@ -106,13 +109,15 @@ def _evaluate_and_write(
         raise UserError(f"{model_path} was replaced while it was evaluated", "evaluate it again; nothing was written")
     has_card = trained.run and model_path.is_dir()
     edited = has_card and is_edited(model_path)
-    html = None if page is None else render(evaluation)
     write_rows()
     with atomic_write(output_path, "w") as file:
         file.write(text + "\n")
-    if html is not None:
+    if page is not None:
+        html = render(evaluation)
         with atomic_write(page, "w") as file:
             file.write(html)
+    if args.plots is not None:
+        write_pictures(args.plots, [plot for section in sections_of(evaluation) for plot in section.plots])
     if edited:
         log.warning("warning: %s/README.md was edited, so it is kept; the figures are in %s", model_path, output_path)
     elif has_card:

@@ -12,8 +12,11 @@ from utils.locks import is_lock
 from utils.models.model_card import CARD_FILE
 from utils.models.pt_file import is_pt_file
 from utils.models.run_file import RUN_FILE, files_in_run, is_ours, was_searched
+from utils.plots.loss_curves import PICTURE_MARK
 
-LOG_FILE = "log.jsonl"
+LOG_FILE, PICTURE_FILE = "log.jsonl", "training.svg"
+REPORT_FILE = "report.html"
+REPORT_MARK = b'<meta name="generator" content="small-text-fine-tuning/evaluate_model.py">'  # in its first lines
 # What a model and its tokenizer are loaded from, under the names that transformers knows.
 LOADED = ("config.json", "generation_config.json", "chat_template.jinja", "additional_chat_templates")
 LOADED += ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
@@ -22,7 +25,7 @@ LOADED += ("vocab.json", "vocab.txt", "vocab.bpe", "merges.txt", "bpe.codes", "s
 LOADED += ("sentencepiece.bpe.model", "spm.model", "normalizer.json")
 LOADED_TOO = ("adapter_config.json", "adapter_model.*", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # What evaluate_model.py leaves in the folder if it is killed while it writes them.
-WRITTEN_LATER = ("evaluation.json", "answers.jsonl", "search.csv", CARD_FILE)
+WRITTEN_LATER = ("evaluation.json", "answers.jsonl", "search.csv", REPORT_FILE, CARD_FILE)
 PARTS = tuple(f".{name}.????????.part" for name in WRITTEN_LATER)
 LOCKS = tuple(f".{name}.lock" for name in WRITTEN_LATER)
 
@@ -67,6 +70,25 @@ def is_evaluation(file: Path) -> bool:
         return _has_fields(opened.read(), "model_path", "data_sha256", "split")
 
 
+def is_report(file: Path) -> bool:
+    """Whether evaluate_model.py wrote a page."""
+    with file.open("rb") as opened:
+        return REPORT_MARK in opened.read(2000)
+
+
+def is_picture(file: Path) -> bool:
+    """Whether fine_tune.py drew the loss curves in a file."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(PICTURE_MARK)) == PICTURE_MARK.encode()
+
+
+def picture_path(path: Path) -> Path:
+    """Return where the loss curves of the model at `path` lie: in its folder, or beside a .pt file."""
+    return path.with_suffix(f".{PICTURE_FILE}") if path.suffix == ".pt" else path / PICTURE_FILE
+
+
 def _is_free(path: Path) -> bool:
     if not os.path.lexists(path):  # Path.exists() fails where the name is too long
         return True
@@ -86,6 +108,8 @@ def _is_ours(entry: Path, listed: list[str] | None) -> bool:
         return was_searched(entry.parent)
     if entry.name in ("evaluation.json", "answers.jsonl"):
         return is_evaluation(entry)
+    if entry.name == REPORT_FILE:
+        return is_report(entry)
     if entry.name in LOCKS:
         return is_lock(entry)
     if listed is not None and entry.name in (*listed, RUN_FILE):

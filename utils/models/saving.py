@@ -10,15 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.files import default_file_mode
+from utils.files import atomic_write, default_file_mode
 from utils.folders import new_folder, replace_folder
 from utils.models.checkpoint import Trained, load
 from utils.models.generation_settings import write_generation_settings
 from utils.models.model_card import is_edited, marked, model_card
-from utils.models.model_files import CARD_FILE, LOG_FILE, check_output, other_files
+from utils.models.model_files import (
+    CARD_FILE,
+    LOG_FILE,
+    PICTURE_FILE,
+    check_output,
+    is_picture,
+    other_files,
+    picture_path,
+)
 from utils.models.pt_file import pack
 from utils.models.run_file import RUN_FILE
 from utils.models.tokenization import context_length
+from utils.plots.loss_curves import training_svg
 from utils.system_errors import as_os_errors
 from utils.terminal.progress import late_bars_of_transformers
 
@@ -72,8 +81,8 @@ def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
 def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
     """Write the model atomically as a folder, or as one file if `path` ends in .pt. An existing model is replaced.
 
-    The folder is a Hugging Face model folder, with run.json, log.jsonl and README.md; what else was in it stays. The
-    file has the same contents: weights as tensors, everything else as text.
+    The folder is a Hugging Face model folder, with run.json, log.jsonl, training.svg and README.md; what else was in it
+    stays. The file has the same contents: weights as tensors, everything else as text.
     """
     check_output(path, overwrite=True)  # again, since training may have taken hours
     path = path.resolve()  # replaces the target of a link, not the link
@@ -83,9 +92,13 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
             trained.tokenizer.save_pretrained(folder)
             if "sampling" in trained.run:
                 write_generation_settings(folder, trained.model.config, trained.tokenizer, trained.run)
-            names = sorted({entry.name for entry in folder.iterdir()} | {RUN_FILE, LOG_FILE, CARD_FILE})
-            run = json.dumps({**trained.run, "files": names}, indent=2, ensure_ascii=False) + "\n"
-            for file_name, text in {RUN_FILE: run, LOG_FILE: log_lines, CARD_FILE: card}.items():
+            texts = {LOG_FILE: log_lines, CARD_FILE: card}
+            history = [json.loads(line) for line in log_lines.splitlines()]
+            if picture := training_svg(history, trained.run.get("results", {})):
+                texts[PICTURE_FILE] = picture
+            names = sorted({entry.name for entry in folder.iterdir()} | {RUN_FILE, *texts})
+            texts[RUN_FILE] = json.dumps({**trained.run, "files": names}, indent=2, ensure_ascii=False) + "\n"
+            for file_name, text in texts.items():
                 (folder / file_name).write_text(text, encoding="utf-8")
             for file in folder.iterdir():
                 file.chmod(default_file_mode())  # safetensors makes its files readable by their owner only
@@ -96,6 +109,27 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"cannot write {path}: {reason}", "free some space or choose another --output_path") from error
+
+
+def write_picture(path: Path, history: list[dict], results: dict) -> Path | None:
+    """Write the loss curves of a model that was saved as a .pt file beside it; those of a folder are there already.
+
+    Return where they are, None where no losses were logged. What cannot be written is a warning: the model is saved.
+    """
+    picture = picture_path(path)
+    if path.suffix == ".pt" and (svg := training_svg(history, results)):
+        try:
+            if os.path.lexists(picture) and not is_picture(picture):
+                raise UserError(f"{picture} exists, and fine_tune.py did not write it", "")
+            with atomic_write(picture, "w") as file:
+                file.write(svg)
+        except UserError as error:
+            log.warning("warning: no loss curves were drawn: %s", error.problem)
+            return None
+    if not picture.is_file():
+        return None
+    log.info("loss curves: %s", picture)
+    return picture
 
 
 def _replace_folder(new: Path, path: Path) -> None:

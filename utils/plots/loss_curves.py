@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from utils.plots.lines import Mark, Series, lines
-from utils.plots.plot import Plot
+from utils.plots.plot import Plot, standalone
 from utils.plots.scales import number
 
 METRICS = {"eval_bits_per_byte": "bits per byte", "eval_macro_f1": "macro F1", "eval_top_1": "top-1 accuracy"}
+POINTS = 200  # of training, at most
+PICTURE_MARK = "<!-- written by fine_tune.py: small-text-fine-tuning/training -->"
 
 
 def loss_curves(log: Sequence[Mapping], kept_step: int | None) -> list[Plot]:
@@ -35,6 +37,37 @@ def loss_curves(log: Sequence[Mapping], kept_step: int | None) -> list[Plot]:
             marks = _marks(curves, kept_step)
             plots.append(lines(f"Validation {title}", curves, "optimizer step", title, words, marks=marks))
     return plots
+
+
+def training_svg(log: Sequence[Mapping], results: Mapping) -> str | None:
+    """Return the losses of a run as an SVG file; None where none were logged. `results` are those of run.json."""
+    plots = loss_curves(thinned(log), kept_step(log, results))
+    return f"{PICTURE_MARK}\n{standalone(plots[0].svg)}\n" if plots else None
+
+
+def thinned(log: Sequence[Mapping]) -> list[dict]:
+    """Return the entries with losses; of training, about `POINTS` at equal distances, the last among them."""
+    training = [entry for entry in log if "loss" in entry]
+    every = -(-len(training) // POINTS) or 1
+    kept = {id(entry) for entry in training[::-every]} | {id(entry) for entry in log if "eval_loss" in entry}
+    return [
+        {name: value for name, value in entry.items() if isinstance(value, int | float | str)}
+        for entry in log
+        if id(entry) in kept
+    ]
+
+
+def kept_step(log: Sequence[Mapping], results: Mapping) -> int | None:
+    """Return the step whose weights were kept: the first with the validation figure that run.json has, if any.
+
+    The start counts only where no later step is as good.
+    """
+    for name, value in results.items():
+        if name.startswith("validation_") and name.endswith("_after") and value is not None:
+            figure = "eval_" + name.removeprefix("validation_").removesuffix("_after")
+            steps = [entry["step"] for entry in log if entry.get(figure) == value and "step" in entry]
+            return next((step for step in steps if step), steps[0] if steps else None)
+    return None
 
 
 def _curves(log: Sequence[Mapping], name: str, title: str) -> list[Series]:

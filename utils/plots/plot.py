@@ -24,6 +24,8 @@ COLORS = tuple(
 )
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "4 2 1 2", "1 3")
 VARIABLE = re.compile(r"var\(--[\w-]+,([^)]+)\)")
+VIEW = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
+MARGIN = 12  # around a picture on its own
 VISIBLE = SHOWN | dict.fromkeys(map(ord, "\t\n"), " ")
 WIDTH = 440  # of every plot, in units of the SVG; at 390 px, a phone's, its text is still readable
 
@@ -40,15 +42,19 @@ class Plot:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the picture on white, and its title."""
-        figure = Markup(
-            '<figure style="max-width:40em;margin:1em 0;background:#fff;color:#1a1a1a;padding:8px">{}</figure>'
-        )
+        figure = Markup('<figure style="max-width:36em;margin:1em 0">{}</figure>')
         return str(figure.format(Markup(standalone(self.svg))))
 
 
 def standalone(svg: str) -> str:
-    """Return an SVG as a file of its own: with colors in place of the page's, on white, under its title."""
-    return VARIABLE.sub(r"\1", svg)
+    """Return an SVG as a file of its own: with colors in place of the page's, on white, with a margin."""
+
+    def with_margin(found: re.Match) -> str:
+        width, height = (int(size) + 2 * MARGIN for size in found.groups())
+        return f'viewBox="{-MARGIN} {-MARGIN} {width} {height}" width="{width}" height="{height}"'
+
+    paper = f'</desc>\n<rect x="{-MARGIN}" y="{-MARGIN}" width="100%" height="100%" fill="#ffffff"/>'
+    return VIEW.sub(with_margin, VARIABLE.sub(r"\1", svg), count=1).replace("</desc>", paper, 1)
 
 
 def element(name: str, text: str = "", /, **attributes: object) -> tuple[str, dict[str, object], str]:

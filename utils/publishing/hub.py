@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 300.0  # without an answer; huggingface_hub itself would wait 
 # Nothing else in a model's folder is published: answers, errors and searches contain texts and paths.
 PUBLISHED_FILES = (
     *("*.safetensors", "*.safetensors.index.json"),
-    *(RUN_FILE, model_files.LOG_FILE, model_files.CARD_FILE),
+    *(RUN_FILE, model_files.LOG_FILE, model_files.PICTURE_FILE, model_files.CARD_FILE),
     *("config.json", "generation_config.json", "chat_template.jinja"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
 )

@@ -105,6 +105,8 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned
     if flags.resume and (done := _saved_before(flags, state_folder)):
         if (state_folder / ARGUMENTS_FILE).is_file():  # it goes before the note of the model
             check_same_run(state_folder, vars(flags), data_sha256, searchable if flags.search else [])
+        if distributed.is_main_process():
+            saving.write_picture(flags.output_path, done[1], done[0]["results"])
         return _finish(flags, state_folder, *done)
     if flags.resume and not is_resumable(state_folder):  # the model that was saved is gone
         raise no_saved_state(state_folder)
@@ -171,7 +173,8 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned
         if distributed.is_main_process():
             record_saving(state_folder, record, outcome.history)
             saving.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
-            log_report(flags.report_to, data.audit, record, outcome.history, [])
+            picture = saving.write_picture(flags.output_path, outcome.history, record["results"])
+            log_report(flags.report_to, data.audit, record, outcome.history, [picture] if picture else [])
         trained = _finish(flags, state_folder, record, outcome.history)
     except (KeyboardInterrupt, UserError) as error:
         if distributed.is_main_process():

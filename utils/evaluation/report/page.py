@@ -29,16 +29,20 @@ def render(evaluation: dict) -> str:
 
     The page embeds that JSON: without "per_text" where it would pass 1 MB, and not at all where that is not enough.
     """
-    kind = evaluation.get("kind", "generate")
     content = {
         "title": summary.title(evaluation),
         "subtitle": summary.subtitle(evaluation),
         "verdict": summary.verdict(evaluation),
         "notes": summary.notes(evaluation),
         "table": summary.table(evaluation),
-        "sections": [*SECTIONS[kind](evaluation), *recipe.sections(evaluation)],
+        "sections": sections_of(evaluation),
     }
     return render_page(content, evaluation)
+
+
+def sections_of(evaluation: dict) -> list[Section]:
+    """Return the sections of an evaluation's page, in their order."""
+    return [*SECTIONS[summary.kind_of(evaluation)](evaluation), *recipe.sections(evaluation)]
 
 
 def render_page(content: dict, data: dict) -> str:

@@ -101,7 +101,5 @@ def _repetition(evaluation: dict, training: dict) -> Section:
         ("model", evaluation["model_path"]),
         ("data", f"{PurePath(evaluation['data_path']).name}, SHA-256 {evaluation['data_sha256'][:16]}…"),
     ]
-    commands = tuple((Text("", command),) for command in training["commands"])
-    return Section(
-        "How to repeat it", tables=(Table("Recipe", ("", ""), tuple(rows)),), texts=(Texts("Commands", commands),)
-    )
+    table = Table("Recipe", ("", ""), tuple(rows))
+    return Section("How to repeat it", tables=(table,), commands=tuple(training["commands"]))

@@ -37,10 +37,11 @@ class Texts:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report under a title; `sentences` come first, then plots, tables and texts."""
+    """A part of the report: `sentences` under a title, then plots, tables, texts and commands for a shell."""
 
     title: str
     sentences: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
     tables: tuple[Table, ...] = ()
     texts: tuple[Texts, ...] = ()
+    commands: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ def tested(evaluation: dict) -> int:
 
 def verdict(evaluation: dict) -> str:
     """Return the sentence that matters most: whether the model beats what it is compared with, with its interval."""
-    kind, unseen = kind_of(evaluation), _unseen(evaluation)
+    kind, unseen = kind_of(evaluation), tested_texts(evaluation)
     difference = evaluation.get("difference") or {}
     if kind == "classify":
         return _compared(difference.get("accuracy"), "TF-IDF", "accuracy", unseen)
@@ -87,11 +87,12 @@ def table(evaluation: dict) -> Table:
     rows = figure_rows(figures, columns.values())
     better = [{True: " ↑", False: " ↓", None: ""}[figure.greater_is_better] for figure in figures]
     rows = [(name + arrow, *cells) for (name, *cells), arrow in zip(rows, better, strict=True)]
-    caption = f"On {_unseen(evaluation)}, with 95 % intervals; ↑ greater is better, ↓ less is better"
+    caption = f"On {tested_texts(evaluation)}, with 95 % intervals; ↑ greater is better, ↓ less is better"
     return Table(caption, ("", *(TITLES[name] for name in columns)), tuple(rows))
 
 
-def _unseen(evaluation: dict) -> str:
+def tested_texts(evaluation: dict) -> str:
+    """Return what the figures are of in words: "430 texts it has not seen"."""
     kind, count = kind_of(evaluation), tested(evaluation)
     seen = "that it may have seen" if evaluation.get("trained_on_other_data") else "it has not seen"
     noun = TESTED[kind] if count != 1 else TESTED[kind].removesuffix("s")

@@ -1,11 +1,16 @@
 """Writing the report: where it lies, and that it replaces nothing unasked."""
 
+import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from utils.errors import UserError
+from utils.files import atomic_write, check_apart, check_writable
+from utils.system_errors import read_file
 
-REPORT = "report.html"
+REPORT, COMPARISON = "report.html", "comparison.html"
+log = logging.getLogger(__name__)
 
 
 def report_path(asked: Path | bool | None, output_path: Path) -> Path | None:
@@ -25,3 +30,17 @@ def check_new(paths: Iterable[Path | None], overwrite: bool) -> None:
     for path in paths:
         if path is not None and path.is_file() and path.stat().st_size and not overwrite:
             raise UserError(f"{path} exists", "add --overwrite to replace it, or name another file: --report FILE.html")
+
+
+def write_comparison(path: Path, comparison: dict, overwrite: bool) -> None:
+    """Write the page that compares the evaluations of `compare_evaluations`, read again in full."""
+    from utils.evaluation.report.comparison import render_comparison
+
+    files = [Path(model["file"]) for model in comparison["models"]]
+    check_new([path], overwrite)
+    check_apart(path, files)
+    check_writable(path)
+    page = render_comparison({file: json.loads(read_file(file)) for file in files}, files)
+    with atomic_write(path, "w") as file:
+        file.write(page)
+    log.info("comparison: %s", path)
