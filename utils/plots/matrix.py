@@ -28,7 +28,7 @@ def matrix(
     height = min(cell, 64)
     names = [shortened(label, left - 8, 12) for label in labels] if named else [str(n + 1) for n in range(len(labels))]
     upright = named and max((text_width(name, 12) for name in names), default=0) > cell - 4
-    top += (min(left, max((text_width(name, 12) for name in names), default=0)) if upright else 0) + 8
+    top += (min(left, max((text_width(name, 12) for name in names), default=0)) if upright else 4) + 10
     every = 1 if named else 5
     for place, name in enumerate(names):
         if place % every and place + 1 < len(names):

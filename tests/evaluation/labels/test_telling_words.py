@@ -28,6 +28,7 @@ def test_the_words_whose_absence_costs_most(classifier):
     assert expected
     _, found = telling_words(classifier, ["some other text", text], [1, label])
     assert [each["words"] for each in found] == [word for _, word in expected]
+    assert [text[each["start"] :].split()[0] for each in found] == [word for _, word in expected]
     assert [each["drop"] for each in found] == pytest.approx([drop for drop, _ in expected], abs=1e-6)
 
 
@@ -56,6 +57,17 @@ def test_what_the_model_does_not_read_tells_nothing(classifier):
     assert shown
     read = [word for word in text.split() if text.index(word) + len(word) <= LONGEST]
     assert shown <= set(read)
+
+
+@pytest.mark.parametrize(
+    "text", ["\n the  tea \t was\nnot  lovely   at all ", "\u3000字字字字字字字字字字字字字字字字字字字字字"]
+)
+def test_the_words_have_their_place_in_one_line(classifier, text):
+    line = " ".join(text.split())
+    found = [each for label in (0, 1) for each in telling_words(classifier, [text], [label])[0]]
+    assert found
+    for each in found:
+        assert line[each["start"] :].startswith(each["words"])
 
 
 def test_no_text_is_no_question(classifier):

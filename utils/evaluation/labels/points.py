@@ -102,8 +102,15 @@ def _calibration(
 
 
 def _thresholds(references: np.ndarray, probabilities: np.ndarray, clusters, seed: int) -> dict:
-    lines = threshold_lines(references == 1, probabilities[:, 1], seed, clusters)
-    return {"threshold": _points(GRID), **{name: _line(line) for name, line in lines.items()}}
+    """Figures at each threshold, and how many texts it gives the second label, in all and rightly ("found")."""
+    scores = probabilities[:, 1]
+    lines = threshold_lines(references == 1, scores, seed, clusters)
+    return {
+        "threshold": _points(GRID),
+        "predicted": [int((scores >= threshold).sum()) for threshold in GRID],
+        "found": [int((scores[references == 1] >= threshold).sum()) for threshold in GRID],
+        **{name: _line(line) for name, line in lines.items()},
+    }
 
 
 def _line(line: Line) -> dict[str, list[float | None]]:

@@ -16,8 +16,9 @@ WIDTH = 60  # characters
 def telling_words(
     classifier: Classifier, texts: Sequence[str], labels: Sequence[int], **options
 ) -> list[list[dict[str, str | float]]]:
-    """Return for each text the words without which the probability of its label falls most: {"words", "drop"}.
+    """Return for each text the words without which the probability of its label falls most: {"words", "start", "drop"}.
 
+    They are as in `one_line` of the text, in which they begin at the character "start".
     `labels` are the numbers of the labels asked about. A text of more words than `PIECES` is divided into so many runs
     of words, one without blanks into runs of characters; what the model does not read, because the text is too long, is
     left aside. A text costs `PIECES` + 1 classifications at most. The options are those of `classify_texts`.
@@ -31,8 +32,15 @@ def telling_words(
         drops = [(float(whole[label] - next(without)[label]), part) for part in parts]
         # Where nothing is left of a text, the drop is nan, which is at least nothing.
         drops = sorted((drop for drop in drops if drop[0] >= LEAST), key=lambda drop: -drop[0])
-        telling.append([{"words": one_line(text[slice(*part)], WIDTH), "drop": drop} for drop, part in drops[:SHOWN]])
+        telling.append([{**_place(text, *part), "drop": drop} for drop, part in drops[:SHOWN]])
     return telling
+
+
+def _place(text: str, start: int, end: int) -> dict[str, str | int]:
+    """A piece as it is in one line, and where it begins there."""
+    before = one_line(text[:start], start + 1)
+    apart = bool(before) and text[start - 1].isspace()
+    return {"words": one_line(text[start:end], WIDTH), "start": len(before) + apart}
 
 
 def _read(classifier: Classifier, text: str) -> str:

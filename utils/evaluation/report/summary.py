@@ -46,7 +46,7 @@ def verdict(evaluation: dict) -> str:
     kind, unseen = kind_of(evaluation), tested_texts(evaluation)
     difference = evaluation.get("difference") or {}
     if kind == "classify":
-        return _compared(difference.get("accuracy"), "TF-IDF", "accuracy", unseen)
+        return _compared(difference.get("macro_f1"), "TF-IDF + logistic regression", "macro F1", unseen)
     if kind == "emoji":
         nearest = difference.get("nearest_description") or {}
         return _compared(nearest.get("top_1"), "the nearest training description", "top-1 accuracy", unseen)
@@ -73,6 +73,8 @@ def notes(evaluation: dict) -> list[str]:
         )
     if evaluation.get("trained_on_other_data"):
         found.append("The model was trained on other data than this, so it may have seen these texts.")
+    if kind_of(evaluation) == "classify":
+        found += _other_side(evaluation.get("difference") or {})
     if kind_of(evaluation) in ("generate", "instruct") and "base" not in evaluation:
         found.append("evaluate_model.py --compare_base puts the base model's figures beside these.")
     return found
@@ -89,6 +91,19 @@ def table(evaluation: dict) -> Table:
     rows = [(name + arrow, *cells) for (name, *cells), arrow in zip(rows, better, strict=True)]
     caption = f"On {tested_texts(evaluation)}, with 95 % intervals; ↑ greater is better, ↓ less is better"
     return Table(caption, ("", *(TITLES[name] for name in columns)), tuple(rows))
+
+
+def _other_side(difference: dict) -> list[str]:
+    """A note where accuracy says the opposite of the verdict, which is by macro F1: labels are not equally frequent."""
+    macro_f1, accuracy = difference.get("macro_f1"), difference.get("accuracy")
+    if not macro_f1 or not accuracy:
+        return []
+    signed = with_interval(accuracy, FIGURES["accuracy"].difference_pattern)
+    if macro_f1["low"] > 0 > accuracy["high"]:
+        return [f"In accuracy, which frequent labels decide, it is worse: {signed}."]
+    if macro_f1["high"] < 0 < accuracy["low"]:
+        return [f"In accuracy, which frequent labels decide, it is better: {signed}."]
+    return []
 
 
 def tested_texts(evaluation: dict) -> str:

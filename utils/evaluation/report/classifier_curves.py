@@ -1,0 +1,119 @@
+"""The section of the report on how a classifier ranks texts: ROC and precision-recall curves with their bands."""
+
+from collections.abc import Sequence
+
+from utils.evaluation.report.section import Section, Table
+from utils.evaluation.report.words import LABEL, nearest, quoted, value
+from utils.plots.lines import Mark, Series, lines
+from utils.plots.plot import Plot
+from utils.terminal.tables import one_line
+
+TFIDF = "tfidf_logistic_regression"
+NAMES = {"tuned": "this model", TFIDF: "TF-IDF"}
+WHOLE = (0.0, 1.0)
+
+
+def ranking(evaluation: dict, points: dict) -> list[Section]:
+    """Return the section on ROC and precision-recall curves; none where all test texts have one label."""
+    curves = points["curves"]
+    if not curves:
+        return []
+    two = len(evaluation["labels"]) == 2
+    drawn = _two(curves[0], evaluation) if two else _several(curves)
+    first, models = curves[0], curves[0]["models"]
+    if two:
+        sentence = f"Sorted by the probability of {quoted(first['label'])}: "
+        sentence += "; ".join(f"{_scores(models[name])} for {title}" for name, title in NAMES.items()) + "."
+        sentence += f" By chance, they would be 0.5 and {_share(first):.3f}."
+    else:
+        area = value(evaluation["tuned"]["roc_auc"])
+        sentence = f"Each label against all others: the mean ROC-AUC of all labels is {area}, "
+        sentence += f"TF-IDF's {value(evaluation['baselines'][TFIDF]['roc_auc'])}."
+        if len(curves) < len(evaluation["labels"]):
+            sentence += f" Drawn are the {len(curves)} most frequent labels."
+    return [Section("How well it ranks texts", (sentence,), drawn, _areas(curves))]
+
+
+def _two(curve: dict, evaluation: dict) -> tuple[Plot, Plot]:
+    """The curves of the second of two labels, this model's with their bands, and where its threshold is."""
+    label, models = quoted(curve["label"]), curve["models"]
+    (right, wrong), (missed, found) = evaluation["tuned"]["confusion_matrix"]
+    at = "its threshold"
+    roc_marks = [Mark(wrong / (right + wrong), found / (missed + found), at)]
+    pr_marks = [Mark(found / (missed + found), found / (found + wrong), at)] if found + wrong else []
+    roc, pr = (
+        [
+            Series(title, curve[x], line["value"], *([line["low"], line["high"]] if name == "tuned" else []))
+            for name, title in NAMES.items()
+            for line in (models[name][y],)
+        ]
+        for x, y in (("false_positive_rate", "true_positive_rate"), ("recall", "precision"))
+    )
+    pr.append(Series("by chance", curve["recall"], [_share(curve)] * len(curve["recall"])))
+    tenth = _at(curve["false_positive_rate"], models["tuned"]["true_positive_rate"], 0.1)
+    most = _at(curve["recall"], models["tuned"]["precision"], 0.9)
+    return (
+        lines(
+            "ROC curve", roc, "share of other texts that are wrongly found", f"share of {label} that is found",
+            f"At 10 % of the other texts wrongly found, this model finds {tenth} of {label}; the dashed diagonal is "
+            "chance. The band holds 95 %.",
+            marks=roc_marks, diagonal=True, x_range=WHOLE, y_range=WHOLE,
+        ),
+        lines(
+            "Precision-recall curve", pr, f"recall: share of {label} that is found",
+            f"precision: share of those found that are {label}",
+            f"Where this model finds 90 % of {label}, its precision is {most}. The band holds 95 %.",
+            marks=pr_marks, x_range=WHOLE, y_range=WHOLE,
+        ),
+    )  # fmt: skip
+
+
+def _several(curves: list[dict]) -> tuple[Plot, Plot]:
+    names = [one_line(curve["label"], LABEL) for curve in curves]
+    plots = []
+    for title, x, y, x_title, y_title, score, scored, diagonal in (
+        ("ROC curves, each label against the rest", "false_positive_rate", "true_positive_rate",
+         "share of other texts that are wrongly found", "share of the label that is found", "roc_auc", "ROC-AUC", True),
+        ("Precision-recall curves", "recall", "precision", "recall: share of the label that is found",
+         "precision: share of those found that have it", "average_precision", "Average precision", False),
+    ):  # fmt: skip
+        series = [
+            Series(name, curve[x], line["value"], line["low"], line["high"])
+            for name, curve in zip(names, curves, strict=True)
+            for line in (curve["models"]["tuned"][y],)
+        ]
+        figures = [curve["models"]["tuned"][score] for curve in curves]
+        words = ", ".join(f"{value(figure)} for {quoted(name)}" for figure, name in zip(figures, names, strict=True))
+        plots.append(
+            lines(title, series, x_title, y_title, f"{scored}: {words}. The bands hold 95 %.", diagonal=diagonal,
+                  x_range=WHOLE, y_range=WHOLE)
+        )  # fmt: skip
+    return tuple(plots)
+
+
+def _areas(curves: list[dict]) -> tuple[Table, ...]:
+    if len(curves) < 2:
+        return ()
+    rows = tuple(
+        (
+            curve["label"],
+            f"{curve['texts']:,}",
+            *(value(curve["models"][name][score]) for score in ("roc_auc", "average_precision") for name in NAMES),
+        )
+        for curve in curves
+    )
+    header = ("label", "texts", "ROC-AUC", "of TF-IDF", "average precision", "of TF-IDF")
+    return (Table("Areas under the curves, of this model and of TF-IDF", header, rows),)
+
+
+def _scores(model: dict) -> str:
+    return f"ROC-AUC {value(model['roc_auc'])} and average precision {value(model['average_precision'])}"
+
+
+def _share(curve: dict) -> float:
+    return curve["texts"] / (curve["texts"] + curve["others"])
+
+
+def _at(grid: Sequence[float], line: dict, x: float) -> str:
+    place = nearest(grid, x)
+    return value({end: line[end][place] for end in ("value", "low", "high")})
