@@ -98,6 +98,11 @@ def run_record(data_path: Path, **changes) -> dict:
     }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # tests/terminal/test_tables.py has tables on narrow ones
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """A folder with alpaca.pkl, `base` with a chat template of its own, and `mine` and `mine.pt`, made of it."""

@@ -104,6 +104,11 @@ def run_of(labels: list[str], data_path: Path, threshold: float | None) -> dict:
     }
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # tests/terminal/test_tables.py has tables on narrow ones
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """A folder with reviews.pkl of two labels and its model `mine` or mine.pt, stars.pkl of three and its `three`."""

@@ -44,6 +44,11 @@ def writer(name: str, bits_per_byte: float, **changes) -> dict:
     }
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # tests/terminal/test_tables.py has tables on narrow ones
+
+
 @pytest.fixture
 def compare(tmp_path, capsys, monkeypatch):
     """Write evaluations to files 0.json, 1.json, … and compare them: (exit code, stdout, stderr)."""

@@ -24,6 +24,11 @@ CONCEPT = {emoji: concept for emoji, _, concept, *_ in TABLE}
 FIGURES = {"top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy"}
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # tests/terminal/test_tables.py has tables on narrow ones
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """emoji.pkl and unseen.pkl (test concepts that training lacks), `base`, and `mine` and `mine.pt` made of it."""

@@ -17,7 +17,7 @@ from utils.metrics.classification import Classification, classification_differen
 from utils.metrics.compute import compute_metric
 from utils.metrics.figures import CLASSIFICATION
 from utils.processed import Processed
-from utils.terminal.tables import confusion_rows, figure_rows, format_table, one_line
+from utils.terminal.tables import confusion_table, figure_rows, format_table, one_line
 
 log = logging.getLogger(__name__)
 FEW = 200  # texts
@@ -135,8 +135,8 @@ def format_classifier_report(evaluation: dict) -> str:
         *([NARROW] if evaluation["texts"] < FEW else []),
         _describe_tfidf(evaluation["baselines"][TFIDF]),
         f"{TITLES['tuned']} on the same texts: {evaluation['verdict']}",
-        "true labels in rows, predictions in columns:",
-        format_table(["", *labels], confusion_rows(labels, tuned["confusion_matrix"])),
+        "true labels in rows, and how often each label was predicted:",
+        confusion_table(labels, tuned["confusion_matrix"]),
     ]
     shown = evaluation["most_confident_mistakes"]
     if shown:
