@@ -6,6 +6,7 @@ python fine_tune.py --data data/alpaca.pkl --output_path models/alpaca
 python fine_tune.py --data data/emoji.pkl --augment --output_path models/emoji
 """
 
+import json
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from utils import distributed
 from utils.argument_types import output_path
 from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
-from utils.errors import EXIT_DONE
+from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.process import PROCESS_BEGAN, run
@@ -26,8 +27,9 @@ from utils.results.following import after_training
 from utils.temporary import temporary_folder
 from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
+from utils.training.forecast.forecast import Forecast
 from utils.training.repeat import settings_of_run
-from utils.training.run import FineTuned, kept_random_states, one_run_at_a_time, train_and_save
+from utils.training.run import FineTuned, foresee, kept_random_states, one_run_at_a_time, train_and_save
 
 
 def build_parser() -> Parser:
@@ -52,6 +54,9 @@ def build_parser() -> Parser:
     model = f"{MODEL_HELP} (default: as preprocess.py)"
     add("--model", "--model_name_or_path", help=model, more=MORE_OF_MODEL)
     add_fine_tuning_flags(parser)
+    forecast = "say what the run would take (steps, memory, disk, time), and write nothing"
+    parser.group("running")("--dry_run", action="store_true", help=forecast)
+    parser.group("running", rare=True)("--json", action="store_true", help="with --dry_run: as JSON")
     accept_hugging_face_names(parser)
     parser.repeat_runs(settings_of_run)
     return parser
@@ -67,7 +72,10 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_DONE
     say_what_begins("fine_tune", f"training {flags.model or 'a model'} on {flags.data_path}")
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
-        trained = train_and_save(flags, parser, began)
+        trained = (foresee if hub.dry_run else train_and_save)(flags, parser, began)
+    if hub.dry_run:
+        print(json.dumps(trained.as_json(), ensure_ascii=False) if hub.json else trained)
+        return EXIT_DONE
     if distributed.is_main_process():
         print(flags.output_path, flush=True)
         if hub.push_to_hub:
@@ -78,9 +86,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Namespace]:
-    """Return (the flags of training, those of the Hub); UserError where they don't fit, or a push must fail."""
+    """Return (the flags of training, those of the Hub and of --dry_run).
+
+    UserError where they don't fit, or a push must fail.
+    """
     flags = parser.parse_args(argv)
-    hub = take_hub_flags(flags, parser.given)
+    foreseen = {name: vars(flags).pop(name) for name in ("dry_run", "json")}
+    if foreseen["json"] and not foreseen["dry_run"]:
+        raise UsageError("--json is for --dry_run: training prints the path of the model", "remove it")
+    if foreseen["dry_run"] and flags.resume:
+        raise UsageError("--dry_run tells about a run from its start, and --resume continues one", "remove one of them")
+    hub = Namespace(**vars(take_hub_flags(flags, parser.given)), **foreseen)
     if hub.push_trained:
         distributed.require_single_process("--push_trained")
     if hub.hub_model_id is not None:
@@ -92,8 +108,10 @@ def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Na
 
 def fine_tune(
     data: str | os.PathLike, model: str | None = None, output: str | os.PathLike | None = None, **flags
-) -> FineTuned:
+) -> FineTuned | Forecast:
     """Train a model on what preprocess.py wrote, and return where it is, its figures and its log.
+
+    With `dry_run=True`, nothing is trained or written, and what it would take is returned.
 
     `model` is the base model and `output` the new folder or file.pt, as --model and --output_path; `flags` are those of
     the command line (`epochs=3`, `max_steps=100`, `overwrite=True`, …). UserError where they or the data are wrong.
@@ -104,6 +122,8 @@ def fine_tune(
     options = {"data_path": data, "model": model, "output_path": output, **flags}
     parsed, hub = parse_checked(parser, parser.as_arguments(options))
     with one_run_at_a_time, kept_random_states():
+        if hub.dry_run:
+            return foresee(parsed, parser, began)
         trained = train_and_save(parsed, parser, began)
     if hub.push_to_hub:
         push_model(trained.path, hub.hub_model_id, hub.hub_private)

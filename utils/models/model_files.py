@@ -30,8 +30,11 @@ PARTS = tuple(f".{name}.????????.part" for name in WRITTEN_LATER)
 LOCKS = tuple(f".{name}.lock" for name in WRITTEN_LATER)
 
 
-def check_output(path: Path, overwrite: bool) -> None:
-    """Raise UserError if `path` has something that must not be replaced, or if it cannot be written."""
+def check_output(path: Path, overwrite: bool, *, tries: bool = True) -> None:
+    """Raise UserError if `path` has something that must not be replaced, or if it cannot be written.
+
+    With `tries`, the folder that it is in is made, and a file in it, which is removed.
+    """
     target = Path(os.path.realpath(path))
     elsewhere = "choose another --output_path; nothing was changed"
     if not _is_free(target):
@@ -48,7 +51,8 @@ def check_output(path: Path, overwrite: bool) -> None:
         if not os.access(target, os.W_OK | os.X_OK):
             raise UserError(f"cannot write {path}: Permission denied", elsewhere)
         _check_kept(path, target)
-    check_place(target if os.path.lexists(path) and path.is_symlink() else path)
+    if tries:
+        check_place(target if os.path.lexists(path) and path.is_symlink() else path)
 
 
 def is_written(path: Path) -> bool:

@@ -36,7 +36,7 @@ def start_from_probe(
 ) -> None:
     """Set the head of a model that reads its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}."""
     states = last_states(base, rows, bfloat16=bfloat16)
-    weights, accuracy = _fit(states, numpy.array([row["label"] for row in rows]), class_weights)
+    weights, accuracy = fit_head(states, numpy.array([row["label"] for row in rows]), class_weights)
     base.model.score.weight.data = torch.from_numpy(weights).to(base.model.device).float()
     log.info("the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", accuracy)
 
@@ -50,7 +50,7 @@ def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) 
         return last_token_outputs(model, rows, collate, width, bfloat16=bfloat16, progress="linear probe")
 
 
-def _fit(
+def fit_head(
     states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None
 ) -> tuple[numpy.ndarray, float]:
     """Return (the weights of a head without bias (labels, width), the cross-validated accuracy)."""

@@ -37,6 +37,7 @@ from utils.training.rows import (
 
 log = logging.getLogger(__name__)
 FEWEST_PROBED = 500  # texts
+FEWEST_VALIDATED = 100  # texts: they take a moment
 # How far padding may move logits, relative to the largest: 75 architectures moved them by 2e-6 at most, and those whose
 # convolutions (ConvBERT), Fourier transforms (FNet) or landmarks (Nystromformer) see the padding by 0.01 or more.
 ROUNDING = 1e-3
@@ -176,6 +177,22 @@ def part_for_probe(rows: Sequence[dict], limit: float, seed: int) -> Sequence[di
             counts[row["label"]] += 1
     log.info("the linear probe takes %s of %s texts", *(f"{len(each):,}" for each in (part, rows)))
     return part
+
+
+def validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:
+    """Return all rows, or a random part of them where --max_steps takes less time than validating on all of them."""
+    asked = flags.eval_strategy or flags.eval_on_start == "on" or flags.save_steps or flags.search
+    trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
+    limit = max(FEWEST_VALIDATED, 2 * trained)
+    if asked or len(rows) <= limit:
+        return rows
+    log.info(
+        "validating on %s of %s texts, since --max_steps %d trains on %s; --eval_on_start on takes all",
+        *(f"{number:,}" for number in (limit, len(rows))),
+        flags.max_steps,
+        f"{trained:,}",
+    )
+    return random.Random(flags.seed).sample(rows, limit)
 
 
 def _check_padding(name: str, base: checkpoint.Trained, longest: int) -> None:

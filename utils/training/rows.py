@@ -40,8 +40,8 @@ def training_rows(
 
     The stored ids are used if this tokenizer made them; otherwise the texts are encoded again. `loss_start` is the
     first token that counts in the loss (`batching.collate_texts` masks the others), `bytes` the UTF-8 length of the
-    text from there on, and `number` the row's place in its split. Rows whose prompt leaves no room for a completion
-    are skipped with a warning. DataError if that leaves no row in a split.
+    text from there on, and `number` the row's place in its split. A row that was cut has "cut", too. Rows whose prompt
+    leaves no room for a completion are skipped with a warning. DataError if that leaves no row in a split.
     """
     stored = _has_ids_of(data, tokenizer)
     rows, truncated = {}, 0
@@ -54,11 +54,12 @@ def training_rows(
                 without_room.append(number)
                 continue
             size = len(split.completion[number].encode())
-            if len(ids) > max_length:
+            cut = {"cut": True} if len(ids) > max_length else {}
+            if cut:
                 truncated += 1
                 ids = ids[:max_length]
                 size = len(tokenizer.decode(ids[loss_start:]).encode())
-            rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size, "number": number})
+            rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size, "number": number, **cut})
         if len(without_room) == len(split) > 0:
             problem = f"no row of {name} has a supervised token: the prompt of row {without_room[0]} alone fills the"
             raise DataError(f"{problem} {max_length}", "raise --max_length, or shorten the prompts")
@@ -132,7 +133,11 @@ def rows_with_labels(
     if truncated := sum(len(ids) > max_length for ids in encoded):
         log.info("%s texts are cut to %d tokens", f"{truncated:,}", max_length)
     return [
-        {"input_ids": truncate(ids, max_length, tail), "label": numbers[label]}
+        {
+            "input_ids": truncate(ids, max_length, tail),
+            "label": numbers[label],
+            **({"cut": True} if len(ids) > max_length else {}),
+        }
         for ids, label in zip(encoded, labels, strict=True)
     ]
 

@@ -2,14 +2,14 @@
 
 import contextlib
 import logging
-import math
 import random
 import threading
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.cli import Parser
@@ -37,9 +37,11 @@ from utils.training.state.run_state import (
 from utils.training.state.search_state import check_search, finish_search, has_search
 from utils.training.state.state_files import ARGUMENTS_FILE, remove_run_state
 
+if TYPE_CHECKING:
+    from utils.training.forecast.forecast import Forecast
+
 log = logging.getLogger(__name__)
 one_run_at_a_time = threading.RLock()  # of the threads of a process, whose random numbers are the same
-FEWEST_VALIDATED = 100  # texts: they take a moment
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,13 @@ def train_and_save(flags: Namespace, parser: Parser, began: float | None = None)
         return _train_and_save(flags, parser, began)
 
 
-def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned:
+def foresee(flags: Namespace, parser: Parser, began: float) -> "Forecast":
+    """Return what `train_and_save` would take, or raise what it would, with nothing written."""
+    distributed.require_single_process("--dry_run")
+    return _train_and_save(flags, parser, began, dry_run=True)
+
+
+def _train_and_save(flags: Namespace, parser: Parser, began: float, *, dry_run: bool = False) -> "FineTuned | Forecast":
     state_folder = run_state_folder(flags.output_path)
     check_reporters(flags.report_to)
     flags.resume = resumes_from(flags.resume, state_folder)
@@ -94,9 +102,11 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned
     from utils.inference.sampling import settings_to_save
     from utils.models.tokenization import context_length
     from utils.training.calibration import calibrate_model
+    from utils.training.forecast.dry_run import forecast_run
+    from utils.training.forecast.fit import check_fit, plan_run
     from utils.training.freezing import describe_parameters
     from utils.training.model_soup import train_soup
-    from utils.training.prepare import prepare
+    from utils.training.prepare import prepare, validation_rows
     from utils.training.run_record import build_run_record
     from utils.training.state.seconds_used import seconds_used
     from utils.training.time_limit.limit import begin_limit
@@ -110,7 +120,7 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned
         return _finish(flags, state_folder, *done)
     if flags.resume and not is_resumable(state_folder):  # the model that was saved is gone
         raise no_saved_state(state_folder)
-    model_files.check_output(flags.output_path, flags.overwrite)
+    model_files.check_output(flags.output_path, flags.overwrite, tries=not dry_run)
     device = choose_device(flags.device)
     precision = choose_precision(flags.precision, device)
     name = flags.model or data.recipe["base_model"]
@@ -128,6 +138,11 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned
     try:
         setup = prepare(data, name, flags, device, precision, cache)
         all_rows = setup.rows
+        setup = replace(setup, rows=all_rows | {"validation": validation_rows(all_rows["validation"], flags)})
+        planned = plan_run(setup, flags, precision, device)
+        check_fit(planned, cache)
+        if dry_run:
+            return forecast_run(planned, data, flags, cache, name, began)
         if time_limit:
             time_limit.used_before = seconds_used(state_folder) if flags.resume else 0.0
             setup = fit_to_time(time_limit, setup, flags, device, precision, state_folder)
@@ -138,7 +153,6 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float) -> FineTuned
         log.info("%s: %s", goes_on, typed_command() or "the same once more")
         raise ToldInterrupt from None
     model, rows, search = setup.base.model, setup.rows, None
-    rows = {**rows, "validation": _validation_rows(rows["validation"], flags)}
     validation = [] if flags.eval_strategy == "no" else rows["validation"]
     if flags.search:
         from utils.training.search import search_settings
@@ -219,22 +233,6 @@ def _saved_before(flags: Namespace, state_folder: Path) -> tuple[dict, list[dict
         return None
     log.info("the model was saved before the interruption: nothing is left to do")
     return saved
-
-
-def _validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:
-    """Return all rows, or a random part of them where --max_steps takes less time than validating on all of them."""
-    asked = flags.eval_strategy or flags.eval_on_start == "on" or flags.save_steps or flags.search
-    trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
-    limit = max(FEWEST_VALIDATED, 2 * trained)
-    if asked or len(rows) <= limit:
-        return rows
-    log.info(
-        "validating on %s of %s texts, since --max_steps %d trains on %s; --eval_on_start on takes all",
-        *(f"{number:,}" for number in (limit, len(rows))),
-        flags.max_steps,
-        f"{trained:,}",
-    )
-    return random.Random(flags.seed).sample(rows, limit)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
-"""A whole run: which texts it validates on."""
+"""Which texts a run validates on."""
 
 from argparse import Namespace
 
 import pytest
 
-from utils.training.run import _validation_rows
+from utils.training.prepare import validation_rows
 
 FLAGS = {"max_steps": 3, "batch_size": 16, "gradient_accumulation_steps": 1, "seed": 1}
 FLAGS |= {"eval_strategy": None, "eval_on_start": None, "save_steps": None, "search": None}
@@ -28,11 +28,11 @@ FLAGS |= {"eval_strategy": None, "eval_on_start": None, "save_steps": None, "sea
 )
 def test_few_steps_do_not_wait_for_a_long_validation(changes, validated):
     rows = list(range(600))
-    part = _validation_rows(rows, Namespace(**FLAGS | changes))
+    part = validation_rows(rows, Namespace(**FLAGS | changes))
     assert len(set(part)) == len(part) == validated
-    assert part == _validation_rows(rows, Namespace(**FLAGS | changes))
+    assert part == validation_rows(rows, Namespace(**FLAGS | changes))
 
 
 def test_few_validation_texts_are_all_taken():
     rows = list(range(100))
-    assert _validation_rows(rows, Namespace(**FLAGS)) == rows
+    assert validation_rows(rows, Namespace(**FLAGS)) == rows

@@ -1,0 +1,58 @@
+"""The floating-point operations of batches, by the formulas of docs/scaling.md: what time is proportional to."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from utils.compute.blocks import find_blocks, frozen_blocks
+from utils.errors import UserError
+
+FORWARD, WITH_BACKWARD = 2, 6  # operations per token and number of a matrix
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a model computes with: numbers in frozen and in trained blocks, both with their count, and in the head."""
+
+    frozen: int
+    frozen_blocks: int
+    trained: int
+    trained_blocks: int
+    head: int  # numbers in the matrix that writes tokens; 0 of a classifier
+    head_trains: bool
+    width: int
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "Arithmetic":
+        """Count a model whose parameters are frozen as they are to be."""
+        head = model.get_output_embeddings()
+        try:
+            blocks, below = find_blocks(model).blocks, frozen_blocks(model)
+        except UserError:  # its blocks cannot be found, so that all of it trains
+            blocks, below = [model], []
+        sizes = [sum(parameter.numel() for parameter in block.parameters()) for block in blocks]
+        return cls(
+            frozen=sum(sizes[: len(below)]),
+            frozen_blocks=len(below),
+            trained=sum(sizes[len(below) :]),
+            trained_blocks=len(blocks) - len(below),
+            head=0 if head is None else head.weight.numel(),
+            head_trains=head is not None and head.weight.requires_grad,
+            width=model.config.get_text_config().hidden_size,
+        )
+
+    def step(self, padded: int, length: int, supervised: int, *, cached: bool) -> float:
+        """Return the operations to learn from a batch of `padded` tokens, in rows of `length`."""
+        below = 0 if cached else self.below(padded, length)
+        above = padded * (WITH_BACKWARD * self.trained + 12 * length * self.width * self.trained_blocks)
+        return below + above + supervised * self.head * (6 if self.head_trains else 4)
+
+    def validation(self, padded: int, length: int, supervised: int, *, cached: bool) -> float:
+        """Return the operations to score a batch."""
+        below = 0 if cached else self.below(padded, length)
+        above = padded * (FORWARD * self.trained + 4 * length * self.width * self.trained_blocks)
+        return below + above + FORWARD * supervised * self.head
+
+    def below(self, padded: int, length: int) -> float:
+        """Return the operations of the frozen blocks below the trained ones, which a prefix cache saves."""
+        return padded * (FORWARD * self.frozen + 4 * length * self.width * self.frozen_blocks)

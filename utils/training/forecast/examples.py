@@ -1,0 +1,41 @@
+"""One training row as text, with the part that counts in the loss marked: what the model sees, decoded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utils.terminal.controls import SHOWN
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+OPEN, CLOSE = "⟦", "⟧"  # around what counts
+LONGEST = 1200  # characters that are shown of each part
+
+
+@dataclass(frozen=True)
+class Example:
+    """A decoded row: what the model reads, what it learns to write, and the label of a classifier's text."""
+
+    context: str
+    counted: str
+    label: str | None
+
+    def __str__(self) -> str:
+        if self.label is not None:
+            return f"{_cut(self.context)} → {OPEN}{self.label}{CLOSE}"
+        return f"{_cut(self.context)}{OPEN}{_cut(self.counted)}{CLOSE}"
+
+
+def example(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", labels: Sequence[str] | None) -> Example:
+    """Return the row of median length: its tokens before the loss, those with a loss, and its label."""
+    row = sorted(rows, key=lambda row: len(row["input_ids"]))[len(rows) // 2]
+    ids = list(row["input_ids"])
+    start = len(ids) if "label" in row else max(1, row["loss_start"])
+    decoded = [tokenizer.decode(part, clean_up_tokenization_spaces=False) for part in (ids[:start], ids[start:])]
+    return Example(*decoded, labels[row["label"]] if "label" in row else None)
+
+
+def _cut(text: str) -> str:
+    shown = text.translate(SHOWN)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}… ({len(text):,} characters)"

@@ -1,0 +1,122 @@
+"""A run that cannot fit into memory is refused before it starts, with the setting that would fit.
+
+Refused is only what cannot fit by the least that it takes; what may not fit is a warning.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+
+from utils.errors import UserError
+from utils.training.forecast.activations import Activations, count_activations
+from utils.training.forecast.limits import available_memory
+from utils.training.forecast.memory import MemoryNeed, Parameters, count, memory_need
+from utils.training.forecast.planned import Run, fewer_blocks, frozen_as, gigabytes
+
+log = logging.getLogger(__name__)
+# Bytes that a token keeps at most, by number of the vocabulary, and by unit of the width in each block, where a model
+# keeps matrices of attention too: far more than any that was counted, so that most runs need no counting.
+MOST_PER_LOGIT, MOST_PER_UNIT, MOST_PER_WEIGHT = 16, 400, 24
+
+
+def check_memory(run: Run, available: Callable[[], int | None] = available_memory) -> None:
+    """Raise UserError where the run cannot fit into memory, with the setting that fits; warn where it may not fit."""
+    free = _free_on_gpu() if run.settings.device == "cuda" else available()
+    if free is None:
+        return
+    parameters = count(run.setup.base.model)
+    if need_of(run, parameters, _bound(run, parameters)).high <= free:
+        return  # without counting
+    activations = activations_of(run)
+    need = need_of(run, parameters, kept_by(run, parameters, activations))
+    where = "on the GPU" if run.settings.device == "cuda" else "in memory"
+    if need.low > free:
+        problem = f"training takes {gigabytes(need.low)} at least, and {gigabytes(free)} are free {where}"
+        raise UserError(problem, _advice(run, activations, free))
+    if need.high > free:
+        sizes = (
+            f"{gigabytes(need.likely)} probably, {gigabytes(need.high)} at most, and {gigabytes(free)} are free {where}"
+        )
+        log.warning("warning: training may not fit: it takes %s; safe is: %s", sizes, _advice(run, activations, free))
+
+
+def need_of(run: Run, parameters: Parameters, kept: float) -> MemoryNeed:
+    """Return what the run takes, if its largest batch keeps so many bytes."""
+    steps = run.settings.max_steps or 2
+    keeps_start = run.setup.objective.keep_start
+    return memory_need(parameters, kept, run.settings, steps=steps, keeps_start=keeps_start)
+
+
+def kept_by(run: Run, parameters: Parameters, activations: Activations) -> float:
+    """Return the bytes that the largest batch keeps."""
+    # With frozen blocks, checkpointing keeps no less (docs/fine_tune.md).
+    model = run.setup.base.model
+    checkpointing = run.settings.activation_checkpointing and parameters.trained == parameters.total
+    blocks = parameters.trained_blocks
+    if run.settings.activation_checkpointing and not checkpointing:
+        blocks = model.config.get_text_config().num_hidden_layers
+    return activations.of(*run.largest, blocks, checkpointing=checkpointing)
+
+
+def activations_of(run: Run) -> Activations:
+    longest = max(run.rows, key=lambda row: len(row["input_ids"]))
+    return count_activations(run.setup.base.model, run.setup.objective, longest, run.settings.precision)
+
+
+def _bound(run: Run, parameters: Parameters) -> float:
+    """Return more bytes than the largest batch can keep."""
+    rows, length = run.largest
+    config = run.setup.base.model.config.get_text_config()
+    blocks = config.num_hidden_layers if run.settings.activation_checkpointing else parameters.trained_blocks
+    heads = getattr(config, "num_attention_heads", 1) or 1
+    per_block = MOST_PER_UNIT * config.hidden_size + MOST_PER_WEIGHT * heads * length
+    return rows * length * (MOST_PER_LOGIT * config.vocab_size + per_block * blocks)
+
+
+def _advice(run: Run, activations: Activations, free: int) -> str:
+    """Return the first change that fits for certain: smaller batches, recomputing, fewer blocks."""
+    for flags, changed in _changes(run):
+        with frozen_as(changed):
+            parameters = count(changed.setup.base.model)
+            fits = need_of(changed, parameters, kept_by(changed, parameters, activations)).high <= free
+        if fits:
+            return " ".join(flags)
+    longest = run.largest[1]
+    shorter = f"cut texts with --max_length (the longest has {longest} tokens), " if longest > 64 else ""
+    return f"{shorter}choose a smaller base model with --model, or free some memory"
+
+
+def _changes(run: Run) -> Iterator[tuple[list[str], Run]]:
+    """Yield (flags, the run with them), the least change first."""
+    blocks = fewer_blocks(run)
+    for checkpointing, unfreeze_last in [(False, None), (True, None), *((False, number) for number in blocks)]:
+        if checkpointing and (run.unfreeze_last is not None or run.settings.activation_checkpointing):
+            continue
+        size = run.settings.batch_size
+        while size >= 1:
+            steps = run.settings.gradient_accumulation_steps * run.settings.batch_size // size
+            flags = []
+            if size != run.settings.batch_size:
+                flags += [f"--batch_size {size} --gradient_accumulation_steps {steps}"]
+            if checkpointing:
+                flags += ["--activation_checkpointing"]
+            if unfreeze_last is not None:
+                flags += [f"--unfreeze_last {unfreeze_last}"]
+            settings = replace(
+                run.settings,
+                batch_size=size,
+                gradient_accumulation_steps=steps,
+                activation_checkpointing=run.settings.activation_checkpointing or checkpointing,
+            )
+            blocks_trained = run.unfreeze_last if unfreeze_last is None else unfreeze_last
+            if flags:
+                yield flags, replace(run, settings=settings, unfreeze_last=blocks_trained)
+            if size == 1:
+                break
+            size = next(number for number in range(size // 2, 0, -1) if run.settings.batch_size % number == 0)
+
+
+def _free_on_gpu() -> int:
+    return torch.cuda.mem_get_info()[0]

@@ -1,0 +1,93 @@
+"""The memory of a run at its peak, beyond what its process has when the model is loaded: parameters and activations."""
+
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from utils import distributed
+from utils.compute.blocks import find_blocks
+from utils.errors import UserError
+from utils.training.flags import TrainingSettings
+
+FLOAT32, BFLOAT16 = 4, 2  # bytes
+ADAMW = 8  # bytes per trained parameter: two moments in float32
+SPREAD, HIGH_SPREAD = 1.15, 1.3  # what the allocator and the matrix library take besides (docs/results.md)
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes that a run takes in addition to those at hand: at least, probably, and at most."""
+
+    low: float
+    likely: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers of parameters, and blocks that train; `frozen_matrices` have copies in bfloat16."""
+
+    total: int
+    trained: int
+    trained_blocks: int
+    frozen_matrices: int
+    tied_head: int  # numbers of a trained head that is the embedding, too: it has two gradients for a while
+
+
+def count(model: PreTrainedModel) -> Parameters:
+    """Count the parameters of a model that is frozen as it is to be."""
+    parameters = list(model.parameters())
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    try:
+        blocks = [any(each.requires_grad for each in block.parameters()) for block in find_blocks(model).blocks]
+    except UserError:
+        blocks = [True]
+    matrices = (
+        parameter.numel()
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
+        for parameter in module.parameters(recurse=False)
+        if not parameter.requires_grad
+    )
+    tied = head is not None and head.weight is embedding.weight and head.weight.requires_grad
+    return Parameters(
+        total=sum(each.numel() for each in parameters),
+        trained=sum(each.numel() for each in parameters if each.requires_grad),
+        trained_blocks=sum(blocks),
+        frozen_matrices=sum(matrices),
+        tied_head=head.weight.numel() if tied else 0,
+    )
+
+
+def memory_need(
+    parameters: Parameters,
+    kept: float,
+    settings: TrainingSettings,
+    *,
+    steps: int,
+    keeps_start: bool,
+) -> MemoryNeed:
+    """Return what training and saving take, on the device where the model trains.
+
+    `kept` are the bytes that the largest batch keeps for its gradient. `keeps_start`: the trained weights are kept as
+    they were before training.
+    """
+    trained, processes = parameters.trained, distributed.world_size()
+    always = FLOAT32 * trained * (keeps_start + (processes > 1))
+    if settings.precision == "bf16":
+        always += BFLOAT16 * parameters.frozen_matrices
+    moments, gradients = ADAMW * trained, FLOAT32 * trained
+    accumulated = gradients if settings.gradient_accumulation_steps > 1 else 0
+    backward = kept + (moments if steps > 1 else 0)
+    update = moments + gradients
+    saved = FLOAT32 * parameters.total  # the model is loaded again, and compared
+    if settings.device != "cpu":
+        always += FLOAT32 * parameters.total  # on the GPU
+        saved = 0
+    meanwhile = max(gradients / 2, accumulated) + FLOAT32 * parameters.tied_head
+    low = always + max(backward + accumulated, update)
+    likely = SPREAD * (always + max(backward + meanwhile, update, saved))
+    high = HIGH_SPREAD * (always + max(kept + gradients + moments + FLOAT32 * parameters.tied_head, moments + saved))
+    return MemoryNeed(low * processes, likely * processes, high * processes)

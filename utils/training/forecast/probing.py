@@ -1,0 +1,31 @@
+"""The seconds of a classifier's linear probe."""
+
+import time
+
+import numpy
+
+from utils.compute.cache_plan import CachePlan
+from utils.training.forecast.measure import seconds_of_validation
+from utils.training.forecast.planned import Run
+from utils.training.linear_probe import fit_head, last_states
+
+FITTED = 300  # rows: the time of the regressions grows with them
+
+
+def seconds_of_probe(run: Run, plan: CachePlan | None) -> float:
+    """Return the seconds: the hidden states of all rows that it takes, and the regressions on them."""
+    base, rows = run.setup.base, run.setup.probe.rows
+    bfloat16 = run.settings.precision == "bf16"
+    cached = plan if len(rows) == len(run.rows) else None
+    states = []
+
+    def evaluate(part):
+        states.append(last_states(base, part, bfloat16=bfloat16))
+
+    seconds = seconds_of_validation(run, cached, rows, evaluate)
+    found = states[-1]
+    labels = numpy.arange(len(found)) % base.model.config.num_labels
+    some = numpy.resize(numpy.arange(len(found)), min(FITTED, max(len(found), 5 * base.model.config.num_labels)))
+    started = time.perf_counter()
+    fit_head(found[some], labels[some % len(labels)], None)
+    return seconds + (time.perf_counter() - started) * len(rows) / len(some)

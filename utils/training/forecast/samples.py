@@ -1,0 +1,28 @@
+"""The seconds of the samples that are shown at every evaluation."""
+
+import time
+from collections.abc import Sequence
+
+from utils.inference.generation import generate_from_ids
+from utils.inference.sampling import Sampling
+from utils.training.callbacks import SamplesCallback
+from utils.training.forecast.schedule import supervised_tokens
+from utils.training.prepare import TrainingSetup
+
+
+def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: int) -> tuple[float, float]:
+    """Return the seconds of the samples (before training, later); zeros where none are shown.
+
+    Those before training are generated here. A tuned model writes texts that are as long as those it has seen.
+    """
+    callback = next((each for each in setup.objective.callbacks if isinstance(each, SamplesCallback)), None)
+    if callback is None or not validation:
+        return 0.0, 0.0
+    sampling = Sampling(seed=seed)
+    started = time.perf_counter()
+    base = setup.base
+    generated = generate_from_ids(base.model, base.tokenizer, callback.prompts, sampling, end=callback.end)
+    seconds = time.perf_counter() - started
+    tokens = max(text.tokens for [text] in generated)
+    usual = 1.3 * sum(map(supervised_tokens, validation)) / len(validation)  # the longer one of two
+    return seconds, seconds * min(usual, sampling.max_new_tokens) / max(1, tokens)
