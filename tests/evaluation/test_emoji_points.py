@@ -44,13 +44,14 @@ def case():
     return orders, ranked
 
 
-def points(orders, ranked, test=None, targets=60, seed=0):
+def points(orders, ranked, test=None, targets=None, seed=0):
     test = test or split()
     rankings = {"tuned": orders, "nearest_description": [[EMOJI[row]] for row in range(len(test))]}
     right = [[EMOJI[row], "another"] for row in range(len(test))]
     rows = [10 * row for row in range(len(test))]
     first = lambda numbers: [ranked[number] for number in numbers]  # noqa: E731
-    found = emoji_points(rankings, ranked, right, test, rows, first, targets, seed)
+    concepts = {emoji: f"name of {emoji}" for emoji in [*EMOJI, "x"][: targets or None]}
+    found = emoji_points(rankings, ranked, right, test, rows, first, concepts, seed)
     json.dumps(found, allow_nan=False)
     return found
 
@@ -62,7 +63,8 @@ def test_the_share_that_is_right_by_rank(case):
     for rank, share in enumerate(found["tuned"], 1):
         assert share == share_interval([EMOJI[row] in case[0][row][:rank] for row in range(ROWS)], concepts)
     assert {share["value"] for share in found["nearest_description"]} == {1.0}
-    assert len(points(*case, targets=12)["right_by_rank"]["tuned"]) == 12
+    one = [[RankedEmoji(EMOJI[0], EMOJI[0], 0.5, True)]] * 3
+    assert len(points([EMOJI[:1]] * 3, one, split(3), targets=12)["right_by_rank"]["tuned"]) == 12
 
 
 def test_the_share_that_is_right_by_probability(case):
@@ -106,7 +108,9 @@ def test_examples_are_right_and_wrong_rows_with_their_first_emoji(case):
         assert one["description"] == f"description {row} \x00<b>"
         assert (one["place"] == 1) == (name == "right") == (row % 3 == 0 or orders[row][0] == EMOJI[row])
         assert one["right"] == [EMOJI[row], "another"]
+        assert one["concept"] == f"concept {row // 2}"
         assert [each["emoji"] for each in one["ranked"]] == orders[row][:5]
+        assert [each["concept"] for each in one["ranked"]] == [f"name of {emoji}" for emoji in orders[row][:5]]
         assert [each["probability"] for each in one["ranked"]] == [each.probability for each in ranked[row][:5]]
     assert [len(some) for some in found.values()] == [5, 5]
     assert points(*case, seed=1)["examples"] != found

@@ -68,7 +68,7 @@ def test_the_longest_copies_come_first(measure):
 
 def test_figures_stand_beside_those_of_real_texts(measure):
     found = measure()
-    for figure in ("novelty", "repetition"):
+    for figure in ("copies", "novelty", "repetition"):
         assert found[figure].keys() == {"base", "tuned", "test texts"}
     assert found["repetition"]["test texts"]["4"]["value"] == 1  # "A test is a test is a test"
     assert found["repetition"]["base"]["2"]["value"] == 0
@@ -78,6 +78,12 @@ def test_figures_stand_beside_those_of_real_texts(measure):
         "base": share_interval([True] * 12),
         "tuned": share_interval([True] * 5 + [False] * 7),
     }
+    assert found["copies"]["test texts"] == {
+        "words": 8, "exact": share_interval([False] * 4), "long_run": share_interval([False] * 4),
+    }  # fmt: skip
+    parrot = " ".join(map(str, range(8)))
+    copied = measure(tuned=[parrot, parrot[2:], "x"], base=None, train=[parrot])["copies"]["tuned"]
+    assert copied["exact"] == copied["long_run"] == share_interval([True, False, False])
     lengths = found["words"]
     assert lengths["edges"][:2] == [0, 1]
     assert [sum(column) + lengths["above"][name] for name, column in lengths["counts"].items()] == [12, 12, 4]

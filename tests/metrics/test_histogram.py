@@ -14,6 +14,7 @@ def test_lengths_are_counted_in_bins_of_whole_numbers():
         "edges": [0, 1, 2, 3, 4],
         "counts": {"a": [1, 2, 0, 1], "b": [0, 0, 1, 0]},
         "above": {"a": 0, "b": 0},
+        "median": {"a": 1.0, "b": 2.0},
     }
 
 
@@ -41,5 +42,6 @@ def test_one_long_text_does_not_stretch_the_axis():
 def test_equal_values_and_none():
     assert shared_histogram({"a": [7, 7], "b": []}, least_step=1) == {
         "edges": [7, 8], "counts": {"a": [2], "b": [0]}, "above": {"a": 0, "b": 0},
+        "median": {"a": 7.0, "b": None},
     }  # fmt: skip
     assert shared_histogram({"a": [], "b": []}) is None

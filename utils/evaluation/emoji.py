@@ -97,7 +97,7 @@ def evaluate_emoji(
             return [ranked[row] for row in rows]
         return rank_emoji(trained, [test.prompt[row] for row in rows], EXAMPLE_EMOJI, bfloat16=precision == "bf16")
 
-    evaluation |= emoji_points(rankings, ranked, truth.right, test, drawn, first_emoji, len(run["targets"]), seed)
+    evaluation |= emoji_points(rankings, ranked, truth.right, test, drawn, first_emoji, truth.concept_of, seed)
     mistakes = truth.mistakes(ranked)  # the tuned model is the last one
     return {**evaluation, "mistakes": len(mistakes), "most_confident_mistakes": mistakes[:SHOWN]}, mistakes
 

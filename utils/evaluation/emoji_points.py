@@ -22,23 +22,24 @@ def emoji_points(
     test: Split,
     rows: Sequence[int],
     first_emoji: FirstEmoji,
-    targets: int,
+    concept_of: Mapping[str, str],
     seed: int,
 ) -> dict:
     """Return the points as plain JSON values.
 
     `rankings` has the emoji of each model and baseline for each row of `test`, and `ranked` those of the tuned model
     with their probabilities; they may end after the first right one. `right` are the right emoji of each row, `rows`
-    its numbers in the test split of the data, and `targets` how many emoji there are. `first_emoji` gives at least the
-    first `EXAMPLE_EMOJI` of the tuned model for the examples, which are drawn with the seed.
+    its numbers in the test split of the data, and `concept_of` the concept of each emoji that can be found.
+    `first_emoji` gives at least the first `EXAMPLE_EMOJI` of the tuned model for the examples, which are drawn with the
+    seed.
     """
     places = {name: places_of(some, right) for name, some in rankings.items()}
     tuned = places["tuned"]
     return {
-        "right_by_rank": {name: _right_by_rank(some, test.group, targets) for name, some in places.items()},
+        "right_by_rank": {name: _right_by_rank(some, test.group, len(concept_of)) for name, some in places.items()},
         "right_by_probability": _right_by_probability([one[0].probability for one in ranked], tuned, test.group),
         "right_by_group": _right_by_group(places, test),
-        "examples": _examples(tuned, right, test, rows, first_emoji, seed),
+        "examples": _examples(tuned, right, test, rows, first_emoji, concept_of, seed),
         "per_text": {
             "row": list(rows),
             "cluster": cluster_numbers(test.group, len(test)).tolist(),
@@ -101,6 +102,7 @@ def _examples(
     test: Split,
     rows: Sequence[int],
     first: FirstEmoji,
+    concept_of: Mapping[str, str],
     seed: int,
 ) -> dict[str, list[dict]]:
     """Random rows whose first emoji is right, and random ones whose first is wrong, with the first emoji of each."""
@@ -119,8 +121,10 @@ def _examples(
                 "emoji": test.metadata["emoji"][number],
                 "right": list(right[number]),
                 "place": places[number],
+                "concept": test.group[number],
                 "ranked": [
-                    {"emoji": one.emoji, "probability": one.probability} for one in found[number][:EXAMPLE_EMOJI]
+                    {"emoji": one.emoji, "concept": concept_of[one.emoji], "probability": one.probability}
+                    for one in found[number][:EXAMPLE_EMOJI]
                 ],
             }
             for number in some

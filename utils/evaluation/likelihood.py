@@ -6,11 +6,9 @@ from transformers import PreTrainedModel
 
 from utils.compute.likelihood import TokenScores, score_texts
 from utils.metrics.compute import compute_metric
-from utils.metrics.figures import FIGURES, LIKELIHOOD
+from utils.metrics.figures import FIGURES, LIKELIHOOD, PARTS
 from utils.metrics.likelihood import Likelihood, bits_per_byte_difference, difference_by_part
 from utils.terminal.tables import figure_rows, format_table
-
-PARTS = {"end_token": "the end token", "first_token": "the first token", "between": "the text between"}
 
 
 def measure_likelihood(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from utils.evaluation.excerpts import excerpt
 from utils.inference.generation import Generated
 from utils.metrics.copied_places import place_of_run
+from utils.metrics.copying import LONG_RUN
 from utils.metrics.histogram import shared_histogram
 from utils.metrics.novelty import novelty, repeating_texts
 from utils.metrics.shares import share_interval
@@ -34,6 +35,7 @@ def measure_written(
     tuned = copying["tuned"]["per_text"]
     longest = sorted(range(len(tuned)), key=lambda number: -tuned[number]["copied_words"])[:COPIES]
     return {
+        "copies": {name: _copies(copying[name]["per_text"], clusters[name]) for name in compared},
         "novelty": {name: novelty(copying[name]["per_text"], clusters[name]) for name in compared},
         "repetition": {name: repeating_texts(some, clusters[name]) for name, some in compared.items()},
         "finished": {name: share_interval([one.finished for one in some]) for name, some in written.items()},
@@ -43,6 +45,15 @@ def measure_written(
             _piece(texts["tuned"][number], tuned[number], train) for number in longest if tuned[number]["copied_words"]
         ],
     }
+
+
+def _copies(per_text: Sequence[dict], clusters: Sequence[str] | None) -> dict:
+    """The share of texts that equal a training text, and of those that share `LONG_RUN` words in a row with one."""
+    outcomes = {
+        "exact": [text["exact_copy"] for text in per_text],
+        "long_run": [text["copied_words"] >= LONG_RUN for text in per_text],
+    }
+    return {"words": LONG_RUN} | {name: share_interval(some, clusters) for name, some in outcomes.items()}
 
 
 def _piece(text: str, copied: dict, train: Split) -> dict:

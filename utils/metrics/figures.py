@@ -84,6 +84,9 @@ EMOJI = _figures(
     *("valid_constrained", "valid_unconstrained"),
 )
 
+# What the difference in bits per byte of two models consists of.
+PARTS = {"end_token": "the end token", "first_token": "the first token", "between": "the text between"}
+
 # What --compare shows of several models, by kind of task; the first figure decides which model is best.
 COMPARED = {
     "generate": _figures("bits_per_byte", "perplexity", "token_accuracy"),

@@ -2,6 +2,7 @@
 
 from pathlib import PurePath
 
+from utils.evaluation.report import answers, emoji, writers
 from utils.evaluation.report.section import Table
 from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD
 from utils.terminal.tables import figure_rows, with_interval
@@ -42,7 +43,13 @@ def tested(evaluation: dict) -> int:
 
 
 def verdict(evaluation: dict) -> str:
-    """Return the sentence that matters most: whether the model beats what it is compared with, with its interval."""
+    """Return what matters most: whether the model beats what it is compared with, and how its own output is."""
+    own = {"generate": writers.verdict, "instruct": answers.verdict, "emoji": emoji.verdict}.get(kind_of(evaluation))
+    return " ".join(filter(None, (_comparison(evaluation), own and own(evaluation))))
+
+
+def _comparison(evaluation: dict) -> str:
+    """Whether the model beats what it is compared with, with its interval."""
     kind, unseen = kind_of(evaluation), tested_texts(evaluation)
     difference = evaluation.get("difference") or {}
     if kind == "classify":

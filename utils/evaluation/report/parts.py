@@ -1,0 +1,23 @@
+"""Where the tuned model is better than its base: at the end, at the first token, or in the text between."""
+
+from utils.evaluation.report.section import Section
+from utils.metrics.figures import PARTS
+from utils.plots.dots import dots_with_intervals
+from utils.terminal.tables import with_interval
+
+
+def parts_section(evaluation: dict) -> list[Section]:
+    """Return the section on the difference in bits per byte by part; none where no base was evaluated."""
+    parts = evaluation.get("bits_per_byte_difference_by_part")
+    if not parts:
+        return []
+    shown = "; ".join(f"{PARTS[part]}: {with_interval(figure, '{:+.3f}')}" for part, figure in parts.items())
+    plot = dots_with_intervals(
+        "Bits per byte, this model minus base", [PARTS[part] for part in parts], {"difference": list(parts.values())},
+        "bits per byte; less than 0 is better than the base model", f"{shown}.", zero=True, name_title="part",
+    )  # fmt: skip
+    sentence = (
+        "A base model does not know where these texts end or how they begin, so these two are easily learned; the text "
+        "between says whether this model has learned more."
+    )
+    return [Section("Where is it better than its base model?", (sentence,), (plot,))]
