@@ -1,6 +1,6 @@
 """Evaluate a trained model on the test split, with confidence intervals, or compare models that were evaluated before.
 
-python evaluate_model.py --model_path models/fine_tuned_model.pt --data data/processed.pkl --compare_base
+python evaluate_model.py --model_path models/fine_tuned_model.pt --data data/processed.pkl --compare_base --report
 python evaluate_model.py --model_path models/reviews --data data/reviews.pkl --errors_path data/mistakes.csv
 python evaluate_model.py --model_path models/alpaca --data data/alpaca.pkl --compare_base --limit 100
 python evaluate_model.py --model_path models/emoji --data data/emoji.pkl --compare_base
@@ -88,7 +88,8 @@ def main(argv: list[str] | None = None) -> int:
     say_what_begins("evaluate_model", f"{args.model_path} on {args.data_path}")
     evaluation = evaluate_and_write(args)
     print(json.dumps(evaluation.figures, indent=2, ensure_ascii=False) if args.json else evaluation, flush=True)
-    following = after_evaluation(args.model_path, evaluation.figures.get("kind", "generate"))
+    kind = evaluation.figures.get("kind", "generate")
+    following = after_evaluation(args.model_path, kind, bool(args.report))
     say_what_is_done(began, "evaluated", evaluation.files if args.json else (), following)
     return EXIT_DONE
 

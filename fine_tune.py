@@ -20,10 +20,11 @@ from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
+from utils.models.model_files import picture_path
 from utils.process import PROCESS_BEGAN, run
 from utils.processed import save_processed
 from utils.publishing.hub import check_push, push_model
-from utils.results.following import after_training
+from utils.results.following import after_foreseeing, after_training
 from utils.temporary import temporary_folder
 from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
@@ -74,14 +75,16 @@ def main(argv: list[str] | None = None) -> int:
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
         trained = (foresee if hub.dry_run else train_and_save)(flags, parser, began)
     if hub.dry_run:
-        print(json.dumps(trained.as_json(), ensure_ascii=False) if hub.json else trained)
+        print(json.dumps(trained.as_json(), ensure_ascii=False) if hub.json else trained, flush=True)
+        say_what_is_done(began, "foreseen", following=after_foreseeing())
         return EXIT_DONE
     if distributed.is_main_process():
         print(flags.output_path, flush=True)
         if hub.push_to_hub:
             print(push_model(flags.output_path, hub.hub_model_id, hub.hub_private), flush=True)
         following = after_training(trained.path, trained.run["kind"], flags.data_path)
-        say_what_is_done(began, "", [trained.path], following)
+        pictures = [path for path in [picture_path(trained.path)] if path.is_file()]
+        say_what_is_done(began, "", [trained.path, *pictures], following)
     return EXIT_DONE
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.results.following import after_evaluation, after_preprocessing, after_training, after_use
+from utils.results.following import after_evaluation, after_foreseeing, after_preprocessing, after_training, after_use
 from utils.tasks.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_a_model_is_used_as_its_kind_asks_and_measured_on_its_data(kind, script,
     name, flags = evaluation
     assert (name, flags.model_path, flags.data_path) == ("evaluate_model", "models/a b", Path("x.pkl"))
     assert flags.compare_base == ("compare_base" in KINDS[kind].evaluation_flags)
-    assert parsed(after_evaluation("models/a b", kind)[0])[0] == script
+    assert parsed(after_evaluation("models/a b", kind, True)[0])[0] == script
 
 
 def test_a_model_in_use_is_measured_where_its_data_is_known(tmp_path):
@@ -60,3 +60,20 @@ def test_commands_start_as_this_one_was_typed(monkeypatch):
     monkeypatch.setattr("sys.orig_argv", ["/usr/bin/python3", str(ROOT / "fine_tune.py")])
     [command] = after_preprocessing(Path("data/processed.pkl"))
     assert command == f"/usr/bin/python3 {ROOT / 'fine_tune.py'} --data data/processed.pkl"
+
+
+@pytest.mark.parametrize("has_report", [True, False])
+def test_an_evaluation_without_a_report_can_be_made_again_with_one(monkeypatch, has_report):
+    words = [str(ROOT / "evaluate_model.py"), "--model_path", "m", "--data", "x.pkl"]
+    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr("sys.orig_argv", ["python", *words])
+    *again, use = after_evaluation("m", "generate", has_report)
+    assert again == ([] if has_report else [shlex.join(["python", *words, "--report"])])
+    assert "generate.py --model_path m" in use
+
+
+def test_a_forecast_is_followed_by_the_run(monkeypatch):
+    words = [str(ROOT / "fine_tune.py"), "--dry_run", "--data", "x.pkl", "--json"]
+    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr("sys.orig_argv", ["python", *words])
+    assert after_foreseeing() == [shlex.join(["python", words[0], "--data", "x.pkl"])]

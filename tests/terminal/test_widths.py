@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.terminal.widths import cut, padded, width_of, wrapped
+from utils.terminal.widths import padded, width_of, wrapped
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,9 @@ def test_width(text, width):
     assert width_of(padded(text, 9)) == width_of(padded(text, 9, right=True)) == 9
 
 
-def test_a_text_is_cut_by_columns_and_no_emoji_in_two():
-    assert cut("漢字漢字", 8) == "漢字漢字"
-    assert cut("漢字漢字", 7) == "漢字漢…"
-    assert cut("漢字漢字", 6) == "漢字…"
-    assert cut("ab👍🏽c", 4) == "ab…"
-
-
 def test_lines_are_broken_between_words_and_within_wide_ones():
     assert wrapped("one two  three", 8) == ["one two ", "three"]
+    assert wrapped("ab👍🏽👍🏽c", 4) == ["ab👍🏽", "👍🏽c"]
     assert wrapped("漢字漢字 a", 5) == ["漢字", "漢字", "a"]
     assert wrapped("models/a/b", 8) == ["models/", "a/b"]
     assert wrapped("", 5) == [""]

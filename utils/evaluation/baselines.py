@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from utils.errors import DataError
 from utils.metrics.figures import FIGURES
 from utils.processed import Split
+from utils.terminal.progress import progress_bar
 from utils.terminal.tables import with_interval
 
 if TYPE_CHECKING:
@@ -110,14 +111,17 @@ def _fit_best(features, expected: list[int], vectorizer, validation: Split, labe
     validation_features = vectorizer.transform(validation.prompt)
     validation_expected = _label_indices(validation, labels)
     best_rank, best = (-1.0, 0.0), None
-    for class_weight, inverse in product(CLASS_WEIGHTS, INVERSE_REGULARIZATION):
-        model = _fit(features, expected, class_weight, inverse)
-        probabilities = _predict(model, validation_features, len(labels))
-        macro_f1 = f1_score(validation_expected, probabilities.argmax(axis=1), average="macro", zero_division=0)
-        rank = (macro_f1, -log_loss(validation_expected, probabilities, labels=range(len(labels))))
-        if rank > best_rank:
-            best_rank = rank
-            best = model, {"C": inverse, "class_weight": class_weight, "validation_macro_f1": float(macro_f1)}
+    tried = list(product(CLASS_WEIGHTS, INVERSE_REGULARIZATION))
+    with progress_bar("TF-IDF", len(tried), "settings") as bar:
+        for class_weight, inverse in tried:
+            model = _fit(features, expected, class_weight, inverse)
+            probabilities = _predict(model, validation_features, len(labels))
+            macro_f1 = f1_score(validation_expected, probabilities.argmax(axis=1), average="macro", zero_division=0)
+            rank = (macro_f1, -log_loss(validation_expected, probabilities, labels=range(len(labels))))
+            if rank > best_rank:
+                best_rank = rank
+                best = model, {"C": inverse, "class_weight": class_weight, "validation_macro_f1": float(macro_f1)}
+            bar.update()
     return best
 
 

@@ -29,7 +29,7 @@ from utils.models.run_file import RUN_FILE
 from utils.models.tokenization import context_length
 from utils.plots.loss_curves import training_svg
 from utils.system_errors import as_os_errors
-from utils.terminal.progress import late_bars_of_transformers
+from utils.terminal.progress import late_bars_of_transformers, progress_bar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,8 +45,10 @@ def save_and_verify(
     import torch
 
     lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
-    save(path, Trained(model, tokenizer, run), lines, marked(model_card(run, None)))
-    loaded = load(str(path)).model
+    with progress_bar("saving and checking", 2, "steps") as bar:
+        save(path, Trained(model, tokenizer, run), lines, marked(model_card(run, None)))
+        bar.update()
+        loaded = load(str(path)).model
     expected, actual = model.state_dict(), loaded.state_dict()
     if expected.keys() != actual.keys():
         raise RuntimeError(f"{path} has other weights than the model: {sorted(expected.keys() ^ actual.keys())}")

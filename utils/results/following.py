@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.interrupts import next_command
+from utils.interrupts import next_command, typed_command
 from utils.tasks.kinds import KINDS
 
 USES = {  # by kind of task: the script and an example of what it takes
@@ -20,6 +20,12 @@ def after_preprocessing(pickle: Path) -> list[str]:
     return [next_command("fine_tune", "--data", pickle, *named)]
 
 
+def after_foreseeing() -> list[str]:
+    """Return the command that does what --dry_run has foreseen."""
+    command = typed_command(remove=["--dry_run", "--json"])
+    return [command] if command else []
+
+
 def after_training(model: Path, kind: str, data: Path) -> list[str]:
     """Return the commands that use and measure a model of this kind of task."""
     script, *example = USES[kind]
@@ -34,10 +40,11 @@ def after_use(model: str, run: Mapping) -> list[str]:
     return [_evaluation(model, run["kind"], data)]
 
 
-def after_evaluation(model: str, kind: str) -> list[str]:
-    """Return the command that uses a model of this kind of task."""
+def after_evaluation(model: str, kind: str, has_report: bool) -> list[str]:
+    """Return the commands that make a page to read, where there is none, and that use a model of this kind of task."""
     script, *example = USES[kind]
-    return [next_command(script, "--model_path", model, *example)]
+    page = None if has_report else typed_command(["--report"])
+    return [*([page] if page else []), next_command(script, "--model_path", model, *example)]
 
 
 def _evaluation(model: str | Path, kind: str, data: str | Path) -> str:

@@ -11,14 +11,14 @@ DELAY = 2  # seconds of work that need no bar
 LATE = {"delay": DELAY, "leave": False, "disable": None}
 
 
-def progress_bar(description: str, total: int | None = None) -> "tqdm":
+def progress_bar(description: str, total: int | None = None, unit: str = "rows") -> "tqdm":
     """Return a bar of rows, with rows per second and, where the `total` is known, the time left.
 
     It shows only on a terminal and only after `DELAY` seconds, and is removed at the end.
     """
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=description, unit=" rows", unit_scale=True, **LATE)
+    return tqdm(total=total, desc=description, unit=f" {unit}", unit_scale=True, **LATE)
 
 
 def training_bar(description: str, total: int, initial: int = 0) -> "tqdm":

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from utils.terminal.widths import cut, padded, width_of, wrapped
+from utils.terminal.widths import padded, width_of, wrapped
 
 if TYPE_CHECKING:
     from utils.metrics.figures import Figure
@@ -83,8 +83,9 @@ def with_interval(figure: dict | None, pattern: str) -> str:
 
 
 def one_line(text: str, width: int = 100) -> str:
-    """Return the text as one line of at most `width` columns."""
-    return cut(" ".join(text.split()), width)
+    """Return the text as one line of at most `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 
 
 def is_numeric(cells: Sequence[str]) -> bool:

@@ -40,11 +40,6 @@ def padded(text: str, width: int, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
-def cut(text: str, width: int) -> str:
-    """Return the beginning that fits, with … for the rest."""
-    return text if width_of(text) <= width else _beginning(text, width - 1).rstrip() + "…"
-
-
 def wrapped(text: str, width: int) -> list[str]:
     """Return the text in lines of at most `width` columns, at least one; wider words are broken, paths after a /."""
     lines, line = [], ""

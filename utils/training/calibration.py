@@ -45,7 +45,8 @@ def calibrate(
     logits that are not `scalable`.
     """
     labels = [row["label"] for row in validation_rows]
-    logits = classifier_logits(trained.model, trained.tokenizer, validation_rows, bfloat16=bfloat16)
+    options = {"bfloat16": bfloat16, "progress": "calibrating"}
+    logits = classifier_logits(trained.model, trained.tokenizer, validation_rows, **options)
     calibration = fit_calibration(logits, labels, threshold, seed, scalable=scalable)
     temperature, cut = calibration.values()
     log.info("fitted on validation: temperature %.3f%s", temperature, "" if cut is None else f", threshold {cut:.3f}")

@@ -123,7 +123,8 @@ class SamplesCallback(TrainerCallback):
 
     def on_evaluate(self, args, state, control, **kwargs):
         sampling = Sampling(seed=args.seed)
-        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, end=self.end)
+        options = {"end": self.end, "progress": "samples"}
+        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
         samples = [text.text for [text] in generated]
         for sample in samples:
             with tqdm.external_write_mode(file=sys.stderr):

@@ -114,7 +114,7 @@ def _weighted_loss(weights: torch.Tensor | None, outputs, labels: torch.Tensor, 
 def _evaluate_classification(base: Trained, model: PreTrainedModel, rows: Sequence[dict]) -> dict[str, float]:
     from sklearn.metrics import f1_score
 
-    logits = torch.from_numpy(classifier_logits(model, base.tokenizer, rows))
+    logits = torch.from_numpy(classifier_logits(model, base.tokenizer, rows, progress="validation"))
     labels = torch.tensor([row["label"] for row in rows])
     predicted = logits.argmax(-1)
     return {
