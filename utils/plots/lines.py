@@ -77,7 +77,7 @@ def lines(
         if len(points) > 1 and not dots:
             elements += [series_line(order, points)]
         if dots or len(points) == 1 or len(points) <= MARKED / 2:
-            elements += [marker(order, *point, size=3) for point in points]
+            elements += [marker(order, *point, size=4 if dots else 3) for point in points]
     if limit:
         elements += [line(x(limit.x), y.start, x(limit.x), y.end, stroke=INK, stroke_dasharray="5 3")]
         elements += [_beside(limit.text, x(limit.x), y.end + 12)]

@@ -59,9 +59,7 @@ def test_the_figures_are_those_of_the_evaluation(two):
     assert f"{right + found} of 90 texts" in by_title(two)["Which labels it confuses"].sentences[0]
     most, label, other = max((wrong, "bad", "good"), (missed, "good", "bad"))
     of = right + wrong if label == "bad" else missed + found
-    assert (
-        f"{most} of {of} texts labeled “{label}” are taken for “{other}”" in plots["Labels and predictions"].description
-    )
+    assert f"{most} of {of} texts labeled “{label}”, taken for “{other}”" in plots["Labels and predictions"].description
     (ranking,) = by_title(two)["How well it ranks texts"].sentences
     for name in ("tuned", TFIDF):
         assert with_interval(curve["models"][name]["average_precision"], "{:.3f}") in ranking
@@ -94,7 +92,7 @@ def test_what_moving_the_threshold_would_cost(two):
 def test_calibration_is_shown_before_and_after(two):
     section, points = by_title(two)["Whether its probabilities are true"], two["points"]["calibration"]
     fullest = max(points["after"]["bins"], key=lambda bin: bin["texts"])
-    assert f"Of the {fullest['texts']} texts" in section.sentences[0]
+    assert section.sentences[0].startswith(f"{fullest['texts']} predictions with a probability of ")
     assert with_interval(points["before"]["expected_calibration_error"], "{:.3f}") in section.sentences[1]
     curve, counts = section.plots
     assert [row[0] for row in curve.rows].count("before calibration") == len(points["before"]["bins"])
@@ -129,9 +127,11 @@ def test_probable_label_errors_are_never_called_errors(two):
     section = by_title(two)["Labels that are probably wrong"]
     assert "probably" in section.sentences[0]
     assert "Northcutt" in section.sentences[0]
+    confident, wrong = (two["probable_label_errors"][name] for name in ("confident_texts", "texts"))
+    assert f"about {confident} texts, of which {confident - wrong} (" in section.sentences[0]
     assert all("probably" in text.name for entry in section.texts[0].entries for text in entry)
     assert len(section.texts[0].entries) == len(two["probable_label_errors"]["shown"]) > 0
-    none = {**two, "probable_label_errors": {"method": "m", "texts": 0, "shown": []}}
+    none = {**two, "probable_label_errors": {"method": "m", "confident_texts": 9, "texts": 0, "shown": []}}
     assert "Labels that are probably wrong" not in by_title(none)
 
 
@@ -149,7 +149,9 @@ def test_sixty_labels_have_pairs_instead_of_a_matrix(many):
         == max(count for row, line in enumerate(counts) for column, count in enumerate(line) if row != column)
     )
     assert len(plots["F1 of the 12 most frequent labels"].rows) == 60
-    assert plots["ROC curves, each label against the rest"].svg.count('class="band"') == 5
+    roc = plots["ROC curves, each label against the rest"]
+    assert roc.svg.count("<polyline") == 5 + 5  # and those of the legend
+    assert "[" in roc.rows[0][2]  # the band of a point
     assert "Drawn are the 5 most frequent labels." in by_title(many)["How well it ranks texts"].sentences[0]
     assert "The threshold" not in by_title(many)
 
@@ -178,6 +180,7 @@ def test_strangers_labels_and_texts_are_texts():
     assert not re.search("[\x00\x1b\u202e]", page.partition('<script type="application/json"')[0])
     for plot in plots_of(evaluation).values():
         assert "<b>" not in plot.svg
+        assert all(len(cell) <= 100 for row in plot.rows for cell in row)
         assert len(plot.description) < 1000
 
 

@@ -40,10 +40,11 @@ def label_errors(
     probabilities: np.ndarray,
     of_baseline: np.ndarray,
 ) -> dict:
-    """Return {"method", "texts": how many labels are probably wrong, "shown": the most probable ones}."""
-    found = probable_label_errors(references, [probabilities, of_baseline])
+    """Return {"method", "confident_texts", "texts": how many of them probably have a wrong label, "shown"}."""
+    found, confident = probable_label_errors(references, [probabilities, of_baseline])
     return {
         "method": METHOD,
+        "confident_texts": confident,
         "texts": len(found),
         "shown": [
             {

@@ -1,6 +1,7 @@
 """The section of the report on how a classifier ranks texts: ROC and precision-recall curves with their bands."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from utils.evaluation.report.section import Section, Table
 from utils.evaluation.report.words import LABEL, nearest, quoted, value
@@ -10,6 +11,7 @@ from utils.terminal.tables import one_line
 
 TFIDF = "tfidf_logistic_regression"
 NAMES = {"tuned": "this model", TFIDF: "TF-IDF"}
+MOST_BANDS = 3  # more of them hide one another
 WHOLE = (0.0, 1.0)
 
 
@@ -77,17 +79,18 @@ def _several(curves: list[dict]) -> tuple[Plot, Plot]:
         ("Precision-recall curves", "recall", "precision", "recall: share of the label that is found",
          "precision: share of those found that have it", "average_precision", "Average precision", False),
     ):  # fmt: skip
-        series = [
-            Series(name, curve[x], line["value"], line["low"], line["high"])
+        banded = [
+            Series(name, curve[x], *(curve["models"]["tuned"][y][end] for end in ("value", "low", "high")))
             for name, curve in zip(names, curves, strict=True)
-            for line in (curve["models"]["tuned"][y],)
         ]
+        few = len(curves) <= MOST_BANDS
+        series = banded if few else [replace(one, low=None, high=None) for one in banded]
         figures = [curve["models"]["tuned"][score] for curve in curves]
         words = ", ".join(f"{value(figure)} for {quoted(name)}" for figure, name in zip(figures, names, strict=True))
-        plots.append(
-            lines(title, series, x_title, y_title, f"{scored}: {words}. The bands hold 95 %.", diagonal=diagonal,
-                  x_range=WHOLE, y_range=WHOLE)
-        )  # fmt: skip
+        words = f"{scored}: {words}. " + ("The bands hold 95 %." if few else "The numbers have their 95 % bands.")
+        ranges = {"x_range": WHOLE, "y_range": WHOLE}
+        plot = lines(title, series, x_title, y_title, words, diagonal=diagonal, **ranges)
+        plots.append(replace(plot, rows=lines(title, banded, x_title, y_title, words, **ranges).rows))
     return tuple(plots)
 
 
@@ -96,7 +99,7 @@ def _areas(curves: list[dict]) -> tuple[Table, ...]:
         return ()
     rows = tuple(
         (
-            curve["label"],
+            one_line(curve["label"], LABEL),
             f"{curve['texts']:,}",
             *(value(curve["models"][name][score]) for score in ("roc_auc", "average_precision") for name in NAMES),
         )

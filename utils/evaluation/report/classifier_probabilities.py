@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from utils.evaluation.report.section import Section, Table
-from utils.evaluation.report.words import PATTERN, nearest, number, quoted, value
+from utils.evaluation.report.words import PATTERN, nearest, number, plural, quoted, value
 from utils.plots.bars import histogram
 from utils.plots.lines import Limit, Series, lines
 from utils.plots.plot import Plot
@@ -49,8 +49,8 @@ def _moved(grid: dict, matrix: Sequence[Sequence[int]], label: str, threshold: f
     figures = zip(("precision", "recall", "macro F1"), ("precision", "recall", "macro_f1"), strict=True)
     shown = ", ".join(f"{title} {number(grid[name]['value'][place])}" for title, name in figures)
     return (
-        f"From {grid['threshold'][place]:.2f} on, {_more(found)} of the {sum(matrix[1]):,} texts labeled {label} would "
-        f"be found, and {_more(wrong)} of the {sum(matrix[0]):,} others be taken for it: {shown}."
+        f"From {grid['threshold'][place]:.2f} on, {_more(found)} of the {plural(sum(matrix[1]), 'text')} labeled "
+        f"{label} would be found, and {_more(wrong)} of the {plural(sum(matrix[0]), 'other')} be taken for it: {shown}."
     )
 
 
@@ -82,8 +82,9 @@ def calibration(evaluation: dict, points: dict) -> list[Section]:
     chance = evaluation["tuned"]["calibrated_error"]["value"]
     fullest = max(after["bins"], key=lambda bin: bin["texts"])
     said = (
-        f"Of the {fullest['texts']:,} texts whose prediction has a probability of {fullest['from']:.2f} to "
-        f"{fullest['to']:.2f} ({fullest['mean_confidence']:.3f} on average), {value(fullest['right'])} are right."
+        f"{plural(fullest['texts'], 'prediction')} with a probability of {fullest['from']:.2f} to "
+        f"{fullest['to']:.2f} ({fullest['mean_confidence']:.3f} on average): a share of {value(fullest['right'])} is "
+        "right."
     )
     sentence = f"The calibration error is {error}; chance alone gives {chance:.3f} at this size."
     stages = {"as it is": after}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from utils.evaluation.report.classifier_curves import NAMES, TFIDF, ranking
 from utils.evaluation.report.classifier_probabilities import calibration, thresholds
 from utils.evaluation.report.section import Section, Text, Texts
-from utils.evaluation.report.words import quoted, value
+from utils.evaluation.report.words import LABEL, plural, quoted, value
 from utils.plots.bars import bars
 from utils.plots.dots import dots_with_intervals
 from utils.plots.matrix import matrix
@@ -19,6 +19,7 @@ PAIRS = 10  # of labels that are confused
 
 def sections(evaluation: dict) -> list[Section]:
     """Return the sections, the most important first; evaluations of earlier versions have few of their points."""
+    evaluation = {**evaluation, "labels": [one_line(label, LABEL) for label in evaluation["labels"]]}
     points = evaluation.get("points")
     found = [_confusion(evaluation["labels"], evaluation["tuned"]["confusion_matrix"], points)]
     if points is None:
@@ -42,10 +43,10 @@ def _confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], points: d
         if row != column and counts[row][column]
     ]
     pairs.sort(key=lambda pair: -pair[0])
-    sentence = f"{right:,} of {texts:,} texts ({right / texts:.1%}) get the label that they were given."
+    sentence = f"{right:,} of {plural(texts, 'text')} ({right / texts:.1%}) get the label that they were given."
     if pairs:
         count, of, label, prediction = pairs[0]
-        sentence += f" The most frequent mistake: {count:,} of {of:,} texts labeled {quoted(label)} are taken for "
+        sentence += f" The most frequent mistake: {count:,} of {plural(of, 'text')} labeled {quoted(label)}, taken for "
         sentence += f"{quoted(prediction)}."
     if len(labels) <= LARGEST_MATRIX:
         plots = [matrix("Labels and predictions", labels, counts, "true labels", "predictions", sentence)]
@@ -99,12 +100,12 @@ def _classes(labels: Sequence[str], classes: dict[str, list[dict]]) -> Plot:
 
 
 def _lengths(lengths: list[dict]) -> Section:
-    names = [f"{bin['shortest']:,} to {bin['longest']:,}" for bin in lengths]
+    names = [f"{bin['shortest']:,}" + f" to {bin['longest']:,}" * (bin["longest"] > bin["shortest"]) for bin in lengths]
     accuracy = [bin["accuracy"] for bin in lengths]
     first, last = (value(accuracy[place]) for place in (0, -1))
-    words = f"Accuracy is {first} for the {lengths[0]['texts']:,} texts of {names[0]} tokens"
+    words = f"Accuracy is {first} for {plural(lengths[0]['texts'], 'text')} of {names[0]} tokens"
     if len(lengths) > 1:
-        words += f" and {last} for the {lengths[-1]['texts']:,} of {names[-1]}"
+        words += f" and {last} for {plural(lengths[-1]['texts'], 'text')} of {names[-1]}"
     plot = dots_with_intervals(
         "Accuracy by length of the text", [f"{name} tokens" for name in names], {"accuracy": accuracy}, "accuracy",
         f"{words}.",
@@ -119,7 +120,8 @@ def _mistakes(evaluation: dict) -> Section:
     shown = evaluation["most_confident_mistakes"]
     if not shown:
         return Section("Mistakes", ("It made none on these texts.",))
-    sentence = f"The {len(shown)} mistakes that it is surest of, of {evaluation['mistakes']:,}."
+    mistakes = plural(evaluation["mistakes"], "mistake")
+    sentence = f"It makes {mistakes} on these texts; those that it is surest of are shown."
     if any(mistake.get("words") for mistake in shown):
         sentence += " Marked are the words that spoke for the wrong label: without them, its probability falls most."
     entries = tuple((_mistake(mistake),) for mistake in shown)
@@ -141,10 +143,12 @@ def _mistake(mistake: dict) -> Text:
 def _label_errors(errors: dict | None) -> list[Section]:
     if not errors or not errors["shown"]:
         return []
-    count, shown = errors["texts"], len(errors["shown"])
-    several = f"{count:,} texts were probably given" if count != 1 else "One text was probably given"
-    sentence = f"{several} a wrong label, which makes the model look worse than it is. "
-    sentence += "Read them before you believe it. Found by " + errors["method"] + "."
+    count, shown, confident = errors["texts"], len(errors["shown"]), errors["confident_texts"]
+    several = f"{count:,} texts were probably" if count != 1 else "One text was probably"
+    sentence = f"{several} given a wrong label, which makes the model look worse than it is. "
+    sentence += f"Found by {errors['method']}. Both are confident about {confident:,} texts, of which "
+    sentence += f"{confident - count:,} ({(confident - count) / confident:.1%}) were given the label that they say. "
+    sentence += "Read them before you believe it: where both models learned the same wrong thing, the label is right."
     entries = tuple(
         (
             Text(

@@ -21,6 +21,11 @@ def number(figure: float | None) -> str:
     return NO_FIGURE if figure is None else PATTERN.format(figure)
 
 
+def plural(count: int, noun: str) -> str:
+    """Return how many there are of something: "1 text", "1,200 texts"."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 def nearest(grid: list[float], wanted: float) -> int:
     """Return the place of the point of a grid that is nearest."""
     return min(range(len(grid)), key=lambda place: abs(grid[place] - wanted))
