@@ -79,6 +79,17 @@ def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:
     return frozen
 
 
+def release_frozen_inputs(model: PreTrainedModel) -> None:
+    """Undo that transformers, for activation checkpointing, asks for the gradient of frozen embeddings' output.
+
+    All frozen blocks would keep their activations for it, and nobody needs it: recomputing without `use_reentrant`
+    works without.
+    """
+    embedding = model.get_input_embeddings()
+    if model.is_activation_checkpointing and not any(each.requires_grad for each in embedding.parameters()):
+        model.disable_input_require_grads()
+
+
 def describe_parameters(model: PreTrainedModel) -> str:
     """Return a table of the trainable parameters: a line for each module, the blocks together, and the total."""
     sizes, blocks = Counter(), defaultdict(set)

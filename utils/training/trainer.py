@@ -15,7 +15,7 @@ from utils.compute.prefix_cache import PrefixCache
 from utils.terminal.progress import late_bars_of_transformers
 from utils.training.finite import check_step, check_weights
 from utils.training.flags import TrainingSettings
-from utils.training.freezing import frozen_modules
+from utils.training.freezing import frozen_modules, release_frozen_inputs
 from utils.training.objectives import Objective
 from utils.training.row_order import ShuffledLengthGroupedSampler, unsupervised_row
 from utils.training.state.saved_states import seal
@@ -162,6 +162,7 @@ class ObjectiveTrainer(Trainer):
     def _prepare_for_training(self, max_steps, train_dataloader, resume_from_checkpoint):
         """Also find what transformers does not: the best state, if the folder was moved, and what progress.json has."""
         prepared = super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
+        release_frozen_inputs(self.model)
         if resume_from_checkpoint is not None:
             best = Path(self.args.output_dir, f"checkpoint-{self.state.best_global_step}")
             if best.is_dir():

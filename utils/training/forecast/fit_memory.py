@@ -14,6 +14,7 @@ from utils.training.forecast.activations import Activations, count_activations
 from utils.training.forecast.limits import available_memory
 from utils.training.forecast.memory import MemoryNeed, Parameters, count, memory_need
 from utils.training.forecast.planned import Run, fewer_blocks, frozen_as, gigabytes
+from utils.training.forecast.schedule import Batch, plan_steps
 
 log = logging.getLogger(__name__)
 # Bytes that a token keeps at most, by number of the vocabulary, and by unit of the width in each block, where a model
@@ -27,7 +28,7 @@ def check_memory(run: Run, available: Callable[[], int | None] = available_memor
     if free is None:
         return
     parameters = count(run.setup.base.model)
-    if need_of(run, parameters, _bound(run, parameters)).high <= free:
+    if need_of(run, parameters, (_bound(run, parameters),) * 2).high <= free:
         return  # without counting
     activations = activations_of(run)
     need = need_of(run, parameters, kept_by(run, parameters, activations))
@@ -42,25 +43,26 @@ def check_memory(run: Run, available: Callable[[], int | None] = available_memor
         log.warning("warning: training may not fit: it takes %s; safe is: %s", sizes, _advice(run, activations, free))
 
 
-def need_of(run: Run, parameters: Parameters, kept: float) -> MemoryNeed:
-    """Return what the run takes, if its largest batch keeps so many bytes."""
-    steps = run.settings.max_steps or 2
-    keeps_start = run.setup.objective.keep_start
-    return memory_need(parameters, kept, run.settings, steps=steps, keeps_start=keeps_start)
+def need_of(run: Run, parameters: Parameters, kept: tuple[float, float]) -> MemoryNeed:
+    """Return what the run takes, if its first batch, and the largest later one, keep so many bytes."""
+    return memory_need(parameters, kept, run.settings, keeps_start=run.setup.objective.keep_start)
 
 
-def kept_by(run: Run, parameters: Parameters, activations: Activations) -> float:
-    """Return the bytes that the largest batch keeps."""
-    # With frozen blocks, checkpointing keeps no less (docs/fine_tune.md).
-    model = run.setup.base.model
-    checkpointing = run.settings.activation_checkpointing and parameters.trained == parameters.total
-    blocks = parameters.trained_blocks
-    if run.settings.activation_checkpointing and not checkpointing:
-        blocks = model.config.get_text_config().num_hidden_layers
-    return activations.of(*run.largest, blocks, checkpointing=checkpointing)
+def kept_by(run: Run, parameters: Parameters, activations: Activations) -> tuple[float, float]:
+    """Return the bytes that the first batch keeps, which is the longest one, and the largest later one; 0 for none."""
+    blocks, checkpointing = parameters.trained_blocks, run.settings.activation_checkpointing
+    batches = [batch for step in plan_steps(run.rows, run.settings, validates=False) for batch in step]
+
+    def kept(batch: Batch) -> float:
+        return activations.of(len(batch.numbers), batch.length, blocks, checkpointing=checkpointing)
+
+    accumulated = run.settings.gradient_accumulation_steps
+    first, later = batches[:accumulated], set(batches[accumulated:])
+    return max(map(kept, first)), max(map(kept, later), default=0.0)
 
 
 def activations_of(run: Run) -> Activations:
+    """Return what batches with the longest row keep."""
     longest = max(run.rows, key=lambda row: len(row["input_ids"]))
     return count_activations(run.setup.base.model, run.setup.objective, longest, run.settings.precision)
 
@@ -69,7 +71,7 @@ def _bound(run: Run, parameters: Parameters) -> float:
     """Return more bytes than the largest batch can keep."""
     rows, length = run.largest
     config = run.setup.base.model.config.get_text_config()
-    blocks = config.num_hidden_layers if run.settings.activation_checkpointing else parameters.trained_blocks
+    blocks = parameters.trained_blocks
     heads = getattr(config, "num_attention_heads", 1) or 1
     per_block = MOST_PER_UNIT * config.hidden_size + MOST_PER_WEIGHT * heads * length
     return rows * length * (MOST_PER_LOGIT * config.vocab_size + per_block * blocks)
@@ -92,7 +94,7 @@ def _changes(run: Run) -> Iterator[tuple[list[str], Run]]:
     """Yield (flags, the run with them), the least change first."""
     blocks = fewer_blocks(run)
     for checkpointing, unfreeze_last in [(False, None), (True, None), *((False, number) for number in blocks)]:
-        if checkpointing and (run.unfreeze_last is not None or run.settings.activation_checkpointing):
+        if checkpointing and run.settings.activation_checkpointing:
             continue
         size = run.settings.batch_size
         while size >= 1:

@@ -13,7 +13,7 @@ from utils.training.flags import TrainingSettings
 
 FLOAT32, BFLOAT16 = 4, 2  # bytes
 ADAMW = 8  # bytes per trained parameter: two moments in float32
-SPREAD, HIGH_SPREAD = 1.15, 1.3  # what the allocator and the matrix library take besides (docs/results.md)
+SPREAD, HIGH_SPREAD = 1.08, 1.2  # what the allocator and the matrix library take besides (docs/results.md)
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,27 @@ def count(model: PreTrainedModel) -> Parameters:
 
 
 def memory_need(
-    parameters: Parameters,
-    kept: float,
-    settings: TrainingSettings,
-    *,
-    steps: int,
-    keeps_start: bool,
+    parameters: Parameters, kept: tuple[float, float], settings: TrainingSettings, *, keeps_start: bool
 ) -> MemoryNeed:
     """Return what training and saving take, on the device where the model trains.
 
-    `kept` are the bytes that the largest batch keeps for its gradient. `keeps_start`: the trained weights are kept as
-    they were before training.
+    `kept` are the bytes that the first batch, the longest, keeps for its gradient, and those of the largest later one.
+    AdamW's moments are there from the second step on. `keeps_start`: the trained weights are kept as they were before.
     """
     trained, processes = parameters.trained, distributed.world_size()
+    first, later = kept
     always = FLOAT32 * trained * (keeps_start + (processes > 1))
     if settings.precision == "bf16":
         always += BFLOAT16 * parameters.frozen_matrices
-    moments, gradients = ADAMW * trained, FLOAT32 * trained
+    moments, gradients, tied = ADAMW * trained, FLOAT32 * trained, FLOAT32 * parameters.tied_head
     accumulated = gradients if settings.gradient_accumulation_steps > 1 else 0
-    backward = kept + (moments if steps > 1 else 0)
-    update = moments + gradients
-    saved = FLOAT32 * parameters.total  # the model is loaded again, and compared
+    loaded = FLOAT32 * parameters.total  # the best state, and the saved model, to compare it: files that are mapped
     if settings.device != "cpu":
         always += FLOAT32 * parameters.total  # on the GPU
-        saved = 0
-    meanwhile = max(gradients / 2, accumulated) + FLOAT32 * parameters.tied_head
-    low = always + max(backward + accumulated, update)
-    likely = SPREAD * (always + max(backward + meanwhile, update, saved))
-    high = HIGH_SPREAD * (always + max(kept + gradients + moments + FLOAT32 * parameters.tied_head, moments + saved))
+        loaded = 0
+    backward = accumulated + max(first, later + moments if later else 0)
+    update = moments + gradients
+    low = always + max(backward, update)
+    likely = always + SPREAD * max(backward + tied, update) + loaded
+    high = HIGH_SPREAD * (always + max(backward + gradients + tied, update)) + loaded
     return MemoryNeed(low * processes, likely * processes, high * processes)

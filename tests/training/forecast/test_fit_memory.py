@@ -1,0 +1,74 @@
+"""A run that cannot fit into memory is refused with a setting that fits."""
+
+import itertools
+import logging
+from dataclasses import replace
+
+import pytest
+from planned_runs import planned_run
+
+from utils.errors import UserError
+from utils.training.forecast.fit_memory import activations_of, check_memory, kept_by, need_of
+from utils.training.forecast.memory import count
+from utils.training.forecast.planned import frozen_as
+
+LARGE = {"hidden_size": 128, "intermediate_size": 256, "num_attention_heads": 4}
+
+
+def needs(run):
+    parameters = count(run.setup.base.model)
+    return need_of(run, parameters, kept_by(run, parameters, activations_of(run)))
+
+
+def taken(run, hint: str):
+    """Return the run with the flags of a hint."""
+    words = hint.split()
+    values = dict(itertools.pairwise(words))
+    number = {name[2:]: int(values[name]) for name in values if name.startswith("--") and values[name].isdigit()}
+    blocks = number.pop("unfreeze_last", run.unfreeze_last)
+    settings = replace(run.settings, **number)
+    if "--activation_checkpointing" in words:
+        settings = replace(settings, activation_checkpointing=True)
+    return replace(run, settings=settings, unfreeze_last=blocks)
+
+
+@pytest.mark.parametrize("share", [0.97, 0.8, 0.6, 0.5])
+def test_the_advised_setting_is_accepted(share, caplog):
+    run = planned_run(model=LARGE, batch_size=12)
+    free = int(needs(run).low * share)
+    with pytest.raises(UserError) as caught:
+        check_memory(run, lambda: free)
+    changed = taken(run, caught.value.hint)
+    assert changed != run
+    with frozen_as(changed):
+        check_memory(changed, lambda: free)
+    assert not caplog.records  # nor is it warned of
+    steps = changed.settings.batch_size * changed.settings.gradient_accumulation_steps
+    assert steps == run.settings.batch_size  # an optimizer step takes the texts that it took
+
+
+def test_what_cannot_fit_at_all_is_told_to_take_another_model():
+    with pytest.raises(UserError, match="at least") as caught:
+        check_memory(planned_run(), lambda: 10)
+    assert "--model" in caught.value.hint
+
+
+def test_what_may_not_fit_is_a_warning(caplog):
+    run = planned_run(model=LARGE, batch_size=12)
+    need = needs(run)
+    with caplog.at_level(logging.WARNING):
+        check_memory(run, lambda: int((need.low + need.high) / 2))
+    assert "may not fit" in caplog.text
+
+
+def test_what_fits_and_what_nobody_knows_is_not_worth_a_word(caplog):
+    run = planned_run()
+    check_memory(run, lambda: 2**40)
+    check_memory(run, lambda: None)
+    assert not caplog.records
+
+
+def test_the_need_grows_with_what_trains():
+    assert needs(planned_run()).low > needs(planned_run(unfreeze_last=1)).low
+    states = 4 * 3 * sum(each.numel() for each in planned_run(model=LARGE).setup.base.model.parameters())
+    assert needs(planned_run(model=LARGE, batch_size=1)).low >= states  # gradients and AdamW's two moments, in float32
