@@ -324,8 +324,10 @@ def test_labels_that_are_probably_wrong(call):
     exchanged = {"good": "bad", "bad": "good"}
     test = [(text, exchanged[label] if text in wrong else label) for text, label in answers.items()]
     save_processed(Path("reviews.pkl"), labeled(train=list(answers.items()), validation=TWO["validation"], test=test))
-    assert call()[0] == 0
+    code, out, _ = call()
+    assert code == 0
     found = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["probable_label_errors"]
+    assert f"confident of another one: {found['texts']} (--report shows them)" in out
     assert "Northcutt" in found["method"]
     assert found["texts"] == len(found["shown"]) <= 10
     assert {error["text"] for error in found["shown"]} <= set(wrong)

@@ -85,7 +85,7 @@ def evaluate_classifier(
     mistakes.sort(key=lambda mistake: -mistake["probability"])
     of_words = baselines[TFIDF]
     difference = classification_difference(references, predictions, of_words.predictions, len(labels), test.group, seed)
-    temperature = classifier.run.get("calibration", {}).get("temperature", 1.0)
+    temperature = (classifier.run.get("calibration") or {}).get("temperature", 1.0)
     evaluation = {
         "labels": labels,
         "threshold": classifier.threshold,
@@ -148,6 +148,11 @@ def format_classifier_report(evaluation: dict) -> str:
             f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
             format_table(["probability", "prediction", "label", "text"], rows),
         ]
+    if wrong := evaluation["probable_label_errors"]["texts"]:
+        parts.append(
+            f"labels that are probably wrong, because the model and TF-IDF are confident of another one: {wrong:,} "
+            "(--report shows them)"
+        )
     return "\n\n".join(parts)
 
 

@@ -1,11 +1,14 @@
 """The sections of classifiers: figures against the evaluation, and labels and texts of every kind."""
 
 import re
+from pathlib import Path
 
 import pytest
 from labeled_evaluations import TFIDF, labeled_evaluation
 
+from utils.evaluation.report.classifier_curves import over_one_another
 from utils.evaluation.report.classifiers import sections
+from utils.evaluation.report.comparison import render_comparison
 from utils.evaluation.report.page import render
 from utils.terminal.tables import with_interval
 
@@ -194,6 +197,36 @@ def test_an_evaluation_of_an_earlier_version(two):
     assert list(found) == ["Which labels it confuses", "Curves", "Mistakes"]
     assert "evaluate it again" in found["Curves"].sentences[0]
     assert "earlier version" in render(old)
+
+
+def test_what_a_reader_must_know_is_noted(two):
+    page = render({**two, "truncated_texts": 1, "texts_left_out": 2})
+    assert "Precision, recall and F1 are those of “good”" in page
+    assert "1 text was cut to 64 tokens." in page
+    assert "2 more texts left out" in page
+    assert "All of these texts" not in page
+    assert "labeled “b”: nothing shows" in render(labeled_evaluation(["a", "b"], TEXTS[:4], given=[1] * 4))
+
+
+def test_several_models_are_drawn_over_one_another(two):
+    other = labeled_evaluation(["bad", "good"], TEXTS, given=two["per_text"]["label"], seed=5)
+    models = {"first": two, "second": other}
+    roc, pr, f1 = over_one_another(models)
+    for plot, x, y in ((roc, "false_positive_rate", "true_positive_rate"), (pr, "recall", "precision")):
+        for place, row in enumerate(plot.rows):
+            expected = [model["points"]["curves"][0]["models"]["tuned"][y]["value"][place] for model in models.values()]
+            assert [float(cell) for cell in row] == pytest.approx([two["points"]["curves"][0][x][place], *expected])
+    assert f1.header == ("label", "first", "second")
+    assert f1.rows[1][2] == with_interval(other["tuned"]["f1"], "{:.3f}")
+    page = render_comparison({Path(name): model for name, model in models.items()}, [Path("first"), Path("second")])
+    assert "Precision-recall curves" in page
+
+
+def test_models_of_other_labels_or_earlier_versions_are_not_drawn_together(two, many):
+    old = {name: value for name, value in two.items() if name != "points"}
+    for other in (many, old):
+        assert over_one_another({"first": two, "second": other}) == []
+    assert over_one_another({"first": many, "second": many}) == []
 
 
 def test_the_verdict_is_by_macro_f1(two):

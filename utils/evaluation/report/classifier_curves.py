@@ -1,16 +1,18 @@
 """The section of the report on how a classifier ranks texts: ROC and precision-recall curves with their bands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from utils.evaluation.report.section import Section, Table
 from utils.evaluation.report.words import LABEL, nearest, quoted, value
+from utils.plots.dots import dots_with_intervals
 from utils.plots.lines import Mark, Series, lines
 from utils.plots.plot import Plot
 from utils.terminal.tables import one_line
 
 TFIDF = "tfidf_logistic_regression"
 NAMES = {"tuned": "this model", TFIDF: "TF-IDF"}
+MOST_LABELS = 12  # in a picture of several models
 MOST_BANDS = 3  # more of them hide one another
 WHOLE = (0.0, 1.0)
 
@@ -34,6 +36,38 @@ def ranking(evaluation: dict, points: dict) -> list[Section]:
         if len(curves) < len(evaluation["labels"]):
             sentence += f" Drawn are the {len(curves)} most frequent labels."
     return [Section("How well it ranks texts", (sentence,), drawn, _areas(curves))]
+
+
+def over_one_another(models: Mapping[str, dict]) -> list[Plot]:
+    """Return the curves of several named models' evaluations on the same texts, and the F1 of each label.
+
+    Without those of models with other labels, or evaluated with an earlier version, which have no points.
+    """
+    first, *others = models.values()
+    if not all(model.get("points") and model["labels"] == first["labels"] for model in (first, *others)):
+        return []
+    plots = []
+    if len(first["labels"]) == 2 and all(model["points"]["curves"] for model in models.values()):
+        label = quoted(first["labels"][1])
+        for title, x, y, x_title, y_title, score, scored in (
+            ("ROC curves", "false_positive_rate", "true_positive_rate", "share of other texts that are wrongly found",
+             f"share of {label} that is found", "roc_auc", "ROC-AUC"),
+            ("Precision-recall curves", "recall", "precision", f"recall: share of {label} that is found",
+             f"precision: share of those found that are {label}", "average_precision", "Average precision"),
+        ):  # fmt: skip
+            of_models = {name: model["points"]["curves"][0] for name, model in models.items()}
+            series = [Series(name, one[x], one["models"]["tuned"][y]["value"]) for name, one in of_models.items()]
+            words = ", ".join(f"{value(one['models']['tuned'][score])} of {name}" for name, one in of_models.items())
+            ranges = {"x_range": WHOLE, "y_range": WHOLE}
+            plots.append(
+                lines(title, series, x_title, y_title, f"{scored}: {words}.", diagonal=y != "precision", **ranges)
+            )
+    if len(first["labels"]) <= MOST_LABELS:
+        labels = [one_line(label, LABEL) for label in first["labels"]]
+        figures = {name: [of["f1"] for of in model["points"]["classes"]["tuned"]] for name, model in models.items()}
+        words = "F1 of each label, with 95 % intervals; the differences on the same texts say more about who is better."
+        plots.append(dots_with_intervals("F1 of each label", labels, figures, "F1", words, name_title="label"))
+    return plots
 
 
 def _two(curve: dict, evaluation: dict) -> tuple[Plot, Plot]:

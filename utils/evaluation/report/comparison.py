@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
+from utils.evaluation.report.classifier_curves import over_one_another
 from utils.evaluation.report.page import render_page
 from utils.evaluation.report.paired import check_paired, paired_differences
 from utils.evaluation.report.section import Section, Table
@@ -28,9 +29,8 @@ def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> st
     best, *others = models
     pairs = {other: paired_differences(kind, models[best], models[other]) for other in others}
     figures = COMPARED[kind]
-    rows = zip(
-        models, zip(*figure_rows(figures, [model["tuned"] for model in models.values()]), strict=True)[1:], strict=True
-    )
+    _, *columns = zip(*figure_rows(figures, [model["tuned"] for model in models.values()]), strict=True)
+    rows = zip(models, columns, strict=True)
     content = {
         "title": f"{len(models)} models compared",
         "subtitle": "Evaluations of several models on the same test texts",
@@ -122,6 +122,8 @@ def _curves(models: Mapping[str, dict]) -> list[Section]:
     plots = [plot for name, title in names.items() if (plot := _curve(logs, name, title))]
     if plot := _ranks(models):
         plots.insert(0, plot)
+    if kind_of(next(iter(models.values()))) == "classify":
+        plots = over_one_another(models) + plots
     return [Section("Curves over one another", plots=tuple(plots))] if plots else []
 
 
@@ -158,4 +160,4 @@ def _small(evaluation: dict) -> dict:
     return {name: evaluation[name] for name in KEPT if name in evaluation}
 
 
-KEPT = ("model_path", "base_model", "data_sha256", "kind", "tuned", "labels", "training", RANKS, "per_text")
+KEPT = ("model_path", "base_model", "data_sha256", "kind", "tuned", "labels", "training", "points", RANKS, "per_text")

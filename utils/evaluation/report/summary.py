@@ -4,6 +4,7 @@ from pathlib import PurePath
 
 from utils.evaluation.report import answers, emoji, writers
 from utils.evaluation.report.section import Table
+from utils.evaluation.report.words import plural, quoted
 from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD
 from utils.terminal.tables import figure_rows, with_interval
 
@@ -81,7 +82,7 @@ def notes(evaluation: dict) -> list[str]:
     if evaluation.get("trained_on_other_data"):
         found.append("The model was trained on other data than this, so it may have seen these texts.")
     if kind_of(evaluation) == "classify":
-        found += _other_side(evaluation.get("difference") or {})
+        found += _other_side(evaluation.get("difference") or {}) + _about_labels(evaluation)
     if kind_of(evaluation) in ("generate", "instruct") and "base" not in evaluation:
         found.append("evaluate_model.py --compare_base puts the base model's figures beside these.")
     return found
@@ -111,6 +112,22 @@ def _other_side(difference: dict) -> list[str]:
     if macro_f1["high"] < 0 < accuracy["low"]:
         return [f"In accuracy, which frequent labels decide, it is better: {signed}."]
     return []
+
+
+def _about_labels(evaluation: dict) -> list[str]:
+    """What the figures of a classifier are of, and which texts they leave out."""
+    found, labels = [], evaluation["labels"]
+    present = [label for label, row in zip(labels, evaluation["tuned"]["confusion_matrix"], strict=True) if any(row)]
+    if len(present) == 1:
+        found.append(f"All of these texts are labeled {quoted(present[0])}: nothing shows how it tells labels apart.")
+    if len(labels) == 2:
+        found.append(f"Precision, recall and F1 are those of {quoted(labels[1])}; macro figures are means over labels.")
+    if cut := evaluation.get("truncated_texts"):
+        verb = "were" if cut != 1 else "was"
+        found.append(f"{plural(cut, 'text')} {verb} cut to {evaluation['max_length']:,} tokens.")
+    if empty := evaluation.get("texts_left_out"):
+        found.append(f"{plural(empty, 'more text')} left out: the model's cleaning leaves nothing of them.")
+    return found
 
 
 def tested_texts(evaluation: dict) -> str:
