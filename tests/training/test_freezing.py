@@ -6,7 +6,13 @@ from small_models import BLOCKS, END, changed, random_model, weights_of
 
 from utils.errors import UserError
 from utils.models import checkpoint, saving
-from utils.training.freezing import count_parameters, describe_parameters, freeze_parameters, frozen_modules
+from utils.training.freezing import (
+    count_parameters,
+    describe_parameters,
+    freeze_parameters,
+    frozen_modules,
+    release_frozen_inputs,
+)
 
 KINDS = ["gpt2", "llama", "opt", "gpt_neox"]
 BLOCK = {
@@ -196,3 +202,12 @@ def test_the_table_takes_the_blocks_together():
         "  transformer.ln_f                       32",
         "  total                              16,032 of 16,032 (100.0 %)",
     ]
+
+
+def test_frozen_embeddings_need_no_gradient_for_checkpointing():
+    for unfreeze_last, needed in ((1, False), (None, True)):
+        model = random_model("llama")
+        freeze_parameters(model, unfreeze_last, train_head=False)
+        model.activation_checkpointing_enable()
+        release_frozen_inputs(model)
+        assert model.get_input_embeddings()(torch.tensor([[1, 2]])).requires_grad == needed

@@ -99,6 +99,8 @@ def test_activation_checkpointing_changes_no_loss(unfrozen, tmp_path):
     plain = run_training(models[0], rows_of(TEXTS), [], tmp_path / "plain")
     saving = run_training(models[1], rows_of(TEXTS), [], tmp_path / "saving", activation_checkpointing=True)
     assert models[1].is_activation_checkpointing
+    embedded = models[1].get_input_embeddings()(torch.tensor([[1]]))
+    assert embedded.requires_grad == (unfrozen is None)  # or frozen blocks would keep their activations for it
     assert logged(saving, "loss") == pytest.approx(logged(plain, "loss"), rel=1e-6)
 
 

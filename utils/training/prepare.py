@@ -23,6 +23,7 @@ from utils.models.classifier_tokenizer import encode_for_classification, surroun
 from utils.models.tokenization import context_length, longest_text, padding_id
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
+from utils.training.forecast.loading import check_loading
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.linear_probe import FOLDS, start_from_probe, supports_probe
 from utils.training.objectives import Objective, classification, language_modeling
@@ -77,6 +78,7 @@ def prepare(
 
     UserError if the model, or a flag for it, does not suit the data.
     """
+    check_loading(name)
     if data.recipe["kind"] == "classify":
         return _prepare_classifier(data, name, flags, device, precision, prefix_cache)
     return _prepare_language_model(data, name, flags)

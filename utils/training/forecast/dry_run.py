@@ -70,12 +70,12 @@ def plan_cache(run: Run, cache: PrefixCache) -> tuple[CachePlan | None, str]:
 def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache, name: str, began: float) -> Forecast:
     """Return what the run will take. `began` is of time.monotonic()."""
     setup, settings, model, validation = run.setup, run.settings, run.setup.base.model, run.validation
+    preparation = time.monotonic() - began
     parameters = count(model)
     kept = kept_by(run, parameters, activations_of(run))
     need = need_of(run, parameters, kept)
     resident, peak = resident_memory()
     memory_free = available_memory()
-    preparation = time.monotonic() - began
     before_plan = time.perf_counter()
     plan, decision = plan_cache(run, cache)
     planning = time.perf_counter() - before_plan

@@ -140,11 +140,13 @@ def measure_steps(run: Run, plan: CachePlan | None, schedule: Schedule) -> StepT
         by_number = dict(zip(numbers, some, strict=True))
         taken, optimizer = _train(run, [by_number[number] for batch in order for number in batch.numbers], len(order))
     seconds = {}
-    for batch, each, own in zip(order[1:], taken[1:], optimizer[1:], strict=False):
+    once = len(taken) == len(chosen)  # they take long, and the first step stands for the longest batch
+    for batch, each, own in list(zip(order, taken, optimizer, strict=False))[0 if once else 1 :]:
         seconds.setdefault(cost(batch), []).append(each - own)
     points = tuple((work, statistics.median(each)) for work, each in sorted(seconds.items()))
     spread = max((max(each) / min(each) - 1 for each in seconds.values() if len(each) > 1), default=0.0)
-    return StepTimes(points, statistics.median(optimizer[1:]), max(0.0, taken[0] - taken[3]), spread)
+    first = 0.0 if once else max(0.0, taken[0] - taken[3])
+    return StepTimes(points, statistics.median(optimizer[1:]), first, spread)
 
 
 def operations(arithmetic: Arithmetic, batch: Batch, *, cached: bool) -> float:
@@ -176,7 +178,8 @@ class _Stopwatch(TrainerCallback):
         self.steps.append(now - self.last)
         self.optimizer.append(now - self.gradients)
         self.last = now
-        if len(self.steps) % 3 == 1 and len(self.steps) > 3 and now - self.started > ENOUGH_SECONDS:
+        whole = len(self.steps) == 3 or (len(self.steps) > 3 and len(self.steps) % 3 == 1)
+        if whole and now - self.started > ENOUGH_SECONDS:
             control.should_training_stop = True
 
 
