@@ -34,9 +34,12 @@ def test_the_first_line_says_what_begins_and_fits():
     assert shown(say_what_begins, "fine_tune", "training tiny on p.pkl") == [
         f"fine_tune.py: training tiny on p.pkl{end}"
     ]
-    [line] = shown(say_what_begins, "evaluate_model", f"models/demo on {LONG}")
-    assert line.startswith("evaluate_model.py: …") and line.endswith(f"/processed.pkl{end}")
-    assert len(line) == 80
+    assert shown(say_what_begins, "evaluate_model", f"models/a on {LONG}") == [
+        f"evaluate_model.py: models/a on …/processed.pkl{end}"
+    ]
+    assert shown(say_what_begins, "classify", f"{'x' * 40}.csv with models/{'y' * 12}") == [
+        f"classify.py: {'x' * 40}.csv with …/{'y' * 12} …"
+    ]
 
 
 def test_the_last_lines_say_what_was_written_how_long_it_took_and_what_to_type(tmp_path, monkeypatch):

@@ -9,19 +9,36 @@ from pathlib import Path
 
 from utils.terminal.help_page import command_lines
 from utils.terminal.times import duration
+from utils.terminal.widths import width_of
 
 log = logging.getLogger(__name__)
 
 
 def say_what_begins(script: str, what: str, libraries: str = "libraries load for about 5 s") -> None:
-    """Write one line on a terminal, where the libraries that are imported next would be seconds of silence."""
+    """Write one line on a terminal, where the libraries that are imported next would be seconds of silence.
+
+    Paths lose their folders, and then the line its second half, where it would not fit.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
         return
-    end = f"; {libraries} …"
-    room = shutil.get_terminal_size().columns - len(f"{script}.py: {end}")
-    if len(what) > room:  # the end of a path says more than its beginning
-        what = f"…{what[-max(1, room - 1) :]}"
-    log.info("%s.py: %s%s", script, what, end)
+    room = shutil.get_terminal_size().columns
+    for end in (f"; {libraries} …", " …"):
+        line = f"{script}.py: {_with_short_paths(what, room - width_of(f'{script}.py: {end}'))}{end}"
+        if width_of(line) <= room:
+            break
+    log.info("%s", line)
+
+
+def _with_short_paths(text: str, width: int) -> str:
+    """Return the text with the longest of its paths shortened to their names where it is wider than `width` columns."""
+    words = text.split(" ")
+    for place in sorted(range(len(words)), key=lambda place: -width_of(words[place])):
+        if width_of(" ".join(words)) <= width:
+            break
+        folder, slash, name = words[place].rpartition("/")
+        if name and len(folder) > 1:
+            words[place] = f"…{slash}{name}"
+    return " ".join(words)
 
 
 def say_what_is_done(began: float, done: str, written: Sequence[Path] = (), following: Sequence[str] = ()) -> None:
