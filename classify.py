@@ -29,7 +29,7 @@ from utils.inference.prediction_counts import PredictionCounts, class_balance_ta
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.locks import one_writer
 from utils.models import checkpoint
-from utils.process import run
+from utils.process import PROCESS_BEGAN, run
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
 from utils.reading.encodings import BOM
@@ -84,7 +84,7 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Classify a file and write another one, or print the labels of texts."""
-    began = time.monotonic()
+    began = PROCESS_BEGAN if argv is None else time.monotonic()
     args = build_parser().parse_args(argv)
     if args.text and args.data_path:
         raise UsageError("--text and --data_path are both given", "remove one of them")

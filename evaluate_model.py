@@ -22,7 +22,7 @@ from utils.evaluation.report.write import COMPARISON, write_comparison
 from utils.evaluation.run import NUM_SAMPLES, evaluate_and_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, Sampling
-from utils.process import run
+from utils.process import PROCESS_BEGAN, run
 from utils.results.following import after_evaluation
 from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.text.formulas import ESCAPE_FORMULAS_HELP
@@ -78,7 +78,7 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Evaluate one model and write evaluation.json and its model card, or compare evaluations that exist."""
-    began = time.monotonic()
+    began = PROCESS_BEGAN if argv is None else time.monotonic()
     parser = build_parser()
     args = parser.parse_args(argv)
     if args.compare:

@@ -30,7 +30,7 @@ from utils.locks import one_writer
 from utils.models import checkpoint
 from utils.models.chat_templates import LENGTHS
 from utils.models.checkpoint import Trained
-from utils.process import run
+from utils.process import PROCESS_BEGAN, run
 from utils.results.following import after_use
 from utils.results.texts import prepare_device, write_records
 from utils.terminal.notices import say_what_begins, say_what_is_done
@@ -76,7 +76,7 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Load the model, then chat, or generate and print the texts."""
-    began = time.monotonic()
+    began = PROCESS_BEGAN if argv is None else time.monotonic()
     args = build_parser().parse_args(argv)
     check_flags(args)
     flags = (args.instruction, args.input, args.prompt, args.prompts_file)

@@ -27,7 +27,7 @@ from utils.preprocessing.flags import (
     add_preprocess_flags,
     check_flags_suit_task,
 )
-from utils.process import run
+from utils.process import PROCESS_BEGAN, run
 from utils.results.data import process_and_save, warn_of_filters
 from utils.results.following import after_preprocessing
 from utils.tasks.kinds import KINDS
@@ -94,7 +94,7 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Collect posts if asked to; process the files, save the pickle, and print the audit to stderr."""
-    began = time.monotonic()
+    began = PROCESS_BEGAN if argv is None else time.monotonic()
     args = build_parser().parse_args(argv)
     distributed.require_single_process("preprocess.py")
     task = TASKS[args.task or DEFAULT_TASK]

@@ -20,6 +20,7 @@ from utils.models.checkpoint import Trained
 from utils.models.tokenization import context_length, start_and_end
 from utils.system_errors import as_os_errors
 from utils.temporary import folder_for_a_while
+from utils.terminal.progress import late_bars_of_transformers
 
 log = logging.getLogger(__name__)
 ARCHITECTURES = ("gpt2", "llama")  # CTranslate2 supports more, but these are tested
@@ -153,9 +154,10 @@ def _convert(trained: Trained, temporary: Path) -> Path:
     from ctranslate2.converters import TransformersConverter
 
     plain, new = temporary / "plain", temporary / "converted"
-    trained.model.save_pretrained(plain)
-    trained.tokenizer.save_pretrained(plain)
-    TransformersConverter(str(plain)).convert(str(new))
+    with late_bars_of_transformers():
+        trained.model.save_pretrained(plain)
+        trained.tokenizer.save_pretrained(plain)
+        TransformersConverter(str(plain)).convert(str(new))
     config = json.loads((new / "config.json").read_text(encoding="utf-8"))
     config["unk_token"] = config["unk_token"] or ""  # a byte-level vocabulary has none, but the Generator needs a text
     (new / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -73,14 +73,14 @@ def _location_on_disk(folder: Path) -> DatasetLocation:
 
 
 def _keep_libraries_quiet() -> None:
-    """Show progress bars only on a terminal, and no log lines: what matters in them is in our errors."""
+    """Show bars of downloads only, on a terminal, and no log lines: what matters in them is in our errors."""
     import datasets
     import huggingface_hub
 
     for library in ("datasets", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    datasets.disable_progress_bars()
     if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
         huggingface_hub.utils.disable_progress_bars()
 
 
