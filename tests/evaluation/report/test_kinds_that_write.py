@@ -1,12 +1,20 @@
 """The report's sections on models that write: what they say is what evaluation.json has, whatever strangers wrote."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
+from running import run_script
+from small_models import processed_data, random_model, tiny_tokenizer
 
+import evaluate_model
 from utils.evaluation.report import answers, emoji, writers
 from utils.evaluation.report.page import render
 from utils.evaluation.report.shown import percent
+from utils.models import saving
+from utils.models.checkpoint import Trained
+from utils.processed import save_processed
 
 HOSTILE = "<script>alert(1)</script> \x00\x07 \u202eשלום 👩🏽‍🚒 </mark>"
 SIDES = ("tuned", "base", "test texts")
@@ -264,3 +272,22 @@ def test_emoji_verdict():
         f"Of 3,010 emoji, the right one is first for {percent(figure(0.5))} and among the first five for "
         f"{percent(figure(0.7))}."
     )
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_page_of_few_and_hostile_texts(tmp_path, monkeypatch, capsys, number):
+    """Long texts, right to left, controls, empty ones, and no word in common with training."""
+    monkeypatch.chdir(tmp_path)
+    test = [HOSTILE, "x" * 10_000, "שלום \u202e\u2066 לכולם"][:number]
+    save_processed(Path("texts.pkl"), processed_data(train=["aaa bbb", "\x01\x02"], validation=["v"], test=test))
+    saving.save(Path("model"), Trained(random_model("gpt2"), tiny_tokenizer(), {}), "", "")
+    Path("model/run.json").unlink()
+    words = ["--model_path", "model", "--data", "texts.pkl", "--num_samples", 3, "--max_new_tokens", 4, "--report"]
+    assert run_script(evaluate_model.main, *words) == 0, capsys.readouterr().err
+    page = Path("model/report.html").read_text("utf-8")
+    assert len(page.encode()) < 200_000
+    assert not set("\x00\x01\x07\u202e\u2066") & set(page[: page.index('id="evaluation"')])
+    assert "Which texts does it find easy or hard?" in page
+    evaluation = json.loads(Path("model/evaluation.json").read_text("utf-8"))
+    assert evaluation["per_text"]["row"] == list(range(number))
+    assert all(piece["nearest"] is None for sample in evaluation["samples"] for piece in sample.values())
