@@ -60,7 +60,7 @@ def _lengths(evaluation: dict) -> Section:
     sentences.append(f"An answer that did not end by itself was cut after {cut:,} tokens.")
     hints = evaluation.get("lengths")
     return Section(
-        "Do its answers end, and are they as long as they should be?",
+        "Whether its answers end, and how long they are",
         tuple(sentences),
         tuple(plots),
         (_hints(hints),) if hints else (),
@@ -74,8 +74,8 @@ def _length_curve(bins: list[dict], names: list[str]) -> Plot:
         for name in names
     ]
     shown = [
-        f"where the references have {_range(one)}, {one['reference_words']:.0f} on average, those of "
-        + listed(f"{NAMES[name]} have {one[name]['words']['value']:.0f}" for name in names)
+        f"where the references have {_range(one)}, {one['reference_words']:.0f} on average, "
+        + listed(f"{NAMES[name]} {one[name]['words']['value']:.0f}" for name in names)
         for one in (bins[:1] if len(bins) == 1 else (bins[0], bins[-1]))
     ]
     description = f"Mean words of the answers: {'; '.join(shown)}. On the dotted line, both are as long."
@@ -88,8 +88,7 @@ def _length_curve(bins: list[dict], names: list[str]) -> Plot:
 def _endings(bins: list[dict], names: list[str]) -> Plot:
     figures = {NAMES[name]: [hundredfold(one[name]["finished"]) for one in bins] for name in names}
     shown = [
-        f"{_range(one)}: " + listed(f"{percent(one[name]['finished'])} of {NAMES[name]}'s" for name in names)
-        for one in bins
+        f"{_range(one)}: " + listed(f"{NAMES[name]} {percent(one[name]['finished'])}" for name in names) for one in bins
     ]
     return dots_with_intervals(
         "Answers that ended by themselves", [_range(one) for one in bins], figures, "% of answers",
@@ -122,7 +121,7 @@ def _wording(evaluation: dict) -> Section:
     counted = evaluation["chrf_of_answers"]
     description = f"Median chrF of an answer: {medians(counted, '{:.1f}')}."
     return Section(
-        "How close is its wording to the references?",
+        "How close its wording is to the references",
         (
             "chrF, BLEU and ROUGE-L compare wording, not truth: a right answer in other words has a low value, and a "
             "wrong one in the same words a high one.",

@@ -8,6 +8,7 @@ from utils.evaluation.report.page import render_page
 from utils.evaluation.report.paired import check_paired, paired_differences
 from utils.evaluation.report.section import Section, Table
 from utils.evaluation.report.summary import kind_of, tested_texts
+from utils.evaluation.report.writers import novelty_curve
 from utils.metrics.figures import COMPARED, FIGURES
 from utils.plots.dots import dots_with_intervals
 from utils.plots.lines import Series, lines
@@ -15,7 +16,7 @@ from utils.plots.loss_curves import METRICS
 from utils.plots.plot import Plot
 from utils.terminal.tables import figure_rows, with_interval
 
-RANKS = "right_by_rank"
+RANKS, NEW = "right_by_rank", "novelty"
 
 
 def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> str:
@@ -120,8 +121,7 @@ def _curves(models: Mapping[str, dict]) -> list[Section]:
     names = {"loss": "training loss", "eval_loss": "validation loss"}
     names |= {name: f"validation {title}" for name, title in METRICS.items()}
     plots = [plot for name, title in names.items() if (plot := _curve(logs, name, title))]
-    if plot := _ranks(models):
-        plots.insert(0, plot)
+    plots = [plot for plot in (_ranks(models), _novelty(models)) if plot] + plots
     if kind_of(next(iter(models.values()))) == "classify":
         plots = over_one_another(models) + plots
     return [Section("Curves over one another", plots=tuple(plots))] if plots else []
@@ -155,9 +155,30 @@ def _ranks(models: Mapping[str, dict]) -> Plot | None:
     )
 
 
+def _novelty(models: Mapping[str, dict]) -> Plot | None:
+    """How much of what each model writes is new, beside the test texts."""
+    texts = {name: model[NEW].get("tuned") for name, model in models.items() if model.get(NEW)}
+    if not texts:
+        return None
+    real = next(model[NEW].get("test texts") for model in models.values() if model.get(NEW))
+    return novelty_curve(texts | ({"test texts": real} if real else {}))
+
+
 def _small(evaluation: dict) -> dict:
     """What the page embeds of each evaluation: the figures and points drawn, and what the differences are of."""
     return {name: evaluation[name] for name in KEPT if name in evaluation}
 
 
-KEPT = ("model_path", "base_model", "data_sha256", "kind", "tuned", "labels", "training", "points", RANKS, "per_text")
+KEPT = (
+    "model_path",
+    "base_model",
+    "data_sha256",
+    "kind",
+    "tuned",
+    "labels",
+    "training",
+    "points",
+    "per_text",
+    RANKS,
+    NEW,
+)

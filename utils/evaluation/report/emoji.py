@@ -44,7 +44,7 @@ def _ranks(evaluation: dict) -> Section:
         "The nearest training description, by its spelling, can only find emoji that have one: those of "
         f"{known:,} of these {rows:,} descriptions.",
     )
-    return Section("How high is the right emoji?", sentences, tuple(plots))
+    return Section("How high the right emoji is ranked", sentences, tuple(plots))
 
 
 def _by_rank(by_rank: dict) -> Plot:
@@ -55,7 +55,7 @@ def _by_rank(by_rank: dict) -> Plot:
         for name in names
     ]
     described = [
-        f"among the first {rank}, " + listed(f"{percent(by_rank[name][rank - 1])} of {NAMES[name]}'s" for name in names)
+        f"among the first {rank}: " + listed(f"{NAMES[name]} {percent(by_rank[name][rank - 1])}" for name in names)
         for rank in DESCRIBED
         if rank <= depth
     ]
@@ -136,4 +136,4 @@ def _mistakes(evaluation: dict) -> Section:
     ]
     header = ("description", "written", "right", "probability", "rank of the right one", "right concept")
     caption = f"The {len(rows):,} most confident of {evaluation['mistakes']:,} mistakes"
-    return Section("Where is it sure and wrong?", tables=(Table(caption, header, tuple(rows)),))
+    return Section("Where it is sure and wrong", tables=(Table(caption, header, tuple(rows)),))

@@ -45,9 +45,9 @@ def listed(parts: Iterable[str]) -> str:
 
 
 def medians(counted: Mapping, pattern: str = "{:,.0f}") -> str:
-    """Return the medians of a `shared_histogram` in words: "12 for this model and 18 for test texts"."""
+    """Return the medians of a `shared_histogram` in words: "this model 12 and test texts 18"."""
     of = {name: counted["median"][name] for name in in_order(counted["counts"])}
-    return listed(f"{pattern.format(value)} for {NAMES[name]}" for name, value in of.items() if value is not None)
+    return listed(f"{NAMES[name]} {pattern.format(value)}" for name, value in of.items() if value is not None)
 
 
 def share_histogram(title: str, counted: Mapping, x_title: str, noun: str, description: str) -> Plot:
@@ -67,7 +67,7 @@ def shown_excerpt(name: str, piece: Mapping | None, note: str = "") -> Text:
     if piece is None:
         return Text(name, NO_FIGURE, note)
     cut = [
-        f"{piece[side]:,} characters cut {where}"
+        f"{piece[side]:,} character{'s' * (piece[side] != 1)} cut {where}"
         for side, where in (("cut_before", "before"), ("cut_after", "after"))
         if piece[side]
     ]

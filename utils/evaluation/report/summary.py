@@ -61,7 +61,7 @@ def _comparison(evaluation: dict) -> str:
     bits = evaluation.get("bits_per_byte_difference") or difference.get("bits_per_byte")
     figure = with_interval(evaluation["tuned"]["bits_per_byte"], "{:.3f}")
     if bits is None:
-        return f"Needs {figure} bits per byte of {unseen}. Whether that is better than its base model is not measured."
+        return f"Needs {figure} bits per byte on {unseen}. Whether that is better than its base model is not measured."
     shown = _difference(bits, "{:.3f}")
     if bits["high"] < 0:
         return f"Predicts {unseen} better than its base model: {shown} bits per byte less, {figure} in all."
@@ -79,6 +79,8 @@ def notes(evaluation: dict) -> list[str]:
         found.append(
             f"Only {count:,} test {TESTED[kind_of(evaluation)]}: the intervals are wide, and rare mistakes missing."
         )
+    if "per_text" not in evaluation:
+        found.append("An earlier version wrote this evaluation, without the points that pictures need: evaluate again.")
     if evaluation.get("trained_on_other_data"):
         found.append("The model was trained on other data than this, so it may have seen these texts.")
     if kind_of(evaluation) == "classify":

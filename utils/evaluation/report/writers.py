@@ -50,6 +50,25 @@ def sections(evaluation: dict) -> list[Section]:
     return found
 
 
+def novelty_curve(novelty: Mapping[str, list]) -> Plot:
+    """Return the share of new runs of words by length; a share is {"value", "low", "high"}, or None without any."""
+    series = []
+    for name, shares in novelty.items():
+        ends = ([share and 100 * share[end] for share in shares] for end in ("value", "low", "high"))
+        series.append(Series(name, range(1, len(shares) + 1), *ends))
+    described = [
+        f"of {n} words: "
+        + listed(f"{name} {percent(shares[n - 1])}" for name, shares in novelty.items() if shares[n - 1])
+        for n in DESCRIBED
+        if any(shares[n - 1] for shares in novelty.values())
+    ]
+    description = "Runs of words that no training text has, " + ("; ".join(described) or "there are no words") + "."
+    return lines(
+        "New runs of words", series, "words in a row (n)", "% that no training text has", description,
+        x_range=(1, 10), y_range=(0, 100),
+    )  # fmt: skip
+
+
 def _copied(evaluation: dict) -> Section:
     """Novelty over n, exact and long copies, and the texts that copy most."""
     names = in_order(evaluation["novelty"])
@@ -63,10 +82,9 @@ def _copied(evaluation: dict) -> Section:
         ("median of the longest copied runs, words", *(f"{copying[name]['median_copied_words']:g}" for name in names)),
         ("longest copied run, words", *(f"{copying[name]['longest_copied_words']:,}" for name in names)),
     ]
-    counts = listed(f"{copying[name]['texts']:,} texts of {NAMES[name]}" for name in names)
-    counts = counts.replace(f"texts of {NAMES['test texts']}", NAMES["test texts"])
+    counts = listed(f"{NAMES[name]} {copying[name]['texts']:,}" for name in names)
     table = Table(
-        f"Copies from the {copying['tuned']['training_texts']:,} training texts in {counts}",
+        f"Copies from the {copying['tuned']['training_texts']:,} training texts; texts of each: {counts}",
         ("", *(NAMES[name] for name in names)),
         tuple(rows),
     )
@@ -74,34 +92,16 @@ def _copied(evaluation: dict) -> Section:
         (shown_excerpt("this model", piece, _words(piece)), _nearest(piece)) for piece in evaluation["longest_copies"]
     )
     return Section(
-        "Is what it writes new?",
+        "How new its texts are",
         (
-            "Case, punctuation and accents' spelling don't count. People repeat each other too, so compare with the "
+            "Case and punctuation don't count. People repeat each other too, so compare with the "
             "test texts; preprocessing removed near copies of training texts from these, so they are a bit newer than "
             "people's texts are.",
         ),
-        (_novelty(evaluation["novelty"], names),),
+        (novelty_curve({NAMES[name]: evaluation["novelty"][name] for name in names}),),
         (table,),
         (Texts("The texts that copy most, each with its training text", entries),) if entries else (),
     )
-
-
-def _novelty(novelty: Mapping, names: list[str]) -> Plot:
-    series = []
-    for name in names:
-        ends = ([figure and 100 * figure[end] for figure in novelty[name]] for end in ("value", "low", "high"))
-        series.append(Series(NAMES[name], range(1, len(novelty[name]) + 1), *ends))
-    described = [
-        f"of {n} words, "
-        + listed(f"{percent(novelty[name][n - 1])} of {NAMES[name]}'s" for name in names if novelty[name][n - 1])
-        for n in DESCRIBED
-        if any(novelty[name][n - 1] for name in names)
-    ]
-    description = "Runs of words that no training text has: " + ("; ".join(described) or "there are no words") + "."
-    return lines(
-        "New runs of words", series, "words in a row (n)", "% that no training text has", description,
-        x_range=(1, 10), y_range=(0, 100),
-    )  # fmt: skip
 
 
 def _varied(evaluation: dict) -> Section:
@@ -110,7 +110,7 @@ def _varied(evaluation: dict) -> Section:
     plots = []
     distinct = {name: [evaluation["distinct"][name].get(f"distinct_{n}") for n in range(1, 5)] for name in names}
     series = [Series(NAMES[name], range(1, 5), values) for name, values in distinct.items()]
-    first = listed(f"{_two(values[1])} for {NAMES[name]}" for name, values in distinct.items())
+    first = listed(f"{NAMES[name]} {_two(values[1])}" for name, values in distinct.items())
     plots.append(
         lines(
             "Distinct runs of words",
@@ -124,7 +124,7 @@ def _varied(evaluation: dict) -> Section:
     )
     repetition = evaluation["repetition"]
     sizes = sorted(repetition["tuned"], key=int)
-    most = listed(f"{percent(repetition[name][sizes[-1]])} of {NAMES[name]}'s" for name in names)
+    most = listed(f"{NAMES[name]} {percent(repetition[name][sizes[-1]])}" for name in names)
     plots.append(
         dots_with_intervals(
             "Texts that repeat themselves",
@@ -143,10 +143,10 @@ def _varied(evaluation: dict) -> Section:
         sentences.append(words)
     ended = {name: share for name, share in evaluation["finished"].items() if share}
     sentences.append(
-        f"Ended by themselves, before the longest length allowed: "
-        f"{listed(f'{percent(ended[name])} of the texts of {NAMES[name]}' for name in in_order(ended))}."
+        "Texts that ended by themselves, before the longest length allowed: "
+        f"{listed(f'{NAMES[name]} {percent(ended[name])}' for name in in_order(ended))}."
     )
-    return Section("Is it as varied as people are?", tuple(sentences), tuple(plots))
+    return Section("How varied its texts are", tuple(sentences), tuple(plots))
 
 
 def _single_texts(evaluation: dict) -> Section:
@@ -168,7 +168,7 @@ def _single_texts(evaluation: dict) -> Section:
         columns = [[_scored(one, split) for one in single["extremes"][split][end]] for split in ("test", "train")]
         if entries := [tuple(filter(None, pair)) for pair in zip_longest(*columns)]:
             texts.append(Texts(f"{title} texts", tuple(entries)))
-    return Section("Which texts does it find easy or hard?", tuple(sentences), tuple(plots), (), tuple(texts))
+    return Section("Which texts are easy or hard for it", tuple(sentences), tuple(plots), (), tuple(texts))
 
 
 def _scored(one: dict, split: str) -> Text:
