@@ -11,6 +11,7 @@ import evaluate_model
 import fine_tune
 import generate
 import preprocess
+from utils.argument_types import as_duration, duration
 from utils.errors import EXIT_USAGE
 
 SCRIPTS = (preprocess, fine_tune, generate, classify, evaluate_model)
@@ -85,3 +86,19 @@ def test_a_value_with_a_nul_is_a_usage_error(capsys, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"data": "a\0b"}))
     assert run_script(preprocess.main, "--config", tmp_path / "a.json") == EXIT_USAGE
     assert_one_error(capsys.readouterr().err, "NUL")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("1.5h", 5400), ("600", 600), ("600.5", 600.5)]
+)
+def test_durations(text, seconds):
+    assert duration(text) == seconds
+    assert duration(as_duration(seconds)) == round(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0s", "-5", "1h30", "30m1h", "10min", "inf", "nan", "1e3", "ten", "9" * 11, "٣m"]
+)
+def test_no_durations(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is no duration, such as 90s"):
+        duration(text)

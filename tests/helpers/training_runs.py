@@ -57,10 +57,13 @@ def rows_of(texts: list[str], max_length: int = 128) -> list[dict]:
     return training_rows(processed_data(train=texts), tiny_tokenizer(), max_length, ["train"])["train"]
 
 
-def run_training(model, train_rows, validation_rows, state_folder, resume=False, **changes) -> TrainingOutcome:
+def run_training(
+    model, train_rows, validation_rows, state_folder, resume=False, time_limit=None, **changes
+) -> TrainingOutcome:
     """Train the model to write, with SETTINGS but for these changes."""
     objective = language_modeling(Trained(model, tiny_tokenizer(), {}), [[END]] * 2)
-    return train(model, objective, train_rows, validation_rows, replace(SETTINGS, **changes), state_folder, resume)
+    settings, options = replace(SETTINGS, **changes), {"time_limit": time_limit}
+    return train(model, objective, train_rows, validation_rows, settings, state_folder, resume, **options)
 
 
 def logged(outcome, name: str) -> list:

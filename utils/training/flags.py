@@ -84,7 +84,8 @@ def _add_training_flags(parser: Parser) -> None:
     add("--max_steps", type=_steps, metavar="N", help="stop after so many steps, whatever --epochs says")
     ends = (
         "The learning rate falls to zero as the time runs out, and evaluation and saving are done by then. It is for "
-        "the whole command, and a plain number is in seconds. Without --epochs, texts repeat until it is over"
+        "the whole command, and a plain number is in seconds. Without --epochs, texts repeat until it is over; "
+        "--search tries N settings at most"
     )
     limit = "the best model that so much time allows: 90s, 10m or 1h30m"
     add("--time_limit", type=duration, metavar="TIME", help=limit, more=ends)

@@ -26,6 +26,14 @@ def settings_of_run(path: Path, run: dict, given: Set[str]) -> dict:
         arguments["unfreeze_last"] = "all"
     chosen = {"model": "base_model", "precision": "precision", "device": "device"}  # where the flags left it open
     arguments |= {flag: run[name] for flag, name in chosen.items() if name in run}
+    if "time_limit" in run and "time_limit" not in given:
+        steps = run["time_limit"]["steps"] // (arguments.get("model_soup") or 1)
+        arguments |= {"time_limit": None, "max_steps": steps}
+        log.warning(
+            "warning: %s records a run with a time limit: its %d steps are repeated, but with learning rates by step "
+            "and not by the clock, so the weights will differ",
+            *(path, steps),
+        )
     data = Path(arguments.get("data_path") or "")
     recorded = run.get("data", {}).get("sha256")
     if "data_path" not in given and data.is_file() and recorded not in (None, sha256_of(data)):

@@ -158,7 +158,7 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float, *, dry_run: 
         from utils.training.search import search_settings
 
         settings = settings_from(flags, precision, device)
-        best_settings, search = search_settings(setup, flags, searchable, settings, data_sha256, cache)
+        best_settings, search = search_settings(setup, flags, searchable, settings, data_sha256, cache, time_limit)
         vars(flags).update(best_settings)
         setup.freeze(model, flags.unfreeze_last)
     log.info(describe_parameters(model))

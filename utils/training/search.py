@@ -34,6 +34,9 @@ from utils.training.callbacks import FiniteLossCallback, InterruptionCallback
 from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup
 from utils.training.state.search_state import STORAGE_FILE, TABLE_FILE, begin_search, search_folder
+from utils.training.time_limit.callback import TimeLimitCallback
+from utils.training.time_limit.limit import TimeLimit
+from utils.training.time_limit.trials import trial_limit
 from utils.training.trainer import ObjectiveTrainer
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,8 @@ BATCH_SIZES = (8, 16, 32)
 WEIGHT_DECAYS = (0.0, 0.01, 0.1)
 LAST_BLOCKS = (1, 2, 4, 8)
 ALL_BLOCKS = "all"
+USED, OVER = "seconds_used", "over"  # attributes of a search with a time limit
+SECONDS = "seconds"  # the attribute of its trials: how long each took
 PROBLEM = "problem"  # the attribute of a trial that could not train: why
 
 
@@ -53,8 +58,11 @@ def search_settings(
     settings: TrainingSettings,
     data_sha256: str,
     prefix_cache: PrefixCache,
+    time_limit: TimeLimit | None = None,
 ) -> tuple[dict, dict]:
     """Try settings until `flags.search` trials are finished, including those of an interrupted search.
+
+    With a time limit, the trials end before that where only the time is left that the best of them took.
 
     The flags in `searchable` vary; the first trial has their values in `flags`. A trial's value is the best of its
     evaluations on the validation split, which is the one that training keeps. The base model is not changed. Trials
@@ -68,7 +76,7 @@ def search_settings(
     fixed = {name: value for name, value in vars(flags).items() if name not in searchable}
     begin_search(folder, fixed, space, data_sha256, flags.overwrite)
     settings = replace(settings, report_to=[])
-    search = _Search(setup, settings, flags.unfreeze_last, space, flags.search, folder, prefix_cache)
+    search = _Search(setup, settings, flags.unfreeze_last, space, flags.search, folder, prefix_cache, time_limit)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -123,6 +131,7 @@ class _Search:
     total: int
     folder: Path
     prefix_cache: PrefixCache
+    time_limit: TimeLimit | None
 
     def run(self, defaults: dict) -> list[FrozenTrial]:
         """Run trials until `total` are finished, and return all finished ones."""
@@ -139,7 +148,10 @@ class _Search:
         elif not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial({name: ALL_BLOCKS if value is None else value for name, value in defaults.items()})
         self.write_table(trials)
-        if len(trials) >= self.total:
+        if self.time_limit:
+            self.time_limit.used_before = max(self.time_limit.used_before, study.user_attrs.get(USED, 0.0))
+        over = study.user_attrs.get(OVER) or (self.time_limit and trials and self.limit_of_next(trials) is None)
+        if len(trials) >= self.total or over:
             return trials
         log.info("searching %s", _describe_space(self.space))
         interruption = InterruptionCallback("stopping")
@@ -152,6 +164,10 @@ class _Search:
                 log.info(self.describe_last(trials))
             bar.update(len(trials) - bar.n)
             study.sampler = self.sampler(trials)
+            if self.time_limit:
+                study.set_user_attr(USED, self.time_limit.used())
+                if self.limit_of_next(trials) is None:
+                    study.stop()
             if interruption.happened:
                 raise KeyboardInterrupt
 
@@ -159,24 +175,33 @@ class _Search:
         try:
             with bar, interruption.listening():
                 study.optimize(
-                    lambda trial: self.train(trial, _TrialCallback(bar, interruption)),
+                    lambda trial: self.train(trial, _TrialCallback(bar, interruption), _finished_trials(study)),
                     n_trials=self.total - len(trials),
                     callbacks=[after_trial],
                     gc_after_trial=True,
                 )
         except KeyboardInterrupt:
             done = len(_finished_trials(study))
+            if self.time_limit:
+                study.set_user_attr(USED, self.time_limit.used())
             command = typed_command() or "the same once more"
             log.info("%d of %d trials are finished and kept; to continue: %s", done, self.total, command)
             raise ToldInterrupt from None
+        study.set_user_attr(OVER, self.time_limit is not None)
         return _finished_trials(study)
+
+    def limit_of_next(self, trials: Sequence[FrozenTrial]) -> TimeLimit | None:
+        """Return the limit of the next trial; None where the time for trials is over."""
+        best = self.best(trials)
+        seconds = [trial.user_attrs[SECONDS] for trial in trials]
+        return trial_limit(self.time_limit, best and best.user_attrs[SECONDS], seconds)
 
     def sampler(self, trials: Sequence[FrozenTrial]) -> optuna.samplers.TPESampler:
         """Return a sampler for the next trial; its seed depends on the finished trials, not on interruptions."""
         seed = random.Random(f"{self.settings.seed} {len(trials)}").getrandbits(32)
         return optuna.samplers.TPESampler(seed=seed)
 
-    def train(self, trial: Trial, callback: TrainerCallback) -> float:
+    def train(self, trial: Trial, callback: TrainerCallback, before: Sequence[FrozenTrial]) -> float:
         """Train a copy of the base model with the trial's settings, and return the best of its evaluations.
 
         Settings that cannot train get the worst value, so that the sampler learns to avoid them. Optuna's `catch` marks
@@ -190,6 +215,10 @@ class _Search:
         self.setup.freeze(model, None if blocks == ALL_BLOCKS else blocks)
         callbacks, splits = [FiniteLossCallback(), callback], (rows["train"], rows["validation"])
         options = {"eval_on_start": False, "saves": False}
+        if self.time_limit:
+            options["time_limit"] = limit = self.limit_of_next(before)
+            callbacks.append(TimeLimitCallback(limit, resumed=True))
+            began = limit.used()
         trainer = ObjectiveTrainer(objective, model, *splits, settings, self.folder, callbacks, **options)
         with trainer.cached_rows(self.prefix_cache, settings.precision, epochs=math.inf):  # of all trials
             if settings.precision == "bf16":
@@ -199,6 +228,9 @@ class _Search:
             except (UserError, torch.OutOfMemoryError) as error:
                 trial.set_user_attr(PROBLEM, str(error).partition("\n")[0])
                 return 0.0 if objective.greater_is_better else math.inf
+            finally:
+                if self.time_limit:
+                    trial.set_user_attr(SECONDS, limit.used() - began)
         return objective.best(trainer.evaluations)
 
     def best(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:

@@ -11,8 +11,6 @@ from utils import distributed
 from utils.argument_types import as_duration
 from utils.errors import UserError
 
-SPARE = 0.01  # of the limit, for what nobody measures: the end of the process, above all
-
 
 @dataclass
 class TimeLimit:
@@ -32,6 +30,7 @@ class TimeLimit:
     evaluations_after: int = 0
     model_bytes: int = 0
     state_bytes: int = 0
+    spare: float = 0.01  # of the limit, for what nobody measures: the end of the process, above all
     runs_left: int = 1  # of a model soup, with the one at hand
     run_began: float = 0.0  # when the run at hand did, as `used` counts
     evaluates: bool = True
@@ -79,7 +78,7 @@ class TimeLimit:
 
     def _after_runs(self) -> float:
         """Return the seconds that come after the last training."""
-        return SPARE * self.seconds + self.saving + self.evaluations_after * self.evaluates * self.evaluation
+        return self.spare * self.seconds + self.saving + self.evaluations_after * self.evaluates * self.evaluation
 
     def measuring_evaluation(self, evaluate: Callable) -> Callable:
         """Return the function, which also measures what an evaluation takes."""
