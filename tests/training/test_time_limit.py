@@ -9,14 +9,19 @@ from itertools import pairwise
 
 import pytest
 import torch
-from small_models import random_model
+from running import assert_one_error, run_script
+from small_models import processed_data, random_model
 from training_runs import TEXTS, VALIDATION, interrupted, logged, rows_of, run_training
 
+import fine_tune
 from utils.errors import UserError
+from utils.processed import save_processed
 from utils.training.repeat import settings_of_run
 from utils.training.state.seconds_used import seconds_used
+from utils.training.time_limit import limit as limits
 from utils.training.time_limit.limit import TimeLimit
 from utils.training.time_limit.schedule import advance, clock_schedule
+from utils.training.time_limit.trials import trial_limit
 
 NO_END = 10**6
 
@@ -208,6 +213,88 @@ def test_a_run_that_goes_on_after_its_time_ends_with_a_model(tmp_path):
     outcome = run_training(random_model("gpt2"), *rows, tmp_path, resume=True, epochs=None, time_limit=limit)
     assert (outcome.steps, outcome.ended_by) == (9, "time")
     assert outcome.after is not None
+
+
+def test_the_runs_of_a_soup_share_the_time(tmp_path):
+    clock = Clock()
+    limit = TimeLimit(41.0, clock, spare=0.0, runs_left=2)
+    ends = []
+    for runs_left in (2, 1):
+        limit.runs_left = runs_left
+        model = timed(random_model("gpt2"), clock)
+        outcome = run_training(model, rows_of(TEXTS), [], tmp_path, epochs=None, time_limit=limit)
+        ends.append((outcome.steps, clock.now))
+    assert ends == [(20, 20.0), (21, 41.0)] or ends == [(21, 21.0), (20, 41.0)]
+
+
+def test_trials_leave_the_time_that_the_best_one_took():
+    clock = Clock()
+    clock.now = 10.0
+    limit = TimeLimit(110.0, clock, saving=9.0, evaluation=1.0, spare=0.0)
+    first = trial_limit(limit, None, [])
+    assert first.left() == pytest.approx(44.5)  # half of 110 - 10 - 9, without two evaluations
+    clock.now = 40.0
+    assert trial_limit(limit, 20.0, [20.0]).left() == pytest.approx(59 - 20)
+    assert first.left() == pytest.approx(14.5)
+    clock.now = 70.0
+    assert trial_limit(limit, 20.0, [20.0]) is None  # 9 seconds would be less than half a trial
+    assert trial_limit(limit, 10.0, [20.0, 10.0]).left() == pytest.approx(19)
+
+
+# ---- the script
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """Give fine_tune.py a clock that moves by a tenth of a second whenever it is read."""
+    clock = Clock()
+
+    def tick():
+        clock.now += 0.1
+        return clock.now
+
+    monkeypatch.setattr(limits, "begin_limit", lambda seconds, began: seconds and TimeLimit(seconds, tick))
+    return clock
+
+
+def call(folder, *words):
+    save_processed(folder / "data.pkl", processed_data(train=TEXTS, validation=VALIDATION))
+    given = ("--data", folder / "data.pkl", "--output_path", folder / "model", "--batch_size", 4, *words)
+    return run_script(fine_tune.main, *map(str, given))
+
+
+def test_the_script_records_the_limit(tmp_path, ticking, capsys):
+    assert call(tmp_path, "--time_limit", "30s", "--early_stopping_patience", 0) == 0
+    run = json.loads((tmp_path / "model" / "run.json").read_text(encoding="utf-8"))
+    recorded = run["time_limit"]
+    assert (recorded["seconds"], recorded["ended_by"]) == (30.0, "time")
+    assert recorded["steps"] == run["results"]["steps"] > 10
+    assert 27 < recorded["used"] < 31
+    assert (run["arguments"]["time_limit"], run["arguments"]["epochs"]) == (30.0, None)
+    assert " s left" in (err := capsys.readouterr().err)
+    assert "/1000000" not in err
+
+
+def test_trials_go_on_until_the_time_is_over(tmp_path, ticking, capsys):
+    assert call(tmp_path, "--time_limit", "100s", "--search", 1000) == 0
+    run = json.loads((tmp_path / "model" / "run.json").read_text(encoding="utf-8"))
+    assert 2 < run["search"]["trials"] < 100
+    assert 80 < run["time_limit"]["used"] < 102
+    assert "the best of " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--time_limit", "soon"], "argument --time_limit: 'soon' is no duration"),
+        (["--time_limit", "1m", "--warmup_steps", 5], "--warmup_steps 5 is a number of steps"),
+        (["--time_limit", "1s"], "--time_limit 1s is too short: loading took"),
+    ],
+)
+def test_limits_that_are_refused(tmp_path, ticking, capsys, words, problem):
+    assert call(tmp_path, *words) in (1, 2)
+    assert_one_error(capsys.readouterr().err, problem)
+    assert {path.name for path in tmp_path.iterdir()} == {"data.pkl"}
 
 
 # ---- what is recorded
