@@ -78,7 +78,7 @@ class TimeLimit:
 
     def _after_runs(self) -> float:
         """Return the seconds that come after the last training."""
-        return self.spare * self.seconds + self.saving + self.evaluations_after * self.evaluates * self.evaluation
+        return self.spare * self.seconds + self.saving + self.evaluations_after * self.evaluation
 
     def measuring_evaluation(self, evaluate: Callable) -> Callable:
         """Return the function, which also measures what an evaluation takes."""
