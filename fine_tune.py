@@ -8,10 +8,12 @@ python fine_tune.py --data data/emoji.pkl --augment --output_path models/emoji
 
 import json
 import os
+import random
 import sys
 import time
 from argparse import Namespace
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from utils import distributed
@@ -30,7 +32,7 @@ from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
 from utils.training.forecast.forecast import Forecast
 from utils.training.repeat import settings_of_run
-from utils.training.run import FineTuned, foresee, kept_random_states, one_run_at_a_time, train_and_save
+from utils.training.run import FineTuned, foresee, one_run_at_a_time, train_and_save
 
 
 def build_parser() -> Parser:
@@ -166,6 +168,21 @@ def fine_tune_gpt2(
         with atomic_write(Path(output_dir) / data.name) as file:
             file.write(data.read_bytes())
     return trained.path
+
+
+@contextmanager
+def kept_random_states() -> Iterator[None]:
+    """Give Python's, NumPy's and PyTorch's random numbers back their states, whose seeds training sets."""
+    import numpy
+    import torch
+
+    states = random.getstate(), numpy.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            numpy.random.set_state(states[1])
 
 
 if __name__ == "__main__":

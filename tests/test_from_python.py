@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import threading
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from fine_tune import fine_tune
 from generate import generate
 from preprocess import preprocess
 from utils.errors import DataError, UsageError, UserError
+from utils.evaluation.report.page import render
 from utils.models import checkpoint
 from utils.processed import load_processed, save_processed
 
@@ -51,6 +53,8 @@ def test_fine_tune_says_where_the_model_is_and_how_well_it_does(work, tmp_path, 
     assert trained.log == [json.loads(line) for line in (trained.path / "log.jsonl").read_text().splitlines()]
     assert capfd.readouterr().out == ""
     assert len(repr(trained)) < 500
+    shown = [tag for tag, _ in tags_of(trained._repr_html_())]
+    assert (shown.count("code"), shown.count("svg")) == (1, 2)  # losses, and bits per byte
     assert generate("A", trained, max_new_tokens=2)[0]["prompt"] == "A"
 
 
@@ -86,6 +90,17 @@ def test_evaluate_is_what_the_script_writes(work, tmp_path, capfd):
     assert evaluation.figures["kind"] == "classify"
     assert "macro F1" in repr(evaluation) and f"written: {tmp_path / 'figures.json'}" in repr(evaluation)
     assert capfd.readouterr().out == ""
+    [(tag, attributes)] = tags_of(evaluation._repr_html_())
+    assert tag == "iframe" and attributes["srcdoc"] == render(evaluation.figures)
+    assert "<svg" in attributes["srcdoc"]
+
+
+def tags_of(html: str) -> list[tuple[str, dict]]:
+    """Return the elements that a browser would find, with their attributes."""
+    found, parser = [], HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, dict(attributes)))
+    parser.feed(html)
+    return found
 
 
 def test_preprocess_shows_its_audit(tmp_path, monkeypatch, capfd):

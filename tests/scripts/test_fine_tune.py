@@ -227,7 +227,7 @@ def test_figures_go_to_tensorboard_and_wandb(call, processed, tmp_path, monkeypa
     finally:
         wandb.teardown()  # finish() returns before the file holds everything
     assert (code, out) == (0, "models/mine.pt\n"), err
-    assert {path.name for path in Path("models").iterdir()} == {"mine.pt", "mine.tensorboard"}
+    assert {path.name for path in Path("models").iterdir()} == {"mine.pt", "mine.tensorboard", "mine.training.svg"}
     history = [json.loads(line) for line in torch.load("models/mine.pt")["files"]["log.jsonl"].splitlines()]
     expected = {
         ("train/loss", "loss"): [(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
@@ -266,7 +266,8 @@ def test_figures_go_to_tensorboard_and_wandb(call, processed, tmp_path, monkeypa
     artifacts = [record.artifact for record in records if record.WhichOneof("record_type") == "artifact"]
     [report] = [artifact for artifact in artifacts if artifact.type == "report"]
     files = {entry.path: Path(entry.local_path).read_text() for entry in report.manifest.contents}
-    assert files.keys() == {"audit.json", "run.json", "log.jsonl"}
+    assert files.keys() == {"audit.json", "run.json", "log.jsonl", "training.svg"}
+    assert "</svg>" in files["training.svg"]
     assert json.loads(files["audit.json"]) == load_processed(processed).audit
     assert json.loads(files["run.json"])["results"]["steps"] == 2
     assert [json.loads(line) for line in files["log.jsonl"].splitlines()] == history

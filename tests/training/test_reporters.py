@@ -124,7 +124,7 @@ def test_an_artifact_that_cannot_be_stored_is_one_warning(monkeypatch, caplog):
     artifact = SimpleNamespace(new_file=lambda name, encoding: io.StringIO())
     module = SimpleNamespace(run=FailingRun(), Artifact=lambda name, type: artifact)
     monkeypatch.setitem(sys.modules, "wandb", module)
-    log_report(["tensorboard"], {}, {}, [], [])
+    log_report(["tensorboard"], {}, {}, [], None)
     assert caplog.messages == []
-    log_report(["wandb"], {}, {}, [], [])
+    log_report(["wandb"], {}, {}, [], None)
     assert caplog.messages == ["warning: wandb failed, and the run goes on without it: the disk is full"]

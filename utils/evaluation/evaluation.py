@@ -1,12 +1,16 @@
 """What an evaluation gives."""
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
-    """The `figures` of evaluation.json, the tables of them, which it shows itself as, and the files written."""
+    """The `figures` of evaluation.json, the tables of them, and the files written.
+
+    It shows itself as the tables, and in a notebook as the page of --report, in a frame that keeps its style apart.
+    """
 
     figures: dict
     tables: str
@@ -14,3 +18,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return f"{self.tables}\n\nwritten: {' and '.join(map(str, self.files))}"
+
+    def _repr_html_(self) -> str:
+        from utils.evaluation.report.page import render
+
+        page = html.escape(render(self.figures))
+        return f'<iframe title="evaluation" style="width:100%;height:45em;border:1px solid" srcdoc="{page}"></iframe>'

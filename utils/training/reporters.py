@@ -64,8 +64,8 @@ def reporter_callbacks(names: Sequence[str], output_path: Path) -> list["Trainer
     return [_guarded(name, openers[name]) for name in names if name != "none"]
 
 
-def log_report(names: Sequence[str], audit: dict, record: dict, history: list[dict], pictures: Sequence[Path]) -> None:
-    """Log the data's audit, run.json, log.jsonl and pictures as an artifact of W&B, if a run is logged there."""
+def log_report(names: Sequence[str], audit: dict, record: dict, history: list[dict], picture: Path | None) -> None:
+    """Log the data's audit, run.json, log.jsonl and training.svg as an artifact of W&B, if a run is logged there."""
     run = getattr(sys.modules.get("wandb"), "run", None) if "wandb" in names else None
     if run is None:  # disabled, or it failed before
         return
@@ -77,8 +77,8 @@ def log_report(names: Sequence[str], audit: dict, record: dict, history: list[di
         for name, text in texts.items():
             with artifact.new_file(name, encoding="utf-8") as file:
                 file.write(text)
-        for picture in pictures:
-            artifact.add_file(str(picture))
+        if picture:
+            artifact.add_file(str(picture), name="training.svg")
         run.log_artifact(artifact)
         if run.id in _opened:
             run.finish()  # or a notebook's next training would go on in it

@@ -1,12 +1,10 @@
 """A whole run of fine_tune.py: check, prepare, search if asked to, train, save, and remove the state."""
 
-import contextlib
+import html
 import logging
-import random
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ from utils.errors import DataError, UserError
 from utils.files import check_apart, sha256_of
 from utils.interrupts import ToldInterrupt, typed_command
 from utils.locks import one_writer
+from utils.plots.loss_curves import kept_step, loss_curves, thinned
 from utils.processed import load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.training.flags import complete_flags, settings_from
@@ -55,6 +54,11 @@ class FineTuned:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: where the model is, its figures, and the losses."""
+        plots = loss_curves(thinned(self.log), kept_step(self.log, self.figures))
+        return f"<p><code>{html.escape(repr(self))}</code></p>" + "".join(plot._repr_html_() for plot in plots)
 
 
 def train_and_save(flags: Namespace, parser: Parser, began: float | None = None) -> FineTuned:
@@ -188,7 +192,7 @@ def _train_and_save(flags: Namespace, parser: Parser, began: float, *, dry_run: 
             record_saving(state_folder, record, outcome.history)
             saving.save_and_verify(flags.output_path, model, setup.base.tokenizer, record, outcome.history)
             picture = saving.write_picture(flags.output_path, outcome.history, record["results"])
-            log_report(flags.report_to, data.audit, record, outcome.history, [picture] if picture else [])
+            log_report(flags.report_to, data.audit, record, outcome.history, picture)
         trained = _finish(flags, state_folder, record, outcome.history)
     except (KeyboardInterrupt, UserError) as error:
         if distributed.is_main_process():
@@ -233,18 +237,3 @@ def _saved_before(flags: Namespace, state_folder: Path) -> tuple[dict, list[dict
         return None
     log.info("the model was saved before the interruption: nothing is left to do")
     return saved
-
-
-@contextlib.contextmanager
-def kept_random_states() -> Iterator[None]:
-    """Give Python's, NumPy's and PyTorch's random numbers back their states, whose seeds training sets."""
-    import numpy
-    import torch
-
-    states = random.getstate(), numpy.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            numpy.random.set_state(states[1])
