@@ -35,7 +35,7 @@ def build_parser() -> Parser:
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
     add("--data_path", "--data", type=Path, metavar="PKL", help="output of preprocess.py; not used with --compare")
     add("--output_path", type=output_path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
-    page = "also write a page to read, with pictures (default: report.html beside evaluation.json)"
+    page = "also write a page to read, with pictures (default: report.html beside evaluation.json, or comparison.html)"
     add("--report", type=page_path, nargs="?", const=True, metavar="FILE.html", help=page)
     add(
         "--plots", type=output_path, metavar="FOLDER", help="also write the page's pictures there, as SVG and PNG files"

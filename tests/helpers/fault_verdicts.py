@@ -13,7 +13,7 @@ from syscall_faults import Ended
 OUTCOMES = ("old whole", "new whole", "lost", "temporary left", "traceback", "other")
 # Seconds, dates and speeds differ from run to run.
 TIMES = re.compile(
-    rb'(?P<name>"[a-z_]*(?:seconds|runtime|per_second|date|time|created)[a-z_]*": )(?:"[^"]*"|[-+.\de]+)'
+    rb'(?P<name>"[a-z_]*(?:seconds|runtime|per_second|date|time|created)[a-z_]*": ?)(?:"[^"]*"|[-+.\de]+)'
     rb"|(?<=as it was written: )[0-9a-f]{64}|\d+(?:\.\d+)? (?:seconds|minutes|s\b)|\d{4}-\d\d-\d\d[T \d:.+Z-]*"
 )
 LIBRARYS_TRIAL = b"blat"  # what Python's tempfile writes into TMPDIR once to try it, and removes or not
@@ -39,7 +39,7 @@ def without_times(name: str, content: bytes | None) -> object:
         return _packed_without_times(content)
     if name.endswith("search.csv"):
         return re.sub(rb",[\d.]+\n", b"\n", content)
-    return TIMES.sub(rb"\g<name>", content) if name.endswith((".json", ".jsonl", ".md")) else content
+    return TIMES.sub(rb"\g<name>", content) if name.endswith((".json", ".jsonl", ".md", ".html")) else content
 
 
 def _packed_without_times(content: bytes) -> object:

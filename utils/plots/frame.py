@@ -82,7 +82,7 @@ def header(title: str, y_title: str = "", names: Sequence[str] = ()) -> tuple[li
     if y_title:
         y += 20
         elements.append(words(shortened(y_title, WIDTH), 0, y, fill=MUTED))
-    return elements, y + 12
+    return elements, y + 15
 
 
 def line(x1: float, y1: float, x2: float, y2: float, **attributes: object) -> tuple:

@@ -60,7 +60,7 @@ def lines(
     series = [_finite(one) for one in series]
     xs = [x for one in series for x in one.x]
     ys = [y for one in series for y in (*one.y, *(one.low or ()), *(one.high or ()))]
-    x_range = x_range or limits(xs, include=[mark.x for mark in marks] + ([limit.x] if limit else []))
+    x_range = x_range or _ends([*xs, *(mark.x for mark in marks), *([limit.x] if limit else [])])
     y_range = y_range or limits(ys, include=[mark.y for mark in marks])
     axes = frame(title, x_title, y_title, x_range, y_range, [one.name for one in series])
     x, y, elements = axes.x, axes.y, axes.elements
@@ -83,9 +83,17 @@ def lines(
         elements += [_beside(limit.text, x(limit.x), y.end + 12)]
     for mark in marks:
         elements += [element("circle", cx=x(mark.x), cy=y(mark.y), r=6, fill="none", stroke=INK, stroke_width=2)]
-        elements += [_beside(mark.text, x(mark.x), y(mark.y) - 10)]
+        falls = any(one.y and one.y[0] > mark.y for one in series)  # the curve comes from above: the name goes below
+        below = falls and y(mark.y) + 22 < y.start
+        elements += [_beside(mark.text, x(mark.x), y(mark.y) + (20 if below else -10))]
     header, rows = _table(x_title, series)
     return Plot(title, draw(title, description, axes.height, elements), description, header, rows)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """The range of an axis that ends where the values do."""
+    finite = [value for value in values if math.isfinite(value)]
+    return (min(finite), max(finite)) if finite and min(finite) < max(finite) else limits(finite)
 
 
 def _beside(text: str, x: float, y: float) -> tuple:

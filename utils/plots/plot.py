@@ -25,6 +25,7 @@ COLORS = tuple(
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "4 2 1 2", "1 3")
 VARIABLE = re.compile(r"var\(--[\w-]+,([^)]+)\)")
 VIEW = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
+LONGEST_DESCRIPTION = 1000  # characters: labels may be whole texts
 MARGIN = 12  # around a picture on its own
 VISIBLE = SHOWN | dict.fromkeys(map(ord, "\t\n"), " ")
 WIDTH = 440  # of every plot, in units of the SVG; at 390 px, a phone's, its text is still readable
@@ -66,7 +67,9 @@ def draw(
     title: str, description: str, height: float, elements: Sequence[tuple[str, Mapping[str, object], str]]
 ) -> Markup:
     """Return the SVG of elements; texts are strangers', and the template escapes them."""
-    words = {"title": visible(title), "description": visible(description)}
+    if len(description) > LONGEST_DESCRIPTION:
+        description = description[: LONGEST_DESCRIPTION - 1] + "…"
+    words = {"title": visible(title[:LONGEST_DESCRIPTION]), "description": visible(description)}
     return Markup(_template().render(**words, width=WIDTH, height=round(height), elements=elements))
 
 

@@ -53,8 +53,12 @@ def limits(values: Iterable[float], at_most: int = 6, include: Iterable[float] =
     if low == high:
         room = abs(low) / 2 or 0.5
         low, high = low - room, high + room
-    step = tick_step(low, high, at_most)
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    while True:  # a wider range may have a greater step
+        step = tick_step(low, high, at_most)
+        rounded = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+        if tick_step(*rounded, at_most) <= step * (1 + 1e-9):
+            return rounded
+        low, high = rounded
 
 
 def tick_label(value: float, step: float) -> str:

@@ -17,6 +17,8 @@ from utils.plots.plot import Plot
 from utils.terminal.tables import figure_rows, with_interval
 
 RANKS, NEW = "right_by_rank", "novelty"
+# What the page embeds of each evaluation, beside "per_text".
+KEPT = ("model_path", "base_model", "data_sha256", "kind", "tuned", "labels", "training", "points", RANKS, NEW)
 
 
 def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> str:
@@ -36,7 +38,7 @@ def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> st
         "title": f"{len(models)} models compared",
         "subtitle": "Evaluations of several models on the same test texts",
         "verdict": _verdict(kind, best, pairs),
-        "notes": _notes(len(others)),
+        "notes": _notes(models),
         "table": Table(
             f"On {tested_texts(models[best])}, with 95 % intervals; the best {figures[0].title} first",
             ("model", *(figure.title for figure in figures)),
@@ -44,7 +46,9 @@ def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> st
         ),
         "sections": [_differences(best, pairs), *_curves(models)],
     }
-    return render_page(content, {"evaluations": {name: _small(model) for name, model in models.items()}})
+    embedded = {name: {key: model[key] for key in KEPT if key in model} for name, model in models.items()}
+    per_text = {name: model["per_text"] for name, model in models.items()}
+    return render_page(content, {"evaluations": embedded, "per_text": per_text})
 
 
 def _names(evaluations: Mapping[Path, dict], order: list[Path]) -> list[str]:
@@ -78,10 +82,16 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _notes(pairs: int) -> list[str]:
-    if pairs < 2:
-        return []
-    return [f"The best of {pairs + 1} models is partly the luckiest: on new texts its lead may be smaller."]
+def _notes(models: Mapping[str, dict]) -> list[str]:
+    notes = []
+    first, *others = (model["per_text"]["row"] for model in models.values())
+    if any(rows != first for rows in others):
+        notes.append(
+            "Not all models were measured on the same rows, so the table compares less than the differences do."
+        )
+    if len(others) > 1:
+        notes.append(f"The best of {len(models)} models is partly the luckiest: on new texts its lead may be smaller.")
+    return notes
 
 
 def _differences(best: str, pairs: Mapping[str, tuple[int, dict]]) -> Section:
@@ -162,23 +172,3 @@ def _novelty(models: Mapping[str, dict]) -> Plot | None:
         return None
     real = next(model[NEW].get("test texts") for model in models.values() if model.get(NEW))
     return novelty_curve(texts | ({"test texts": real} if real else {}))
-
-
-def _small(evaluation: dict) -> dict:
-    """What the page embeds of each evaluation: the figures and points drawn, and what the differences are of."""
-    return {name: evaluation[name] for name in KEPT if name in evaluation}
-
-
-KEPT = (
-    "model_path",
-    "base_model",
-    "data_sha256",
-    "kind",
-    "tuned",
-    "labels",
-    "training",
-    "points",
-    "per_text",
-    RANKS,
-    NEW,
-)

@@ -11,7 +11,6 @@ from markupsafe import Markup
 from utils.evaluation.report import answers, classifiers, emoji, recipe, summary, writers
 from utils.evaluation.report.section import Section, Text
 from utils.plots.plot import visible
-from utils.terminal.tables import is_numeric
 
 SECTIONS: dict[str, Callable[[dict], list[Section]]] = {
     "generate": writers.sections,
@@ -21,6 +20,8 @@ SECTIONS: dict[str, Callable[[dict], list[Section]]] = {
 }
 MOST_BYTES = 1_000_000
 LONGEST = 600  # characters of a text that are shown
+LONGEST_CELL = 200  # characters of a cell: labels and names of files may be whole texts
+NUMBER = re.compile(r"([-+−]?[\d.,]+(e[-+]?\d+)?([ \u00a0]?%)?( \([^()]*\)| \[[^\[\]]*\])?)?|–")
 INTERVAL = re.compile(r"(.*\S) (\[[^\[\]]*\])")
 
 
@@ -56,9 +57,8 @@ def render_page(content: dict, data: dict) -> str:
 
 
 def _json(data: dict) -> Markup:
-    """JSON in which nothing can end the element that it is in."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return Markup(text.encode("utf-8", "backslashreplace").decode())
+    """JSON in which nothing can end the element that it is in, or turn the direction of its text."""
+    return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def spans(text: Text) -> tuple[list[tuple[str, bool]], str]:
@@ -81,12 +81,17 @@ def shown_controls(text: str) -> str:
 
 def cells(row: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the cells of a row, each as (figure, its interval or "")."""
-    return [found.groups() if (found := INTERVAL.fullmatch(cell)) else (cell, "") for cell in map(visible, row)]
+    return [found.groups() if (found := INTERVAL.fullmatch(cell)) else (cell, "") for cell in map(brief, row)]
+
+
+def brief(text: str) -> str:
+    """Return a text in one line, cut where it is very long."""
+    return visible(text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…")
 
 
 def numeric_columns(rows: tuple[tuple[str, ...], ...]) -> list[bool]:
-    """Return which columns have numbers alone."""
-    return [is_numeric(column) for column in zip(*rows, strict=True)]
+    """Return which columns have numbers, intervals and missing ones alone."""
+    return [all(map(NUMBER.fullmatch, column)) for column in zip(*rows, strict=True)]
 
 
 @cache
@@ -94,11 +99,17 @@ def _template():
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"visible": visible, "cells": cells, "numeric_columns": numeric_columns, "spans": spans}
+    environment.filters |= {
+        "visible": visible,
+        "cells": cells,
+        "numeric_columns": numeric_columns,
+        "spans": spans,
+        "brief": brief,
+    }
     return environment.get_template("page.html.jinja")

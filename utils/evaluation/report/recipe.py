@@ -14,9 +14,9 @@ def sections(evaluation: dict) -> list[Section]:
     found = []
     if data := evaluation.get("data"):
         found.append(_data(data))
-    if (training := evaluation.get("training")) and training.get("log"):
-        found.append(_losses(training))
     if training := evaluation.get("training"):
+        if plots := loss_curves(training["log"], training["kept_step"]):
+            found.append(Section("How it was trained", (plots[0].description,), tuple(plots)))
         found.append(_repetition(evaluation, training))
     return found
 
@@ -53,6 +53,11 @@ def _data(data: dict) -> Section:
     )
 
 
+SETTINGS = {
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "gradient_accumulation_steps": "batches per step",
+}
 USES = {"train": "training", "validation": "choosing the best weights", "test": "this report alone"}
 
 
@@ -70,29 +75,22 @@ def _lengths(lengths: dict) -> Plot:
     limit = lengths["limit"]
     half, most = lengths["median"], lengths["p95"]
     words = f"Half of the texts have at most {half:,} tokens, 95 % at most {most:,}; the longest {longest:,}."
-    marked = []
-    if limit and limit < 2 * longest:
-        marked = [Limit(limit, f"cut at {limit:,}")]
-        words += f" Texts are cut at {limit:,} tokens."
-    elif limit:
-        words += f" None is cut: the model takes {limit:,}."
-    return histogram("Lengths of the texts", lengths["edges"], counts, "tokens", "texts", words, marked=marked)
-
-
-def _losses(training: dict) -> Section:
-    plots = loss_curves(training["log"], training.get("kept_step"))
-    sentences = [plot.description for plot in plots[:1]]
-    return Section("How it was trained", tuple(sentences), tuple(plots))
+    if limit:
+        words += f" None is cut: the limit is {limit:,}." if longest <= limit else f" They are cut at {limit:,} tokens."
+    marked = [Limit(limit, f"limit {limit:,}")] if limit and limit < 2 * longest else []
+    unit = f"tokens of {PurePath(lengths['tokenizer']).name}"
+    return histogram("Lengths of the texts", lengths["edges"], counts, unit, "texts", words, marked=marked)
 
 
 def _repetition(evaluation: dict, training: dict) -> Section:
     """The command that repeats it, and what else decides the result."""
     run = training["run"]
-    results = run.get("results", {})
+    results, settings = run["results"], run["arguments"]
     rows = [
         ("base model", str(evaluation.get("base_model_description") or evaluation.get("base_model") or "–")),
         ("trained", f"{run['trainable_parameters']:,} of {run['total_parameters']:,} parameters"),
         ("steps", f"{results['steps']:,} ({results['epochs']:.3g} epochs)"),
+        *[(title, f"{settings[name]:g}") for name, title in SETTINGS.items() if _is_number(settings.get(name))],
         ("training took", f"{results['train_seconds']:,.0f} s on {run['device']} in {run['precision']}"),
         ("seed", str(run["seed"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
@@ -103,3 +101,7 @@ def _repetition(evaluation: dict, training: dict) -> Section:
     ]
     table = Table("Recipe", ("", ""), tuple(rows))
     return Section("How to repeat it", tables=(table,), commands=tuple(training["commands"]))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -46,11 +46,11 @@ def tested(evaluation: dict) -> int:
 def verdict(evaluation: dict) -> str:
     """Return what matters most: whether the model beats what it is compared with, and how its own output is."""
     own = {"generate": writers.verdict, "instruct": answers.verdict, "emoji": emoji.verdict}.get(kind_of(evaluation))
-    return " ".join(filter(None, (_comparison(evaluation), own and own(evaluation))))
+    return " ".join(filter(None, (comparison(evaluation), own and own(evaluation))))
 
 
-def _comparison(evaluation: dict) -> str:
-    """Whether the model beats what it is compared with, with its interval."""
+def comparison(evaluation: dict) -> str:
+    """Return whether the model beats what it is compared with, with the interval of the difference."""
     kind, unseen = kind_of(evaluation), tested_texts(evaluation)
     difference = evaluation.get("difference") or {}
     if kind == "classify":
