@@ -207,7 +207,7 @@ def test_given_flags_are_not_searched(tmp_path, capsys):
     assert out == f"{tmp_path / 'mine.pt'}\n"
     assert "searching unfreeze_last 1, 16, all\n" in err
     assert "trial 2/2: macro f1 " in err
-    assert names_in(tmp_path) == {"data.pkl", "mine.pt", "mine.search.csv"}
+    assert names_in(tmp_path) == {"data.pkl", "mine.pt", "mine.search.csv", "mine.training.svg"}
     trials = trials_in(tmp_path / "mine.search.csv")
     assert [list(trial) for trial in trials] == [["number", "state", "unfreeze_last", "macro_f1", "seconds"]] * 2
     run = load(str(tmp_path / "mine.pt")).run

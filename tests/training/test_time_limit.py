@@ -246,11 +246,12 @@ def test_trials_leave_the_time_that_the_best_one_took():
 
 @pytest.fixture
 def ticking(monkeypatch):
-    """Give fine_tune.py a clock that moves by a tenth of a second whenever it is read."""
+    """Give fine_tune.py a clock that moves by a tenth of a second, or by its `tick`, whenever it is read."""
     clock = Clock()
+    clock.tick = 0.1
 
     def tick():
-        clock.now += 0.1
+        clock.now += clock.tick
         return clock.now
 
     monkeypatch.setattr(limits, "begin_limit", lambda seconds, began: seconds and TimeLimit(seconds, tick))
@@ -276,7 +277,8 @@ def test_the_script_records_the_limit(tmp_path, ticking, capsys):
 
 
 def test_trials_go_on_until_the_time_is_over(tmp_path, ticking, capsys):
-    assert call(tmp_path, "--time_limit", "100s", "--search", 1000) == 0
+    ticking.tick = 0.5  # a few trials, of a few steps each
+    assert call(tmp_path, "--time_limit", "100s", "--search", 1000, "--epochs", 2, "--lr", 1e-3) == 0
     run = json.loads((tmp_path / "model" / "run.json").read_text(encoding="utf-8"))
     assert 2 < run["search"]["trials"] < 100
     assert 80 < run["time_limit"]["used"] < 102
