@@ -1,7 +1,8 @@
-"""The commands of `make demo`, and docs/demo.txt: the part of their output that the README shows.
+"""The commands of `make demo`, and what the README shows of them: docs/demo.txt and a picture of the report.
 
 python -m benchmarks.demo             # run them all; writes docs/demo.txt
 python -m benchmarks.demo --readme    # copy docs/demo.txt into the README
+python -m benchmarks.demo --picture   # draw the beginning of models/demo/report.html, with chromium
 """
 
 import argparse
@@ -9,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -19,8 +21,11 @@ COMMANDS = (
     f"preprocess.py --data_path {RAW} --no_header --text_column 2 --output_path {PICKLE}",
     f"fine_tune.py --data {PICKLE} --epochs 1 --output_path {MODEL} --overwrite",
     f'generate.py --model_path {MODEL} --prompt "I just" --num_return_sequences 3',
-    f"evaluate_model.py --model_path {MODEL} --data {PICKLE} --compare_base",
+    f"evaluate_model.py --model_path {MODEL} --data {PICKLE} --compare_base --report --overwrite",
 )
+REPORT = f"{MODEL}/report.html"
+PICTURE = ROOT / "docs" / "images" / "demo_report.png"
+BROWSER = "chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars"
 SKIPPED = "[…]"
 QUOTED = re.compile(r"(?<=<!-- docs/demo.txt -->\n```text\n).*?(?=```\n)", re.DOTALL)
 
@@ -29,14 +34,20 @@ def main() -> None:
     """Run the commands, show their output as it comes, and write the page; or copy it into the README."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readme", action="store_true", help="run nothing, copy docs/demo.txt into the README")
-    if parser.parse_args().readme:
+    parser.add_argument("--picture", action="store_true", help="run nothing, draw the report that is there")
+    args = parser.parse_args()
+    if args.picture:
+        if not (ROOT / REPORT).is_file():
+            sys.exit(f"there is no {REPORT}: run the demo first")
+        draw(ROOT / REPORT, PICTURE)
+        return
+    if args.readme:
         README.write_text(quoted(README.read_text("utf-8"), PAGE.read_text("utf-8")), "utf-8")
         return
     outputs = [run(command) for command in COMMANDS]
     PAGE.write_text(page(outputs), "utf-8")
-    print(
-        f"written: {PICKLE} (data), {MODEL} (model), {MODEL}/evaluation.json (figures), docs/demo.txt (this, in short)"
-    )
+    print(f"written: {PICKLE} (data), {MODEL} (model), {REPORT} (report), docs/demo.txt (this, in short)")
+    print(f"the report, to open in a browser: {(ROOT / REPORT).as_uri()}")
 
 
 def run(command: str) -> list[str]:
@@ -80,6 +91,14 @@ def page(outputs: list[list[str]]) -> str:
         base,
     ]
     return "\n".join(lines) + "\n"
+
+
+def draw(page: Path, picture: Path) -> None:
+    """Write a picture of the beginning of a page, as a browser shows it."""
+    picture.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as profile:
+        words = [*BROWSER.split(), f"--user-data-dir={profile}", f"--screenshot={picture}", "--window-size=1000,1100"]
+        subprocess.run([*words, page.as_uri()], check=True, stderr=subprocess.DEVNULL)
 
 
 def quoted(readme: str, text: str) -> str:

@@ -35,6 +35,12 @@ def test_the_readme_quotes_the_page():
     assert demo.quoted(readme, page).count(page) == 1
 
 
+def test_the_readme_shows_a_picture_of_the_report():
+    assert f"]({demo.PICTURE.relative_to(ROOT).as_posix()})" in demo.README.read_text("utf-8")
+    assert demo.PICTURE.read_bytes().startswith(b"\x89PNG")
+    assert demo.PICTURE.stat().st_size < 300_000
+
+
 def test_the_counts_of_the_page_agree_with_each_other_and_with_the_docs():
     page = demo.PAGE.read_text("utf-8")
     kept, *parts = re.search(r"rows kept +([\d,]+)  train ([\d,]+), validation ([\d,]+), test ([\d,]+)", page).groups()
@@ -68,6 +74,7 @@ def test_the_page_has_the_lines_that_the_scripts_print(tmp_path, monkeypatch, ca
         assert run_script(script.main, *words, *extra.get(script, [])) == 0
         printed = capfd.readouterr()
         outputs.append([*printed.err.splitlines(), *printed.out.splitlines()])
+    assert Path(demo.REPORT).is_file()
     outputs[2] = ["I just" + outputs[2][-1]]  # the tiny model writes anything
     lines = [without_numbers(line) for line in demo.page(outputs).splitlines()]
     of_page = demo.PAGE.read_text("utf-8").replace(describe_base(PACKAGED), "tiny")
