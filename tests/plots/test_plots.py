@@ -6,10 +6,11 @@ import pytest
 
 from utils.plots.bars import bars, histogram
 from utils.plots.dots import dots_with_intervals
+from utils.plots.frame import text_width
 from utils.plots.lines import Limit, Mark, Series, lines
 from utils.plots.loss_curves import loss_curves
 from utils.plots.matrix import matrix
-from utils.plots.plot import VARIABLE, standalone
+from utils.plots.plot import VARIABLE, WIDTH, standalone
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>\"'&\x00\x1b\u202e\ud800"
@@ -98,6 +99,14 @@ def test_dots_have_their_intervals():
     plot = dots_with_intervals("t", ["a", "b"], {"tuned": [FIGURE, None], "base": [FIGURE, FIGURE]}, "share", "d")
     assert plot.rows == (("a", *["0.500 [0.400, 0.700]"] * 2), ("b", "–", "0.500 [0.400, 0.700]"))
     assert len(elements(plot, "circle")) == 2  # one dot and the legend's
+
+
+def test_a_long_title_of_an_axis_lies_within_the_plot():
+    title = "bits per byte; less than 0 is better than the base model"
+    plot = dots_with_intervals("Differences", ["a rather long name"], {"difference": [FIGURE]}, title, "")
+    [written] = [element for element in elements(plot, "text") if element.text == title]
+    assert written.get("text-anchor") == "middle"
+    assert float(written.get("x")) + text_width(title) / 2 <= WIDTH
 
 
 @pytest.mark.parametrize("size", [1, 3])

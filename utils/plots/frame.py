@@ -57,10 +57,12 @@ def x_axis(x: Scale, bottom: float, title: str, step: float, top: float | None =
             elements += [line(x(tick), top, x(tick), bottom, stroke=GRID)]
         elements += [line(x(tick), bottom, x(tick), bottom + 4, stroke=MUTED)]
         elements += [words(label, x(tick), bottom + 18, text_anchor=anchor, fill=MUTED)]
+    title = shortened(title, WIDTH)
+    middle = min((x.start + x.end) / 2, WIDTH - text_width(title) / 2)
     return [
         *elements,
         line(x.start, bottom, x.end, bottom, stroke=MUTED),
-        words(shortened(title, WIDTH), (x.start + x.end) / 2, bottom + 38, text_anchor="middle", fill=MUTED),
+        words(title, middle, bottom + 38, text_anchor="middle", fill=MUTED),
     ]
 
 
