@@ -39,7 +39,7 @@ def test_the_sections_of_two_labels_in_their_order(two):
         "Which labels it confuses",
         "How well it ranks texts",
         "The threshold",
-        "Whether its probabilities are true",
+        "How well its probabilities are calibrated",
         "Short and long texts",
         "Mistakes",
         "Labels that are probably wrong",
@@ -51,7 +51,7 @@ def test_the_sections_of_two_labels_in_their_order(two):
         "Precision-recall curve",
         "What each threshold would give",
         "How often predictions are right",
-        "How sure it is",
+        "How confident it is",
         "Accuracy by length of the text",
     ]
 
@@ -77,11 +77,11 @@ def test_what_moving_the_threshold_would_cost(two):
     section, grid = by_title(two)["The threshold"], two["points"]["thresholds"]
     (right, wrong), (missed, found) = two["tuned"]["confusion_matrix"]
     now, lower, higher, caution = section.sentences
-    assert now.startswith("“good” is predicted from a probability of 0.400 on")
+    assert now.startswith("“good” is predicted at a probability of 0.400 or more")
     more, fewer = grid["found"][20] - found, found - grid["found"][60]
-    assert f"From 0.20 on, {more} more of the {missed + found} texts labeled “good” would be found" in lower
+    assert f"At 0.20, {more} more of the {missed + found} texts labeled “good” would be found" in lower
     assert f"{grid['predicted'][20] - grid['found'][20] - wrong} more of the {right + wrong} others" in lower
-    assert f"From 0.60 on, {fewer} fewer of the" in higher
+    assert f"At 0.60, {fewer} fewer of the" in higher
     assert "--threshold" in caution
     (table,) = section.tables
     thresholds = [float(row[0].split()[0]) for row in table.rows]
@@ -93,21 +93,21 @@ def test_what_moving_the_threshold_would_cost(two):
 
 
 def test_calibration_is_shown_before_and_after(two):
-    section, points = by_title(two)["Whether its probabilities are true"], two["points"]["calibration"]
+    section, points = by_title(two)["How well its probabilities are calibrated"], two["points"]["calibration"]
     fullest = max(points["after"]["bins"], key=lambda bin: bin["texts"])
     assert section.sentences[0].startswith(f"{fullest['texts']} predictions with a probability of ")
     assert with_interval(points["before"]["expected_calibration_error"], "{:.3f}") in section.sentences[1]
     curve, counts = section.plots
     assert [row[0] for row in curve.rows].count("before calibration") == len(points["before"]["bins"])
     assert sum(int(row[3]) for row in curve.rows) == 2 * 90
-    assert counts.title == "How sure it is"
+    assert counts.title == "How confident it is"
 
 
 def test_without_calibration_there_is_one_line():
     evaluation = labeled_evaluation(["bad", "good"], TEXTS, temperature=1.0, threshold=None)
-    section = by_title(evaluation)["Whether its probabilities are true"]
+    section = by_title(evaluation)["How well its probabilities are calibrated"]
     assert "Before" not in " ".join(section.sentences)
-    assert "from a probability of 0.500 on" in by_title(evaluation)["The threshold"].sentences[0]
+    assert "at a probability of 0.500 or more" in by_title(evaluation)["The threshold"].sentences[0]
 
 
 def test_a_mistake_has_its_words_marked(two):
@@ -131,7 +131,7 @@ def test_probable_label_errors_are_never_called_errors(two):
     assert "probably" in section.sentences[0]
     assert "Northcutt" in section.sentences[0]
     confident, wrong = (two["probable_label_errors"][name] for name in ("confident_texts", "texts"))
-    assert f"about {confident} texts, of which {confident - wrong} (" in section.sentences[0]
+    assert f"about {confident} texts, and {confident - wrong} of these (" in section.sentences[0]
     assert all("probably" in text.name for entry in section.texts[0].entries for text in entry)
     assert len(section.texts[0].entries) == len(two["probable_label_errors"]["shown"]) > 0
     none = {**two, "probable_label_errors": {"method": "m", "confident_texts": 9, "texts": 0, "shown": []}}

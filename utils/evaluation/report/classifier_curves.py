@@ -50,9 +50,9 @@ def over_one_another(models: Mapping[str, dict]) -> list[Plot]:
     if len(first["labels"]) == 2 and all(model["points"]["curves"] for model in models.values()):
         label = quoted(first["labels"][1])
         for title, x, y, x_title, y_title, score, scored in (
-            ("ROC curves", "false_positive_rate", "true_positive_rate", "share of other texts that are wrongly found",
-             f"share of {label} that is found", "roc_auc", "ROC-AUC"),
-            ("Precision-recall curves", "recall", "precision", f"recall: share of {label} that is found",
+            ("ROC curves", "false_positive_rate", "true_positive_rate", "false positive rate",
+             f"true positive rate: share of {label} found", "roc_auc", "ROC-AUC"),
+            ("Precision-recall curves", "recall", "precision", f"recall: share of {label} found",
              f"precision: share of those found that are {label}", "average_precision", "Average precision"),
         ):  # fmt: skip
             of_models = {name: model["points"]["curves"][0] for name, model in models.items()}
@@ -90,13 +90,13 @@ def _two(curve: dict, evaluation: dict) -> tuple[Plot, Plot]:
     most = _at(curve["recall"], models["tuned"]["precision"], 0.9)
     return (
         lines(
-            "ROC curve", roc, "share of other texts that are wrongly found", f"share of {label} that is found",
-            f"At 10 % of the other texts wrongly found, this model finds {tenth} of {label}; the dashed diagonal is "
+            "ROC curve", roc, "false positive rate", f"true positive rate: share of {label} found",
+            f"At a false positive rate of 10 %, this model finds {tenth} of {label}; the dashed diagonal is "
             "chance. The band holds 95 %.",
             marks=roc_marks, diagonal=True, x_range=WHOLE, y_range=WHOLE,
         ),
         lines(
-            "Precision-recall curve", pr, f"recall: share of {label} that is found",
+            "Precision-recall curve", pr, f"recall: share of {label} found",
             f"precision: share of those found that are {label}",
             f"Where this model finds 90 % of {label}, its precision is {most}. The band holds 95 %.",
             marks=pr_marks, x_range=WHOLE, y_range=WHOLE,
@@ -109,8 +109,8 @@ def _several(curves: list[dict]) -> tuple[Plot, Plot]:
     plots = []
     for title, x, y, x_title, y_title, score, scored, diagonal in (
         ("ROC curves, each label against the rest", "false_positive_rate", "true_positive_rate",
-         "share of other texts that are wrongly found", "share of the label that is found", "roc_auc", "ROC-AUC", True),
-        ("Precision-recall curves", "recall", "precision", "recall: share of the label that is found",
+         "false positive rate", "true positive rate: share of the label found", "roc_auc", "ROC-AUC", True),
+        ("Precision-recall curves", "recall", "precision", "recall: share of the label found",
          "precision: share of those found that have it", "average_precision", "Average precision", False),
     ):  # fmt: skip
         banded = [

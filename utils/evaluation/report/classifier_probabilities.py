@@ -21,7 +21,7 @@ def thresholds(evaluation: dict, points: dict) -> list[Section]:
         return []
     label, threshold = quoted(evaluation["labels"][1]), evaluation["threshold"]
     tuned, chosen = evaluation["tuned"], 0.5 if threshold is None else threshold
-    now = f"{label} is predicted from a probability of {chosen:.3f} on: precision {value(tuned['precision'])}, "
+    now = f"{label} is predicted at a probability of {chosen:.3f} or more: precision {value(tuned['precision'])}, "
     now += f"recall {value(tuned['recall'])}, macro F1 {value(tuned['macro_f1'])}."
     matrix = tuned["confusion_matrix"]
     moved = [_moved(grid, matrix, label, chosen + step) for step in (-STEP, STEP) if 0 < chosen + step < 1]
@@ -35,7 +35,7 @@ def thresholds(evaluation: dict, points: dict) -> list[Section]:
         " ".join([now, *moved]), limit=Limit(chosen, f"{chosen:.3f}"), x_range=WHOLE, y_range=WHOLE,
     )  # fmt: skip
     caution = (
-        "These figures are of the test texts: a threshold that is chosen by them would look better than it is. "
+        "These figures are from the test texts: a threshold chosen by them would look better than it is. "
         "fine_tune.py --threshold sets another one."
     )
     return [Section("The threshold", (now, *moved, caution), (plot,), (_costs(grid, evaluation, chosen),))]
@@ -49,8 +49,9 @@ def _moved(grid: dict, matrix: Sequence[Sequence[int]], label: str, threshold: f
     figures = zip(("precision", "recall", "macro F1"), ("precision", "recall", "macro_f1"), strict=True)
     shown = ", ".join(f"{title} {number(grid[name]['value'][place])}" for title, name in figures)
     return (
-        f"From {grid['threshold'][place]:.2f} on, {_more(found)} of the {plural(sum(matrix[1]), 'text')} labeled "
-        f"{label} would be found, and {_more(wrong)} of the {plural(sum(matrix[0]), 'other')} be taken for it: {shown}."
+        f"At {grid['threshold'][place]:.2f}, {_more(found)} of the {plural(sum(matrix[1]), 'text')} labeled "
+        f"{label} would be found, and {_more(wrong)} of the {plural(sum(matrix[0]), 'other')} would be taken for it: "
+        f"{shown}."
     )
 
 
@@ -84,7 +85,7 @@ def calibration(evaluation: dict, points: dict) -> list[Section]:
     said = (
         f"{plural(fullest['texts'], 'prediction')} with a probability of {fullest['from']:.2f} to "
         f"{fullest['to']:.2f} ({fullest['mean_confidence']:.3f} on average): a share of {value(fullest['right'])} is "
-        "right."
+        "correct."
     )
     sentence = f"The calibration error is {error}; chance alone gives {chance:.3f} at this size."
     stages = {"as it is": after}
@@ -97,7 +98,7 @@ def calibration(evaluation: dict, points: dict) -> list[Section]:
     series = [Series(name, *_columns(stage["bins"], banded=name == "as it is")) for name, stage in stages.items()]
     curve = lines(
         "How often predictions are right", series, "mean probability of the prediction", "share that is right",
-        f"{said} {sentence} On the dashed diagonal, probabilities are true.",
+        f"{said} {sentence} On the dashed diagonal, calibration is perfect.",
         diagonal=True, dots=True, x_range=WHOLE, y_range=WHOLE,
     )  # fmt: skip
     counts = {name: [0] * BINS for name in stages}
@@ -105,10 +106,10 @@ def calibration(evaluation: dict, points: dict) -> list[Section]:
         for bin in stage["bins"]:
             counts[name][round(bin["from"] * BINS)] = bin["texts"]
     bars = histogram(
-        "How sure it is", [place / BINS for place in range(BINS + 1)], counts, "probability of the prediction", "texts",
-        f"Most texts, {fullest['texts']:,}, have predictions of {fullest['from']:.2f} to {fullest['to']:.2f}.",
+        "How confident it is", [place / BINS for place in range(BINS + 1)], counts, "probability of the prediction",
+        "texts", f"Most texts, {fullest['texts']:,}, have predictions of {fullest['from']:.2f} to {fullest['to']:.2f}.",
     )  # fmt: skip
-    return [Section("Whether its probabilities are true", (said, sentence), (_with_bins(curve, stages), bars))]
+    return [Section("How well its probabilities are calibrated", (said, sentence), (_with_bins(curve, stages), bars))]
 
 
 def _columns(bins: Sequence[dict], *, banded: bool) -> list[list[float]]:

@@ -121,11 +121,11 @@ def _mistakes(evaluation: dict) -> Section:
     if not shown:
         return Section("Mistakes", ("It made none on these texts.",))
     mistakes = plural(evaluation["mistakes"], "mistake")
-    sentence = f"It makes {mistakes} on these texts; those that it is surest of are shown."
+    sentence = f"It makes {mistakes} on these texts; the most confident are shown."
     if any(mistake.get("words") for mistake in shown):
-        sentence += " Marked are the words that spoke for the wrong label: without them, its probability falls most."
+        sentence += " The words that spoke for the wrong label are marked: without them, its probability falls most."
     entries = tuple((_mistake(mistake),) for mistake in shown)
-    return Section("Mistakes", (sentence,), texts=(Texts("The surest mistakes", entries),))
+    return Section("Mistakes", (sentence,), texts=(Texts("The most confident mistakes", entries),))
 
 
 def _mistake(mistake: dict) -> Text:
@@ -144,11 +144,11 @@ def _label_errors(errors: dict | None) -> list[Section]:
     if not errors or not errors["shown"]:
         return []
     count, shown, confident = errors["texts"], len(errors["shown"]), errors["confident_texts"]
-    several = f"{count:,} texts were probably" if count != 1 else "One text was probably"
-    sentence = f"{several} given a wrong label, which makes the model look worse than it is. "
-    sentence += f"Found by {errors['method']}. Both are confident about {confident:,} texts, of which "
-    sentence += f"{confident - count:,} ({(confident - count) / confident:.1%}) were given the label that they say. "
-    sentence += "Read them before you believe it: where both models learned the same wrong thing, the label is right."
+    several = f"{count:,} texts are" if count != 1 else "One text is"
+    sentence = f"{several} probably mislabeled, which makes the model look worse than it is. "
+    sentence += f"Found by {errors['method']}. Both are confident about {confident:,} texts, and "
+    sentence += f"{confident - count:,} of these ({(confident - count) / confident:.1%}) have the label that both say. "
+    sentence += "Read them before you believe it: where both models learned the same mistake, the label is right."
     entries = tuple(
         (
             Text(
@@ -159,5 +159,5 @@ def _label_errors(errors: dict | None) -> list[Section]:
         )
         for error in errors["shown"]
     )
-    caption = "All of them" if shown == count else f"The {shown} most probable ones"
+    caption = "All of them" if shown == count else f"The {shown} most probable"
     return [Section("Labels that are probably wrong", (sentence,), texts=(Texts(caption, entries),))]

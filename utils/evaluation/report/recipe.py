@@ -62,7 +62,8 @@ USES = {"train": "training", "validation": "choosing the best weights", "test": 
 
 
 def _splits(splits: dict) -> str:
-    return ", ".join(f"{rows:,} for {'the report' if name == 'test' else name}" for name, rows in splits.items())
+    purposes = {"train": "training", "validation": "validation", "test": "this report"}
+    return ", ".join(f"{rows:,} for {purposes.get(name, name)}" for name, rows in splits.items())
 
 
 def _before_and_after(sample: dict) -> tuple[Text, ...]:
@@ -95,7 +96,7 @@ def _repetition(evaluation: dict, training: dict) -> Section:
         ("seed", str(run["seed"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())),
         ("license of the base model", training["licenses"]["base_model"] or "not stated by its model card"),
-        ("license of the data", training["licenses"]["data"] or "not recorded: its source says it"),
+        ("license of the data", training["licenses"]["data"] or "not recorded: see its source"),
         ("model", evaluation["model_path"]),
         ("data", f"{PurePath(evaluation['data_path']).name}, SHA-256 {evaluation['data_sha256'][:16]}…"),
     ]

@@ -95,8 +95,8 @@ def _copied(evaluation: dict) -> Section:
         "How new its texts are",
         (
             "Case and punctuation don't count. People repeat each other too, so compare with the "
-            "test texts; preprocessing removed near copies of training texts from these, so they are a bit newer than "
-            "people's texts are.",
+            "test texts; preprocessing removed near copies of training texts from these, so they repeat a little less "
+            "than people do.",
         ),
         (novelty_curve({NAMES[name]: evaluation["novelty"][name] for name in names}),),
         (table,),
@@ -156,7 +156,7 @@ def _single_texts(evaluation: dict) -> Section:
     needed = (with_interval(figure["bits_per_byte"], "{:.3f}") for figure in (train, evaluation["tuned"]))
     sentences = [
         "It needs {} bits per byte on {:,} of {:,} training texts and {} on the test texts: far less on the training "
-        "texts means that it knows them by heart.".format(next(needed), train["texts"], train["of"], next(needed)),
+        "texts means that it has memorized them.".format(next(needed), train["texts"], train["of"], next(needed)),
         "Training texts that surprise most are often junk; test texts that surprise least are often copies or "
         "boilerplate. Short texts have high values, since the end of a text counts too.",
     ]
