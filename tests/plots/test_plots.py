@@ -146,6 +146,8 @@ def test_losses_are_drawn_and_the_kept_step_marked():
     assert losses.rows == (("training", "5", "2.5000"), ("validation", "0", "3"), ("validation", "10", "2"))
     assert "kept: step 10" in texts(losses) and "kept: step 10" in texts(figures)
     assert "went from 3 to 2" in losses.description and "step 10" in losses.description
+    [once] = loss_curves([{"step": 10, "loss": 3.0}], None)
+    assert once.description == "Training loss was measured once, at step 10: 3."
     assert loss_curves([{"step": 1, "samples": []}], None) == []
 
 

@@ -2,15 +2,17 @@
 
 import array
 import logging
+from dataclasses import replace
 
 import pytest
+from small_classifiers import labeled_data
 
 from utils.errors import DataError
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import encode_answers, open_chat_template, set_chat_template
 from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.processed import Processed, Split
-from utils.training.rows import reworded_rows, training_rows
+from utils.training.rows import reworded_rows, token_counts, training_rows
 
 RECIPE = {"kind": "generate", "template": "{prompt}"}
 
@@ -59,6 +61,20 @@ def test_another_tokenizer_encodes_again_and_says_so(tokenizer, data, logged):
     rows = rows_of(data("of another"), tokenizer, 1024)
     assert rows == [([256, 66, 67, 256], 1, 2), ([256, 64, 65, 127, 102, 256], 3, 2)]
     assert logged() == ["the data was encoded for other/model: encoding it again for tiny"]
+
+
+def test_tokens_are_counted_in_those_of_the_model(tokenizer, data):
+    own, others = data(tokenizer_fingerprint(tokenizer)), data("of another")
+    others.splits["train"].ids[0].extend([7] * 50)
+    assert token_counts(own, tokenizer) == {"train": [4, 6]}
+    assert token_counts(others, tokenizer) == {"train": [4, 6]}
+
+
+def test_tokens_of_labeled_texts_are_counted_in_those_of_the_model(tokenizer):
+    data = labeled_data({"train": [("good", "yes")]}, ["no", "yes"])
+    other = replace(data, tokenizer={"name": "other", "fingerprint": "of another"})
+    other.splits["train"].ids[0].extend([7] * 50)
+    assert token_counts(other, tokenizer) == {"train": [1 + len("good")], "validation": [], "test": []}
 
 
 def test_long_texts_are_cut_and_their_bytes_counted(tokenizer, data, logged):

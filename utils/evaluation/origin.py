@@ -15,6 +15,7 @@ from utils.models.tokenization import context_length
 from utils.plots.loss_curves import kept_step, thinned
 from utils.processed import Processed
 from utils.system_errors import read_file
+from utils.training.rows import token_counts
 
 RUN_FIELDS = ("task", "base_model", "arguments", "seed", "device", "precision", "processes", "versions", "results")
 RUN_FIELDS += ("trainable_parameters", "total_parameters")
@@ -38,8 +39,8 @@ def describe_data(data: Processed, trained: Trained) -> dict:
 
 
 def _lengths(data: Processed, trained: Trained) -> dict:
-    """The histogram of the lengths in tokens of each split, start and end included, and where they are cut."""
-    lengths = {name: [len(ids) for ids in split.ids] for name, split in data.splits.items()}
+    """The histogram of the lengths of each split in the model's own tokens, and where they are cut."""
+    lengths = token_counts(data, trained.tokenizer)
     every = sorted(length for of_split in lengths.values() for length in of_split)
     width = max(1, -(-(every[-1] + 1) // BINS))
     edges = list(range(0, every[-1] + 1 + width, width))
@@ -51,7 +52,7 @@ def _lengths(data: Processed, trained: Trained) -> dict:
     context = context_length(trained.model)
     limit = min(asked or context, context)
     return {
-        "tokenizer": data.tokenizer["name"],
+        "tokenizer": trained.run.get("base_model") or trained.tokenizer.name_or_path,
         "edges": edges,
         "counts": counts,
         "median": every[len(every) // 2],

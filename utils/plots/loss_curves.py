@@ -32,8 +32,7 @@ def loss_curves(log: Sequence[Mapping], kept_step: int | None) -> list[Plot]:
     ]
     for name, title in METRICS.items():
         if curves := _curves(log, name, "validation"):
-            first, last = curves[0].y[0], curves[0].y[-1]
-            words = f"Validation {title} went from {number(first)} to {number(last)}."
+            words = f"Validation {title} {_course(curves[0])}."
             marks = _marks(curves, kept_step)
             plots.append(lines(f"Validation {title}", curves, "optimizer step", title, words, marks=marks))
     return plots
@@ -86,12 +85,17 @@ def _marks(curves: Sequence[Series], step: int | None) -> list[Mark]:
     return [Mark(step, curves[0].y[curves[0].x.index(step)], f"kept: step {step:,}")]
 
 
+def _course(curve: Series) -> str:
+    if len(curve.y) == 1:
+        return f"was measured once, at step {curve.x[0]:,}: {number(curve.y[0])}"
+    return f"went from {number(curve.y[0])} to {number(curve.y[-1])}"
+
+
 def _describe(training: Sequence[Series], validation: Sequence[Series], kept_step: int | None) -> str:
     parts = []
     for name, curves in (("Training", training), ("Validation", validation)):
         if curves:
-            first, last = curves[0].y[0], curves[0].y[-1]
-            parts.append(f"{name} loss went from {number(first)} to {number(last)}.")
+            parts.append(f"{name} loss {_course(curves[0])}.")
     if kept_step is not None:
         parts.append(f"The weights of step {kept_step:,} are kept, the best on the validation split.")
     return " ".join(parts)

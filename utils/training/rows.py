@@ -71,6 +71,18 @@ def training_rows(
     return rows
 
 
+def token_counts(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> dict[str, list[int]]:
+    """Return how many tokens each row of each split has for this tokenizer, start and end included, never cut."""
+    ids = {name: split.ids for name, split in data.splits.items()}
+    if not _made_ids_of(data, tokenizer):
+        if data.recipe["kind"] == "classify":
+            surrounded = with_template(tokenizer, data.recipe["template"])
+            ids = {name: encode_for_classification(surrounded, split.prompt)[0] for name, split in data.splits.items()}
+        else:
+            ids = {name: _encode_split(data, tokenizer, split)[0] for name, split in data.splits.items()}
+    return {name: [len(row) for row in rows] for name, rows in ids.items()}
+
+
 def reworded_rows(data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
     """Return COPIES reworded rows, as `training_rows` has them, for each training row with several words as prompt."""
     train, generator = data.splits["train"], random.Random(seed)
@@ -204,8 +216,7 @@ def vary_text(text: str, generator: random.Random) -> str:
 
 def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether the ids in the data are this tokenizer's. DataError where they must be, and it has no such token."""
-    fingerprints = (tokenizer_fingerprint(tokenizer, with_surroundings=earlier) for earlier in (False, True))
-    stored = data.tokenizer["fingerprint"] in fingerprints
+    stored = _made_ids_of(data, tokenizer)
     before, now = data.tokenizer["name"], tokenizer.name_or_path
     if not stored and before == now:
         log.info("the data was encoded with another tokenizer or chat template of %s: encoding it again", now)
@@ -217,3 +228,8 @@ def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
         problem = f"the data is damaged: it has the token id {largest}, and {now} has only {len(tokenizer):,} tokens"
         raise DataError(problem, "make it again with preprocess.py")
     return stored
+
+
+def _made_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
+    fingerprints = (tokenizer_fingerprint(tokenizer, with_surroundings=earlier) for earlier in (False, True))
+    return data.tokenizer["fingerprint"] in fingerprints

@@ -10,6 +10,7 @@ from utils.evaluation.report.classifier_curves import over_one_another
 from utils.evaluation.report.classifiers import sections
 from utils.evaluation.report.comparison import render_comparison
 from utils.evaluation.report.page import render
+from utils.evaluation.report.words import plural
 from utils.terminal.tables import with_interval
 
 TEXTS = [f"text number {number} " + "and more " * (number % 7) for number in range(90)]
@@ -166,7 +167,7 @@ def test_few_texts_of_one_label(labels, given):
     evaluation = labeled_evaluation(labels, TEXTS[: len(given)], given=given)
     assert "How well it ranks texts" not in by_title(evaluation)
     page = render(evaluation)
-    assert f"Only {len(given)} test text" in page
+    assert f"Only {plural(len(given), 'test text')}: " in page
     assert "nan" not in re.sub(r"<script.*", "", page, flags=re.DOTALL)
 
 

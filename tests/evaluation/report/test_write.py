@@ -89,6 +89,13 @@ def test_several_models_are_compared_on_a_page(call, work):
     assert call("--compare", "reviews/evaluation.json", "--plots", "p")[0] == 2
 
 
+def test_one_evaluation_is_no_comparison(call, work):
+    code, _, errors = call("--compare", "reviews/evaluation.json", "reviews/evaluation.json", "--report")
+    assert code == 2
+    assert_one_error(errors, "makes a page of several evaluations, and this is one")
+    assert not (work / "comparison.html").exists()
+
+
 def test_a_report_needs_data_of_the_models_task(call, models):
     assert call("--model_path", "reviews", "--report")[0] == 2
     code, _, err = call("--model_path", "reviews", "--data", models / "tweets.pkl", "--report", "x.html")

@@ -75,10 +75,8 @@ def notes(evaluation: dict) -> list[str]:
     """Return what a reader must know before the figures."""
     found = []
     if tested(evaluation) < FEW:
-        count = tested(evaluation)
-        found.append(
-            f"Only {count:,} test {TESTED[kind_of(evaluation)]}: the intervals are wide, and rare mistakes missing."
-        )
+        few = plural(tested(evaluation), f"test {TESTED[kind_of(evaluation)].removesuffix('s')}")
+        found.append(f"Only {few}: the intervals are wide, and rare mistakes missing.")
     if "per_text" not in evaluation:
         found.append("An earlier version wrote this evaluation, without the points that pictures need: evaluate again.")
     if evaluation.get("trained_on_other_data"):

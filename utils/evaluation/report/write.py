@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from utils.errors import UserError
+from utils.errors import UsageError, UserError
 from utils.files import atomic_write, check_apart, check_writable
 from utils.system_errors import read_file
 
@@ -38,6 +38,11 @@ def write_comparison(path: Path, comparison: dict, overwrite: bool) -> None:
 
     files = [Path(model["file"]) for model in comparison["models"]]
     check_new([path], overwrite)
+    if len(files) < 2:
+        raise UsageError(
+            "--compare with --report makes a page of several evaluations, and this is one",
+            "name two or more; without --compare, --report makes the page of one model",
+        )
     check_apart(path, files)
     check_writable(path)
     page = render_comparison({file: json.loads(read_file(file)) for file in files}, files)
