@@ -292,8 +292,8 @@ def import_all() -> None:
     import utils.training.calibration
     import utils.training.model_soup
     import utils.training.prepare
-    import utils.training.run_record
-    import utils.training.search  # noqa: F401
+    import utils.training.search
+    import utils.training.steps.run_record  # noqa: F401
     from utils.models import checkpoint, saving  # noqa: F401
 
 

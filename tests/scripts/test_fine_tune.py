@@ -520,7 +520,7 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
     [
         ("utils.training.prepare", "training_rows", "to start again: ", set()),
         ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "to start again: ", set()),
-        ("utils.training.run_record", "build_run_record", " --resume\n", {"mine.training"}),
+        ("utils.training.steps.saving", "build_run_record", " --resume\n", {"mine.training"}),
         ("utils.models.saving", "_replace_folder", " --resume\n", {"mine.training"}),
         ("utils.models.saving", "_probe_logits", " --resume\n", {"mine.training", "mine"}),
     ],

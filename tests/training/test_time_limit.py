@@ -18,7 +18,7 @@ from utils.errors import UserError
 from utils.processed import save_processed
 from utils.training.repeat import settings_of_run
 from utils.training.state.seconds_used import seconds_used
-from utils.training.time_limit import limit as limits
+from utils.training.steps import prepared
 from utils.training.time_limit.limit import TimeLimit
 from utils.training.time_limit.schedule import advance, clock_schedule
 from utils.training.time_limit.trials import trial_limit
@@ -254,7 +254,7 @@ def ticking(monkeypatch):
         clock.now += clock.tick
         return clock.now
 
-    monkeypatch.setattr(limits, "begin_limit", lambda seconds, began: seconds and TimeLimit(seconds, tick))
+    monkeypatch.setattr(prepared, "begin_limit", lambda seconds, began: seconds and TimeLimit(seconds, tick))
     return clock
 
 

@@ -7,7 +7,7 @@ from emoji_models import emoji_data
 from small_models import processed_data, random_model
 
 from utils.training.freezing import freeze_parameters
-from utils.training.run_record import build_run_record
+from utils.training.steps.run_record import build_run_record
 from utils.training.train import TrainingOutcome
 
 OUTCOME = TrainingOutcome(

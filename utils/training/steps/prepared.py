@@ -1,0 +1,111 @@
+"""A request with its model, objective and rows, on the device that trains it, and checked to fit there."""
+
+import contextlib
+import logging
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from utils import distributed
+from utils.compute.device import choose_device, choose_precision
+from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
+from utils.interrupts import ToldInterrupt, typed_command
+from utils.models import model_files
+from utils.training.flags import TrainingSettings, settings_from
+from utils.training.forecast.dry_run import forecast_run
+from utils.training.forecast.fit import check_fit, plan_run
+from utils.training.forecast.forecast import Forecast
+from utils.training.prepare import TrainingSetup, prepare, validation_rows
+from utils.training.state.seconds_used import seconds_used
+from utils.training.steps.request import Request
+from utils.training.time_limit.limit import TimeLimit, begin_limit
+from utils.training.time_limit.measure import fit_to_time
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that can begin. Its setup may have a part of the validation split, which has `validation_texts`."""
+
+    request: Request
+    device: str
+    precision: str
+    prefix_cache: PrefixCache
+    setup: TrainingSetup
+    validation_texts: int
+    time_limit: TimeLimit | None = None
+
+    @property
+    def flags(self) -> Namespace:
+        return self.request.flags
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """What the flags say now: a search changes them."""
+        return settings_from(self.flags, self.precision, self.device)
+
+    @property
+    def validation(self) -> Sequence[dict]:
+        """The rows on which it validates."""
+        return [] if self.flags.eval_strategy == "no" else self.setup.rows["validation"]
+
+
+def foresee_run(request: Request, began: float) -> Forecast:
+    """Return what the run would take; UserError where it would not fit. `began` is of `time.monotonic()`."""
+    with _told_how_to_begin_again(request.flags):
+        run = _load(request, writes=False)
+        planned = plan_run(run.setup, run.flags, run.precision, run.device)
+        check_fit(planned, run.prefix_cache)
+        return forecast_run(planned, request.data, run.flags, run.prefix_cache, request.base_model, began)
+
+
+def prepare_run(request: Request, began: float) -> PreparedRun:
+    """Load what the run needs, fit it to the time that there is, and set a classifier's head by its linear probe.
+
+    UserError where it would not fit. A time limit counts from `began` of `time.monotonic()`.
+    """
+    flags = request.flags
+    with _told_how_to_begin_again(flags):
+        run = _load(request, writes=True)
+        check_fit(plan_run(run.setup, flags, run.precision, run.device), run.prefix_cache)
+        if limit := begin_limit(flags.time_limit, began):
+            limit.used_before = seconds_used(request.state_folder) if flags.resume else 0.0
+            setup = fit_to_time(limit, run.setup, flags, run.device, run.precision, request.state_folder)
+            run = replace(run, setup=setup, time_limit=limit)
+        if run.setup.probe:
+            run.setup.probe.run()
+    return run
+
+
+def _load(request: Request, *, writes: bool) -> PreparedRun:
+    """Return the run with its model and rows; `writes` tries whether the output can be written."""
+    flags, name = request.flags, request.base_model
+    model_files.check_output(flags.output_path, flags.overwrite, tries=writes)
+    device = choose_device(flags.device)
+    precision = choose_precision(flags.precision, device)
+    distributed.initialize(device)
+    if flags.packing:
+        log.info("--packing has no effect any more: batches of similar lengths need little padding")
+    source = "--model" if flags.model else "from preprocessing"
+    log.info("base model %s (%s), %s on %s", name, source, precision, device)
+    if (processes := distributed.world_size()) > 1:
+        texts = processes * flags.batch_size * flags.gradient_accumulation_steps
+        log.info("%d processes: an optimizer step takes %d texts", processes, texts)
+    folder = prefix_cache_folder(flags.output_path)
+    cache = PrefixCache(folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
+    setup = prepare(request.data, name, flags, device, precision, cache)
+    whole = setup.rows["validation"]
+    setup = replace(setup, rows=setup.rows | {"validation": validation_rows(whole, flags)})
+    return PreparedRun(request, device, precision, cache, setup, len(whole))
+
+
+@contextlib.contextmanager
+def _told_how_to_begin_again(flags: Namespace) -> Iterator[None]:
+    """Say after Ctrl-C, while nothing is trained yet, what to type to start or continue the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        goes_on = "to continue from the last saved state" if flags.resume else "nothing is trained yet; to start again"
+        log.info("%s: %s", goes_on, typed_command() or "the same once more")
+        raise ToldInterrupt from None

@@ -1,0 +1,88 @@
+"""What fine_tune.py is asked to do, checked as far as that is possible before a model is loaded."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils import distributed
+from utils.cli import Parser
+from utils.errors import DataError
+from utils.files import check_apart, sha256_of
+from utils.models import model_files
+from utils.processed import Processed, load_processed
+from utils.tasks.kinds import KINDS, Kind
+from utils.training.flags import complete_flags
+from utils.training.reporters import check_reporters
+from utils.training.state.run_state import (
+    check_run_state,
+    check_same_run,
+    is_interrupted,
+    is_resumable,
+    no_saved_state,
+    resumes_from,
+    run_state_folder,
+)
+from utils.training.state.search_state import check_search, has_search
+from utils.training.state.state_files import ARGUMENTS_FILE
+
+
+@dataclass(frozen=True)
+class Request:
+    """The complete flags of fine_tune.py, the data that they name, and where the run keeps its state.
+
+    A search may vary the flags in `searchable`, and writes what it found into `flags`.
+    """
+
+    flags: Namespace
+    data: Processed
+    data_sha256: str
+    searchable: list[str]
+    state_folder: Path
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.data.recipe["kind"]]
+
+    @property
+    def base_model(self) -> str:
+        return self.flags.model or self.data.recipe["base_model"]
+
+
+def check_request(flags: Namespace, parser: Parser) -> Request:
+    """Return what `flags` ask for, and complete them. UserError where they contradict the data or what is there."""
+    state_folder = run_state_folder(flags.output_path)
+    check_reporters(flags.report_to)
+    _check_output(flags, state_folder)
+    data = load_processed(flags.data_path)
+    check_apart(flags.output_path, [flags.model or data.recipe["base_model"]])
+    if len(data.splits["train"]) == 0:
+        raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
+    searchable = complete_flags(flags, parser, KINDS[data.recipe["kind"]])
+    if flags.search or flags.model_soup > 1:
+        distributed.require_single_process("--search" if flags.search else "--model_soup")
+    if flags.search:
+        check_search(flags, data, searchable)
+    return Request(flags, data, sha256_of(flags.data_path), searchable, state_folder)
+
+
+def _check_output(flags: Namespace, state_folder: Path) -> None:
+    """Raise UserError where the run would lose something, or has nothing to resume; set `flags.resume` to a bool."""
+    flags.resume = resumes_from(flags.resume, state_folder)
+    if flags.resume and flags.search and has_search(flags.output_path) and not is_interrupted(state_folder):
+        flags.resume = False  # the search alone has begun, and goes on
+    complete = flags.output_path if model_files.is_written(flags.output_path) and not flags.overwrite else None
+    check_run_state(state_folder, flags.resume, flags.overwrite, complete)
+    check_apart(flags.output_path, [flags.data_path, flags.model])
+
+
+def check_saved_run(request: Request) -> None:
+    """Raise UsageError where the run whose model was saved before an interruption is not the one that is asked for."""
+    flags, folder = request.flags, request.state_folder
+    if (folder / ARGUMENTS_FILE).is_file():  # it goes before the note of the model
+        check_same_run(folder, vars(flags), request.data_sha256, request.searchable if flags.search else [])
+
+
+def check_resumable(request: Request) -> None:
+    """Raise UsageError where there is no state to train on from: the model that was saved is gone."""
+    if request.flags.resume and not is_resumable(request.state_folder):
+        raise no_saved_state(request.state_folder)

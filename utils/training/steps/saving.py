@@ -1,0 +1,95 @@
+"""The end of a run: the model's record, the model, and what an interrupted run would need, which goes."""
+
+import logging
+
+from utils import distributed
+from utils.errors import UserError
+from utils.inference.sampling import settings_to_save
+from utils.models import checkpoint, model_files, saving
+from utils.models.tokenization import context_length
+from utils.tasks.kinds import CLASSIFY
+from utils.training.calibration import calibrate_model
+from utils.training.reporters import log_report
+from utils.training.state.run_state import read_saving, record_saving
+from utils.training.state.search_state import finish_search
+from utils.training.state.state_files import remove_run_state
+from utils.training.steps.prepared import PreparedRun
+from utils.training.steps.request import Request, check_saved_run
+from utils.training.steps.run_record import build_run_record
+from utils.training.train import TrainingOutcome
+
+log = logging.getLogger(__name__)
+
+
+def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | None) -> dict:
+    """Return run.json's content: the recipe, and what the kind of task, a time limit and a search add to it."""
+    request, flags, model, rows = run.request, run.flags, run.setup.base.model, run.setup.rows
+    recipe = request.data, request.data_sha256, request.base_model
+    record = build_run_record(*recipe, vars(flags), model, outcome, run.precision, run.device)
+    record["prefix_cache"] = run.prefix_cache.record(model)
+    if request.kind == CLASSIFY:
+        record["max_length"] = run.setup.max_length
+        record["calibration"] = calibrate_model(
+            run.setup.base, rows["validation"], flags.threshold, flags.seed, bfloat16=run.precision == "bf16"
+        )
+        record["self_contained"] = True  # the folder alone gives calibrated probabilities in any tool
+    else:
+        record["sampling"] = settings_to_save(request.kind.name, rows["train"], context_length(model))
+    if run.time_limit:
+        record["time_limit"] = run.time_limit.record(outcome.steps, outcome.ended_by)
+    if len(run.validation) < run.validation_texts:
+        record["results"]["validation_rows"] = len(run.validation)
+    if search:
+        record["search"] = search
+    return record
+
+
+def save_model(run: PreparedRun, record: dict, history: list[dict]) -> None:
+    """Write the model, load it again and compare, draw its losses, and report them to where --report_to says."""
+    if not distributed.is_main_process():
+        return
+    output, base = run.flags.output_path, run.setup.base
+    record_saving(run.request.state_folder, record, history)
+    saving.save_and_verify(output, base.model, base.tokenizer, record, history)
+    picture = saving.write_picture(output, history, record["results"])
+    log_report(run.flags.report_to, run.request.data.audit, record, history, picture)
+
+
+def finish_saved(request: Request) -> tuple[dict, list[dict]] | None:
+    """Do what is left of an interrupted run that had saved its model, and return (run.json's content, the log).
+
+    None if it had not. It was ended before it removed its state, which says what it was about to write.
+    """
+    saved = _saved_before(request) if request.flags.resume else None
+    if saved is None:
+        return None
+    record, history = saved
+    check_saved_run(request)
+    if distributed.is_main_process():
+        saving.write_picture(request.flags.output_path, history, record["results"])
+    remove_states(request)
+    return saved
+
+
+def _saved_before(request: Request) -> tuple[dict, list[dict]] | None:
+    output_path = request.flags.output_path
+    saved = read_saving(request.state_folder)
+    if saved is None or not model_files.is_written(output_path):
+        return None
+    try:
+        written = checkpoint.load(str(output_path)).run
+    except UserError:
+        return None  # an older model, which is replaced if --overwrite says so
+    distributed.barrier()  # all have read it
+    if written != saved[0]:
+        return None
+    log.info("the model was saved before the interruption: nothing is left to do")
+    return saved
+
+
+def remove_states(request: Request) -> None:
+    """Remove what an interrupted run would need, last of all the state that says that the model is saved."""
+    if request.flags.search:
+        finish_search(request.flags.output_path)
+    if distributed.is_main_process():
+        remove_run_state(request.state_folder)
