@@ -66,7 +66,7 @@ def test_a_model_is_written_and_its_path_is_all_that_is_printed(call, output, pr
     assert "base model tiny (from preprocessing), fp32 on cpu" in err
     assert "trainable parameters:\n  transformer.h.0–1 " in err
     if output.endswith(".pt"):
-        assert there() == {"models", output}
+        assert there() == {"models", output, "models/mine.training.svg"}
         files = torch.load(output, weights_only=True)["files"]
     else:
         assert there() == {"models", output, *(f"{output}/{name}" for name in MODEL_FILES)}
@@ -278,7 +278,7 @@ def test_tensorboard_respects_its_environment_variable(call, tmp_path, monkeypat
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
     assert call(*FAST, "--report_to", "tensorboard", "--output_path", "mine.pt")[0] == 0
     assert len(list((tmp_path / "board").iterdir())) == 1
-    assert there() == {"mine.pt"}
+    assert there() == {"mine.pt", "mine.training.svg"}
 
 
 @pytest.mark.parametrize("name", ["wandb", "tensorboard"])
@@ -445,7 +445,7 @@ def test_a_disk_that_fills_up_while_training(call):
         hint = refused(result, 1, "the training state in mine.pt.training cannot be written")
         assert "free some space" in hint
     assert call(*words)[0] == 0
-    assert there() == {"mine.pt"}
+    assert there() == {"mine.pt", "mine.training.svg"}
 
 
 # ---- stopping and going on
@@ -506,7 +506,7 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
 
     code, out, err = call(*LONG, "--output_path", "mine.pt", "--resume")
     assert (code, out) == (0, "mine.pt\n"), err
-    assert there() == {"mine.pt"}
+    assert there() == {"mine.pt", "mine.training.svg"}
     assert call(*LONG, "--output_path", "whole.pt")[0] == 0
     whole, halves = checkpoint.load("whole.pt"), checkpoint.load("mine.pt")
     for name, weight in weights_of(whole.model).items():
