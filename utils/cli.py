@@ -85,7 +85,7 @@ class Parser(argparse.ArgumentParser):
     def format_help(self, everything: bool = False) -> str:
         """Return the page of --help, or with `everything` that of --help_all."""
         groups = [group for group in self._action_groups if group is not self._optionals]
-        return as_typed(help_page(self, [*groups, self._optionals], self._rare, everything))
+        return help_page(self, [*groups, self._optionals], self._rare, everything)
 
     def accept_old_names(self, new_names: Mapping[str, str]) -> None:
         """Accept old names of flags ("--min_tokens": "--min_words"), also in --config; the help does not show them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from utils import errors
 from utils.cli import Parser
 from utils.errors import UsageError
 from utils.tasks.tasks import TASKS
@@ -33,6 +34,16 @@ def page(script: str, flag: str, capsys) -> str:
         importlib.import_module(script).build_parser().parse_args([flag])
     assert end.value.code == 0
     return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_help_of_an_installed_project_fits_a_terminal_though_its_commands_are_longer(script, capsys, monkeypatch):
+    monkeypatch.setattr(errors, "INSTALLED", True)
+    for flag, most in (("--help", 65), ("--help_all", 200)):
+        lines = page(script, flag, capsys).splitlines()
+        assert lines[0] == f"usage: small-text-fine-tuning {script} [flags]"
+        assert max(map(len, lines)) <= 80
+        assert len(lines) < most
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -8,6 +8,7 @@ import pytest
 from screens import replay
 from terminals import on_terminal
 
+from utils import errors
 from utils.terminal.notices import say_what_begins, say_what_is_done, size
 
 LONG = "data/of/a/project/with/a/long/name/and/more/folders/processed.pkl"
@@ -39,6 +40,13 @@ def test_the_first_line_says_what_begins_and_fits():
     ]
     assert shown(say_what_begins, "classify", f"{'x' * 40}.csv with models/{'y' * 12}") == [
         f"classify.py: {'x' * 40}.csv with …/{'y' * 12} …"
+    ]
+
+
+def test_the_first_line_of_an_installed_project_fits_with_its_longer_command(monkeypatch):
+    monkeypatch.setattr(errors, "INSTALLED", True)
+    assert shown(say_what_begins, "evaluate_model", f"models/a on {LONG}") == [
+        "small-text-fine-tuning evaluate_model: models/a on …/processed.pkl …"
     ]
 
 

@@ -6,6 +6,8 @@ import shutil
 import textwrap
 from collections.abc import Collection
 
+from utils.errors import as_typed
+
 HELP_COLUMN = 28  # where the texts of the flags begin
 WIDEST = 100
 
@@ -27,8 +29,8 @@ class _Formatter(argparse.HelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         more = getattr(action, "more", "")
         if not more or not self.everything:
-            return action.help
-        return f"{action.help}{' ' if more.startswith('(') else '; '}{more}"
+            return as_typed(action.help)
+        return as_typed(f"{action.help}{' ' if more.startswith('(') else '; '}{more}")
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text
@@ -45,12 +47,12 @@ def help_page(
     formatter = _Formatter(parser.prog, max_help_position=HELP_COLUMN, width=width)
     formatter.everything = everything
     formatter.add_text(f"usage: {parser.prog} [flags]")
-    formatter.add_text(textwrap.fill(parser.description or "", width))
+    formatter.add_text(textwrap.fill(as_typed(parser.description or ""), width))
     for group in groups:
         formatter.start_section(group.title)
         formatter.add_arguments([action for action in group._group_actions if everything or action not in rare])
         formatter.end_section()
-    formatter.add_text("\n".join(command_lines(line, width) for line in (parser.epilog or "").splitlines()))
+    formatter.add_text("\n".join(command_lines(line, width) for line in as_typed(parser.epilog or "").splitlines()))
     return formatter.format_help()
 
 

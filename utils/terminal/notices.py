@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from utils.errors import as_typed
 from utils.terminal.help_page import command_lines
 from utils.terminal.times import duration
 from utils.terminal.widths import width_of
@@ -22,8 +23,9 @@ def say_what_begins(script: str, what: str, libraries: str = "libraries load for
     if sys.stderr is None or not sys.stderr.isatty():
         return
     room = shutil.get_terminal_size().columns
+    name = as_typed(f"{script}.py")
     for end in (f"; {libraries} …", " …"):
-        line = f"{script}.py: {_with_short_paths(what, room - width_of(f'{script}.py: {end}'))}{end}"
+        line = f"{name}: {_with_short_paths(what, room - width_of(f'{name}: {end}'))}{end}"
         if width_of(line) <= room:
             break
     log.info("%s", line)

@@ -146,7 +146,8 @@ def _add_running_flags(parser: Parser) -> None:
     add_rare("--save_total_limit", type=positive_int, default=2, help="checkpoints to keep (default: %(default)s)")
     add_rare("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
     tools = ("wandb", "tensorboard", "none")
-    add("--report_to", nargs="+", choices=tools, default=[], metavar="TOOL", help=f"also log to {', '.join(tools)}")
+    also = "also log to wandb or tensorboard, or to both"
+    add("--report_to", nargs="+", choices=tools, default=[], metavar="TOOL", help=also)
     add("--resume", action="store_true", help="continue an interrupted run")
     cache = (
         "run the frozen blocks once, and keep their output in a file for all epochs; auto: if that saves time and the "
