@@ -29,7 +29,8 @@ from utils.publishing.hub import check_push, push_model
 from utils.results.following import after_foreseeing, after_training
 from utils.temporary import temporary_folder
 from utils.terminal.notices import say_what_begins, say_what_is_done
-from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags, take_hub_flags
+from utils.training.flag_checks import take_hub_flags
+from utils.training.flags import DEFAULT_OUTPUT, add_fine_tuning_flags
 from utils.training.forecast.forecast import Forecast
 from utils.training.repeat import settings_of_run
 from utils.training.run import FineTuned, foresee, one_run_at_a_time, train_and_save

@@ -12,7 +12,7 @@ import preprocess
 from utils.errors import UsageError
 from utils.inference.sampling import sampling_from_flags
 from utils.tasks.kinds import GENERATE
-from utils.training.flags import complete_flags
+from utils.training.flag_checks import complete_flags
 
 SCRIPTS = (preprocess, fine_tune, generate, classify, evaluate_model)
 

@@ -1,7 +1,6 @@
-"""The flags of fine_tune.py, their defaults by kind of task, which go together, and the settings that they make."""
+"""The flags of fine_tune.py, with their defaults by kind of task, and the settings that they make."""
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Set
+from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -15,15 +14,13 @@ from utils.argument_types import (
     seed_number,
 )
 from utils.cli import Parser
-from utils.errors import UsageError
-from utils.tasks.kinds import KINDS, Kind
+from utils.tasks.kinds import KINDS
 
 DEFAULT_OUTPUT = Path("models/fine_tuned_model.pt")
 SCHEDULERS = (  # of transformers, those that need no other setting
     *("linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"),
 )
 OLD_NAMES = {"--average_runs": "--model_soup", "--push_only": "--push_trained"}
-HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_private")
 
 
 @dataclass(frozen=True)
@@ -116,19 +113,19 @@ def _add_training_flags(parser: Parser) -> None:
 def _add_kind_flags(parser: Parser) -> None:
     add, add_rare = parser.group("for some tasks only"), parser.group("for some tasks only", rare=True)
     add_rare("--packing", action="store_true", help=SUPPRESS)  # has no effect any more
-    loss_on = f"to {_verb_phrases('loss_on')}: learn the response only, or the instruction too (default: %(default)s)"
+    loss_on = f"to {verb_phrases('loss_on')}: learn the response only, or the instruction too (default: %(default)s)"
     add_rare("--loss_on", choices=("response", "all"), default="response", help=loss_on)
-    head = f"to {_verb_phrases('train_head')}: also train the head, untied from the embedding"
+    head = f"to {verb_phrases('train_head')}: also train the head, untied from the embedding"
     add_rare("--train_head", action="store_true", help=head)
-    weights = f"to {_verb_phrases('class_weights')}: balanced, none or W0,W1"
+    weights = f"to {verb_phrases('class_weights')}: balanced, none or W0,W1"
     weights_more = "weight of each class in the loss (default: %(default)s)"
     add("--class_weights", default="none", metavar="WEIGHTS", help=weights, more=weights_more)
-    oversample = f"to {_verb_phrases('oversample')}: repeat the smaller classes"
+    oversample = f"to {verb_phrases('oversample')}: repeat the smaller classes"
     add("--oversample", action="store_true", help=oversample)
-    augment = f"to {_verb_phrases('augment')}: also train on varied copies"
+    augment = f"to {verb_phrases('augment')}: also train on varied copies"
     add("--augment", action="store_true", help=augment)
     cut = (
-        f"to {_verb_phrases('threshold')}: probability from which on the second of two classes is predicted, or auto: "
+        f"to {verb_phrases('threshold')}: probability from which on the second of two classes is predicted, or auto: "
         "fitted on the validation split (default: %(default)s)"
     )
     add_rare("--threshold", type=threshold, default="auto", help=cut)
@@ -207,79 +204,10 @@ def _defaults(flag: str) -> str:
     return "; ".join([f"default: {usual}", *(f"{value} to {_join(verbs[value])}" for value in others)])
 
 
-def _verb_phrases(flag: str) -> str:
+def verb_phrases(flag: str) -> str:
     """Return, for example, "write texts, answer instructions or write emoji"."""
     return _join([kind.verb_phrase for kind in KINDS.values() if flag in kind.training_flags])
 
 
 def _join(phrases: list[str]) -> str:
     return ", ".join([*phrases[:-2], " or ".join(phrases[-2:])])
-
-
-# ---- which flags go together
-
-
-def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list[str]:
-    """Set the missing flags to the defaults of the kind of task; return the names of those that --search may vary.
-
-    UsageError for a flag of other kinds of task, or for flags of the prefix cache that contradict each other.
-    """
-    foreign = {flag for other in KINDS.values() for flag in other.training_flags} - set(kind.training_flags)
-    for flag in sorted(foreign):
-        if getattr(flags, flag) != parser.get_default(flag):
-            raise UsageError(
-                f"--{flag} is for models that {_verb_phrases(flag)}, but the data is for {kind.models}",
-                f"remove --{flag}",
-            )
-    missing = {name: value for name, value in kind.training_defaults.items() if name not in flags}
-    vars(flags).update(missing)
-    if flags.time_limit and "epochs" in missing and not flags.search:
-        flags.epochs = None
-    _check_validation(flags, parser)
-    if flags.time_limit and flags.warmup_steps >= 1:
-        problem = (
-            f"--warmup_steps {flags.warmup_steps:g} is a number of steps, and with --time_limit nobody knows how many"
-        )
-        raise UsageError(problem, "give a share of the time, such as --warmup_steps 0.06")
-    if flags.lr_scheduler_type == "constant" and flags.warmup_steps != parser.get_default("warmup_steps"):
-        hint = "use --lr_scheduler_type constant_with_warmup, or remove --warmup_steps"
-        raise UsageError("--lr_scheduler_type constant has no warmup, but there is --warmup_steps", hint)
-    if flags.prefix_cache == "on" and flags.unfreeze_last is None and not flags.search:
-        raise UsageError("--prefix_cache on, but all blocks train", "train only the last ones with --unfreeze_last N")
-    if flags.prefix_cache == "off" and flags.keep_prefix_cache:
-        raise UsageError("--keep_prefix_cache, but --prefix_cache off makes none", "remove one of them")
-    return [name for name in missing if name != "epochs" or not flags.max_steps]
-
-
-def _check_validation(flags: Namespace, parser: ArgumentParser) -> None:
-    """Raise UsageError where --eval_strategy contradicts other flags."""
-    strategy = flags.eval_strategy
-    if strategy == "steps" and flags.save_steps is None:
-        raise UsageError("--eval_strategy steps, but of how many steps?", "add --eval_steps N")
-    if strategy == "epoch" and flags.save_steps is not None:
-        problem = f"--eval_strategy epoch contradicts --save_steps {flags.save_steps}"
-        raise UsageError(problem, "remove one of them: models are validated where they are saved")
-    if strategy == "no" and flags.search:
-        raise UsageError("--search compares settings on the validation split", "remove --eval_strategy no")
-    patience = flags.early_stopping_patience
-    if strategy == "no" and patience not in (0, parser.get_default("early_stopping_patience")):
-        raise UsageError(f"--early_stopping_patience {patience} counts evaluations", "remove --eval_strategy no")
-
-
-def take_hub_flags(flags: Namespace, given: Set[str]) -> Namespace:
-    """Move the Hub's flags out of `flags`, since training does not depend on them.
-
-    UsageError if they do not go together with each other or with the other flags that are `given`.
-    """
-    hub = Namespace(**{name: vars(flags).pop(name) for name in HUB_FLAGS})
-    if hub.push_trained and (useless := sorted(given - {*HUB_FLAGS, "config"} | given & {"push_to_hub"})):
-        names = ", ".join(f"--{name}" for name in useless)
-        raise UsageError(f"--push_trained does not train, so {names} makes no sense", f"remove {names}")
-    if "model_path" in given and not hub.push_trained:
-        raise UsageError("--model_path is for --push_trained", "name the base model with --model")
-    pushes = hub.push_to_hub or hub.push_trained
-    if pushes and hub.hub_model_id is None:
-        raise UsageError("there is no name for the model on the Hub", "add --hub_model_id USER/NAME")
-    if not pushes and given & {"hub_model_id", "hub_private"}:
-        raise UsageError("--hub_model_id and --hub_private are for a model that is pushed", "add --push_to_hub")
-    return hub

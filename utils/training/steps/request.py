@@ -11,7 +11,7 @@ from utils.files import check_apart, sha256_of
 from utils.models import model_files
 from utils.processed import Processed, load_processed
 from utils.tasks.kinds import KINDS, Kind
-from utils.training.flags import complete_flags
+from utils.training.flag_checks import complete_flags
 from utils.training.reporters import check_reporters
 from utils.training.state.run_state import (
     check_run_state,

@@ -1,0 +1,86 @@
+"""Which flags of fine_tune.py go together, and with the kind of task of the data."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Set
+
+from utils.errors import UsageError
+from utils.tasks.kinds import KINDS, Kind
+from utils.training.flags import verb_phrases
+
+HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_private")
+
+
+def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list[str]:
+    """Set the missing flags to the defaults of the kind of task; return the names of those that --search may vary.
+
+    UsageError for a flag of other kinds of task, or for flags that contradict each other.
+    """
+    foreign = {flag for other in KINDS.values() for flag in other.training_flags} - set(kind.training_flags)
+    for flag in sorted(foreign):
+        if getattr(flags, flag) != parser.get_default(flag):
+            raise UsageError(
+                f"--{flag} is for models that {verb_phrases(flag)}, but the data is for {kind.models}",
+                f"remove --{flag}",
+            )
+    missing = {name: value for name, value in kind.training_defaults.items() if name not in flags}
+    vars(flags).update(missing)
+    if flags.time_limit and "epochs" in missing and not flags.search:
+        flags.epochs = None
+    _check_validation(flags, parser)
+    _check_schedule(flags, parser)
+    _check_prefix_cache(flags)
+    return [name for name in missing if name != "epochs" or not flags.max_steps]
+
+
+def _check_validation(flags: Namespace, parser: ArgumentParser) -> None:
+    """Raise UsageError where --eval_strategy contradicts other flags."""
+    strategy = flags.eval_strategy
+    if strategy == "steps" and flags.save_steps is None:
+        raise UsageError("--eval_strategy steps, but of how many steps?", "add --eval_steps N")
+    if strategy == "epoch" and flags.save_steps is not None:
+        problem = f"--eval_strategy epoch contradicts --save_steps {flags.save_steps}"
+        raise UsageError(problem, "remove one of them: models are validated where they are saved")
+    if strategy == "no" and flags.search:
+        raise UsageError("--search compares settings on the validation split", "remove --eval_strategy no")
+    patience = flags.early_stopping_patience
+    if strategy == "no" and patience not in (0, parser.get_default("early_stopping_patience")):
+        raise UsageError(f"--early_stopping_patience {patience} counts evaluations", "remove --eval_strategy no")
+
+
+def _check_schedule(flags: Namespace, parser: ArgumentParser) -> None:
+    """Raise UsageError where there cannot be the warmup that is asked for."""
+    if flags.time_limit and flags.warmup_steps >= 1:
+        problem = (
+            f"--warmup_steps {flags.warmup_steps:g} is a number of steps, and with --time_limit nobody knows how many"
+        )
+        raise UsageError(problem, "give a share of the time, such as --warmup_steps 0.06")
+    if flags.lr_scheduler_type == "constant" and flags.warmup_steps != parser.get_default("warmup_steps"):
+        hint = "use --lr_scheduler_type constant_with_warmup, or remove --warmup_steps"
+        raise UsageError("--lr_scheduler_type constant has no warmup, but there is --warmup_steps", hint)
+
+
+def _check_prefix_cache(flags: Namespace) -> None:
+    """Raise UsageError where flags of the prefix cache contradict each other or the trained blocks."""
+    if flags.prefix_cache == "on" and flags.unfreeze_last is None and not flags.search:
+        raise UsageError("--prefix_cache on, but all blocks train", "train only the last ones with --unfreeze_last N")
+    if flags.prefix_cache == "off" and flags.keep_prefix_cache:
+        raise UsageError("--keep_prefix_cache, but --prefix_cache off makes none", "remove one of them")
+
+
+def take_hub_flags(flags: Namespace, given: Set[str]) -> Namespace:
+    """Move the Hub's flags out of `flags`, since training does not depend on them.
+
+    UsageError if they do not go together with each other or with the other flags that are `given`.
+    """
+    hub = Namespace(**{name: vars(flags).pop(name) for name in HUB_FLAGS})
+    if hub.push_trained and (useless := sorted(given - {*HUB_FLAGS, "config"} | given & {"push_to_hub"})):
+        names = ", ".join(f"--{name}" for name in useless)
+        raise UsageError(f"--push_trained does not train, so {names} makes no sense", f"remove {names}")
+    if "model_path" in given and not hub.push_trained:
+        raise UsageError("--model_path is for --push_trained", "name the base model with --model")
+    pushes = hub.push_to_hub or hub.push_trained
+    if pushes and hub.hub_model_id is None:
+        raise UsageError("there is no name for the model on the Hub", "add --hub_model_id USER/NAME")
+    if not pushes and given & {"hub_model_id", "hub_private"}:
+        raise UsageError("--hub_model_id and --hub_private are for a model that is pushed", "add --push_to_hub")
+    return hub
