@@ -136,6 +136,23 @@ def test_the_end_is_reserved_for_evaluating_and_saving(tmp_path):
     assert outcome.steps == pytest.approx(99 - 7 - 3 * evaluation, abs=0.6)
 
 
+def test_a_measured_evaluation_replaces_the_estimate_but_for_those_without_a_prefix_cache():
+    clock = Clock()
+    limit = TimeLimit(100.0, clock, evaluation=20.0, uncached=20.0, evaluations_after=1, spare=0.0)
+
+    def evaluate(seconds):
+        clock.now += seconds
+
+    measured = limit.measuring_evaluation(evaluate)
+    assert limit.left() == 100 - 20 - 20
+    measured(5.0)
+    assert limit.left() == 95 - 5 - 20
+    measured(3.0)
+    assert limit.left() == 92 - 5 - 20
+    measured(25.0)
+    assert limit.left() == 67 - 25 - 25
+
+
 def test_evaluations_that_cost_too_much_of_the_time_are_left_out(tmp_path):
     clock = Clock()
     model = timed(random_model("gpt2"), clock, evaluation=0.02)

@@ -25,6 +25,7 @@ class TimeLimit:
     clock: Callable[[], float]
     used_before: float = 0.0  # by earlier processes of an interrupted run
     evaluation: float = 0.0
+    uncached: float = 0.0  # what an evaluation takes without a prefix cache, as those after training do
     state: float = 0.0
     saving: float = 0.0
     evaluations_after: int = 0
@@ -34,6 +35,7 @@ class TimeLimit:
     runs_left: int = 1  # of a model soup, with the one at hand
     run_began: float = 0.0  # when the run at hand did, as `used` counts
     evaluates: bool = True
+    evaluated: bool = False  # whether an evaluation is measured
     epochs: float = math.inf  # about how many there is time for
     now: float = 0.0  # what `used` returned last: asking it again takes all processes
     ended: bool = False  # whether it was the time that ended the training
@@ -78,7 +80,7 @@ class TimeLimit:
 
     def _after_runs(self) -> float:
         """Return the seconds that come after the last training."""
-        return self.spare * self.seconds + self.saving + self.evaluations_after * self.evaluation
+        return self.spare * self.seconds + self.saving + self.evaluations_after * max(self.evaluation, self.uncached)
 
     def measuring_evaluation(self, evaluate: Callable) -> Callable:
         """Return the function, which also measures what an evaluation takes."""
@@ -86,7 +88,9 @@ class TimeLimit:
         def measured(*arguments, **options):
             began = self.used()
             result = evaluate(*arguments, **options)
-            self.evaluation = max(self.evaluation, self.used() - began)
+            seconds = self.used() - began
+            self.evaluation = max(self.evaluation, seconds) if self.evaluated else seconds
+            self.evaluated = True
             return result
 
         return measured

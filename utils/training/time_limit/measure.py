@@ -44,7 +44,7 @@ def fit_to_time(
     per_row = _seconds_per_row(limit, setup, device, precision)
     if flags.eval_on_start != "on":
         rows["validation"] = _part(limit, rows["validation"], per_row, flags.seed)
-    limit.evaluation = per_row * len(rows["validation"])
+    limit.evaluation = limit.uncached = per_row * len(rows["validation"])
     probe = setup.probe
     if probe and len(probe.rows) * per_row > PROBE_SHARE * limit.seconds:
         some = part_for_probe(probe.rows, int(LARGEST_SHARE * limit.seconds / per_row), flags.seed)
