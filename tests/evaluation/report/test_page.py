@@ -152,13 +152,13 @@ def _negative(figure: dict) -> dict:
         ),
         (
             {"tuned": {"texts": 202, "bits_per_byte": BITS}, "bits_per_byte_difference": LESS},
-            "Predicts 202 texts it has not seen better than its base model: 0.460 [0.432, 0.490] bits per byte less, "
-            "1.783 [1.719, 1.851] in all.",
+            "Predicts 202 texts it has not seen better than its base model: with 1.783 [1.719, 1.851] bits per "
+            "byte, 0.460 [0.432, 0.490] fewer.",
         ),
         (
             {"tuned": {"texts": 202, "bits_per_byte": BITS}, "bits_per_byte_difference": _negative(LESS)},
-            "Predicts 202 texts it has not seen worse than its base model: 0.460 [0.432, 0.490] bits per byte more, "
-            "1.783 [1.719, 1.851] in all.",
+            "Predicts 202 texts it has not seen worse than its base model: with 1.783 [1.719, 1.851] bits per "
+            "byte, 0.460 [0.432, 0.490] more.",
         ),
         (
             {"kind": "instruct", "rows": 9, "tuned": {"bits_per_byte": BITS}, "difference": {"bits_per_byte": NONE}},

@@ -15,6 +15,7 @@ from utils.evaluation.report.shown import (
 from utils.plots.dots import dots_with_intervals
 from utils.plots.lines import Series, lines
 from utils.plots.plot import Plot
+from utils.plots.scales import limits
 
 
 def verdict(evaluation: dict) -> str:
@@ -79,9 +80,10 @@ def _length_curve(bins: list[dict], names: list[str]) -> Plot:
         for one in (bins[:1] if len(bins) == 1 else (bins[0], bins[-1]))
     ]
     description = f"Mean words of the answers: {'; '.join(shown)}. On the dotted line, both are as long."
+    axis = limits([*x, *(end for one in series for end in one.high)], include=[0])
     return lines(
         "Length beside the references", series, "mean words of the references", "mean words of the answers",
-        description, diagonal=True,
+        description, diagonal=True, x_range=axis, y_range=axis,
     )  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """Sections of the report on models that find emoji: how high the right one is ranked, how sure it is, and examples."""
 
+import re
+import unicodedata
+
 from utils.evaluation.report.section import Section, Table, Text, Texts
 from utils.evaluation.report.shown import NAMES, hundredfold, in_order, listed, percent
 from utils.plots.dots import dots_with_intervals
@@ -8,6 +11,7 @@ from utils.plots.plot import Plot
 from utils.terminal.tables import NO_FIGURE
 
 DESCRIBED = (1, 5, 20)  # ranks that are named in the description of the curve
+CODE_POINTS = re.compile(r"[0-9A-F]{4,5}( [0-9A-F]{4,5})*")
 RIGHT = {"right": "Right ones", "wrong": "Wrong ones"}
 
 
@@ -15,8 +19,8 @@ def verdict(evaluation: dict) -> str:
     """Return how often the right emoji is first and among the first five."""
     tuned = evaluation["tuned"]
     return (
-        f"Of {evaluation['targets']:,} emoji, the right one is first for {percent(tuned['top_1'])} and among the first "
-        f"five for {percent(tuned['top_5'])}."
+        f"Of {evaluation['targets']:,} emoji, the right one is first for {percent(tuned['top_1'])} of the descriptions "
+        f"and among the first five for {percent(tuned['top_5'])}."
     )
 
 
@@ -41,8 +45,8 @@ def _ranks(evaluation: dict) -> Section:
     sentences = (
         f"The test descriptions are {evaluation['measured_on']}: {rows:,} descriptions of {evaluation['concepts']:,} "
         "concepts. A skin tone or gender other than the described one is a mistake. Intervals are over concepts.",
-        "The nearest training description, by its spelling, can only find emoji that have one: those of "
-        f"{known:,} of these {rows:,} descriptions.",
+        "The nearest training description, by its spelling, can only find emoji that have one; "
+        + (f"those of {known:,} of these {rows:,} descriptions have." if known else "none of these have."),
     )
     return Section("How high the right emoji is ranked", sentences, tuple(plots))
 
@@ -109,7 +113,7 @@ def _example(one: dict) -> tuple[Text, ...]:
 def _right(one: dict) -> Text:
     others = [emoji for emoji in one["right"] if emoji != one["emoji"]]
     place = f"at place {one['place']}" if one["place"] else "not found"
-    return Text("right", " ".join([one["emoji"], one["concept"], *others]), place)
+    return Text("right", " ".join([one["emoji"], _name(one["concept"]), *others]), place)
 
 
 def _ranked(one: dict) -> Text:
@@ -118,8 +122,16 @@ def _ranked(one: dict) -> Text:
     for ranked in one["ranked"]:
         if ranked["emoji"] in one["right"]:
             marked.append((len(text), len(text) + len(ranked["emoji"])))
-        text += f"{ranked['emoji']} {ranked['concept']} {100 * ranked['probability']:.1f}\u00a0%\n"
+        text += f"{ranked['emoji']} {_name(ranked['concept'])} {100 * ranked['probability']:.1f}\u00a0%\n"
     return Text("this model", text.rstrip(), "", tuple(marked))
+
+
+def _name(concept: str) -> str:
+    """Return a concept in words: of data that has code points alone ("1F922"), Unicode's name of the first."""
+    if not CODE_POINTS.fullmatch(concept):
+        return concept
+    first = chr(int(concept.split()[0], 16))
+    return unicodedata.name(first).lower() if unicodedata.category(first) == "So" else concept
 
 
 def _mistakes(evaluation: dict) -> Section:

@@ -14,10 +14,10 @@ def parts_section(evaluation: dict) -> list[Section]:
     shown = "; ".join(f"{PARTS[part]}: {with_interval(figure, '{:+.3f}')}" for part, figure in parts.items())
     plot = dots_with_intervals(
         "Bits per byte, this model minus base", [PARTS[part] for part in parts], {"difference": list(parts.values())},
-        "bits per byte; less than 0 is better than the base model", f"{shown}.", zero=True, name_title="part",
+        "bits per byte; less than 0 is better", f"{shown}.", zero=True, name_title="part",
     )  # fmt: skip
     sentence = (
-        "A base model does not know where these texts end or how they begin, so these two are easily learned; the text "
-        "between says whether this model has learned more."
+        "A base model does not know where these texts end or how they begin, so these two are usually learned "
+        "first; the text between says whether this model has learned more."
     )
     return [Section("Where it differs from its base model", (sentence,), (plot,))]

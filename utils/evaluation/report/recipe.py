@@ -47,7 +47,9 @@ def _data(data: dict) -> Section:
         ("file", "rows", "SHA-256"),
         tuple((source["path"], f"{source['rows']:,}", source["sha256"][:16] + "…") for source in data["sources"]),
     )
-    texts = Texts("Three texts before and after", tuple(_before_and_after(sample) for sample in audit["samples"]))
+    prompts = any("prompt" in sample for sample in audit["samples"])
+    caption = "Prompts with their answers" if prompts else "Texts before and after"
+    texts = Texts(caption, tuple(_before_and_after(sample) for sample in audit["samples"]))
     return Section(
         "What it was trained on", tuple(sentences), tuple(plots), (shares, files), (texts,) if texts.entries else ()
     )

@@ -64,9 +64,9 @@ def comparison(evaluation: dict) -> str:
         return f"Needs {figure} bits per byte on {unseen}. Whether that is better than its base model is not measured."
     shown = _difference(bits, "{:.3f}")
     if bits["high"] < 0:
-        return f"Predicts {unseen} better than its base model: {shown} bits per byte less, {figure} in all."
+        return f"Predicts {unseen} better than its base model: with {figure} bits per byte, {shown} fewer."
     if bits["low"] > 0:
-        return f"Predicts {unseen} worse than its base model: {shown} bits per byte more, {figure} in all."
+        return f"Predicts {unseen} worse than its base model: with {figure} bits per byte, {shown} more."
     signed = with_interval(bits, "{:+.3f}")
     return f"Not clearly better than its base model: {signed} bits per byte on {unseen}."
 
