@@ -105,7 +105,7 @@ def evaluate_classifier(
         },
         "difference": difference,
         "mistakes": len(mistakes),
-        "most_confident_mistakes": confident_mistakes(classifier, mistakes, bfloat16=precision == "bf16"),
+        "most_confident_mistakes": confident_mistakes(classifier, mistakes, len(test), bfloat16=precision == "bf16"),
         "probable_label_errors": label_errors(test.prompt, references, labels, probabilities, of_words.probabilities),
         "verdict": verdict(difference, TITLES[TFIDF]),
         "points": classifier_points(

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.evaluation.labels.telling_words import telling_words
+from utils.evaluation.labels.telling_words import PIECES, telling_words
 from utils.inference.classifier import Classifier
 from utils.metrics.labels.label_errors import probable_label_errors
 from utils.terminal.tables import one_line
 
 SHOWN = 10  # of each
+LEAST_ASKED, SHARE_ASKED = 3, 0.2  # mistakes whose words are left out; of the classifications that the test texts take
 WIDTH = 300  # characters of a text
 METHOD = (
     "confident learning (Northcutt et al. 2021): the model and TF-IDF + logistic regression, neither of which was "
@@ -17,14 +18,19 @@ METHOD = (
 )
 
 
-def confident_mistakes(classifier: Classifier, mistakes: list[dict], *, bfloat16: bool) -> list[dict]:
-    """Return the most confident mistakes, each with the "words" that spoke for the wrong label (`telling_words`)."""
+def confident_mistakes(classifier: Classifier, mistakes: list[dict], tested: int, *, bfloat16: bool) -> list[dict]:
+    """Return the most confident mistakes, each with the "words" that spoke for the wrong label (`telling_words`).
+
+    Of few `tested` texts, only the first ones have words: to leave words out must not take long beside the evaluation.
+    """
     shown = mistakes[:SHOWN]
     if not shown:
         return []
-    texts = [mistake["text"] for mistake in shown]
-    predicted = [classifier.labels.index(mistake["prediction"]) for mistake in shown]
+    asked = shown[: max(LEAST_ASKED, int(SHARE_ASKED * tested) // (PIECES + 1))]
+    texts = [mistake["text"] for mistake in asked]
+    predicted = [classifier.labels.index(mistake["prediction"]) for mistake in asked]
     words = telling_words(classifier, texts, predicted, bfloat16=bfloat16, progress="leaving words out")
+    words += [[] for _ in shown[len(asked) :]]
     return [
         {"text": one_line(mistake["text"], WIDTH)}
         | {name: mistake[name] for name in ("label", "prediction", "probability")}
