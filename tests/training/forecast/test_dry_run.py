@@ -92,6 +92,12 @@ def test_the_text_is_for_people_and_says_what_else_counts(texts, capsys):
     assert "⟦" in out and out.endswith("nothing was written\n")
 
 
+def test_a_time_limit_is_when_it_ends(texts, capsys):
+    forecast = foreseen(capsys, "--data", texts, "--time_limit", "10m", "--eval_strategy", "no")
+    assert forecast["seconds"] == 600
+    assert forecast["seconds_range"] == pytest.approx([570, 630])
+
+
 def test_from_python_nothing_changes(texts):
     random_states = random.getstate(), torch.get_rng_state()
     before = everything()

@@ -130,6 +130,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
     elif validation:
         first = before + training * schedule.validated[0] / schedule.steps + evaluation
     spread = min(0.6, SPREAD + times.spread / 2 + 0.3 * bool(flags.search))
+    end_spread = 0.05 if settings.time_limit else spread  # the schedule reads the clock
     least = total
     patience = settings.early_stopping_patience
     if validation and patience and len(schedule.validated) > patience:
@@ -171,7 +172,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
         },
         disk_free=free_disk(settings.output_path.parent)[1],
         seconds=total,
-        seconds_range=(least * (1 - spread), total * (1 + spread)),
+        seconds_range=(least * (1 - end_spread), total * (1 + end_spread)),
         first_evaluation=first,
         first_evaluation_range=None if first is None else (first * (1 - spread), first * (1 + spread)),
         seconds_parts={part: seconds for part, seconds in parts.items() if seconds},
