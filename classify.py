@@ -1,7 +1,7 @@
 """Classify texts with a trained model: texts from the command line, from a file, or one per line from stdin.
 
-python classify.py --model_path models/fine_tuned_model.pt --text "The battery died after two days"
-python classify.py --model_path models/fine_tuned_model.pt --data_path reviews.csv --output_path predictions.csv
+python classify.py --model_path models/reviews --text "The battery died after two days"
+python classify.py --model_path models/reviews --data_path reviews.csv --output_path predictions.csv
 """
 
 import itertools

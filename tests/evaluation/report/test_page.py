@@ -10,9 +10,9 @@ from reported_tasks import TASKS
 
 from utils.evaluation.report.page import LONGEST, MOST_BYTES, render, render_page, spans
 from utils.evaluation.report.section import Section, Table, Text, Texts
-from utils.evaluation.report.summary import comparison
+from utils.evaluation.report.summary import verdict
 
-EMPTY = {"title": "m", "subtitle": "s", "verdict": "v", "notes": [], "table": None, "sections": []}
+EMPTY = {"title": "m", "subtitle": "s", "verdict": "v", "own_output": "", "notes": [], "table": None, "sections": []}
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -152,23 +152,21 @@ def _negative(figure: dict) -> dict:
         ),
         (
             {"tuned": {"texts": 202, "bits_per_byte": BITS}, "bits_per_byte_difference": LESS},
-            "Predicts 202 texts it has not seen better than its base model: with 1.783 [1.719, 1.851] bits per "
-            "byte, 0.460 [0.432, 0.490] fewer.",
+            "Beats its base model by 0.460 [0.432, 0.490] bits per byte on 202 texts it has not seen.",
         ),
         (
             {"tuned": {"texts": 202, "bits_per_byte": BITS}, "bits_per_byte_difference": _negative(LESS)},
-            "Predicts 202 texts it has not seen worse than its base model: with 1.783 [1.719, 1.851] bits per "
-            "byte, 0.460 [0.432, 0.490] more.",
+            "Is worse than its base model, by 0.460 [0.432, 0.490] bits per byte on 202 texts it has not seen.",
         ),
         (
             {"kind": "instruct", "rows": 9, "tuned": {"bits_per_byte": BITS}, "difference": {"bits_per_byte": NONE}},
-            "Not clearly better than its base model: +0.010 [-0.020, +0.050] bits per byte on 9 answers it has "
+            "Is not clearly better than its base model: +0.010 [-0.020, +0.050] bits per byte on 9 answers it has "
             "not seen.",
         ),
     ],
 )
 def test_the_verdict_says_what_the_interval_allows(evaluation, expected):
-    assert comparison(evaluation) == expected
+    assert verdict(evaluation) == expected
 
 
 def test_training_curves_are_those_of_the_log(models, evaluations):

@@ -18,7 +18,7 @@ from utils.plots.plot import Plot
 from utils.plots.scales import limits
 
 
-def verdict(evaluation: dict) -> str:
+def own_output(evaluation: dict) -> str:
     """Return the share of its answers that ended, and how close their wording is to the references."""
     tuned, base = evaluation["tuned"], evaluation.get("base")
     ended = f"{percent(tuned['finished'])} of its answers end by themselves"

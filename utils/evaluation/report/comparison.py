@@ -38,6 +38,7 @@ def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> st
         "title": f"{len(models)} models compared",
         "subtitle": "Evaluations of several models on the same test texts",
         "verdict": _verdict(kind, best, pairs),
+        "own_output": "",
         "notes": _notes(models),
         "table": Table(
             f"On {tested_texts(models[best])}, with 95 % intervals; the best {figures[0].title} first",

@@ -5,6 +5,7 @@ import unicodedata
 
 from utils.evaluation.report.section import Section, Table, Text, Texts
 from utils.evaluation.report.shown import NAMES, hundredfold, in_order, listed, percent
+from utils.evaluation.report.words import plural
 from utils.plots.dots import dots_with_intervals
 from utils.plots.lines import Series, lines
 from utils.plots.plot import Plot
@@ -15,7 +16,7 @@ CODE_POINTS = re.compile(r"[0-9A-F]{4,5}( [0-9A-F]{4,5})*")
 RIGHT = {"right": "Right ones", "wrong": "Wrong ones"}
 
 
-def verdict(evaluation: dict) -> str:
+def own_output(evaluation: dict) -> str:
     """Return how often the right emoji is first and among the first five."""
     tuned = evaluation["tuned"]
     return (
@@ -89,7 +90,7 @@ def _by_probability(bins: list[dict]) -> Plot:
 
 def _by_group(groups: list[dict]) -> Plot:
     names = [name for name in ("tuned", "nearest_description") if name in groups[0]]
-    shown = [f"{one['group']} ({one['rows']:,} rows): {percent(one['tuned'])}" for one in groups]
+    shown = [f"{one['group']} ({plural(one['rows'], 'row')}): {percent(one['tuned'])}" for one in groups]
     return dots_with_intervals(
         "First emoji right, by group", [f"{one['group']} ({one['rows']:,})" for one in groups],
         {NAMES[name]: [hundredfold(one[name]) for one in groups] for name in names},

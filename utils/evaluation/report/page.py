@@ -34,6 +34,7 @@ def render(evaluation: dict) -> str:
         "title": summary.title(evaluation),
         "subtitle": summary.subtitle(evaluation),
         "verdict": summary.verdict(evaluation),
+        "own_output": summary.own_output(evaluation),
         "notes": summary.notes(evaluation),
         "table": summary.table(evaluation),
         "sections": sections_of(evaluation),

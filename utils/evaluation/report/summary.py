@@ -43,14 +43,15 @@ def tested(evaluation: dict) -> int:
     return evaluation.get("texts") or evaluation.get("rows") or evaluation["tuned"]["texts"]
 
 
+def own_output(evaluation: dict) -> str:
+    """Return how what the model writes is, in a sentence; nothing for a classifier."""
+    kinds = {"generate": writers.own_output, "instruct": answers.own_output, "emoji": emoji.own_output}
+    describe = kinds.get(kind_of(evaluation))
+    return describe(evaluation) if describe else ""
+
+
 def verdict(evaluation: dict) -> str:
-    """Return what matters most: whether the model beats what it is compared with, and how its own output is."""
-    own = {"generate": writers.verdict, "instruct": answers.verdict, "emoji": emoji.verdict}.get(kind_of(evaluation))
-    return " ".join(filter(None, (comparison(evaluation), own and own(evaluation))))
-
-
-def comparison(evaluation: dict) -> str:
-    """Return whether the model beats what it is compared with, with the interval of the difference."""
+    """Return whether the model beats what it is compared with, with the interval of the difference, in a sentence."""
     kind, unseen = kind_of(evaluation), tested_texts(evaluation)
     difference = evaluation.get("difference") or {}
     if kind == "classify":
@@ -59,16 +60,16 @@ def comparison(evaluation: dict) -> str:
         nearest = difference.get("nearest_description") or {}
         return _compared(nearest.get("top_1"), "the nearest training description", "top-1 accuracy", unseen)
     bits = evaluation.get("bits_per_byte_difference") or difference.get("bits_per_byte")
-    figure = with_interval(evaluation["tuned"]["bits_per_byte"], "{:.3f}")
     if bits is None:
-        return f"Needs {figure} bits per byte on {unseen}. Whether that is better than its base model is not measured."
+        figure = with_interval(evaluation["tuned"]["bits_per_byte"], "{:.3f}")
+        return f"Needs {figure} bits per byte on {unseen}; its base model was not measured."
     shown = _difference(bits, "{:.3f}")
     if bits["high"] < 0:
-        return f"Predicts {unseen} better than its base model: with {figure} bits per byte, {shown} fewer."
+        return f"Beats its base model by {shown} bits per byte on {unseen}."
     if bits["low"] > 0:
-        return f"Predicts {unseen} worse than its base model: with {figure} bits per byte, {shown} more."
+        return f"Is worse than its base model, by {shown} bits per byte on {unseen}."
     signed = with_interval(bits, "{:+.3f}")
-    return f"Not clearly better than its base model: {signed} bits per byte on {unseen}."
+    return f"Is not clearly better than its base model: {signed} bits per byte on {unseen}."
 
 
 def notes(evaluation: dict) -> list[str]:

@@ -24,7 +24,7 @@ DESCRIBED = (2, 4, 8)  # words of the n-grams that are named in the description 
 ENDS = {"least": "Least surprising", "most": "Most surprising"}
 
 
-def verdict(evaluation: dict) -> str:
+def own_output(evaluation: dict) -> str:
     """Return how much of what it writes is copied, beside people's texts; nothing where that is not known."""
     if "copies" not in evaluation:
         return ""

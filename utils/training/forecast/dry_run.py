@@ -165,7 +165,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
         memory_free=memory_free,
         disk=disk.peak,
         disk_parts={
-            f"{disk.states} states of the training": disk.states * disk.state,
+            f"{disk.states} saved state{'s' * (disk.states != 1)}": disk.states * disk.state,
             "prefix cache": disk.cache,
             "runs of the soup": disk.soup,
             "the model": disk.model * copies,
