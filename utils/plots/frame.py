@@ -11,6 +11,7 @@ from utils.plots.scales import Scale, tick_label, tick_step, ticks
 HEIGHT = 270  # of a plot, without its legend
 RIGHT, LINE = 14, 18  # margin; height of a line of text
 SIZE = 13
+NARROW, BROAD = set(" ijlftrI.,:;'|!()[]/-"), set("mwMW@%—…")
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,16 @@ def color(number: int) -> str:
 
 
 def text_width(text: str, size: float = SIZE) -> float:
-    """Return about how wide a text is: no font is at hand, so wide characters count 1 em and the others 0.56."""
-    ems = (1.0 if unicodedata.east_asian_width(character) in "WF" else 0.56 for character in visible(text))
-    return size * sum(ems)
+    """Return about how wide a text is: no font is at hand, so these are the widths of a broad one, DejaVu Sans."""
+    return size * sum(map(_ems, visible(text)))
+
+
+def _ems(character: str) -> float:
+    if character in NARROW:
+        return 0.4
+    if character in BROAD or unicodedata.east_asian_width(character) in "WF":
+        return 1.0
+    return 0.78 if character.isupper() else 0.62
 
 
 def shortened(text: str, width: float, size: float = SIZE) -> str:

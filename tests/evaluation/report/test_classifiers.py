@@ -120,6 +120,14 @@ def test_a_mistake_has_its_words_marked(two):
         assert text.note == f"probability {mistake['probability']:.3f}; −0.25 without “text”"
 
 
+def test_mistakes_of_which_no_words_were_left_out_are_told_apart(two):
+    asked, *others = two["most_confident_mistakes"]
+    others = [{name: value for name, value in mistake.items() if name != "words"} for mistake in others]
+    section = by_title({**two, "most_confident_mistakes": [asked, *others]})["Mistakes"]
+    assert "In the first, the words that spoke for the wrong label are marked" in section.sentences[0]
+    assert "In the first" not in by_title(two)["Mistakes"].sentences[0]
+
+
 def test_words_beyond_the_cut_are_not_marked(two):
     mistake = {**two["most_confident_mistakes"][0], "text": "a" * 299 + "…"}
     mistake["words"] = [{"words": "aaaa…", "start": 297, "drop": 0.2}, {"words": "b", "start": 400, "drop": 0.1}]

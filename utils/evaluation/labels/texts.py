@@ -1,6 +1,7 @@
 """Test texts of a classifier that are worth reading: confident mistakes, and labels that are probably wrong."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 
@@ -30,12 +31,11 @@ def confident_mistakes(classifier: Classifier, mistakes: list[dict], tested: int
     texts = [mistake["text"] for mistake in asked]
     predicted = [classifier.labels.index(mistake["prediction"]) for mistake in asked]
     words = telling_words(classifier, texts, predicted, bfloat16=bfloat16, progress="leaving words out")
-    words += [[] for _ in shown[len(asked) :]]
     return [
         {"text": one_line(mistake["text"], WIDTH)}
         | {name: mistake[name] for name in ("label", "prediction", "probability")}
-        | {"words": telling}
-        for mistake, telling in zip(shown, words, strict=True)
+        | ({"words": telling} if telling is not None else {})
+        for mistake, telling in zip_longest(shown, words)
     ]
 
 

@@ -122,8 +122,11 @@ def _mistakes(evaluation: dict) -> Section:
         return Section("Mistakes", ("It made none on these texts.",))
     mistakes = plural(evaluation["mistakes"], "mistake")
     sentence = f"It makes {mistakes} on these texts; the most confident are shown."
+    tried = sum("words" in mistake for mistake in shown)
     if any(mistake.get("words") for mistake in shown):
-        sentence += " The words that spoke for the wrong label are marked: without them, its probability falls most."
+        which = "" if tried == len(shown) else f"In the first {tried}, " if tried > 1 else "In the first, "
+        words = "the words that spoke for the wrong label are marked: without them, its probability falls most."
+        sentence += f" {which}{words}" if which else f" {words.capitalize()}"
     entries = tuple((_mistake(mistake),) for mistake in shown)
     return Section("Mistakes", (sentence,), texts=(Texts("The most confident mistakes", entries),))
 
