@@ -466,4 +466,4 @@ def test_help_and_usage_errors_do_not_wait_for_torch():
         done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
         assert done.stdout.splitlines()[-1] == last
     done = subprocess.run([sys.executable, "classify.py", "--help"], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.count("python classify.py --model_path models/fine_tuned_model.pt") == 2
+    assert done.stdout.count("python classify.py --model_path models/reviews") == 2
