@@ -31,7 +31,7 @@ def test_a_half_written_last_line_is_repaired(raw, scrape, end, repaired, messag
     assert raw.read_bytes().startswith(whole + repaired)
     rest = raw.read_bytes()[len(whole + repaired) :].splitlines()
     assert [json.loads(line)["id"] for line in rest] == newest_first(statuses)[4:]
-    assert (message in err) if message else ("half" not in err)
+    assert (message in err) if message else ("half-written" not in err)
 
 
 def test_a_last_line_that_lacks_its_end_alone_is_kept(raw, scrape):
