@@ -105,7 +105,8 @@ def test_generate_mixes_the_tuned_model_alone_and_constrained_alone(cli, models)
     assert generate_emoji("a black hat", str(models / "mine"), num=12) == [one.emoji for one in mixed[0]]
 
 
-def test_evaluation_shows_the_model_with_and_without(models, tmp_path, capsys):
+def test_evaluation_shows_the_model_with_and_without(models, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     path = tmp_path / "evaluation.json"
     words = ["--model_path", models / "mine", "--data", models / "emoji.pkl", "--output_path", path]
     assert run_script(evaluate_model.main, *words) == 0
