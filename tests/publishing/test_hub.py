@@ -143,7 +143,7 @@ def test_a_file_is_unpacked_and_its_evaluation_is_in_the_card(hub, call, work):
     for name, content in there.items():
         (copy / name).write_bytes(content)
     assert torch.equal(logits_of(copy), logits_of(work / "models/mine.pt"))
-    assert {path.name for path in (work / "models").iterdir()} == {"mine", "mine.pt", evaluation.name}
+    assert {path.name for path in (work / "models").iterdir()} == {"mine", "mine.pt", "mine.training.svg", evaluation.name}
 
 
 @pytest.mark.parametrize("name", ["mine/evaluation.json", "mine.evaluation.json"])
