@@ -143,7 +143,12 @@ def test_a_file_is_unpacked_and_its_evaluation_is_in_the_card(hub, call, work):
     for name, content in there.items():
         (copy / name).write_bytes(content)
     assert torch.equal(logits_of(copy), logits_of(work / "models/mine.pt"))
-    assert {path.name for path in (work / "models").iterdir()} == {"mine", "mine.pt", "mine.training.svg", evaluation.name}
+    assert {path.name for path in (work / "models").iterdir()} == {
+        "mine",
+        "mine.pt",
+        "mine.training.svg",
+        evaluation.name,
+    }
 
 
 @pytest.mark.parametrize("name", ["mine/evaluation.json", "mine.evaluation.json"])
@@ -295,7 +300,7 @@ def test_a_classifier_of_an_earlier_version_is_pushed_in_todays_form(hub, call, 
     assert_a_plain_pipeline_agrees(hub, tmp_path / "reader", old)
     there = hub.site.models["ana/cat"].files
     assert json.loads(there["run.json"])["self_contained"] is True
-    assert there.keys() == MODEL_FILES - {"generation_config.json"} | {".gitattributes"}
+    assert there.keys() == MODEL_FILES - {"generation_config.json", "training.svg"} | {".gitattributes"}
     card = there["README.md"].decode()
     assert "Other tools need the template" not in card
     assert "pipeline(\"text-classification\", model='ana/cat', truncation=True)" in card
