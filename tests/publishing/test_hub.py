@@ -489,7 +489,7 @@ def nothing_done(result, hub, work, code, *words) -> str:
     assert result[:2] == (code, "")
     assert hub.site.requests == []
     assert {path.name for path in work.iterdir()} == {"models"}
-    assert {path.name for path in (work / "models").iterdir()} == {"mine", "mine.pt"}
+    assert {path.name for path in (work / "models").iterdir()} == {"mine", "mine.pt", "mine.training.svg"}
     return assert_one_error(result[2], *words)
 
 
