@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from utils.evaluation.report import shown
 from utils.evaluation.report.section import Section, Table
 from utils.evaluation.report.words import LABEL, nearest, quoted, value
 from utils.plots.dots import dots_with_intervals
@@ -11,7 +12,7 @@ from utils.plots.plot import Plot
 from utils.terminal.tables import one_line
 
 TFIDF = "tfidf_logistic_regression"
-NAMES = {"tuned": "this model", TFIDF: "TF-IDF"}
+NAMES = {name: shown.NAMES[name] for name in ("tuned", TFIDF)}
 MOST_LABELS = 12  # in a picture of several models
 MOST_BANDS = 3  # more of them hide one another
 WHOLE = (0.0, 1.0)

@@ -7,6 +7,7 @@ from utils.evaluation.report.classifier_curves import over_one_another
 from utils.evaluation.report.page import render_page
 from utils.evaluation.report.paired import check_paired, paired_differences
 from utils.evaluation.report.section import Section, Table
+from utils.evaluation.report.shown import listed
 from utils.evaluation.report.summary import kind_of, tested_texts
 from utils.evaluation.report.writers import novelty_curve
 from utils.metrics.figures import COMPARED, FIGURES
@@ -73,14 +74,10 @@ def _verdict(kind: str, best: str, pairs: Mapping[str, tuple[int, dict]]) -> str
         return f"{best} is the only model."
     if not clear:
         return (
-            f"{best} has the best {figure.title}, but is not clearly better than {_listed(unclear)} on the same texts."
+            f"{best} has the best {figure.title}, but is not clearly better than {listed(unclear)} on the same texts."
         )
-    rest = f", and not clearly better than {_listed(unclear)}" if unclear else ""
-    return f"{best} has the best {figure.title}: clearly better than {_listed(clear)} on the same texts{rest}."
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    rest = f", and not clearly better than {listed(unclear)}" if unclear else ""
+    return f"{best} has the best {figure.title}: clearly better than {listed(clear)} on the same texts{rest}."
 
 
 def _notes(models: Mapping[str, dict]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from utils.evaluation.report.section import Text
+from utils.evaluation.report.words import plural
 from utils.plots.bars import histogram
 from utils.plots.plot import Plot
 from utils.terminal.tables import NO_FIGURE
@@ -16,6 +17,8 @@ NAMES = {
     "references": "references",
     "train": "training texts",
     "test": "test texts",
+    "tfidf_logistic_regression": "TF-IDF",
+    "majority": "majority class",
 }
 ORDER = tuple(NAMES)  # so that a model has the same color everywhere
 
@@ -67,7 +70,7 @@ def shown_excerpt(name: str, piece: Mapping | None, note: str = "") -> Text:
     if piece is None:
         return Text(name, NO_FIGURE, note)
     cut = [
-        f"{piece[side]:,} character{'s' * (piece[side] != 1)} cut {where}"
+        f"{plural(piece[side], 'character')} cut {where}"
         for side, where in (("cut_before", "before"), ("cut_after", "after"))
         if piece[side]
     ]

@@ -4,19 +4,12 @@ from pathlib import PurePath
 
 from utils.evaluation.report import answers, emoji, writers
 from utils.evaluation.report.section import Table
+from utils.evaluation.report.shown import NAMES
 from utils.evaluation.report.words import plural, quoted
 from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD
 from utils.terminal.tables import figure_rows, with_interval
 
 SHOWN = {"generate": LIKELIHOOD, "instruct": LIKELIHOOD + ANSWERS, "classify": CLASSIFICATION, "emoji": EMOJI}
-TITLES = {
-    "base": "base model",
-    "tuned": "this model",
-    "tuned_alone": "without memory",
-    "tfidf_logistic_regression": "TF-IDF",
-    "majority": "majority class",
-    "nearest_description": "nearest description",
-}
 BASELINES = {"classify": ("tfidf_logistic_regression", "majority"), "emoji": ("nearest_description",)}
 TESTED = {"generate": "texts", "instruct": "answers", "classify": "texts", "emoji": "descriptions"}
 FEW = 100  # test texts
@@ -99,7 +92,7 @@ def table(evaluation: dict) -> Table:
     better = [{True: " ↑", False: " ↓", None: ""}[figure.greater_is_better] for figure in figures]
     rows = [(name + arrow, *cells) for (name, *cells), arrow in zip(rows, better, strict=True)]
     caption = f"On {tested_texts(evaluation)}, with 95 % intervals; ↑ greater is better, ↓ less is better"
-    return Table(caption, ("", *(TITLES[name] for name in columns)), tuple(rows))
+    return Table(caption, ("", *(NAMES[name] for name in columns)), tuple(rows))
 
 
 def _other_side(difference: dict) -> list[str]:
