@@ -19,7 +19,7 @@ from utils.evaluation.checks import (
 )
 from utils.evaluation.evaluation import Evaluation
 from utils.evaluation.mistakes import write_mistakes
-from utils.evaluation.report.pictures import check_pictures
+from utils.evaluation.report.pictures import check_pictures, write_pictures
 from utils.evaluation.report.write import check_new, report_path
 from utils.files import atomic_write, identity, sha256_of
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, ANSWER_NO_REPEAT_NGRAM_SIZE, Sampling
@@ -69,7 +69,6 @@ def _evaluate_and_write(
     from utils.compute.device import choose_device, choose_precision
     from utils.evaluation.origin import describe_data, describe_training
     from utils.evaluation.report.page import render, sections_of
-    from utils.evaluation.report.pictures import write_pictures
     from utils.models.model_card import is_edited, write_card
 
     kind, model_path = data.recipe["kind"], Path(args.model_path)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from utils.plots.frame import LINE, RIGHT, color, frame, header, line, shortened, text_width, words, x_axis
+from utils.plots.frame import LINE, RIGHT, color, frame, header, line, series_line, shortened, text_width, words, x_axis
 from utils.plots.lines import Limit
 from utils.plots.plot import INK, PAPER, WIDTH, Plot, draw, element
 from utils.plots.scales import Scale, limits, number, tick_step
@@ -101,8 +101,6 @@ def histogram(
 
 def _steps(edges: Sequence[float], column: Sequence[float], x: Scale, y: Scale, order: int) -> list:
     """The outline of a histogram over a faint area."""
-    from utils.plots.frame import series_line
-
     points = [(x(edges[0]), y(0))]
     for start, end, value in zip(edges[:-1], edges[1:], column, strict=True):
         points += [(x(start), y(value)), (x(end), y(value))]
