@@ -44,7 +44,7 @@ BARS = re.compile(
 
 def on_hostile_terminal(main, *words: object, code: int = 0, typed: str = "") -> str:
     """Run a script on a terminal; assert that only its bars move the cursor; return what it wrote."""
-    found, written = on_terminal(lambda: run_script(main, *words), typed)
+    found, written = on_terminal(run_script, main, *words, typed=typed)
     assert found == code, written
     for piece in FORBIDDEN.finditer(BARS.sub("", written)):
         raise AssertionError(ascii(piece.string[max(0, piece.start() - 200) : piece.end()]))
@@ -54,12 +54,6 @@ def on_hostile_terminal(main, *words: object, code: int = 0, typed: str = "") ->
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Labeled texts, instructions, pickles and models, all with hostile names, labels and texts."""
-    import sklearn.metrics  # noqa: F401 - once, and not in each forked process
-    from transformers import AutoModelForSequenceClassification, GPT2LMHeadModel  # noqa: F401
-
-    import utils.evaluation.texts
-    import utils.training.run  # noqa: F401
-
     folder = tmp_path_factory.mktemp("hostile")
     words, rows = ["".join(letters) for letters in itertools.product("abcdefghij", repeat=3)], random.Random(0)
     texts = [" ".join(rows.sample(words, 60)) + EVIL for _ in range(90)]
@@ -140,14 +134,15 @@ def test_errors(here, main, words, code):
     assert [line.split(":")[0] for line in written.splitlines()[-2:]] == ["error", "hint"]
 
 
-def test_what_python_and_libraries_write(here):
-    def main() -> int:
-        print(EVIL, file=sys.stderr)
-        print(EVIL[:5], end="", flush=True)
-        print(EVIL[5:])
-        raise ValueError(EVIL)
+def print_and_fail() -> int:
+    print(EVIL, file=sys.stderr)
+    print(EVIL[:5], end="", flush=True)
+    print(EVIL[5:])
+    raise ValueError(EVIL)
 
-    code, written = on_terminal(lambda: run(main))
+
+def test_what_python_and_libraries_write(here):
+    code, written = on_terminal(run, print_and_fail)
     assert code == 1
     assert not FORBIDDEN.search(written)
     assert written.count(r"\x1b]52;c;cm0gLXJm\x07") == 3

@@ -23,12 +23,6 @@ TEXTS = [f"The {noun} is {word} today, and {noun}s are {word} in {place}" for no
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> dict[str, str]:
     """What each script writes on the terminal, one after the other in a new folder."""
-    import sklearn.linear_model  # noqa: F401
-    from transformers import AutoModelForSequenceClassification, GPT2LMHeadModel  # noqa: F401 - once, not in each fork
-
-    import utils.evaluation.texts
-    import utils.training.run  # noqa: F401
-
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("terminal"))
         Path("reviews.csv").write_text(
@@ -55,7 +49,7 @@ def written(tmp_path_factory) -> dict[str, str]:
 
 
 def _shown(main, *words: object) -> str:
-    code, written = on_terminal(lambda: run_script(main, *words), seconds=120)
+    code, written = on_terminal(run_script, main, *words)
     assert code == 0, written
     return written
 

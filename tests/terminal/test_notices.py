@@ -23,7 +23,7 @@ def logged(function, *arguments):
 
 
 def shown(function, *arguments) -> list[str]:
-    code, written = on_terminal(lambda: logged(function, *arguments))
+    code, written = on_terminal(logged, function, *arguments)
     assert code == 0, written
     screen = replay(written)
     assert not screen.overflows
@@ -43,9 +43,13 @@ def test_the_first_line_says_what_begins_and_fits():
     ]
 
 
-def test_the_first_line_of_an_installed_project_fits_with_its_longer_command(monkeypatch):
-    monkeypatch.setattr(errors, "INSTALLED", True)
-    assert shown(say_what_begins, "evaluate_model", f"models/a on {LONG}") == [
+def say_as_installed(*arguments) -> None:
+    errors.INSTALLED = True
+    say_what_begins(*arguments)
+
+
+def test_the_first_line_of_an_installed_project_fits_with_its_longer_command():
+    assert shown(say_as_installed, "evaluate_model", f"models/a on {LONG}") == [
         "small-text-fine-tuning evaluate_model: models/a on …/processed.pkl …"
     ]
 

@@ -12,25 +12,23 @@ from terminals import on_terminal
 from training_runs import TEXTS, VALIDATION, rows_of, run_training
 
 from utils.terminal.progress import training_bar
+from utils.training import callbacks
 
 BAR = re.compile(r"^training \|(.*)\| (\d+)/(\d+)(?:, loss \d+\.\d{3}, [\d,]+ tokens/s)?(?:, .* left)?$")
 
 
-def train(folder, **changes):
-    """Train as the scripts do, with the log on the terminal."""
+def train(folder) -> int:
+    """Train as the scripts do, with the log on the terminal, and with a line of each of a few losses."""
+    callbacks.SECONDS_BETWEEN_LOSSES, callbacks.MOST_LOSSES = 0.0, 4
     logging.basicConfig(stream=sys.stderr, format="%(message)s", force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
-    run_training(random_model("gpt2"), rows_of(TEXTS), rows_of(VALIDATION), folder, **changes)
+    run_training(random_model("gpt2"), rows_of(TEXTS), rows_of(VALIDATION), folder, epochs=4)
     return 0
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    patch.setattr("utils.training.callbacks.SECONDS_BETWEEN_LOSSES", 0.0)
-    patch.setattr("utils.training.callbacks.MOST_LOSSES", 4)
-    code, written = on_terminal(lambda: train(tmp_path_factory.mktemp("run"), epochs=4))
-    patch.undo()
+    code, written = on_terminal(train, tmp_path_factory.mktemp("run"))
     assert code == 0, written
     return written
 
@@ -56,15 +54,16 @@ def test_bars_of_libraries_do_not_show(written):
     assert "shards" not in written and "weights" not in written
 
 
+def show_a_bar() -> int:
+    bar = training_bar("training", total=250_000, initial=123_456)
+    bar.set_postfix_str("loss 10.315, 123,456 tokens/s, 59 min left")
+    bar.update()
+    os._exit(0)  # with the bar on the screen
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_long_run_leaves_room_for_the_bar(columns):
-    def show() -> int:
-        bar = training_bar("training", total=250_000, initial=123_456)
-        bar.set_postfix_str("loss 10.315, 123,456 tokens/s, 59 min left")
-        bar.update()
-        os._exit(0)  # with the bar on the screen
-
-    _, written = on_terminal(show, columns=columns)
+    _, written = on_terminal(show_a_bar, columns=columns)
     bar = BAR.fullmatch(replay(written, columns).lines[0])
     assert bar and len(bar[0]) <= columns
     assert len(bar[1]) >= columns - 70
