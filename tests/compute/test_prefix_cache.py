@@ -43,7 +43,7 @@ NOT_FOR_ONE_EPOCH = "no prefix cache: it does not pay off for one epoch"
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections():
     """Trainer collects garbage at every end of a run, which takes longer than these where much is imported."""
-    import utils.training.search  # noqa: F401
+    import utils.training.search.search  # noqa: F401
 
     gc.freeze()
     yield

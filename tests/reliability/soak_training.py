@@ -292,7 +292,7 @@ def import_all() -> None:
     import utils.training.calibration
     import utils.training.model_soup
     import utils.training.prepare
-    import utils.training.search
+    import utils.training.search.search
     import utils.training.steps.run_record  # noqa: F401
     from utils.models import checkpoint, saving  # noqa: F401
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def search_for_settings(run: PreparedRun) -> dict:
     """Set the flags to the best settings that a search finds, freeze the model so, and return the search's record."""
-    from utils.training.search import search_settings  # it takes Optuna and SQLAlchemy
+    from utils.training.search.search import search_settings  # it takes Optuna and SQLAlchemy
 
     flags, request = run.flags, run.request
     shared = run.settings, request.data_sha256, run.prefix_cache, run.time_limit

@@ -23,7 +23,7 @@ from small_models import MODEL_FILES, processed_data, random_model
 import fine_tune
 from utils.models.checkpoint import load
 from utils.processed import Processed, Split, save_processed
-from utils.training.search import search_space
+from utils.training.search.space import search_space
 
 SCRIPT = Path(fine_tune.__file__)
 TEXTS = {"train": ["a red cat", "the tall tree", "one more day"] * 8, "validation": ["a tall cat", "the red day"]}
@@ -60,7 +60,7 @@ def names_in(folder: Path) -> set[str]:
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections():
     """Trainer collects garbage several times per trial, which takes longer than these trials if much is imported."""
-    import utils.training.search  # noqa: F401
+    import utils.training.search.search  # noqa: F401
 
     gc.freeze()
     yield

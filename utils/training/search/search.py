@@ -4,7 +4,6 @@ All trials are in an SQLite file beside the output, so that an interrupted searc
 """
 
 import copy
-import csv
 import logging
 import math
 import random
@@ -21,18 +20,18 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import TrainerCallback
 
 from utils.compute.bf16_weights import cast_weights
-from utils.compute.blocks import find_blocks
 from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import PrefixCache
 from utils.errors import UserError
-from utils.files import atomic_write
 from utils.interrupts import ToldInterrupt, typed_command
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback
 from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup
+from utils.training.search.space import ALL_BLOCKS, describe_space, search_space, suggest
+from utils.training.search.table import PROBLEM, describe_last, write_table
 from utils.training.state.search_state import STORAGE_FILE, TABLE_FILE, begin_search, search_folder
 from utils.training.time_limit.callback import TimeLimitCallback
 from utils.training.time_limit.limit import TimeLimit
@@ -41,14 +40,8 @@ from utils.training.trainer import ObjectiveTrainer
 
 log = logging.getLogger(__name__)
 
-SEARCHED = ("learning_rate", "batch_size", "epochs", "weight_decay", "unfreeze_last")
-BATCH_SIZES = (8, 16, 32)
-WEIGHT_DECAYS = (0.0, 0.01, 0.1)
-LAST_BLOCKS = (1, 2, 4, 8)
-ALL_BLOCKS = "all"
 USED, OVER = "seconds_used", "over"  # attributes of a search with a time limit
 SECONDS = "seconds"  # the attribute of its trials: how long each took
-PROBLEM = "problem"  # the attribute of a trial that could not train: why
 
 
 def search_settings(
@@ -102,24 +95,6 @@ def search_settings(
     return {name: None if value == ALL_BLOCKS else value for name, value in best.params.items()}, record
 
 
-def search_space(defaults: dict, model: PreTrainedModel) -> dict[str, Sequence]:
-    """Return what is tried for each flag: the ends of a range (learning rate, epochs) or all choices."""
-    space = {}
-    for name, default in sorted(defaults.items(), key=lambda item: SEARCHED.index(item[0])):
-        if name == "learning_rate":
-            space[name] = [default / 5, default * 10]  # few blocks take higher rates than a whole model
-        elif name == "epochs":
-            space[name] = [max(1, round(default / 2)), round(default * 2)]
-        elif name == "unfreeze_last":
-            blocks = len(find_blocks(model).blocks)
-            fewer = [number for number in LAST_BLOCKS if number < blocks][-3:]
-            space[name] = [*sorted({*fewer, *({default} - {None})}), ALL_BLOCKS]
-        else:
-            choices = {"batch_size": BATCH_SIZES, "weight_decay": WEIGHT_DECAYS}[name]
-            space[name] = sorted({*choices, default})
-    return space
-
-
 @dataclass(frozen=True)
 class _Search:
     """The trials of one search, and what they share."""
@@ -153,7 +128,7 @@ class _Search:
         over = study.user_attrs.get(OVER) or (self.time_limit and trials and self.limit_of_next(trials) is None)
         if len(trials) >= self.total or over:
             return trials
-        log.info("searching %s", _describe_space(self.space))
+        log.info("searching %s", describe_space(self.space))
         interruption = InterruptionCallback("stopping")
         bar = tqdm(total=self.total, initial=len(trials), desc="search", unit=" trials", disable=None)
 
@@ -161,7 +136,7 @@ class _Search:
             trials = _finished_trials(study)
             self.write_table(trials)
             with tqdm.external_write_mode(file=sys.stderr):  # above the bar
-                log.info(self.describe_last(trials))
+                log.info(describe_last(trials, self.best(trials), self.total, self.setup.objective.metric))
             bar.update(len(trials) - bar.n)
             study.sampler = self.sampler(trials)
             if self.time_limit:
@@ -207,7 +182,7 @@ class _Search:
         Settings that cannot train get the worst value, so that the sampler learns to avoid them. Optuna's `catch` marks
         trials as failed, which it ignores: a batch size that never fits was tried in 29 of 40 trials instead of 8.
         """
-        objective, rows, values = self.setup.objective, self.setup.rows, _suggest(trial, self.space)
+        objective, rows, values = self.setup.objective, self.setup.rows, suggest(trial, self.space)
         blocks = values.pop("unfreeze_last", self.unfreeze_last)
         settings = replace(self.settings, **values)
         model = copy.deepcopy(self.setup.base.model)
@@ -239,53 +214,13 @@ class _Search:
         return self.setup.objective.best(trained, key=lambda trial: trial.value, default=None)
 
     def write_table(self, trials: Sequence[FrozenTrial]) -> None:
-        """Write a CSV file with a row for each trial: number, state, the searched flags, the metric, seconds."""
-        with atomic_write(self.folder / TABLE_FILE, "w") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["number", "state", *self.space, self.setup.objective.metric, "seconds"])
-            for number, trial in enumerate(trials, 1):
-                state, value = ("failed", "") if PROBLEM in trial.user_attrs else ("finished", trial.value)
-                seconds = round(trial.duration.total_seconds(), 1)
-                writer.writerow([number, state, *(trial.params[name] for name in self.space), value, seconds])
-
-    def describe_last(self, trials: Sequence[FrozenTrial]) -> str:
-        """Return a log line about the last trial."""
-        last, best = trials[-1], self.best(trials)
-        result = f"failed, {last.user_attrs.get(PROBLEM)}"
-        if PROBLEM not in last.user_attrs:
-            metric = self.setup.objective.metric.replace("_", " ")
-            result = f"{metric} {last.value:.4f} (best {best.value:.4f} of trial {trials.index(best) + 1})"
-        settings = ", ".join(f"{name} {_three_digits(value)}" for name, value in last.params.items())
-        return f"trial {len(trials)}/{self.total}: {result}: {settings}"
+        """Write the CSV file of the finished trials."""
+        write_table(self.folder / TABLE_FILE, trials, [*self.space], self.setup.objective.metric)
 
 
 def _finished_trials(study: Study) -> list[FrozenTrial]:
     """Return the trials in the order in which they began, without interrupted ones, but with those that failed."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def _suggest(trial: Trial, space: dict[str, Sequence]) -> dict:
-    """Return the trial's values by flag."""
-    values = {}
-    for name, choices in space.items():
-        if name == "learning_rate":
-            values[name] = trial.suggest_float(name, *choices, log=True)
-        elif name == "epochs":
-            values[name] = trial.suggest_int(name, *choices)
-        else:
-            values[name] = trial.suggest_categorical(name, choices)
-    return values
-
-
-def _describe_space(space: dict[str, Sequence]) -> str:
-    return "; ".join(
-        f"{name} {('–' if name in ('learning_rate', 'epochs') else ', ').join(map(_three_digits, values))}"
-        for name, values in space.items()
-    )
-
-
-def _three_digits(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 class _TrialCallback(TrainerCallback):
