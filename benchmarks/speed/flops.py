@@ -2,7 +2,7 @@
 
 Per token, a matrix of p parameters costs 2p FLOPs in the forward pass, 2p for the gradient of its input and 2p for its
 own (J. Kaplan et al., "Scaling Laws for Neural Language Models", 2020, section 2.1). Only the tokens of texts count,
-not padding. Attention scores are left out (4 · 28 tokens · width per block, under 2 % of the matrices of the models
+not padding. Attention scores are left out (4 · 28 tokens · width per block, under 2% of the matrices of the models
 and texts here), and so are norms, the optimizer and validation.
 """
 

@@ -23,7 +23,7 @@ measured, except that a contender marked with × did a part of the work, and its
 - **×** after seconds: the opponent ran on a part of the texts or epochs, and its work is multiplied by this factor.
 - **Loss** is the loss of the trained model on the validation split (nats per token; for classifiers nats per text),
   computed by the same code for all contenders, in float32 without padding. Work is equal where our loss is at most
-  0.5 % above theirs. Over ten epochs, ours evaluates and saves after every second epoch and keeps the best of these
+  0.5% above theirs. Over ten epochs, ours evaluates and saves after every second epoch and keeps the best of these
   models; the opponents keep the last one.
 - **Share of peak**: the minimum FLOPs of training (see `benchmarks/speed/flops.py`: per token and matrix parameter, 2
   in the forward pass and 4 in the backward pass where it trains, without padding) divided by the seconds of work, as a
@@ -148,4 +148,4 @@ def _spread(values: list[float]) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.0f} %"
+    return "" if share is None else f"{100 * share:.0f}%"

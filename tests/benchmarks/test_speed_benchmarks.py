@@ -149,9 +149,9 @@ def test_the_page_says_what_was_measured():
     for line in (
         # ours works 2 and 4 seconds, theirs 8 and 8: 4 and 2 times as long, in all 3 and 1.8 times
         "| train | theirs | 2× | **3.00** [2.00, 4.00] | 3.0 | 8.0 | **2.40** [1.80, 3.00] | 2.0000 | 1.9000 | **no** "
-        "| 50 % | 100 % |",
+        "| 50% | 100% |",
         "| train | a part | 15× | **15.00** [10.00, 20.00] | 3.0 | 40.0 (× 20) | **10.93** [8.20, 13.67] | 2.0000 |  "
-        "|  | 50 % |  |",
+        "|  | 50% |  |",
         "| 1,000 | 2.0 | 500.0 | 3.0 | 50 |",
         "Ours is 0.0500 below the best opponent; the target is 0.02 below.",
         "    python theirs.py",

@@ -257,7 +257,7 @@ def test_the_tables_show_the_same(call):
         assert [cell.split()[0] for cell in row.split("  ") if "[" in cell] == values
     difference = next(line for line in lines if line.startswith("ROUGE-L") and line.count("[") == 1)
     assert difference.split()[1] == f"{evaluation['difference']['rouge_l']['value']:+.3f}"
-    assert "7 answers; 95 % intervals in brackets" in lines[0]
+    assert "7 answers; 95% intervals in brackets" in lines[0]
     assert "(greedy, at most 16 tokens, no 4-gram of tokens twice)" in out
     for line in (f"BLEU: {evaluation['signatures']['bleu']}", f"chrF: {evaluation['signatures']['chrf']}"):
         assert line in lines

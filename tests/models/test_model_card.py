@@ -293,7 +293,7 @@ def test_a_classifier_without_a_threshold_predicts_the_most_probable_label():
 def test_the_card_of_a_classifier_shows_the_baselines():
     card = model_card(CLASSIFIER, CLASSIFIER_EVALUATION)
     for text in (
-        "Test split: 1,200 texts, with 95 % bootstrap intervals. Precision, recall and F1 are those of `good|fine`.",
+        "Test split: 1,200 texts, with 95% bootstrap intervals. Precision, recall and F1 are those of `good|fine`.",
         "|  | This model | Majority class | TF-IDF + logistic regression |",
         "| Accuracy | 90.0% [85.0%, 94.0%] | 50.0% [45.0%, 54.0%] | 80.0% [75.0%, 84.0%] |",
         "| ROC-AUC | 0.900 [0.850, 0.940] | – | 0.800 [0.750, 0.840] |",
@@ -363,7 +363,7 @@ def test_the_card_of_a_model_that_answers_shows_how_to_ask_it():
 def test_the_card_of_a_model_that_answers_shows_its_evaluation():
     card = model_card(ANSWERING, ANSWERS_EVALUATION)
     for text in (
-        "Test split: 200 instructions, with 95 % bootstrap intervals.",
+        "Test split: 200 instructions, with 95% bootstrap intervals.",
         "of the test answers (10,528 tokens)",
         "at most 256 tokens, repetition penalty 1.1.",
         "|  | This model |",

@@ -187,7 +187,7 @@ def test_the_table_adds_up():
         "trainable parameters:",
         "  transformer.h.2                     3,280",
         "  transformer.ln_f                       32",
-        "  total                               3,312 of 16,032 (20.7 %)",
+        "  total                               3,312 of 16,032 (20.7%)",
     ]
 
 
@@ -200,7 +200,7 @@ def test_the_table_takes_the_blocks_together():
         "  transformer.wpe                     2,048",
         "  transformer.h.0–2                   9,840",
         "  transformer.ln_f                       32",
-        "  total                              16,032 of 16,032 (100.0 %)",
+        "  total                              16,032 of 16,032 (100.0%)",
     ]
 
 

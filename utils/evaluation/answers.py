@@ -104,7 +104,7 @@ def format_answers_report(evaluation: dict, rows: Sequence[dict]) -> str:
     left_out, signatures = evaluation["rows_left_out"], evaluation["signatures"]
     note = f" ({left_out:,} more left out: their prompts fill a model's context)" if left_out else ""
     parts = [
-        f"test split: {evaluation['rows']:,} answers{note}; 95 % intervals in brackets",
+        f"test split: {evaluation['rows']:,} answers{note}; 95% intervals in brackets",
         f"the reference answers ({evaluation['tuned']['tokens']:,} tokens):",
         likelihood_table(evaluation, models),
         f"the models' own answers ({_describe_decoding(evaluation['decoding'])}):",

@@ -130,7 +130,7 @@ def format_classifier_report(evaluation: dict) -> str:
     columns = {"tuned": tuned, **evaluation["baselines"]}
     figures = [figure for figure in CLASSIFICATION if figure.name in tuned]
     parts = [
-        f"test split: {evaluation['texts']:,} texts{_notes(evaluation)}; 95 % intervals in brackets",
+        f"test split: {evaluation['texts']:,} texts{_notes(evaluation)}; 95% intervals in brackets",
         format_table(["", *(TITLES[name] for name in columns)], figure_rows(figures, columns.values())),
         *([NARROW] if evaluation["texts"] < FEW else []),
         _describe_tfidf(evaluation["baselines"][TFIDF]),

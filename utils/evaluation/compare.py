@@ -69,7 +69,7 @@ def format_comparison(comparison: dict) -> str:
         header.append(title)
         for row, model in zip(rows, comparison["models"], strict=True):
             row.append(with_interval(model[f"baseline_{name}"], FIGURES[name].pattern))
-    return f"95 % intervals in brackets, the best {figures[0].title} first\n\n{format_table(header, rows)}"
+    return f"95% intervals in brackets, the best {figures[0].title} first\n\n{format_table(header, rows)}"
 
 
 def _read(path: Path) -> dict:

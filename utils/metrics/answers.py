@@ -71,7 +71,7 @@ def answers_difference(
 ) -> dict[str, dict[str, float]]:
     """Return BLEU, chrF and ROUGE-L of the answers `tuned` minus those of `base`: {"value", "low", "high"} of each.
 
-    A positive difference means that the tuned model is better. Both models share every resample, so the 95 % interval
+    A positive difference means that the tuned model is better. Both models share every resample, so the 95% interval
     does not depend on how difficult the rows are. `clusters` and ValueError as for the metric.
     """
     finished = [True] * len(references)  # not compared

@@ -1,4 +1,4 @@
-"""Percentile bootstrap: 95 % intervals of figures, from rows (or clusters of rows) drawn with replacement."""
+"""Percentile bootstrap: 95% intervals of figures, from rows (or clusters of rows) drawn with replacement."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
@@ -13,7 +13,7 @@ Lines = dict[str, dict[str, np.ndarray]]  # of each line "value", "low", "high",
 
 
 def bootstrap(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashable] | None = None) -> Intervals:
-    """Return figures of `rows` rows with their 95 % percentile intervals (Efron & Tibshirani 1993).
+    """Return figures of `rows` rows with their 95% percentile intervals (Efron & Tibshirani 1993).
 
     `figures` takes how often each draw holds each row (draws, rows), and returns one value per draw for each figure,
     NaN where it is undefined. A figure that is undefined for the rows themselves becomes None; resamples in which it is
@@ -32,7 +32,7 @@ def bootstrap(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashabl
 
 
 def bootstrap_lines(figures: Figures, rows: int, seed: int, clusters: Sequence[Hashable] | None = None) -> Lines:
-    """Return lines of `rows` rows with their pointwise 95 % bands, from the draws that `bootstrap` makes.
+    """Return lines of `rows` rows with their pointwise 95% bands, from the draws that `bootstrap` makes.
 
     `figures` returns (draws, points) for each line. A point that is undefined for the rows themselves is NaN.
     """

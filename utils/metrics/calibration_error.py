@@ -21,7 +21,7 @@ def calibration_errors(
     predictions and their mean probability in 15 bins of equal width, weighted by their texts. Chance alone makes it
     greater than 0, and greater still in a resample. So its interval is the basic one, 2 × value − ends of the
     percentile interval, and begins at 0 where a perfectly calibrated model would reach the value in 1 of 20 splits.
-    That model is the second figure: the mean, and 95 % of the values, over labels redrawn from the probabilities.
+    That model is the second figure: the mean, and 95% of the values, over labels redrawn from the probabilities.
     """
     of_bin = _bins(confidence)[:, None] == np.arange(BINS)
     gaps = (right - confidence)[:, None] * of_bin

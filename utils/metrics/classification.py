@@ -83,7 +83,7 @@ def classification_difference(
 ) -> dict[str, dict[str, float]]:
     """Return accuracy and macro F1 of `tuned` minus those of `baseline`: {"value", "low", "high"} of each.
 
-    All three sequences hold the class numbers, below `classes`, of the same texts. The 95 % intervals are of pairs, so
+    All three sequences hold the class numbers, below `classes`, of the same texts. The 95% intervals are of pairs, so
     they do not depend on how difficult the texts are. `clusters` and ValueError as for the metric.
     """
     references, tuned, baseline = np.array(references), np.array(tuned), np.array(baseline)

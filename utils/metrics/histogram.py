@@ -15,7 +15,7 @@ def shared_histogram(samples: Mapping[str, Sequence[float]], least_step: float =
     {"edges": those of the bins, at multiples of 1, 2 or 5 times a power of ten and at least `least_step` apart (1 for
     whole numbers), "counts": {sample: how many are in each bin, its lower edge included and its upper one not},
     "above": {sample: how many are at the last edge or above}, "median": {sample: its median, None without any}}. The
-    last edge is above 99 % of all values.
+    last edge is above 99% of all values.
     """
     values = np.concatenate([np.asarray(sample, dtype=np.float64) for sample in samples.values()])
     if not len(values):

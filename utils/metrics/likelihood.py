@@ -53,7 +53,7 @@ def bits_per_byte_difference(
     """Return bits per byte of `tuned` minus that of `base` on the same texts: {"value", "low", "high"}.
 
     `tuned` and `base` hold the negative log likelihood of each text in nats, `text_bytes` its UTF-8 bytes. Both models
-    share every resample, so the 95 % interval does not depend on how difficult the texts are. `clusters` and
+    share every resample, so the 95% interval does not depend on how difficult the texts are. `clusters` and
     ValueError as for the metric; ValueError too where the lengths differ.
     """
     columns = [np.array(column, dtype=np.float64) for column in (tuned, base, text_bytes)]

@@ -1,4 +1,4 @@
-"""95 % intervals of shares that hold for few rows and near 0 and 1, where those of the bootstrap are too narrow.
+"""95% intervals of shares that hold for few rows and near 0 and 1, where those of the bootstrap are too narrow.
 
 A share of 1.0 of 50 rows would have the bootstrap interval [1, 1], which seldom holds the truth (docs/results.md).
 """

@@ -37,7 +37,7 @@ class TextsCard(Card):
     def results(self, table: str) -> list[str]:
         tuned = self.evaluation["tuned"]
         return [
-            f"Test split: {tuned['texts']:,} texts, {tuned['tokens']:,} tokens, with 95 % bootstrap intervals.",
+            f"Test split: {tuned['texts']:,} texts, {tuned['tokens']:,} tokens, with 95% bootstrap intervals.",
             table,
         ]
 
@@ -77,7 +77,7 @@ class AnswersCard(Card):
     def results(self, table: str) -> list[str]:
         decoding, signatures = self.evaluation["decoding"], self.evaluation["signatures"]
         return [
-            f"Test split: {self.evaluation['rows']:,} instructions, with 95 % bootstrap intervals. The first three "
+            f"Test split: {self.evaluation['rows']:,} instructions, with 95% bootstrap intervals. The first three "
             f"figures are those of the test answers ({self.evaluation['tuned']['tokens']:,} tokens), the others those "
             f"of the model's own answers: greedy decoding, at most {decoding['max_new_tokens']:,} tokens, repetition "
             f"penalty {decoding['repetition_penalty']:g}.",
@@ -150,7 +150,7 @@ class ClassifierCard(Card):
         labels, tuned = self.evaluation["labels"], self.evaluation["tuned"]
         second = f" Precision, recall and F1 are those of {code(labels[1])}." if len(labels) == 2 else ""
         return [
-            f"Test split: {tuned['texts']:,} texts, with 95 % bootstrap intervals.{second}",
+            f"Test split: {tuned['texts']:,} texts, with 95% bootstrap intervals.{second}",
             table,
             f"On the same texts, this model is {self.evaluation['verdict']}.",
             "True labels in rows, predictions in columns:",
@@ -209,7 +209,7 @@ class EmojiCard(Card):
         evaluation = self.evaluation
         return [
             f"Test split, {evaluation['measured_on']}: {evaluation['rows']:,} descriptions of "
-            f"{evaluation['concepts']:,} concepts, with 95 % bootstrap intervals over concepts. Ranks count among the "
+            f"{evaluation['concepts']:,} concepts, with 95% bootstrap intervals over concepts. Ranks count among the "
             f"first {evaluation['depth']}. The nearest training description is found by TF-IDF of 2 to 5 characters; "
             "it can only predict an emoji that has a training description, as those of "
             f"{evaluation['rows_of_trained_emoji']:,} of these rows do.",

@@ -72,7 +72,7 @@ def confusion_rows(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> li
 
 
 def with_interval(figure: dict | None, pattern: str) -> str:
-    """Return a figure {"value", "low", "high"} and its 95 % interval, formatted with `pattern`: "1.25 [1.20, 1.31]".
+    """Return a figure {"value", "low", "high"} and its 95% interval, formatted with `pattern`: "1.25 [1.20, 1.31]".
 
     "–" for a figure that could not be measured.
     """

@@ -51,7 +51,7 @@ def near_duplicates(
     duplicates of each other. `words` are the texts' bare words, if known.
 
     MinHash and banding only propose pairs: they miss one in a thousand of the similarity `threshold` and hardly any
-    above. At 0.8, of 2,111 tweets with a typo, a changed word, an added word or without their last 15 %, these
+    above. At 0.8, of 2,111 tweets with a typo, a changed word, an added word or without their last 15%, these
     recognize .98, .84, .95 and 1.0. Shingles of 3 characters or of words recognize more, but also merge different
     short tweets.
     """

@@ -101,7 +101,7 @@ def describe_parameters(model: PreTrainedModel) -> str:
     lines = [f"  {module + _range(blocks[module]):<28}{size:>13,}" for module, size in sizes.items()]
     trainable, total = count_parameters(model)
     share = 100 * trainable / total
-    return "\n".join(["trainable parameters:", *lines, f"  {'total':<28}{trainable:>13,} of {total:,} ({share:.1f} %)"])
+    return "\n".join(["trainable parameters:", *lines, f"  {'total':<28}{trainable:>13,} of {total:,} ({share:.1f}%)"])
 
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:

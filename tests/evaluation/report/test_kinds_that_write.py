@@ -210,7 +210,7 @@ def test_writers_novelty_is_drawn_in_per_cent():
     assert plot.header[1:] == ("this model", "base model", "test texts")
     assert [row[0] for row in plot.rows] == [str(n) for n in range(1, 9)]  # nothing where there is nothing
     assert plot.rows[3][1].startswith("40 [")
-    assert "of 8 words: this model 80\u00a0% [75, 85], base model 80\u00a0% [75, 85] and test texts" in plot.description
+    assert "of 8 words: this model 80% [75, 85], base model 80% [75, 85] and test texts" in plot.description
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,9 @@ def test_emoji_examples_mark_the_right_one():
     right, wrong = emoji.sections(finding())[1].texts
     [(described, own, ranked)] = right.entries
     assert (described.text, own.text, own.note) == (HOSTILE, "🐈 cat", "at place 1")
-    assert ranked.text == "🐈 concept 🐈 60.0\u00a0%\n🐕 concept 🐕 60.0\u00a0%"
+    assert ranked.text == "🐈 concept 🐈 60.0%\n🐕 concept 🐕 60.0%"
     assert words_of(ranked) == "🐈"
-    assert wrong.entries[0][1].note == "not found"
+    assert wrong.entries[0][1].note == "not among the first 50"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from utils.evaluation.report.shown import in_order, listed, medians, percent, sh
 
 
 def test_shares_are_said_in_per_cent():
-    assert percent({"value": 0.031, "low": 0.0049, "high": 0.096}) == "3\u00a0% [0, 10]"
+    assert percent({"value": 0.031, "low": 0.0049, "high": 0.096}) == "3% [0, 10]"
     assert percent(None) == "–"
 
 

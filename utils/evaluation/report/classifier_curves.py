@@ -66,7 +66,7 @@ def over_one_another(models: Mapping[str, dict]) -> list[Plot]:
     if len(first["labels"]) <= MOST_LABELS:
         labels = [one_line(label, LABEL) for label in first["labels"]]
         figures = {name: [of["f1"] for of in model["points"]["classes"]["tuned"]] for name, model in models.items()}
-        words = "F1 of each label, with 95 % intervals; the differences on the same texts say more about who is better."
+        words = "F1 of each label, with 95% intervals; the differences on the same texts say more about who is better."
         plots.append(dots_with_intervals("F1 of each label", labels, figures, "F1", words, name_title="label"))
     return plots
 
@@ -92,14 +92,14 @@ def _two(curve: dict, evaluation: dict) -> tuple[Plot, Plot]:
     return (
         lines(
             "ROC curve", roc, "false positive rate", f"true positive rate: share of {label} found",
-            f"At a false positive rate of 10 %, this model finds {tenth} of {label}; the dashed diagonal is "
-            "chance. The band holds 95 %.",
+            f"At a false positive rate of 10%, this model finds {tenth} of {label}; the dashed diagonal is "
+            "chance. The band holds 95%.",
             marks=roc_marks, diagonal=True, x_range=WHOLE, y_range=WHOLE,
         ),
         lines(
             "Precision-recall curve", pr, f"recall: share of {label} found",
             f"precision: share of those found that are {label}",
-            f"Where this model finds 90 % of {label}, its precision is {most}. The band holds 95 %.",
+            f"Where this model finds 90% of {label}, its precision is {most}. The band holds 95%.",
             marks=pr_marks, x_range=WHOLE, y_range=WHOLE,
         ),
     )  # fmt: skip
@@ -122,7 +122,7 @@ def _several(curves: list[dict]) -> tuple[Plot, Plot]:
         series = banded if few else [replace(one, low=None, high=None) for one in banded]
         figures = [curve["models"]["tuned"][score] for curve in curves]
         words = ", ".join(f"{value(figure)} for {quoted(name)}" for figure, name in zip(figures, names, strict=True))
-        words = f"{scored}: {words}. " + ("The bands hold 95 %." if few else "The numbers have their 95 % bands.")
+        words = f"{scored}: {words}. " + ("The bands hold 95%." if few else "The numbers have their 95% bands.")
         ranges = {"x_range": WHOLE, "y_range": WHOLE}
         plot = lines(title, series, x_title, y_title, words, diagonal=diagonal, **ranges)
         plots.append(replace(plot, rows=lines(title, banded, x_title, y_title, words, **ranges).rows))

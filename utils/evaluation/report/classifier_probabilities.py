@@ -31,7 +31,7 @@ def thresholds(evaluation: dict, points: dict) -> list[Section]:
         for name, title in shown.items()
     ]
     plot = lines(
-        "What each threshold would give", series, f"threshold for {label}", "figure, with its 95 % band",
+        "What each threshold would give", series, f"threshold for {label}", "figure, with its 95% band",
         " ".join([now, *moved]), limit=Limit(chosen, f"{chosen:.3f}"), x_range=WHOLE, y_range=WHOLE,
     )  # fmt: skip
     caution = (

@@ -42,7 +42,7 @@ def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> st
         "own_output": "",
         "notes": _notes(models),
         "table": Table(
-            f"On {tested_texts(models[best])}, with 95 % intervals; the best {figures[0].title} first",
+            f"On {tested_texts(models[best])}, with 95% intervals; the best {figures[0].title} first",
             ("model", *(figure.title for figure in figures)),
             tuple((name, *cells) for name, cells in rows),
         ),
@@ -109,7 +109,7 @@ def _differences(best: str, pairs: Mapping[str, tuple[int, dict]]) -> Section:
             list(pairs),
             {best: [differences.get(name) for _, differences in pairs.values()]},
             f"difference in {FIGURES[name].title}",
-            f"Differences in {FIGURES[name].title} on the same texts, with 95 % intervals; 0 is no difference.",
+            f"Differences in {FIGURES[name].title} on the same texts, with 95% intervals; 0 is no difference.",
             pattern=FIGURES[name].difference_pattern,
             zero=True,
         )
@@ -119,7 +119,7 @@ def _differences(best: str, pairs: Mapping[str, tuple[int, dict]]) -> Section:
         "Differences on the same texts",
         ("The intervals are over the texts that both models were measured on, whole sources drawn with replacement.",),
         tuple(plots),
-        (Table("Differences with their 95 % intervals", header, rows),),
+        (Table("Differences with their 95% intervals", header, rows),),
     )
 
 
@@ -141,7 +141,7 @@ def _curve(logs: Mapping[str, list[dict]], figure: str, title: str) -> Plot | No
         points = [(entry["epoch"], entry[figure]) for entry in log if figure in entry and "epoch" in entry]
         if points and not any("run" in entry for entry in log):
             curves.append(Series(name, *map(list, zip(*points, strict=True))))
-    if not curves:
+    if not any(len(curve.x) > 1 for curve in curves):
         return None
     words = ", ".join(f"{curve.name} ends at {curve.y[-1]:.4g}" for curve in curves)
     return lines(title.capitalize(), curves, "epoch", title, f"{words}.")

@@ -31,7 +31,7 @@ def sections(evaluation: dict) -> list[Section]:
     if "right_by_rank" in evaluation:
         found.append(_ranks(evaluation))
     if "examples" in evaluation:
-        found.append(_examples(evaluation["examples"]))
+        found.append(_examples(evaluation["examples"], len(evaluation["right_by_rank"]["tuned"])))
     if evaluation.get("most_confident_mistakes"):
         found.append(_mistakes(evaluation))
     return found
@@ -74,7 +74,7 @@ ENDS = ("value", "low", "high")
 
 
 def _by_probability(bins: list[dict]) -> Plot:
-    names = [f"{100 * one['from']:.0f} to {100 * one['to']:.0f} % sure" for one in bins]
+    names = [f"{100 * one['from']:.0f} to {100 * one['to']:.0f}% sure" for one in bins]
     shown = [
         f"{name}, {one['rows']:,} {'row' if one['rows'] == 1 else 'rows'}: {percent(one['right'])} right"
         for name, one in zip(names, bins, strict=True)
@@ -98,22 +98,23 @@ def _by_group(groups: list[dict]) -> Plot:
     )  # fmt: skip
 
 
-def _examples(examples: dict) -> Section:
+def _examples(examples: dict, depth: int) -> Section:
+    """Rows that are right and wrong, with the first emoji; places are known down to `depth`."""
     texts = [
-        Texts(f"{RIGHT[name]}, drawn at random", tuple(map(_example, found)))
+        Texts(f"{RIGHT[name]}, drawn at random", tuple(_example(one, depth) for one in found))
         for name, found in examples.items()
         if found
     ]
     return Section("What it finds", texts=tuple(texts))
 
 
-def _example(one: dict) -> tuple[Text, ...]:
-    return Text("description", one["description"], f"row {one['row'] + 1:,}"), _right(one), _ranked(one)
+def _example(one: dict, depth: int) -> tuple[Text, ...]:
+    return Text("description", one["description"], f"row {one['row'] + 1:,}"), _right(one, depth), _ranked(one)
 
 
-def _right(one: dict) -> Text:
+def _right(one: dict, depth: int) -> Text:
     others = [emoji for emoji in one["right"] if emoji != one["emoji"]]
-    place = f"at place {one['place']}" if one["place"] else "not found"
+    place = f"at place {one['place']}" if one["place"] else f"not among the first {depth}"
     return Text("right", " ".join([one["emoji"], _name(one["concept"]), *others]), place)
 
 
@@ -123,7 +124,7 @@ def _ranked(one: dict) -> Text:
     for ranked in one["ranked"]:
         if ranked["emoji"] in one["right"]:
             marked.append((len(text), len(text) + len(ranked["emoji"])))
-        text += f"{ranked['emoji']} {_name(ranked['concept'])} {100 * ranked['probability']:.1f}\u00a0%\n"
+        text += f"{ranked['emoji']} {_name(ranked['concept'])} {100 * ranked['probability']:.1f}%\n"
     return Text("this model", text.rstrip(), "", tuple(marked))
 
 

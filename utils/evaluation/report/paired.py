@@ -44,7 +44,7 @@ def check_paired(evaluations: Mapping[Path, dict], kind: str) -> None:
 
 
 def paired_differences(kind: str, one: dict, other: dict) -> tuple[int, dict[str, dict[str, float]]]:
-    """Return (how many texts both measured, figures of `one` minus those of `other` on them, with 95 % intervals).
+    """Return (how many texts both measured, figures of `one` minus those of `other` on them, with 95% intervals).
 
     An interval is over pairs of texts, and rows of one source are drawn together, so it does not depend on how
     difficult the texts are; whether two models' own intervals overlap says less. Texts that were cut at different

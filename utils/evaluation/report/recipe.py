@@ -77,10 +77,13 @@ def _lengths(lengths: dict) -> Plot:
     longest = lengths["max"]
     limit = lengths["limit"]
     half, most = lengths["median"], lengths["p95"]
-    words = f"Half of the texts have at most {half:,} tokens, 95 % at most {most:,}; the longest {longest:,}."
+    words = f"Half of the texts have at most {half:,} tokens, 95% at most {most:,}; the longest {longest:,}."
     if limit:
         words += f" None is cut: the limit is {limit:,}." if longest <= limit else f" They are cut at {limit:,} tokens."
-    marked = [Limit(limit, f"limit {limit:,}")] if limit and limit < 2 * longest else []
+    end = lengths["edges"][-1]
+    if beyond := sum(lengths["above"].values()):
+        words += f" Beyond the axis: {beyond:,} of {end:,.0f} tokens or more."
+    marked = [Limit(limit, f"limit {limit:,}")] if limit and limit < 2 * end else []
     unit = f"tokens of {PurePath(lengths['tokenizer']).name}"
     return histogram("Lengths of the texts", lengths["edges"], counts, unit, "texts", words, marked=marked)
 

@@ -29,11 +29,11 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def percent(share: Mapping[str, float] | None) -> str:
-    """Return a share {"value", "low", "high"} in words: "3 % [1, 9]" (with a space that does not break)."""
+    """Return a share {"value", "low", "high"} in words: "3% [1, 9]"."""
     if share is None:
         return NO_FIGURE
     value, low, high = (f"{100 * share[key]:.0f}" for key in ("value", "low", "high"))
-    return f"{value}\u00a0% [{low}, {high}]"
+    return f"{value}% [{low}, {high}]"
 
 
 def hundredfold(share: Mapping[str, float] | None) -> dict[str, float] | None:

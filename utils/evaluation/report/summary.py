@@ -91,7 +91,7 @@ def table(evaluation: dict) -> Table:
     rows = figure_rows(figures, columns.values())
     better = [{True: " ↑", False: " ↓", None: ""}[figure.greater_is_better] for figure in figures]
     rows = [(name + arrow, *cells) for (name, *cells), arrow in zip(rows, better, strict=True)]
-    caption = f"On {tested_texts(evaluation)}, with 95 % intervals; ↑ greater is better, ↓ less is better"
+    caption = f"On {tested_texts(evaluation)}, with 95% intervals; ↑ greater is better, ↓ less is better"
     return Table(caption, ("", *(NAMES[name] for name in columns)), tuple(rows))
 
 

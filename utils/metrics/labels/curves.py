@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of rankings: points on a grid, with pointwise 95 % bands."""
+"""ROC and precision-recall curves of rankings: points on a grid, with pointwise 95% bands."""
 
 from collections.abc import Hashable, Sequence
 

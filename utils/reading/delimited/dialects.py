@@ -61,7 +61,7 @@ def recognize_form(file: TextFile, kind: str) -> Form | None:
     """Recognize how a .csv, .tsv or .txt file (`kind`) is written; None for a .txt file that is no table.
 
     The delimiter is the one that gives most rows as many cells as the first, or that a first line "sep=;" names. A .txt
-    file is tab-separated if at least 90 % of its lines hold the same number of tabs; another delimiter must give every
+    file is tab-separated if at least 90% of its lines hold the same number of tabs; another delimiter must give every
     line the same three cells or more. In tab-separated text quotes are text, unless they clearly enclose cells.
     """
     sample = file.sample.replace("\r\n", "\n").replace(file.newline, "\n")

@@ -44,7 +44,7 @@ class LabeledLines:
 
 
 def recognize_labels(sample: str) -> LabeledLines | None:
-    """Return where at least 95 % of the lines have one of a few short labels; None for other texts.
+    """Return where at least 95% of the lines have one of a few short labels; None for other texts.
 
     Where both ends of the lines would do, the labels are at the end that has fewer or, if as many, shorter ones.
     """

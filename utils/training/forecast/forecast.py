@@ -76,7 +76,7 @@ class Forecast:
     def _trains(self) -> str:
         share = 100 * self.trained_parameters / self.parameters
         blocks = f"{self.trained_blocks} blocks, " if self.trained_blocks else ""
-        return f"{blocks}{self.trained_parameters:,} of {self.parameters:,} parameters ({share:.1f} %)"
+        return f"{blocks}{self.trained_parameters:,} of {self.parameters:,} parameters ({share:.1f}%)"
 
     def _memory(self) -> str:
         free = "" if self.memory_free is None else f"; {_size(self.memory_free)} are free beside what is taken now"
