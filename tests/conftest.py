@@ -25,6 +25,15 @@ def _interrupts_heard():
 
 
 @pytest.fixture(autouse=True)
+def _environment_restored():
+    """`run` sets variables, among them one for threads of tokenizers, which a later fork would wait for in vain."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
 def _logging_restored():
     """`run` replaces the root handlers by one for the stderr of the test, which is closed afterwards."""
     root, ours = logging.getLogger(), logging.getLogger("utils")

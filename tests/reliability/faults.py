@@ -13,6 +13,7 @@ After it: the old outputs are whole or the new ones are, nothing temporary is le
 import argparse
 import errno
 import hashlib
+import os
 import re
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads are not there after a fork
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 

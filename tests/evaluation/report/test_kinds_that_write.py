@@ -265,7 +265,7 @@ def test_emoji_examples_mark_the_right_one():
     assert (described.text, own.text, own.note) == (HOSTILE, "🐈 cat", "at place 1")
     assert ranked.text == "🐈 concept 🐈 60.0%\n🐕 concept 🐕 60.0%"
     assert words_of(ranked) == "🐈"
-    assert wrong.entries[0][1].note == "not among the first 50"
+    assert wrong.entries[0][1].note == "not among the first 20"
 
 
 @pytest.mark.parametrize(
