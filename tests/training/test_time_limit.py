@@ -49,7 +49,7 @@ def timed(model, clock, *, step=1.0, evaluation=0.0):
 def rates(seconds_of_steps, limit_seconds, *, kind="linear", warmup=0.0, steps=NO_END, pause_before=None):
     """Return the share of the highest rate at each step, by a schedule whose steps take so long."""
     clock = Clock()
-    limit = TimeLimit(limit_seconds, clock, evaluates=False, spare=0.0)
+    limit = TimeLimit(limit_seconds, clock, evaluates=False)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
     schedule = clock_schedule(optimizer, Namespace(lr_scheduler_type=kind, warmup_steps=warmup), limit)
     found = []
@@ -107,7 +107,7 @@ def test_the_progress_never_passes_its_end():
 def test_a_training_ends_with_its_time_and_its_last_evaluation(tmp_path):
     """12 texts in batches of 4 are 3 steps per epoch; an evaluation takes no time of this clock."""
     clock = Clock()
-    limit = TimeLimit(20.0, clock)
+    limit = TimeLimit(20.0, clock, spare=0.2)
     model = timed(random_model("gpt2"), clock)
     rows = rows_of(TEXTS), rows_of(VALIDATION)
     outcome = run_training(model, *rows, tmp_path, epochs=None, time_limit=limit)
@@ -126,7 +126,7 @@ def test_a_training_ends_with_its_time_and_its_last_evaluation(tmp_path):
 
 def test_the_end_is_reserved_for_evaluating_and_saving(tmp_path):
     clock = Clock()
-    limit = TimeLimit(100.0, clock, saving=7.0, evaluations_after=1)
+    limit = TimeLimit(100.0, clock, spare=1.0, saving=7.0, evaluations_after=1)
     model = timed(random_model("gpt2"), clock, evaluation=0.01)
     rows = rows_of(TEXTS), rows_of(VALIDATION)
     outcome = run_training(model, *rows, tmp_path, epochs=None, save_steps=10**6, time_limit=limit)
@@ -138,7 +138,7 @@ def test_the_end_is_reserved_for_evaluating_and_saving(tmp_path):
 
 def test_a_measured_evaluation_replaces_the_estimate_but_for_those_without_a_prefix_cache():
     clock = Clock()
-    limit = TimeLimit(100.0, clock, evaluation=20.0, uncached=20.0, evaluations_after=1, spare=0.0)
+    limit = TimeLimit(100.0, clock, evaluation=20.0, uncached=20.0, evaluations_after=1)
 
     def evaluate(seconds):
         clock.now += seconds
@@ -234,7 +234,7 @@ def test_a_run_that_goes_on_after_its_time_ends_with_a_model(tmp_path):
 
 def test_the_runs_of_a_soup_share_the_time(tmp_path):
     clock = Clock()
-    limit = TimeLimit(41.0, clock, spare=0.0, runs_left=2)
+    limit = TimeLimit(41.0, clock, runs_left=2)
     ends = []
     for runs_left in (2, 1):
         limit.runs_left = runs_left
@@ -247,7 +247,7 @@ def test_the_runs_of_a_soup_share_the_time(tmp_path):
 def test_trials_leave_the_time_that_the_best_one_took():
     clock = Clock()
     clock.now = 10.0
-    limit = TimeLimit(110.0, clock, saving=9.0, evaluation=1.0, spare=0.0)
+    limit = TimeLimit(110.0, clock, saving=9.0, evaluation=1.0)
     first = trial_limit(limit, None, [])
     assert first.left() == pytest.approx(44.5)  # half of 110 - 10 - 9, without two evaluations
     clock.now = 40.0

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from utils.errors import DataError
+from utils.evaluation import length_hints
 from utils.evaluation.answer_points import answer_points
 from utils.evaluation.draw import draw_rows
 from utils.evaluation.likelihood import compare_likelihood, describe_parts, likelihood_table, measure_likelihood
@@ -197,18 +198,8 @@ def _describe_decoding(decoding: dict) -> str:
 
 
 def _lengths_table(lengths: dict) -> str:
-    limits = lengths["most_words_in_training"]
-    rows = [
-        [
-            length,
-            f"{lengths[length]['median_words']:g}",
-            f"at most {limits[length]}" if length in limits else "more",
-            f"{lengths[length]['finished']:.0%}",
-        ]
-        for length in LENGTHS
-    ]
-    header = ["requested length", "median words", "words in training", "ended"]
-    return f"length hints, on {lengths['rows']} rows:\n\n{format_table(header, rows)}"
+    table = format_table(length_hints.HEADER, length_hints.rows(lengths))
+    return f"length hints, on {lengths['rows']} rows:\n\n{table}"
 
 
 def _describe_row(number: int, row: dict, models: Sequence[str]) -> str:

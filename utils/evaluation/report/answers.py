@@ -1,5 +1,6 @@
 """Sections of the report on models that answer instructions: how close, how long, whether they end, and samples."""
 
+from utils.evaluation import length_hints
 from utils.evaluation.report.parts import parts_section
 from utils.evaluation.report.section import Section, Table, Text, Texts
 from utils.evaluation.report.shown import (
@@ -104,18 +105,8 @@ def _range(one: dict) -> str:
 
 
 def _hints(hints: dict) -> Table:
-    limits = hints["most_words_in_training"]
-    rows = [
-        (
-            length,
-            f"{hints[length]['median_words']:g}",
-            f"at most {limits[length]}" if length in limits else "more",
-            f"{hints[length]['finished']:.0%}",
-        )
-        for length in ("short", "medium", "long")
-    ]
-    header = ("requested length", "median words", "words in training", "ended")
-    return Table(f"Answers where --length asks for one, on {hints['rows']:,} rows", header, tuple(rows))
+    title = f"Answers where --length asks for one, on {hints['rows']:,} rows"
+    return Table(title, length_hints.HEADER, tuple(length_hints.rows(hints)))
 
 
 def _wording(evaluation: dict) -> Section:

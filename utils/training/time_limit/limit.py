@@ -11,6 +11,9 @@ from utils import distributed
 from utils.argument_types import as_duration
 from utils.errors import UserError
 
+ENDING = 1.5  # seconds, in which a process with a model of 135 million parameters ends
+SPARE = 0.01  # of the limit
+
 
 @dataclass
 class TimeLimit:
@@ -31,7 +34,7 @@ class TimeLimit:
     evaluations_after: int = 0
     model_bytes: int = 0
     state_bytes: int = 0
-    spare: float = 0.01  # of the limit, for what nobody measures: the end of the process, above all
+    spare: float = 0.0  # for what nobody measures: the end of the process, above all
     runs_left: int = 1  # of a model soup, with the one at hand
     run_began: float = 0.0  # when the run at hand did, as `used` counts
     evaluates: bool = True
@@ -80,7 +83,7 @@ class TimeLimit:
 
     def _after_runs(self) -> float:
         """Return the seconds that come after the last training."""
-        return self.spare * self.seconds + self.saving + self.evaluations_after * max(self.evaluation, self.uncached)
+        return self.spare + self.saving + self.evaluations_after * max(self.evaluation, self.uncached)
 
     def measuring_evaluation(self, evaluate: Callable) -> Callable:
         """Return the function, which also measures what an evaluation takes."""
@@ -120,7 +123,7 @@ def begin_limit(seconds: float | None, began: float) -> TimeLimit | None:
         own = time.monotonic() - began if distributed.is_main_process() else 0.0
         return float(distributed.sum_over_processes(numpy.array([own]))[0])
 
-    return TimeLimit(seconds, clock)
+    return TimeLimit(seconds, clock, spare=ENDING + SPARE * seconds)
 
 
 def saving_seconds(state: float, model_bytes: int, state_bytes: int) -> float:

@@ -19,5 +19,7 @@ def trial_limit(limit: TimeLimit, best: float | None, trials: Sequence[float]) -
     seconds = left * FIRST_SHARE if best is None else left - best
     if trials and seconds < SMALLEST_SHARE * sum(trials) / len(trials):
         return None
-    end = (limit.used() + seconds + limit.evaluation) / (1 - limit.spare)
-    return replace(limit, seconds=end, clock=limit.used, used_before=0.0, state=0.0, saving=0.0, evaluations_after=0)
+    end = limit.used() + seconds + limit.evaluation
+    return replace(
+        limit, seconds=end, clock=limit.used, used_before=0.0, state=0.0, saving=0.0, evaluations_after=0, spare=0.0
+    )
