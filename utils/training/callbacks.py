@@ -114,9 +114,13 @@ class ProgressCallback(TrainerCallback):
 
 
 class SamplesCallback(TrainerCallback):
-    """Shows and logs what the model writes after each prompt (token ids) at every evaluation."""
+    """Shows and logs what the model writes after each prompt (token ids) at every evaluation.
+
+    `seconds` is how long that took the last time, and `tokens` those of the longest sample.
+    """
 
     def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int):
+        self.seconds, self.tokens = 0.0, 0
         self.base = base
         self.prompts = prompts
         self.end = end
@@ -124,7 +128,9 @@ class SamplesCallback(TrainerCallback):
     def on_evaluate(self, args, state, control, **kwargs):
         sampling = Sampling(seed=args.seed)
         options = {"end": self.end, "progress": "samples"}
+        began = time.perf_counter()
         generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
+        self.seconds, self.tokens = time.perf_counter() - began, max(text.tokens for [text] in generated)
         samples = [text.text for [text] in generated]
         for sample in samples:
             with tqdm.external_write_mode(file=sys.stderr):

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 
 from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
-from utils.training.callbacks import SamplesCallback
-from utils.training.forecast.schedule import supervised_tokens
 from utils.training.prepare import TrainingSetup
+from utils.training.samples import samples_callback, usual_tokens
 
 
 def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: int) -> tuple[float, float]:
     """Return the seconds of the samples (before training, later); zeros where none are shown.
 
-    Those before training are generated here. A tuned model writes texts that are as long as those it has seen.
+    Those before training are generated here.
     """
-    callback = next((each for each in setup.objective.callbacks if isinstance(each, SamplesCallback)), None)
+    callback = samples_callback(setup)
     if callback is None or not validation:
         return 0.0, 0.0
     sampling = Sampling(seed=seed)
@@ -24,5 +23,4 @@ def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: i
     generated = generate_from_ids(base.model, base.tokenizer, callback.prompts, sampling, end=callback.end)
     seconds = time.perf_counter() - started
     tokens = max(text.tokens for [text] in generated)
-    usual = 1.3 * sum(map(supervised_tokens, validation)) / len(validation)  # the longer one of two
-    return seconds, seconds * min(usual, sampling.max_new_tokens) / max(1, tokens)
+    return seconds, seconds * min(usual_tokens(validation), sampling.max_new_tokens) / max(1, tokens)

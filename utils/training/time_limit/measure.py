@@ -18,6 +18,7 @@ from utils.compute.blocks import find_blocks, frozen_blocks
 from utils.compute.device import autocast
 from utils.temporary import folder_for_a_while
 from utils.training.prepare import TrainingSetup, part_for_probe
+from utils.training.samples import samples_callback, seconds_saved_later, usual_tokens
 from utils.training.time_limit.limit import TimeLimit, saving_seconds
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,8 @@ MEASURED_ROWS = 16
 LARGEST_SHARE = 0.1  # of the time, for one evaluation or the linear probe: of more texts, they take a random part
 PROBE_SHARE = 0.25  # of the time, for a probe of all texts: it may fill the prefix cache, which training reads
 FEWEST_VALIDATED = 50  # texts
-WRITTEN_BYTES = 2**27
-OF_MANY_BYTES = 1.5  # times as long per byte of a state as of `WRITTEN_BYTES`, measured with 1.0 and 1.6 GB
+WRITTEN_BYTES = 2**26
+OF_A_STATE = 2.0  # times as long per byte as `WRITTEN_BYTES`: 1.5 to 2.5, measured with 0.9 to 1.6 GB
 FORWARD_AND_BACKWARD = 3  # times as long as forward alone
 
 
@@ -46,6 +47,8 @@ def fit_to_time(
     if flags.eval_on_start != "on":
         rows["validation"] = _part(limit, rows["validation"], per_row, flags.seed)
     limit.evaluation = limit.uncached = per_row * len(rows["validation"])
+    if (samples := samples_callback(setup)) and limit.evaluates:
+        limit.seconds_saved_later = partial(seconds_saved_later, samples, usual_tokens(rows["validation"]))
     probe = setup.probe
     if probe and len(probe.rows) * per_row > PROBE_SHARE * limit.seconds:
         some = part_for_probe(probe.rows, int(LARGEST_SHARE * limit.seconds / per_row), flags.seed)
@@ -96,10 +99,16 @@ def _estimate_saving(limit: TimeLimit, model: PreTrainedModel, folder: Path) -> 
     sizes = [(each.numel() * each.element_size(), each.requires_grad) for each in model.parameters()]
     limit.model_bytes = sum(size for size, _ in sizes)
     limit.state_bytes = limit.model_bytes + 2 * sum(size for size, trains in sizes if trains)  # Adam's two means
-    written = min(WRITTEN_BYTES, limit.state_bytes)
     while not folder.is_dir():
         folder = folder.parent
-    data, began = os.urandom(written), limit.used()
+    first, second = (_seconds_to_write(limit, folder) for _ in range(2))  # one may wait for what others have written
+    limit.state = OF_A_STATE * min(first, second) * limit.state_bytes / WRITTEN_BYTES
+    limit.saving = saving_seconds(limit.state, limit.model_bytes, limit.state_bytes)
+
+
+def _seconds_to_write(limit: TimeLimit, folder: Path) -> float:
+    """Return how long it takes to write `WRITTEN_BYTES` durably and to read them again."""
+    data, began = os.urandom(WRITTEN_BYTES), limit.used()
     if distributed.is_main_process():
         with contextlib.suppress(OSError), folder_for_a_while(folder, ".speed-") as place:
             with (place / "speed").open("wb") as file:
@@ -107,6 +116,4 @@ def _estimate_saving(limit: TimeLimit, model: PreTrainedModel, folder: Path) -> 
                 file.flush()
                 os.fsync(file.fileno())
             zlib.crc32((place / "speed").read_bytes())
-    slower = OF_MANY_BYTES if limit.state_bytes > written else 1.0
-    limit.state = slower * (limit.used() - began) * limit.state_bytes / written
-    limit.saving = saving_seconds(limit.state, limit.model_bytes, limit.state_bytes)
+    return limit.used() - began
