@@ -15,4 +15,4 @@ def test_later_samples_are_as_long_as_the_texts(tokens, saved):
 
 def test_texts_count_without_what_has_no_loss():
     rows = [{"input_ids": [1] * 12, "loss_start": 2}, {"input_ids": [1] * 31, "loss_start": 1}]
-    assert usual_tokens(rows) == pytest.approx(1.3 * 20)
+    assert usual_tokens(rows) == pytest.approx(4 * 20)

@@ -9,7 +9,7 @@ from utils.training.callbacks import SamplesCallback
 from utils.training.forecast.schedule import supervised_tokens
 from utils.training.prepare import TrainingSetup
 
-LONGEST_OF_TWO = 1.3  # times the mean length
+LONGEST = 4.0  # times the mean length: a model that has learned little yet does not end early
 
 
 def samples_callback(setup: TrainingSetup) -> SamplesCallback | None:
@@ -18,8 +18,8 @@ def samples_callback(setup: TrainingSetup) -> SamplesCallback | None:
 
 
 def usual_tokens(rows: Sequence[dict]) -> float:
-    """Return how many tokens the longest sample of a tuned model has: such texts as it has seen."""
-    return LONGEST_OF_TWO * sum(map(supervised_tokens, rows)) / len(rows)
+    """Return how many tokens the longest sample of a tuned model may have, by those of the texts that it has seen."""
+    return LONGEST * sum(map(supervised_tokens, rows)) / len(rows)
 
 
 def seconds_saved_later(callback: SamplesCallback, usual: float) -> float:
