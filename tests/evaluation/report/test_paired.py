@@ -93,4 +93,6 @@ def test_the_page_names_the_best_and_whom_it_beats():
         '</bdi> <span class="interval">', " "
     )
     alike = render_comparison({A: best, B: {**best, "model_path": "y/best"}}, [A, B])
-    assert "not clearly better than y/best" in alike
+    assert "Both models have the same bits per byte on the same texts." in alike
+    unclear = writer([float(n) + (-1) ** n for n in range(1, 40)], model_path="y/other")
+    assert "is not clearly better than" in render_comparison({A: best, B: unclear}, [A, B])

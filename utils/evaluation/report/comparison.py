@@ -72,6 +72,9 @@ def _verdict(kind: str, best: str, pairs: Mapping[str, tuple[int, dict]]) -> str
         (clear if beaten else unclear).append(name)
     if not pairs:
         return f"{best} is the only model."
+    if not any((differences.get(figure.name) or {"value": 1})["value"] for _, differences in pairs.values()):
+        models = "Both models" if len(pairs) == 1 else f"All {len(pairs) + 1} models"
+        return f"{models} have the same {figure.title} on the same texts."
     if not clear:
         return (
             f"{best} has the best {figure.title}, but is not clearly better than {listed(unclear)} on the same texts."
@@ -144,7 +147,7 @@ def _curve(logs: Mapping[str, list[dict]], figure: str, title: str) -> Plot | No
     if not any(len(curve.x) > 1 for curve in curves):
         return None
     words = ", ".join(f"{curve.name} ends at {curve.y[-1]:.4g}" for curve in curves)
-    return lines(title.capitalize(), curves, "epoch", title, f"{words}.")
+    return lines(title[0].upper() + title[1:], curves, "epoch", title, f"{words}.")
 
 
 def _ranks(models: Mapping[str, dict]) -> Plot | None:
