@@ -101,14 +101,15 @@ def _estimate_saving(limit: TimeLimit, model: PreTrainedModel, folder: Path) -> 
     limit.state_bytes = limit.model_bytes + 2 * sum(size for size, trains in sizes if trains)  # Adam's two means
     while not folder.is_dir():
         folder = folder.parent
-    first, second = (_seconds_to_write(limit, folder) for _ in range(2))  # one may wait for what others have written
-    limit.state = OF_A_STATE * min(first, second) * limit.state_bytes / WRITTEN_BYTES
+    data = os.urandom(min(WRITTEN_BYTES, limit.state_bytes))
+    seconds = min(_seconds_to_write(limit, folder, data) for _ in range(2))  # one may wait for what others have written
+    limit.state = OF_A_STATE * seconds * limit.state_bytes / len(data)
     limit.saving = saving_seconds(limit.state, limit.model_bytes, limit.state_bytes)
 
 
-def _seconds_to_write(limit: TimeLimit, folder: Path) -> float:
-    """Return how long it takes to write `WRITTEN_BYTES` durably and to read them again."""
-    data, began = os.urandom(WRITTEN_BYTES), limit.used()
+def _seconds_to_write(limit: TimeLimit, folder: Path, data: bytes) -> float:
+    """Return how long it takes to write the data durably and to read them again."""
+    began = limit.used()
     if distributed.is_main_process():
         with contextlib.suppress(OSError), folder_for_a_while(folder, ".speed-") as place:
             with (place / "speed").open("wb") as file:
