@@ -30,18 +30,18 @@ def test_swap_space_counts(proc, tmp_path):
 
 
 def test_a_container_limits_it_and_its_file_cache_does_not_count(proc, tmp_path):
-    write(proc / "self", cgroup="0::/work/job")
+    write(proc / "self", cgroup="0::/batch/job")
     files = {"memory__max": 2000 * MIB, "memory__current": 1500 * MIB}
     write(
-        tmp_path / "work" / "job", **files, memory__stat=f"active_file {100 * MIB}\ninactive_file {200 * MIB}\nanon 5"
+        tmp_path / "batch" / "job", **files, memory__stat=f"active_file {100 * MIB}\ninactive_file {200 * MIB}\nanon 5"
     )
     assert available_memory(proc, tmp_path) == 800 * MIB
-    write(tmp_path / "work" / "job", memory__swap__max=300 * MIB, memory__swap__current=100 * MIB)
+    write(tmp_path / "batch" / "job", memory__swap__max=300 * MIB, memory__swap__current=100 * MIB)
     assert available_memory(proc, tmp_path) == 1000 * MIB
-    write(tmp_path / "work", memory__max=1000 * MIB, memory__current=600 * MIB)  # that of all jobs
+    write(tmp_path / "batch", memory__max=1000 * MIB, memory__current=600 * MIB)  # that of all jobs
     assert available_memory(proc, tmp_path) == 400 * MIB
-    write(tmp_path / "work", memory__max="max")
-    write(tmp_path / "work" / "job", memory__max="max")
+    write(tmp_path / "batch", memory__max="max")
+    write(tmp_path / "batch" / "job", memory__max="max")
     assert available_memory(proc, tmp_path) == 9 * 1024 * MIB
 
 
