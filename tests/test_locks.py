@@ -92,9 +92,8 @@ def test_a_child_does_not_hold_the_lock_of_its_dead_parent(tmp_path):
     reading, writing = os.pipe()
     if not (parent := os.fork()):
         with one_writer(tmp_path / "m"):
-            grandchild = os.fork()
-            if grandchild:
-                os.write(writing, f"{grandchild}\n".encode())
+            if not os.fork():
+                os.write(writing, f"{os.getpid()}\n".encode())  # by now its copy of the lock is closed
             signal.pause()
     grandchild = int(os.read(reading, 20))
     end(parent)
