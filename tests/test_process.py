@@ -68,3 +68,26 @@ def test_a_reader_that_leaves_is_no_error(lines):
     with writer.stderr as stderr:
         assert stderr.read() == ""
     assert writer.wait() == 0
+
+
+CHOSEN = {
+    "by us": ({}, "10000"),
+    "count": ({"GOMP_SPINCOUNT": "7"}, "7"),
+    "policy": ({"OMP_WAIT_POLICY": "passive"}, "0"),
+}
+
+
+@pytest.mark.parametrize(("chosen", "spins"), CHOSEN.values(), ids=CHOSEN.keys())
+def test_threads_wait_as_long_as_the_user_says_or_briefly(chosen, spins):
+    """OpenMP prints what it has read when it is loaded, with torch."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    code = "from utils.process import run; run(lambda: __import__('torch').get_num_threads() and 0)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**environment, "OMP_DISPLAY_ENV": "verbose", **chosen},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"GOMP_SPINCOUNT = '{spins}'" in shown.stderr

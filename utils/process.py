@@ -18,6 +18,10 @@ PROCESS_BEGAN = time.monotonic() - time.process_time()  # the start of Python an
 # What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
 UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
 
+# How often torch's threads look for work before they sleep (300,000 by default): enough for the gaps within a forward
+# pass, and too little to take a core from other work (docs/results.md). libgomp reads it when torch is imported.
+SPINS = "10000"
+
 # Parameters of mallopt, from glibc's malloc.h; their values are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGER_THAN_ANY_TENSOR, NEVER = 2**30, 2**31 - 1
@@ -77,6 +81,8 @@ def _set_up_process() -> None:
     logging.getLogger("utils").setLevel(logging.INFO)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
