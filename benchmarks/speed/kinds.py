@@ -1,4 +1,4 @@
-"""The three kinds of rows: contenders in turn, one command on growing data, and quality within a time budget."""
+"""The kinds of rows: contenders in turn, one command on growing data or beside other work, and models' quality."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,26 +19,33 @@ class Training:
 
 @dataclass(frozen=True)
 class Against:
-    """An opponent and the speed-up over it that we aim for.
+    """An opponent.
 
-    `tied_head`: it also trains the head, and the embedding with it. `bfloat16`: the format of its matrix products.
+    `naive`: what people write first; the others are as fast as their users can make them. `target`: the speed-up that
+    we aim for. `tied_head`: it also trains the head, and the embedding with it. `bfloat16`: the format of its matrix
+    products.
     """
 
     side: Side
-    target: float
+    naive: bool = False
+    target: float | None = None
     tied_head: bool = False
     bfloat16: bool = True
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ours and the opponents in turn. `heldout`: the pickle whose validation split compares the models."""
+    """Ours and the opponents in turn. `judged_on`: the pickle whose test split compares the models.
+
+    `start`: it is about the time until a command's first result, with files that have just been read.
+    """
 
     title: str
     ours: Side
     against: tuple[Against, ...]
-    heldout: Path | None = None
+    judged_on: Path | None = None
     training: Training | None = None
+    start: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,23 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """Bits per byte on the test split within the time of the fastest opponent, to be lower than theirs by `target`."""
+class Crowd:
+    """One command on a free machine, and beside processes that never wait: so many `per_core`, in turn."""
 
     title: str
-    ours: Side
-    theirs: tuple[Side, ...]
-    heldout: Path
+    side: Side
+    per_core: tuple[int, ...] = (0, 1, 4)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Bits per byte on the test split, of a model for each seed; ours is to be lower by `target`."""
+
+    title: str
+    ours: tuple[Side, ...]
+    theirs: tuple[tuple[Side, ...], ...]
+    judged_on: Path
     target: float
 
 
-Row = Comparison | Growth | Quality
+Row = Comparison | Growth | Crowd | Quality

@@ -1,34 +1,53 @@
-"""The machine that is measured on: processor or GPU, library versions and peak FLOP/s."""
+"""The machine that is measured on, and what a row was measured with: date, versions and peak FLOP/s."""
 
 import json
-import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("torch", "transformers", "accelerate", "tokenizers", "trl", "clean-text", "emoji", "ctranslate2")
+from benchmarks.speed.crowd import cores
+
+LIBRARIES = (
+    *("torch", "transformers", "accelerate", "tokenizers", "datasets", "optuna"),
+    *("trl", "clean-text", "emoji", "ctranslate2"),
+)
 
 
-def describe(size: str, seconds: float) -> dict:
-    """Return plain values. `name` identifies machine and size; measuring `peak` takes six times `seconds`."""
+def describe(size: str) -> dict:
+    """Return plain values. `name` identifies machine and size."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    processor = f"{cores} cores of {_processor()}"
+    processor = f"{cores()} cores of {_processor()}"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor
+    return {"name": f"{device}, size {size}", "device": device, "processor": processor, "size": size}
+
+
+def measured_with(seconds: float) -> dict:
+    """Return what belongs to the rows of one run; measuring `peak` takes six times `seconds`."""
     command = [sys.executable, "-m", "benchmarks.speed.peak", str(seconds)]
     peak = subprocess.run(command, check=True, capture_output=True, text=True)
     return {
-        "name": f"{device}, size {size}",
-        "device": device,
-        "processor": processor,
-        "size": size,
-        "python": platform.python_version(),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "date": datetime.now(UTC).date().isoformat(),
+        "revision": _revision(),
+        "versions": {"Python": platform.python_version()}
+        | {name: found for name in LIBRARIES if (found := _version(name))},
         "peak": json.loads(peak.stdout),
     }
+
+
+def _revision() -> str | None:
+    """Return the commit of this toolkit, with a + where files differ from it; None outside a repository."""
+    try:
+        commit, changes = (
+            subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "*.py"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}+" if changes else commit
 
 
 def _processor() -> str:

@@ -1,151 +1,105 @@
-"""Generate docs/benchmarks.md from the measurements."""
+"""Generate docs/benchmarks.md from the measurements: what a reader wants to know first comes first."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from statistics import median
 
-from benchmarks.speed.measure import Measured, command_seconds, work_seconds
+from benchmarks.speed import page_details
+from benchmarks.speed.figures import equally_good, leaves_out_start, newest, ratios, seconds_of, strongest
+from benchmarks.speed.measure import command_seconds, work_seconds
+from benchmarks.speed.table import capital, spread, table
 
-MAX_LOSS_RATIO = 1.005  # of our loss to theirs, for equal work
-COLUMNS = (
-    *("row", "against", "target", "work: ratio", "ours, s", "theirs, s", "whole command: ratio"),
-    *("loss, ours", "theirs", "equal work", "share of peak, ours", "theirs"),
-)
 HEAD = """# Benchmarks
 
-`make bench` measures these rows and writes this page; `make bench-quality` adds the row about quality. All times are
-measured, except that a contender marked with × did a part of the work, and its time is scaled.
+How long the scripts take, beside how long others take for the same. `make bench` measures all rows and writes this
+page, `make bench ROWS="classify search"` only some rows, and `make bench-quality` the one about quality.
 
-- **In turn**: each contender is a fresh process, and they take turns (A B C A B C …). A ratio is the opponent's seconds
-  divided by ours in the same turn: median [lowest, highest].
-- **Work** is the time of a command minus the time of the same command on minimal data (one epoch of 16 texts, one text
-  to generate or classify, 16 tweets to preprocess), which is measured in each turn. So imports, loading and saving do
-  not count. **Whole command** is the time from start to end.
-- **×** after seconds: the opponent ran on a part of the texts or epochs, and its work is multiplied by this factor.
-- **Loss** is the loss of the trained model on the validation split (nats per token; for classifiers nats per text),
-  computed by the same code for all contenders, in float32 without padding. Work is equal where our loss is at most
-  0.5% above theirs. Over ten epochs, ours evaluates and saves after every second epoch and keeps the best of these
-  models; the opponents keep the last one.
-- **Share of peak**: the minimum FLOPs of training (see `benchmarks/speed/flops.py`: per token and matrix parameter, 2
-  in the forward pass and 4 in the backward pass where it trains, without padding) divided by the seconds of work, as a
-  share of the FLOP/s of the fastest product of large square matrices on this machine in the same number format.
+- **In turn**: each contender is a fresh process, and they take turns (A B C A B C …), with files that the system has
+  read before. *Times as fast* is the opponent's seconds divided by ours in the same turn: median [lowest, highest].
+- **Whole command** is the time from start to end, imports and loading and saving included. **Without start-up** is that
+  minus the time of the same command on minimal data (one epoch of 16 texts, one text to generate or classify, 16 tweets
+  to preprocess), which is measured in each turn. A search has no such figure: each side's start-up is part of it.
+- **Opponents** get the same token ids, batches of 16 texts and our learning rate, unless their name says otherwise.
+  *Trainer used well* has bfloat16, batches of texts of similar length, dynamic padding and the fused AdamW. *TRL's
+  SFTTrainer, packed* has 512 tokens in each batch and no activation checkpointing. *A plain loop in bfloat16* pads each
+  batch to its longest text and trains the last blocks only. The strongest opponent is the one with the fastest command.
+- **Naive** is what many people write first. *A notebook's loop* pads all texts to one width, in float32, and trains the
+  head with the embedding, which is the same matrix. *× 4* after an opponent: it ran on a part of the texts or epochs,
+  and its time without start-up is multiplied by this factor.
+- **Equally good** models: ours has a loss on the test split, which nobody trains on, of at most 0.5% above theirs. Both
+  are as their last step left them; where the row says *the best of N epochs*, both sides validate after each epoch on
+  the validation split, and keep the best model.
 """
+COLUMNS = ("work", "opponent", "times as fast", "ours, s", "theirs, s", "times as fast without start-up")
 
 
-def write(results: dict) -> str:
-    """Return the page, with a section for each machine and size."""
-    return "\n".join([HEAD, *(line for found in results.values() for line in _machine(found))])
+def write(results: dict, order: Iterable[str], variants: Container[str]) -> str:
+    """Return the page, with a section for each machine and size, whose rows are in this order.
 
-
-def ratios(ours: dict, theirs: dict, seconds) -> list[float]:
-    """Return their seconds divided by ours for each turn; `seconds` is `work_seconds` or `command_seconds`.
-
-    The list is empty where the work of a turn is lost in the noise of start-up, as in small sizes.
+    `variants` are rows that the first table leaves out: they resemble another one, and are among the details.
     """
-    pairs = list(zip(_seconds(ours, seconds), _seconds(theirs, seconds), strict=True))
-    return [other / own for own, other in pairs] if min(map(min, pairs)) > 0 else []
+    lines = [HEAD]
+    for found in results.values():
+        rows = {name: found["rows"][name] for name in order if name in found["rows"]}
+        if rows:
+            lines += _machine(found["machine"], rows, variants)
+    return "\n".join(lines)
 
 
-def equal_work(ours: dict, theirs: dict) -> bool | None:
-    """Whether our loss is not worse than theirs; None where either is unknown."""
-    if "loss" not in ours or "loss" not in theirs:
-        return None
-    return ours["loss"] <= theirs["loss"] * MAX_LOSS_RATIO
-
-
-def share_of_peak(record: dict, peak: dict[str, float]) -> float | None:
-    """Return the FLOP/s of the median turn as a share of the peak; None where the FLOPs are unknown."""
-    seconds = median(_seconds(record, work_seconds))
-    if "flops" not in record or seconds <= 0:
-        return None
-    return record["flops"] / seconds / peak[record["format"]]
-
-
-def _machine(found: dict) -> Iterator[str]:
-    machine, rows = found["machine"], found["rows"]
-    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
-    peaks = ", ".join(f"{name} {value / 1e9:,.0f}" for name, value in machine["peak"].items())
-    yield f"## {machine['name'][0].upper()}{machine['name'][1:]}\n"
-    yield f"Processor: {machine['processor']}. Python {machine['python']}, {libraries}."
-    yield f"Peak in GFLOP/s: {peaks}.\n"
-    of_kind = {
-        kind: [row for row in rows.values() if row["kind"] == kind] for kind in ("comparison", "growth", "quality")
-    }
-    if of_kind["comparison"]:
-        yield from _comparisons(of_kind["comparison"], machine["peak"])
-    for row in of_kind["growth"]:
-        yield from _growth(row)
+def _machine(machine: dict, rows: dict[str, dict], variants: Container[str]) -> Iterator[str]:
+    usual = newest(rows)
+    versions = ", ".join(f"{name} {version}" for name, version in usual["versions"].items())
+    yield f"## {capital(machine['name'])}\n"
+    yield f"Processor: {machine['processor']}. {versions}; the last table says where they were others.\n"
+    works = {name: row for name, row in rows.items() if row["kind"] == "comparison" and not row["start"]}
+    usual_works = {name: row for name, row in works.items() if name not in variants}
+    pairs = [(row, strongest(row)) for row in usual_works.values()]
+    yield from _whole_commands("Whole commands against the strongest opponent", [pair for pair in pairs if pair[1]])
+    naive = [(row, theirs) for row in usual_works.values() for theirs in row["against"] if theirs["naive"]]
+    yield from _whole_commands("Whole commands against what many people write first (naive)", naive)
+    yield from _starts([row for row in rows.values() if row["kind"] == "comparison" and row["start"]])
+    of_kind = {kind: [row for row in rows.values() if row["kind"] == kind] for kind in ("crowd", "growth", "quality")}
+    yield from page_details.crowds(of_kind["crowd"])
     for row in of_kind["quality"]:
-        yield from _quality(row)
-    yield from _commands([*of_kind["comparison"], *of_kind["growth"], *of_kind["quality"]])
+        yield from page_details.quality(row)
+    for row in of_kind["growth"]:
+        yield from page_details.growth(row)
+    yield from page_details.comparisons(works.values(), usual)
+    yield from page_details.measured(rows, usual)
+    yield from page_details.commands(rows.values())
 
 
-def _comparisons(rows: list[dict], peak: dict[str, float]) -> Iterator[str]:
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|" + "---|" * len(COLUMNS)
-    for row in rows:
+def _whole_commands(title: str, pairs: list[tuple[dict, dict]]) -> Iterator[str]:
+    judged = any(equally_good(row["ours"], theirs) is not None for row, theirs in pairs)
+    cells = []
+    for row, theirs in pairs:
         ours = row["ours"]
-        for theirs in row["against"]:
-            scale = f" (× {theirs['scale']:.3g})" if theirs["scale"] != 1 else ""
-            cells = [
+        work = ratios(ours, theirs, work_seconds) if leaves_out_start(ours) else None
+        cells.append(
+            [
                 row["title"],
-                theirs["name"],
-                f"{theirs['target']:g}×",
-                _spread(ratios(ours, theirs, work_seconds)),
-                f"{median(_seconds(ours, work_seconds)):.1f}",
-                f"{median(_seconds(theirs, work_seconds)):.1f}{scale}",
-                _spread(ratios(ours, theirs, command_seconds)),
-                *(f"{record['loss']:.4f}" if "loss" in record else "" for record in (ours, theirs)),
-                {True: "yes", False: "**no**", None: ""}[equal_work(ours, theirs)],
-                *(_percent(share_of_peak(record, peak)) for record in (ours, theirs)),
+                page_details.named(theirs),
+                f"**{spread(ratios(ours, theirs, command_seconds))}**",
+                *(f"{median(seconds_of(record, command_seconds)):.1f}" for record in (ours, theirs)),
+                "" if work is None else spread(work),
+                *([page_details.yes_or_no(equally_good(ours, theirs))] if judged else []),
             ]
-            yield f"| {' | '.join(cells)} |"
-    yield ""
+        )
+    yield from table(title, [*COLUMNS, *(["equally good"] if judged else [])], cells)
 
 
-def _growth(row: dict) -> Iterator[str]:
-    yield f"Scaling: {row['title']}\n"
-    yield f"| {row['unit']} | work, s | {row['unit']} per second of work | whole command, s | memory, MB |"
-    yield "|---|---|---|---|---|"
-    for step in row["steps"]:
-        work, whole = (median(_seconds(step, seconds)) for seconds in (work_seconds, command_seconds))
-        memory = median(run["megabytes"] for run in step["runs"])
-        speed = f"{step['count'] / work:,.1f}" if work > 0 else "too short to tell"
-        yield f"| {step['count']:,} | {work:.1f} | {speed} | {whole:.1f} | {memory:,.0f} |"
-    yield ""
-
-
-def _quality(row: dict) -> Iterator[str]:
-    yield f"{row['title'][0].upper()}{row['title'][1:]}\n"
-    yield "| side | whole command, s | test bits per byte |"
-    yield "|---|---|---|"
-    for record in (row["ours"], *row["against"]):
-        yield f"| {record['name']} | {record['runs'][0]['seconds']:.0f} | {record['bits_per_byte']:.4f} |"
-    if row["against"]:
-        difference = row["ours"]["bits_per_byte"] - min(record["bits_per_byte"] for record in row["against"])
-        direction = "below" if difference < 0 else "above"
-        yield f"\nOurs is {abs(difference):.4f} {direction} the best opponent; the target is {row['target']:g} below."
-    yield ""
-
-
-def _commands(rows: list[dict]) -> Iterator[str]:
-    yield "<details><summary>The commands</summary>\n"
+def _starts(rows: list[dict]) -> Iterator[str]:
+    cells = []
     for row in rows:
-        records = row["steps"][:1] if row["kind"] == "growth" else [row["ours"], *row["against"]]
-        yield f"{row['title']}:\n"
-        yield from (f"    {record['command']}" for record in records)
-        yield ""
-    yield "</details>\n"
-
-
-def _seconds(record: dict, seconds) -> list[float]:
-    return [seconds(Measured(**run), record["scale"]) for run in record["runs"]]
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return "too short to tell"
-    return f"**{median(values):.2f}** [{min(values):.2f}, {max(values):.2f}]"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.0f}%"
+        for theirs in row["against"]:
+            sides = row["ours"], theirs
+            cells.append(
+                [
+                    row["title"],
+                    theirs["name"],
+                    f"**{spread(ratios(*sides, command_seconds))}**",
+                    *(spread(seconds_of(side, command_seconds)) for side in sides),
+                    *(page_details.megabytes(side) for side in sides),
+                ]
+            )
+    columns = ("command", "opponent", "times as fast", "ours, s", "theirs, s", "memory, ours, MB", "theirs, MB")
+    yield from table("The first seconds: until a command's first result", columns, cells)

@@ -1,4 +1,4 @@
-"""How much of each row runs: a smoke test, a subset for two CPU cores (three quarters of an hour), or everything."""
+"""How much of each row runs: a smoke test, a subset for two CPU cores (hours), or everything."""
 
 from dataclasses import dataclass
 
@@ -27,6 +27,7 @@ class Size:
     row_by_row_tweets: int
     growing_raw_tweets: tuple[int, ...]
     growing_tweets: tuple[int, ...]
+    seeds: int  # of the models whose quality is compared
 
 
 SIZES = {
@@ -51,6 +52,7 @@ SIZES = {
         row_by_row_tweets=100,
         growing_raw_tweets=(200,),
         growing_tweets=(8, 16),
+        seeds=2,
     ),
     "subset": Size(
         real=True,
@@ -73,6 +75,7 @@ SIZES = {
         row_by_row_tweets=20_000,
         growing_raw_tweets=(125_000, 250_000, 500_000, 1_000_000),
         growing_tweets=(48, 96, 192, 384),
+        seeds=5,
     ),
     "whole": Size(
         real=True,
@@ -95,5 +98,6 @@ SIZES = {
         row_by_row_tweets=200_000,
         growing_raw_tweets=(125_000, 250_000, 500_000, 1_000_000),
         growing_tweets=(200, 400, 800, 1600),
+        seeds=5,
     ),
 }

@@ -1,17 +1,18 @@
-"""What `make bench` counts, runs and writes; no test depends on how long anything takes."""
+"""What `make bench` counts and runs; no test depends on how long anything takes."""
 
 import importlib
 import json
 import sys
+from contextlib import contextmanager
 
 import pytest
 import torch
 from small_models import random_model
 
-from benchmarks.speed import flops, material, measure, page, run
-from benchmarks.speed.kinds import Against, Comparison, Growth, Quality
+from benchmarks.speed import crowd, flops, material, measure, measure_rows, run
+from benchmarks.speed.kinds import Against, Comparison, Crowd, Growth, Quality
 from benchmarks.speed.measure import PYTHON, Measured, Side
-from benchmarks.speed.rows import ROWS
+from benchmarks.speed.rows import ROWS, VARIANTS
 from benchmarks.speed.sizes import SIZES
 from utils.compute.last_block import compute_only, skippable_modules
 from utils.training.freezing import freeze_parameters
@@ -52,14 +53,26 @@ def test_a_cache_runs_the_frozen_blocks_once():
     assert flops.training_flops(shape, 7, 4, 1, cached=True) == 7 * (frozen + 4 * rest)
 
 
-def test_a_command_is_measured_and_a_failure_says_what_it_said(tmp_path):
-    allocate = "import sys, time; block = bytearray(300 * 2**20); time.sleep(0.3); print(sys.argv[1:])"
-    seconds, megabytes = measure.run(measure.words("-c", allocate, name=1, flag=True), tmp_path / "logs" / "a.log")
-    assert 0.3 < seconds < 60
-    assert 300 < megabytes < 350  # and not what this process has
-    assert (tmp_path / "logs" / "a.log").read_text() == "['--name', '1', '--flag']\n"
+def test_a_command_is_measured_and_a_failure_says_what_it_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    code = "import os, sys, time; block = bytearray(300 * 2**20); time.sleep(0.3)"
+    said = "print(sys.argv[1:], 'OMP_NUM_THREADS' in os.environ)"
+    command = measure.words("-c", f"{code}; {said}", name=1, flag=True)
+    found = measure.run(command, tmp_path / "logs" / "a.log")
+    assert 0.3 < found.seconds < 60
+    assert 300 < found.megabytes < 350  # and not what this process has
+    assert 0 < found.processor_seconds < found.seconds  # it slept
+    assert (tmp_path / "logs" / "a.log").read_text() == "['--name', '1', '--flag'] False\n"
     with pytest.raises(measure.FailedError, match=r"exit code 7: no such thing"):
         measure.run((PYTHON, "-c", "print('no such thing'); exit(7)"), tmp_path / "b.log")
+
+
+def test_the_clock_stops_when_a_command_has_said_it(tmp_path):
+    code = "import time; print('before'); print('step 1/9'); time.sleep(600)"
+    assert measure.run((PYTHON, "-c", code), tmp_path / "log", until="step 1/").seconds < 60
+    assert (tmp_path / "log").read_text() == "before\nstep 1/9\n"
+    with pytest.raises(measure.FailedError, match="exit code 1: never"):
+        measure.run((PYTHON, "-c", "print('never')"), tmp_path / "log", until="step 1/")
 
 
 def test_what_is_beyond_the_least_command_is_multiplied():
@@ -67,26 +80,71 @@ def test_what_is_beyond_the_least_command_is_multiplied():
     assert measure.work_seconds(measured, 10) == 40
     assert measure.command_seconds(measured, 10) == 45
     assert measure.command_seconds(measured, 1) == 9
+    assert measure.command_seconds(Measured(9.0, None, 1.0), 10) == 90  # all of it is work
 
 
-def writes(name: str, path, needs=()) -> Side:
+def writes(name: str, path, needs=(), whole=False) -> Side:
     """A side that notes when it ran."""
     commands = [(PYTHON, "-c", f"open({str(path)!r}, 'a').write({text!r})") for text in (name.upper(), name)]
-    return Side(name, *commands, needs=needs)
+    return Side(name, *commands[: 1 if whole else 2], needs=needs)
 
 
 def test_sides_take_turns_and_what_is_not_installed_is_left_out(tmp_path):
     notes = tmp_path / "notes"
     against = tuple(
-        Against(writes(name, notes, needs), 2.0) for name, needs in (("b", ()), ("c", ("no_such_package",)))
+        Against(writes(name, notes, needs), naive, 2.0)
+        for name, needs, naive in (("b", (), True), ("c", ("no_such_package",), False))
     )
     row = Comparison("a row", writes("a", notes), against)
-    found = run.measure_row("row", row, 3, tmp_path)
+    found = measure_rows.measure_row("row", row, 3, tmp_path)
     assert notes.read_text() == "ab" + "aAbB" * 3  # each once before the clock runs
     assert (found["kind"], found["title"], found["ours"]["name"]) == ("comparison", "a row", "a")
-    assert [(other["name"], other["target"], len(other["runs"])) for other in found["against"]] == [("b", 2.0, 3)]
+    (other,) = found["against"]
+    assert (other["name"], other["naive"], other["target"], len(other["runs"])) == ("b", True, 2.0, 3)
     with pytest.raises(measure.FailedError, match="no_such_package is not installed"):
-        run.measure_row("row", Comparison("a row", against[1].side, ()), 1, tmp_path)
+        measure_rows.measure_row("row", Comparison("a row", against[1].side, ()), 1, tmp_path)
+
+
+@pytest.mark.parametrize(("start", "first"), [(True, "AB"), (False, "")])
+def test_whole_commands_have_no_least_one_and_run_first_only_where_files_are_to_be_warm(start, first, tmp_path):
+    notes = tmp_path / "notes"
+    ours, theirs = (writes(name, notes, whole=True) for name in "ab")
+    found = measure_rows.measure_row("row", Comparison("a row", ours, (Against(theirs),), start=start), 2, tmp_path)
+    assert notes.read_text() == first + "ABAB"
+    assert {run["least_seconds"] for run in found["ours"]["runs"]} == {None}
+
+
+def test_a_crowd_is_busy_while_the_command_runs_and_gone_then(tmp_path, monkeypatch):
+    counts, processes = [], []
+
+    @contextmanager
+    def noted(count):
+        with crowd.busy(count) as found:
+            processes.extend(found)
+            assert [process.poll() for process in found] == [None] * count
+            counts.append(count)
+            yield
+
+    monkeypatch.setattr(measure_rows, "busy", noted)
+    monkeypatch.setattr(measure_rows, "cores", lambda: 2)
+    row = Crowd("work", writes("a", tmp_path / "notes", whole=True), per_core=(0, 1))
+    found = measure_rows.measure_row("row", row, 2, tmp_path)
+    assert counts == [0, 2, 0, 2]
+    assert all(process.returncode is not None for process in processes)
+    assert len(found["runs"]) == 2
+    assert [(beside["per_core"], len(beside["runs"])) for beside in found["beside"]] == [(1, 2)]
+
+
+def test_each_seed_of_the_quality_row_has_a_model_of_each_side(tmp_path, monkeypatch):
+    notes = tmp_path / "notes"
+    judged = iter([1.8, 1.9, 1.7, 1.6])
+    monkeypatch.setattr(measure_rows, "_loss_on_test", lambda *_: {"bits_per_byte": next(judged)})
+    ours, theirs = ([writes(f"{name}{seed}", notes, whole=True) for seed in range(2)] for name in "ab")
+    row = Quality("bits", tuple(ours), (tuple(theirs),), tmp_path, 0.02)
+    found = measure_rows.measure_row("row", row, 3, tmp_path)
+    assert notes.read_text() == "A0B0A1B1"
+    assert (found["ours"]["bits_per_byte"], found["against"][0]["bits_per_byte"]) == ([1.8, 1.7], [1.9, 1.6])
+    assert len(found["ours"]["runs"]) == 2
 
 
 def test_recombined_tweets_are_the_same_every_time(tmp_path):
@@ -114,62 +172,40 @@ def files(processed, tmp_path):
 @pytest.mark.parametrize("name", ROWS)
 def test_our_commands_are_what_our_scripts_take(name, files):
     row = ROWS[name][1](SIZES["quick"], files)
-    sides = [side for _, side in row.steps] if isinstance(row, Growth) else [row.ours]
-    others = [other.side for other in row.against] if isinstance(row, Comparison) else []
-    others += row.theirs if isinstance(row, Quality) else []
-    for side in sides:
+    ours, theirs = sides_of(row)
+    for side in ours:
         for command in (side.command, side.least):
-            if command[1] != "-c":
+            if command:
                 importlib.import_module(command[1].removesuffix(".py")).build_parser().parse_args(command[2:])
-    for side in others:
+    for side in theirs:
         assert side.command[:2] == (PYTHON, "-m")
         assert importlib.util.find_spec(side.command[2])
 
 
-def record(name: str, *seconds: float, **more) -> dict:
-    """A side that was measured, with a second of start-up."""
-    runs = [{"seconds": each, "least_seconds": 1.0, "megabytes": 50.0} for each in seconds]
-    return {"name": name, "command": f"python {name}.py", "scale": 1.0, "runs": runs, **more}
+def sides_of(row) -> tuple[list[Side], list[Side]]:
+    """Our sides of a row, and the opponents'."""
+    if isinstance(row, Growth):
+        return [side for _, side in row.steps], []
+    if isinstance(row, Crowd):
+        return [row.side], []
+    if isinstance(row, Quality):
+        return [*row.ours], [side for sides in row.theirs for side in sides]
+    return [row.ours], [other.side for other in row.against]
 
 
-def test_the_page_says_what_was_measured():
-    ours = record("ours", 3.0, 5.0, loss=2.0, flops=6e9, format="bfloat16")
-    theirs = record("theirs", 9.0, 9.0, target=2.0, loss=1.9, flops=8e9, format="float32")
-    part = record("a part", 3.0, 3.0, target=15.0) | {"scale": 20.0}
-    rows = {
-        "row": {"kind": "comparison", "title": "train", "ours": ours, "against": [theirs, part]},
-        "growth": {"kind": "growth", "title": "more", "unit": "tweets", "steps": [record("x", 3.0) | {"count": 1000}]},
-        "quality": {
-            **{"kind": "quality", "title": "bits", "target": 0.02, "ours": record("ours", 8.0, bits_per_byte=1.8)},
-            "against": [record("theirs", 9.0, bits_per_byte=value) for value in (1.9, 1.85)],
-        },
-    }
-    machine = {"name": "two cores", "processor": "two cores", "python": "3.11", "libraries": {"torch": "2.13.0"}}
-    written = page.write({"here": {"machine": machine | {"peak": {"bfloat16": 4e9, "float32": 1e9}}, "rows": rows}})
-    for line in (
-        # ours works 2 and 4 seconds, theirs 8 and 8: 4 and 2 times as long, in all 3 and 1.8 times
-        "| train | theirs | 2× | **3.00** [2.00, 4.00] | 3.0 | 8.0 | **2.40** [1.80, 3.00] | 2.0000 | 1.9000 | **no** "
-        "| 50% | 100% |",
-        "| train | a part | 15× | **15.00** [10.00, 20.00] | 3.0 | 40.0 (× 20) | **10.93** [8.20, 13.67] | 2.0000 |  "
-        "|  | 50% |  |",
-        "| 1,000 | 2.0 | 500.0 | 3.0 | 50 |",
-        "Ours is 0.0500 below the best opponent; the target is 0.02 below.",
-        "    python theirs.py",
-    ):
-        assert line in written.splitlines()
+def test_every_row_about_work_has_an_opponent_that_is_not_naive(files):
+    rows = [make(SIZES["quick"], files) for _, make in ROWS.values()]
+    comparisons = [row for row in rows if isinstance(row, Comparison)]
+    assert all(any(not other.naive for other in row.against) for row in comparisons)
+    assert {*VARIANTS} < {*ROWS}
 
 
-def test_work_that_is_lost_in_start_up_has_no_ratio():
-    short = record("ours", 3.0, 0.9, flops=6e9, format="bfloat16")
-    assert page.ratios(short, record("theirs", 9.0, 9.0), measure.work_seconds) == []
-    assert page.ratios(short, record("theirs", 9.0, 9.0), measure.command_seconds) == [3, 10]
-    assert page.share_of_peak(record("ours", 0.9, flops=6e9, format="bfloat16"), {"bfloat16": 1e9}) is None
-
-
-def test_our_loss_may_be_half_a_percent_worse():
-    assert page.equal_work({"loss": 1.0049}, {"loss": 1.0}) is True
-    assert page.equal_work({"loss": 1.0051}, {"loss": 1.0}) is False
-    assert page.equal_work({"loss": 1.0}, {}) is None
+def test_no_side_of_a_training_row_keeps_its_best_model_unless_all_do(files):
+    for name in ("tweets-smollm2", "tweets-smollm2-best", "tweets-all", "reviews"):
+        row = ROWS[name][1](SIZES["quick"], files)
+        ours, *others = (side.command for side in (row.ours, *(other.side for other in row.against)))
+        keeps = {"--eval_strategy no" not in " ".join(ours), *("--keep_best" in words for words in others)}
+        assert keeps == {name.endswith("best")}
 
 
 def test_the_runner_measures_a_row_of_ours_and_writes_the_page(tmp_path, capsys):
@@ -178,11 +214,12 @@ def test_the_runner_measures_a_row_of_ours_and_writes_the_page(tmp_path, capsys)
     path = tmp_path / "quick.md"
     assert capsys.readouterr().out == f"{path}\n"
     (found,) = json.loads((tmp_path / "quick.json").read_text(encoding="utf-8")).values()
-    (step,) = found["rows"]["growth-preprocess"]["steps"]
+    row = found["rows"]["growth-preprocess"]
+    (step,) = row["steps"]
     assert step["count"] == 200
     assert "preprocess.py --data_path" in step["command"]
-    assert found["machine"]["python"] == sys.version.split()[0]
-    assert found["machine"]["peak"]["bfloat16"] > 0
+    assert row["measured"]["versions"]["Python"] == sys.version.split()[0]
+    assert row["measured"]["peak"]["bfloat16"] > 0
     written = path.read_text(encoding="utf-8")
     assert "\n| 200 | " in written
     path.unlink()

@@ -13,11 +13,12 @@ SEED = 42
 
 @dataclass(frozen=True)
 class Opened:
-    """A base model in float32, frozen except its last blocks, and the training rows of `utils.training.rows`."""
+    """A base model in float32, frozen except its last blocks, and the rows of `utils.training.rows`."""
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
     rows: list[dict]
+    validation_rows: list[dict]
     classifies: bool
 
 
@@ -31,7 +32,22 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--learning_rate", type=float, default=5e-4)
     parser.add_argument("--unfreeze_last", type=int)
+    parser.add_argument("--seed", type=int, default=SEED)
     return parser
+
+
+def best_epoch_settings(batch_size: int) -> dict:
+    """Return the arguments of a Trainer that keeps its best epoch, in as little time as possible."""
+    return {
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "save_only_model": True,  # and not what resuming needs
+        "save_total_limit": 1,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "per_device_eval_batch_size": batch_size,
+        "prediction_loss_only": True,  # otherwise it gathers all logits
+    }
 
 
 def open_training(args: argparse.Namespace) -> Opened:
@@ -44,19 +60,19 @@ def open_training(args: argparse.Namespace) -> Opened:
     from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
     from utils.training.rows import labeled_rows, training_rows
 
-    torch.manual_seed(SEED)
+    torch.manual_seed(args.seed)
     data = load_processed(args.data)
     classifies = data.recipe["kind"] == "classify"
     if classifies:
-        base = checkpoint.load_base_classifier(args.model, data.recipe["labels"], SEED)
+        base = checkpoint.load_base_classifier(args.model, data.recipe["labels"], args.seed)
         freeze_classifier_parameters(base.model, args.unfreeze_last)
     else:
         base = checkpoint.load(args.model)
         freeze_parameters(base.model, args.unfreeze_last, train_head=False)
     encode = labeled_rows if classifies else training_rows
     base.model.set_attn_implementation("sdpa")  # transformers' default, which our own replaces
-    rows = encode(data, base.tokenizer, context_length(base.model), ["train"])["train"]
-    return Opened(base.model, base.tokenizer, rows, classifies)
+    rows = encode(data, base.tokenizer, context_length(base.model), ["train", "validation"])
+    return Opened(base.model, base.tokenizer, rows["train"], rows["validation"], classifies)
 
 
 def save(opened: Opened, folder: Path) -> None:

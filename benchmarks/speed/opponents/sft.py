@@ -3,7 +3,7 @@
 python -m benchmarks.speed.opponents.sft --data data/processed.pkl --model gpt2 --epochs 1 --output_path models/sft
 """
 
-from benchmarks.speed.opponents.common import SEED, open_training, save, training_parser
+from benchmarks.speed.opponents.common import best_epoch_settings, open_training, save, training_parser
 
 
 def main() -> None:
@@ -11,6 +11,7 @@ def main() -> None:
     parser = training_parser(__doc__)
     parser.add_argument("--pack_to", type=int, metavar="TOKENS", help="pack texts into rows of this many tokens")
     parser.add_argument("--no_checkpointing", action="store_true", help="keep activations, which TRL recomputes")
+    parser.add_argument("--keep_best", action="store_true", help="validate and save after each epoch")
     args = parser.parse_args()
 
     import torch
@@ -19,6 +20,11 @@ def main() -> None:
 
     opened = open_training(args)
     packing = {"packing": True, "max_length": args.pack_to} if args.pack_to else {}
+    kept = best_epoch_settings(args.batch_size) if args.keep_best else {"save_strategy": "no"}
+    train, validation = (
+        Dataset.from_dict({"input_ids": [list(row["input_ids"]) for row in rows]})
+        for rows in (opened.rows, opened.validation_rows)
+    )
     trainer = SFTTrainer(
         model=opened.model,
         args=SFTConfig(
@@ -28,13 +34,14 @@ def main() -> None:
             per_device_train_batch_size=args.batch_size,
             learning_rate=args.learning_rate,
             activation_checkpointing=not args.no_checkpointing,
-            save_strategy="no",
             report_to="none",
             disable_tqdm=True,
-            seed=SEED,
+            seed=args.seed,
             **packing,
+            **kept,
         ),
-        train_dataset=Dataset.from_dict({"input_ids": [list(row["input_ids"]) for row in opened.rows]}),
+        train_dataset=train,
+        eval_dataset=validation if args.keep_best else None,
         processing_class=opened.tokenizer,
     )
     trainer.train()
