@@ -1,6 +1,5 @@
 """Where a model comes from, for evaluation.json and its report: its data, its training, and how to repeat both."""
 
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from utils.metrics.histogram import shared_histogram
 from utils.models.base_models import PACKAGED
 from utils.models.checkpoint import Trained
 from utils.models.model_card import CARD_FILE
+from utils.models.model_files import log_entries
 from utils.models.pt_file import read_log
 from utils.models.tokenization import context_length
 from utils.plots.loss_curves import kept_step, thinned
@@ -74,7 +74,7 @@ def read_history(model_path: Path) -> list[dict]:
     """Return the entries of a model's log.jsonl; none where there is none, or a damaged one."""
     try:
         text = read_log(model_path) if model_path.suffix == ".pt" else read_file(model_path / "log.jsonl").decode()
-        entries = [json.loads(line) for line in text.splitlines()]
+        entries = log_entries(text)
     except (OSError, ValueError, RecursionError):
         return []
     return [entry for entry in entries if isinstance(entry, dict)]

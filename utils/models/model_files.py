@@ -55,6 +55,11 @@ def check_output(path: Path, overwrite: bool, *, tries: bool = True) -> None:
         check_place(target if os.path.lexists(path) and path.is_symlink() else path)
 
 
+def log_entries(text: str) -> list:
+    """Return what is in log.jsonl, line by line: a sample text in it may have ends of other lines (U+0085, U+2028)."""
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
 def is_written(path: Path) -> bool:
     """Whether fine_tune.py has written a model to `path`."""
     return is_pt_file(path) if path.suffix == ".pt" else is_ours(path)

@@ -21,6 +21,7 @@ from utils.models.model_files import (
     PICTURE_FILE,
     check_output,
     is_picture,
+    log_entries,
     other_files,
     picture_path,
 )
@@ -68,6 +69,7 @@ def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
     """
     import torch
 
+    from utils.compute.device import kept_random_numbers
     from utils.compute.patching import eval_mode
 
     special = {*tokenizer.all_special_ids, model.config.get_text_config().pad_token_id}
@@ -75,7 +77,7 @@ def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
     plain = [id for id in range(min(vocabulary, 1000)) if id not in special] or [0]
     length = min(64, context_length(model))
     ids = torch.tensor([[plain[number * 997 % len(plain)] for number in range(length)]], device=model.device)
-    with torch.random.fork_rng(), eval_mode(model), torch.inference_mode():
+    with kept_random_numbers(), eval_mode(model), torch.inference_mode():
         torch.manual_seed(0)
         return model(ids).logits.cpu()
 
@@ -95,7 +97,7 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
             if "sampling" in trained.run:
                 write_generation_settings(folder, trained.model.config, trained.tokenizer, trained.run)
             texts = {LOG_FILE: log_lines, CARD_FILE: card}
-            history = [json.loads(line) for line in log_lines.splitlines()]
+            history = log_entries(log_lines)
             if picture := training_svg(history, trained.run.get("results", {})):
                 texts[PICTURE_FILE] = picture
             names = sorted({entry.name for entry in folder.iterdir()} | {RUN_FILE, *texts})
