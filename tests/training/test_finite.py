@@ -3,6 +3,7 @@
 import math
 import re
 
+import accelerate
 import pytest
 import torch
 from small_models import random_model, tiny_tokenizer
@@ -94,3 +95,44 @@ def test_weights_that_overflow_at_the_last_step_are_not_kept(tmp_path):
     with pytest.raises(UserError, match="the weights became infinite or nan at step 1"):
         run_training(model, rows_of(TEXTS), [], tmp_path, max_steps=1, learning_rate=1e39)
     assert [path for path in tmp_path.glob("checkpoint-*") if (path / "model.safetensors").exists()] == []
+
+
+def with_scaler(monkeypatch, **options) -> None:
+    """Train as in float16: accelerate scales the loss, and the scaler skips a step whose gradient overflows."""
+    accelerator = accelerate.Accelerator.__init__
+
+    def begin(self, *arguments, **named):
+        accelerator(self, *arguments, **named)
+        self.scaler = torch.amp.GradScaler("cpu", **options)
+
+    monkeypatch.setattr(accelerate.Accelerator, "__init__", begin)
+
+
+def overflowing(model, steps: int):
+    """Make the gradient of the first steps infinite."""
+    taken = []
+
+    def spoil(module, inputs, outputs):
+        if torch.is_grad_enabled():
+            taken.append(1)
+            if len(taken) <= steps:
+                outputs.register_hook(lambda gradient: gradient * math.inf)
+
+    model.get_input_embeddings().register_forward_hook(spoil)
+    return model
+
+
+def test_a_gradient_that_overflows_in_float16_skips_its_step(tmp_path, monkeypatch):
+    with_scaler(monkeypatch, init_scale=1024.0)
+    model = overflowing(random_model("llama"), 2)
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    outcome = run_training(model, rows_of(TEXTS), [], tmp_path, epochs=2)
+    assert outcome.steps == 6
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+    assert any(not torch.equal(parameter, before[name]) for name, parameter in model.named_parameters())
+
+
+def test_one_that_overflows_however_small_the_loss_is_an_error(tmp_path, monkeypatch):
+    with_scaler(monkeypatch, init_scale=1e-3, backoff_factor=0.01)
+    with pytest.raises(UserError, match=r"the gradient became (inf|nan) at step 1,"):
+        run_training(overflowing(random_model("llama"), 9), rows_of(TEXTS), [], tmp_path, epochs=2)

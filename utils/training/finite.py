@@ -11,20 +11,24 @@ from utils.errors import UserError
 from utils.training.callbacks import TRAIN_SLOWER
 
 SHOWN_CHARACTERS = 60
+LEAST_SCALE = 1e-4  # of a loss in float16, where fairseq's scaler gives up, too; it begins at 65,536
 
 
 def check_step(trainer: Trainer, loss: torch.Tensor, gradient_norm: torch.Tensor | float | None) -> None:
     """Raise UserError, in all processes, where the step just taken had a loss or a gradient that is no number.
 
     `loss` is the sum since it was last logged. A gradient that overflows in float16 is normal: its step is skipped, and
-    the scaler lowers the scale. Transformers counts tokens at every step, which waits for the GPU as this does.
+    the scaler lowers the scale, until that is so small that no text can be the reason. (accelerate does not notice what
+    was skipped: fused AdamW is called and changes nothing.) Transformers counts tokens at every step, which waits for
+    the GPU as this does.
     """
     problem = None
     if not torch.isfinite(loss).item():
         problem = f"loss became {loss.item()}"
-    elif gradient_norm is not None and not trainer.accelerator.optimizer_step_was_skipped:
-        norm = float(gradient_norm)
-        problem = None if math.isfinite(norm) else f"gradient became {norm}"
+    elif gradient_norm is not None and not math.isfinite(norm := float(gradient_norm)):
+        scaler = trainer.accelerator.scaler
+        if scaler is None or scaler.get_scale() < LEAST_SCALE:
+            problem = f"gradient became {norm}"
     if distributed.any_process(problem is not None):
         problem = problem or "loss became nan in another process"
         rows = _rows_of_step(trainer)
