@@ -20,7 +20,7 @@ def training_arguments(
 ) -> TrainingArguments:
     """Return Trainer's arguments. Without `saves`, nothing is written into `folder`."""
     when = "steps" if settings.save_steps else "epoch"
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=UNLIMITED_EPOCHS if settings.epochs is None else settings.epochs,
         max_steps=settings.max_steps or -1,
@@ -48,3 +48,7 @@ def training_arguments(
         run_name=settings.output_path.stem,
         **{name: getattr(settings, name) for name in SAME_NAME},
     )
+    # One process uses one GPU. Of several, Trainer would take all, with DataParallel: batches so many times as large,
+    # on copies of the model that do not share what `forward_context` replaces.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
