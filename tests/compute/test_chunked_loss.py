@@ -134,3 +134,11 @@ def test_both_ways_give_the_same_scores(is_plain, monkeypatch):
         with context(model, labels):
             found = scores(model(**batch).logits, labels)
     torch.testing.assert_close(found, expected)
+
+
+def test_a_chunk_has_no_more_rows_than_the_head(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(chunked_loss, "CHUNK", {})  # as on a GPU
+    [(chunk, buffer)] = chunked_loss._chunks(torch.zeros(5000, 2), tokens=3)
+    assert len(chunk) == 5000
+    assert buffer.untyped_storage().nbytes() == 3 * 5000 * 4

@@ -166,7 +166,8 @@ def _chunks(matrix: torch.Tensor, tokens: int) -> Iterator[tuple[torch.Tensor, t
 
 
 def _chunk_size(matrix: torch.Tensor, tokens: int) -> int:
-    return max(1024, CHUNK.get(matrix.device.type, CHUNK_ON_GPU) // max(1, tokens))
+    """Return the rows of the head's matrix in a chunk: no more than there are, since the buffer has as many columns."""
+    return min(len(matrix), max(1024, CHUNK.get(matrix.device.type, CHUNK_ON_GPU) // max(1, tokens)))
 
 
 def _exponentiate(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
