@@ -36,9 +36,14 @@ def is_main_process() -> bool:
     return rank() == 0
 
 
+def processes_here() -> int:
+    """Return the number of processes on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", world_size())) if world_size() > 1 else 1
+
+
 def spans_machines() -> bool:
     """Whether some processes run on other machines, with disks of their own."""
-    return world_size() > int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
+    return world_size() > processes_here()
 
 
 def require_single_process(feature: str) -> None:

@@ -5,10 +5,11 @@ import logging
 from dataclasses import replace
 
 import pytest
+import torch
 from planned_runs import planned_run
 
 from utils.errors import UserError
-from utils.training.forecast.fit_memory import activations_of, check_memory, kept_by, need_of
+from utils.training.forecast.fit_memory import activations_of, check_memory, free_memory, kept_by, need_of
 from utils.training.forecast.memory import count
 from utils.training.forecast.planned import frozen_as
 
@@ -72,3 +73,21 @@ def test_the_need_grows_with_what_trains():
     assert needs(planned_run()).low > needs(planned_run(unfreeze_last=1)).low
     states = 4 * 3 * sum(each.numel() for each in planned_run(model=LARGE).setup.base.model.parameters())
     assert needs(planned_run(model=LARGE, batch_size=1)).low >= states  # gradients and AdamW's two moments, in float32
+
+
+@pytest.mark.parametrize(("device", "times"), [("cpu", 4), ("cuda", 1)])
+def test_processes_of_a_machine_share_its_memory_and_have_a_gpu_each(device, times, monkeypatch):
+    run = planned_run(model=LARGE, device=device)
+    alone = needs(run)
+    exchanged = 4 * count(run.setup.base.model).trained  # bytes, of the gradients
+    for name, value in {"LOCAL_RANK": 0, "RANK": 0, "WORLD_SIZE": 8, "LOCAL_WORLD_SIZE": 4}.items():
+        monkeypatch.setenv(name, str(value))
+    assert needs(run).low == times * (alone.low + exchanged)
+
+
+def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch):
+    numbers = {"mem_get_info": (10, 100), "memory_reserved": 60, "memory_allocated": 20}
+    for name, value in numbers.items():
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    assert free_memory("cuda") == 50
+    assert free_memory("cpu", lambda: 7) == 7

@@ -15,9 +15,9 @@ from utils.training.forecast.disk import DiskNeed
 from utils.training.forecast.durations import Measured, add_up
 from utils.training.forecast.examples import example
 from utils.training.forecast.fit_disk import disk_of
-from utils.training.forecast.fit_memory import activations_of, kept_by, need_of
+from utils.training.forecast.fit_memory import activations_of, free_memory, kept_by, need_of
 from utils.training.forecast.forecast import Forecast
-from utils.training.forecast.limits import available_memory, free_disk, resident_memory
+from utils.training.forecast.limits import free_disk, resident_memory
 from utils.training.forecast.measure import (
     evaluation_of,
     measure_steps,
@@ -39,8 +39,8 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
     preparation = time.monotonic() - began
     parameters = count(setup.base.model)
     need = need_of(run, parameters, kept_by(run, parameters, activations_of(run)))
-    resident, peak = resident_memory()
-    memory_free = available_memory()
+    resident, peak = resident_memory() if settings.device == "cpu" else (0, 0)  # the need is that of the GPU
+    memory_free = free_memory(settings.device)
     before_plan = time.perf_counter()
     plan, decision = plan_cache(run, cache)
     planning = time.perf_counter() - before_plan if plan else 0.0

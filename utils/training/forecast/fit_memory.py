@@ -24,7 +24,7 @@ MOST_PER_LOGIT, MOST_PER_UNIT, MOST_PER_WEIGHT = 16, 400, 24
 
 def check_memory(run: Run, available: Callable[[], int | None] = available_memory) -> None:
     """Raise UserError where the run cannot fit into memory, with the setting that fits; warn where it may not fit."""
-    free = _free_on_gpu() if run.settings.device == "cuda" else available()
+    free = free_memory(run.settings.device, available)
     if free is None:
         return
     parameters = count(run.setup.base.model)
@@ -41,6 +41,17 @@ def check_memory(run: Run, available: Callable[[], int | None] = available_memor
             f"{gigabytes(need.likely)} probably, {gigabytes(need.high)} at most, and {gigabytes(free)} are free {where}"
         )
         log.warning("warning: training may not fit: it takes %s; safe is: %s", sizes, _advice(run, activations, free))
+
+
+def free_memory(device: str, available: Callable[[], int | None] = available_memory) -> int | None:
+    """Return the bytes that are free where the model trains: on the GPU, or else `available()` in memory.
+
+    PyTorch keeps the memory of freed tensors on the GPU, which CUDA takes for used: after a first run in a notebook,
+    most of what a second one needs.
+    """
+    if device == "cpu":
+        return available()
+    return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
 
 
 def need_of(run: Run, parameters: Parameters, kept: tuple[float, float]) -> MemoryNeed:
@@ -118,7 +129,3 @@ def _changes(run: Run) -> Iterator[tuple[list[str], Run]]:
             if size == 1:
                 break
             size = next(number for number in range(size // 2, 0, -1) if run.settings.batch_size % number == 0)
-
-
-def _free_on_gpu() -> int:
-    return torch.cuda.mem_get_info()[0]

@@ -28,7 +28,7 @@ class Forecast:
     trained_blocks: int
     prefix_cache: str  # the decision
     example: Example
-    memory: float
+    memory: float  # of the process, or of the GPU, as is all of memory
     memory_range: tuple[float, float]
     memory_free: int | None
     disk: int
@@ -57,7 +57,7 @@ class Forecast:
             ("steps", f"{self.steps:,}, {self.steps_per_epoch:,} per epoch, {self.epochs:.2f} epochs"),
             ("trains", self._trains()),
             ("prefix cache", self.prefix_cache),
-            ("memory at its peak", self._memory()),
+            ("memory at its peak" if self.device == "cpu" else "GPU memory at its peak", self._memory()),
             ("disk at its peak", self._disk()),
             ("first evaluation", self._first()),
             ("end", _time(self.seconds, self.seconds_range)),

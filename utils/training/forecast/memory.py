@@ -64,14 +64,13 @@ def count(model: PreTrainedModel) -> Parameters:
 def memory_need(
     parameters: Parameters, kept: tuple[float, float], settings: TrainingSettings, *, keeps_start: bool
 ) -> MemoryNeed:
-    """Return what training and saving take, on the device where the model trains.
+    """Return what training and saving take: of a GPU for one process, of a machine's memory for all processes on it.
 
     `kept` are the bytes that the first batch, the longest, keeps for its gradient, and those of the largest later one.
     AdamW's moments are there from the second step on. `keeps_start`: the trained weights are kept as they were before.
     """
-    trained, processes = parameters.trained, distributed.world_size()
-    first, later = kept
-    always = FLOAT32 * trained * (keeps_start + (processes > 1))
+    trained, first, later = parameters.trained, *kept
+    always = FLOAT32 * trained * (keeps_start + (distributed.world_size() > 1))
     if settings.precision == "bf16":
         always += BFLOAT16 * parameters.frozen_matrices
     moments, gradients, tied = ADAMW * trained, FLOAT32 * trained, FLOAT32 * parameters.tied_head
@@ -80,6 +79,7 @@ def memory_need(
     if settings.device != "cpu":
         always += FLOAT32 * parameters.total  # on the GPU
         loaded = 0
+    processes = distributed.processes_here() if settings.device == "cpu" else 1  # each has a GPU of its own
     backward = accumulated + max(first, later + moments if later else 0)
     update = moments + gradients
     low = always + max(backward, update)
