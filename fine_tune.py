@@ -175,10 +175,11 @@ def fine_tune_gpt2(
 def kept_random_states() -> Iterator[None]:
     """Give Python's, NumPy's and PyTorch's random numbers back their states, whose seeds training sets."""
     import numpy
-    import torch
+
+    from utils.compute.device import kept_random_numbers
 
     states = random.getstate(), numpy.random.get_state()
-    with torch.random.fork_rng():
+    with kept_random_numbers():
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from utils.compute import device
-from utils.compute.device import autocast, choose_device, choose_precision
+from utils.compute.device import autocast, choose_device, choose_precision, kept_random_numbers
 from utils.errors import UsageError
 
 
@@ -39,3 +39,27 @@ def test_fp16_is_for_a_gpu():
 def test_autocast_computes_in_the_precision(precision, dtype):
     with autocast("cpu", precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_fp32_within_another_precision_changes_nothing():
+    with autocast("cpu", "bf16"), autocast("cpu", "fp32"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+def test_random_numbers_go_on_as_before():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with kept_random_numbers():
+        torch.manual_seed(2)
+        torch.rand(3)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_of_several_gpus_only_this_process_has_its_own_asked(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.random, "fork_rng", asked.append)
+    kept_random_numbers()
+    assert asked == [[3]]

@@ -3,6 +3,8 @@
 Without it: `torch.device` and `torch.autocast`; results are the same.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 from utils.errors import UsageError
@@ -32,7 +34,16 @@ def cpu_has_bf16() -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
-def autocast(device: str, precision: str) -> torch.autocast:
-    """Return the context in which a model computes in bf16 or fp16; for fp32 it changes nothing."""
-    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
-    return torch.autocast(device, dtype, enabled=precision != "fp32")
+def autocast(device: str, precision: str) -> AbstractContextManager:
+    """Return the context in which a model computes in bf16 or fp16; fp32 changes nothing, also within another."""
+    if precision == "fp32":
+        return nullcontext()  # autocast that is not enabled would end the one around it
+    return torch.autocast(device, torch.float16 if precision == "fp16" else torch.bfloat16)
+
+
+def kept_random_numbers() -> AbstractContextManager:
+    """Return the context after which PyTorch's random numbers go on as before, on the CPU and on this process's GPU.
+
+    Of several GPUs, the others are left alone: asking for their states takes some hundred megabytes on each.
+    """
+    return torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else [])

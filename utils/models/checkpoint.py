@@ -103,11 +103,12 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
     """
     import torch
 
+    from utils.compute.device import kept_random_numbers
     from utils.compute.short_attention import use_short_attention
 
     base = resolve(name)
     tokenizer = load_tokenizer(base)
-    with torch.random.fork_rng():
+    with kept_random_numbers():
         torch.manual_seed(seed)
         model = load_classifier(base, labels, padding_id(tokenizer))
     check_open_model(name, model, tokenizer, writes=False)

@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks, hidden_states_after
-from utils.compute.device import autocast
+from utils.compute.device import autocast, kept_random_numbers
 from utils.compute.patching import eval_mode, replaced_forward
 from utils.errors import UserError
 from utils.training.objectives import Objective
@@ -125,7 +125,7 @@ def _kept_bytes(model: PreTrainedModel, objective: Objective, inputs: dict, prec
     model.train()
     try:
         with (
-            torch.random.fork_rng(),
+            kept_random_numbers(),
             torch.enable_grad(),
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
             autocast(model.device.type, precision),
