@@ -171,16 +171,23 @@ class _Stopwatch(TrainerCallback):
         self.started = self.last = time.perf_counter()
 
     def on_pre_optimizer_step(self, args, state, control, **kwargs):
-        self.gradients = time.perf_counter()
+        self.gradients = _seconds_when_done(args.device)
 
     def on_step_end(self, args, state, control, **kwargs):
-        now = time.perf_counter()
+        now = _seconds_when_done(args.device)
         self.steps.append(now - self.last)
         self.optimizer.append(now - self.gradients)
         self.last = now
         whole = len(self.steps) == 3 or (len(self.steps) > 3 and len(self.steps) % 3 == 1)
         if whole and now - self.started > ENOUGH_SECONDS:
             control.should_training_stop = True
+
+
+def _seconds_when_done(device: torch.device) -> float:
+    """Return the time when the device has done what it was told: a GPU would do a step's work within the next one."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _train(run: Run, rows: list[dict], steps: int) -> tuple[list[float], list[float]]:
