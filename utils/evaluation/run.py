@@ -74,7 +74,8 @@ def _evaluate_and_write(
     kind, model_path = data.recipe["kind"], Path(args.model_path)
     found = identity(model_path)
     device = choose_device(args.device)
-    precision = choose_precision(args.precision, device)
+    # An older GPU would train in float16, which is not for scoring.
+    precision = "bf16" if choose_precision(args.precision, device) == "bf16" else "fp32"
     distributed.initialize(device)
     trained = checkpoint.load(args.model_path)
     if trained.run:
