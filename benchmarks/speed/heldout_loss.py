@@ -1,6 +1,6 @@
 """The loss of a trained model on a held-out split, in float32, one text at a time: the same code for every contender.
 
-python -m benchmarks.speed.heldout_loss MODEL DATA.pkl validation
+python -m benchmarks.speed.heldout_loss MODEL DATA.pkl test
 """
 
 import json
