@@ -136,6 +136,8 @@ def preprocess(
     check_writable(args.output_path)
     if asks_for_collecting(args):
         collect(args)
+    # Processes run the program that calls this again, and it may not expect that: only if they are asked for.
+    args.num_proc = args.num_proc or 1
     result = process_and_save(args, task)
     warn_of_filters(result.audit)
     return result

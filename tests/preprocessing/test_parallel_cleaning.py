@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from utils.compute.workers import Workers
 from utils.preprocessing import parallel_cleaning
 from utils.preprocessing.parallel_cleaning import clean_texts
 from utils.text.cleaning import Cleaning, clean
@@ -47,7 +48,9 @@ def test_several_processes_give_the_same_result(monkeypatch):
     monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 9)
     texts = [f"{text} {number}" for number, text in enumerate(TEXTS * 4)]
     cleaning = Cleaning(hashtags="remove")
-    alone, together = clean_texts(texts, cleaning), clean_texts(texts, cleaning, processes=2)
+    alone = clean_texts(texts, cleaning)
+    with Workers(2) as workers:
+        together = clean_texts(texts, cleaning, workers)
     assert together == alone
     assert list(together.noise_counts) == list(alone.noise_counts)  # the report has them in the order of cleaning
 
@@ -55,16 +58,20 @@ def test_several_processes_give_the_same_result(monkeypatch):
 def test_a_worker_process_raises_the_same_error(monkeypatch):
     monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 3)
     for processes in (1, 2):
-        with pytest.raises(TypeError, match="expected string"):
-            clean_texts(["a text", None, "another", "a third", "a fourth"], Cleaning(), processes)
+        with Workers(processes) as workers, pytest.raises(TypeError, match="expected string"):
+            clean_texts(["a text", None, "another", "a third", "a fourth"], Cleaning(), workers)
 
 
 CANARY = "hf_" + "Canary7" * 5
 
 
+STARTING, CLEANING = 0.1, 1.0  # seconds that a worker process has worked
+
+
 @pytest.fixture
-def busy(tmp_path):
+def busy(tmp_path, request):
     """preprocess.py, in a session of its own, while its processes clean: (it, its children, where it was to write)."""
+    seconds = getattr(request, "param", CLEANING)
     output = tmp_path / "out" / "processed.pkl"
     rows = [f"row {number} " + "&amp; @ann 😀 #tag " * 40 for number in range(30_000)]
     (tmp_path / "tweets.txt").write_text("text\n" + "\n".join(rows))
@@ -80,7 +87,7 @@ def busy(tmp_path):
     )
     own = psutil.Process(process.pid)
     with process:
-        while sum(child.cpu_times().user > 0.2 for child in own.children()) < 2:
+        while sum(child.cpu_times().user > seconds for child in own.children()) < 2:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.02)
         yield process, own.children(), output
@@ -91,12 +98,13 @@ def workers_of(children: list[psutil.Process]) -> list[psutil.Process]:
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
+@pytest.mark.parametrize("busy", [STARTING, CLEANING], indirect=True)
 def test_ctrl_c_leaves_no_process_and_no_file(busy):
     process, children, output = busy
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, ""), err
-    assert "\ninterrupted\nno output was changed; to start again: " in err
+    assert "interrupted\nno output was changed; to start again: " in err
     assert "Traceback" not in err
     assert psutil.wait_procs(children, timeout=30)[1] == []
     assert list(output.parent.iterdir()) == []

@@ -23,11 +23,14 @@ from mastodon_site import mastodon_site, status
 from sentences import sentence
 
 import preprocess
+from utils.compute import workers
+from utils.models import tokenization
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.tokenization import tokenizer_fingerprint
 from utils.preprocessing import parallel_cleaning
 from utils.process import run
 from utils.processed import load_processed
+from utils.text import duplicates
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = ROOT / "data" / "samples"
@@ -209,7 +212,7 @@ def test_the_script_as_users_run_it_writes_the_same_bytes_in_any_process(process
 @pytest.mark.parametrize("task", ["tweets", "reviews"])
 @pytest.mark.parametrize("noise", ["", "&amp; @ann #tag 🎉 https://t.co/a1"])
 def test_more_processes_write_the_same_bytes(call, written, output, monkeypatch, task, noise):
-    monkeypatch.setattr(parallel_cleaning, "TEXTS_AT_ONCE", 10)
+    in_small_chunks(monkeypatch, 10)
     numbers = [*range(40), 3, 4, 5]
     path = written("a.csv", [{"text": f"{sentence(number)} {noise}", "label": number % 2} for number in numbers])
     found = []
@@ -219,6 +222,39 @@ def test_more_processes_write_the_same_bytes(call, written, output, monkeypatch,
         found.append((output.read_bytes(), out, err.rpartition("written: ")[0]))
     assert found[1:] == found[:1] * 3
     assert json.loads(found[0][1])["dropped"] == {"exact duplicate": 3}
+
+
+def in_small_chunks(monkeypatch, rows: int) -> None:
+    for module, name in (
+        (parallel_cleaning, "TEXTS_AT_ONCE"),
+        (duplicates, "ROWS_AT_ONCE"),
+        (tokenization, "TEXTS_AT_ONCE"),
+    ):
+        monkeypatch.setattr(module, name, rows)
+
+
+def test_mixed_texts_give_the_same_bytes_in_any_processes(call, written, output, monkeypatch):
+    """All that cleaning, duplicates and token ids distinguish, in a file that starts its processes while it is read."""
+    in_small_chunks(monkeypatch, 250)
+    monkeypatch.setattr(workers, "MANY_BYTES", 1)
+    drawn = random.Random(0)
+    noise = ["", "", "&amp; more", "@ann", "#tag🎉", "https://t.co/a1 (via @bob)", "東京 ですね", "caf\u00c3\u00a9"]
+    noise += ["“Ça” — œuf", "\u00a0\n two", "<|endoftext|>", "12,5 €", "I\u0307 ß"]
+    texts = []
+    for number in range(3000):
+        text = f"{sentence(number)} {drawn.choice(noise)}"
+        if number % 9 == 8:
+            text = drawn.choice(texts)
+            text = text.upper() if number % 2 else text.replace("e", "a", 1)
+        texts.append(text)
+    path = written("a.csv", [{"text": text, "conversation_id": number // 2} for number, text in enumerate(texts)])
+    found = []
+    for words in (["--num_proc", 1], ["--num_proc", 2], []):
+        code, out, err = call("--data", path, "--json", *words)
+        assert code == 0, err
+        found.append((output.read_bytes(), out, err.rpartition("written: ")[0]))
+    assert found[1:] == found[:1] * 2
+    assert {"exact duplicate", "near duplicate"} <= json.loads(found[0][1])["dropped"].keys()
 
 
 def test_another_seed_gives_other_splits(made, processed):

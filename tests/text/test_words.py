@@ -61,3 +61,9 @@ def test_bare_words_by_the_book(text):
     folded = unicodedata.normalize("NFC", text.casefold())
     kept = [one for one in folded if one.isspace() or unicodedata.category(one)[0] not in "PC"]
     assert bare_words(text) == " ".join("".join(kept).split())
+
+
+@settings(max_examples=500, deadline=None, database=None, derandomize=True)
+@given(st.text(st.characters(max_codepoint=127), max_size=30))
+def test_bare_words_of_ascii_are_those_of_any_text(text):
+    assert bare_words(text) == bare_words(f"{text} é").removesuffix("é").rstrip(" ")

@@ -6,7 +6,7 @@ encodes a text as we do. The weights of the head, the model's last layer, carry 
 
 import array
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from utils.models.tokenization import fast_backend, packed_token_ids, start_and_end, token_ids
@@ -76,15 +76,15 @@ def has_template(tokenizer: "PreTrainedTokenizerBase") -> bool:
 
 
 def encode_for_classification(
-    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], each: Callable = map
 ) -> tuple[list[array.array], int]:
     """Return the ids of each text with what surrounds it, and the number of ids after the text, never truncated.
 
-    `tokenizer` is one of `with_template`.
+    `tokenizer` is one of `with_template`. `each` maps the encoder to chunks of texts, perhaps in other processes.
     """
     head, tail = surroundings(tokenizer)
     first, last = (array.array("I", ids).tobytes() for ids in (head, tail))
-    return [array.array("I", first + ids + last) for ids in packed_token_ids(tokenizer, texts)], len(tail)
+    return [array.array("I", first + ids + last) for ids in packed_token_ids(tokenizer, texts, each)], len(tail)
 
 
 def truncate(ids: array.array, length: int, tail: int) -> array.array:

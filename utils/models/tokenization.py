@@ -8,7 +8,7 @@ import array
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TEXTS_AT_ONCE = 10_000
 MAX_CACHED_WORDS = 300_000  # a word with its ids takes 0.2 kB of memory
+FIRST = "\n"  # marks the first word of a text, which has no space before it; no word has one
 
 
 def apply_template(template: str, prompt: str) -> str:
@@ -29,15 +30,16 @@ def apply_template(template: str, prompt: str) -> str:
 
 
 def encode(
-    tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], completions: Sequence[str]
+    tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], completions: Sequence[str], each: Callable = map
 ) -> tuple[list[array.array], list[int]]:
     """Return (ids, loss_start) of the texts: start, prompt, completion, end.
 
-    Prompt and completion are encoded separately; `loss_start` is the position of the completion's first token.
+    Prompt and completion are encoded separately; `loss_start` is the position of the completion's first token. `each`
+    maps the encoder to chunks of texts, perhaps in other processes.
     """
     start, end = (_pack([token]) for token in start_and_end(tokenizer))
-    packed_prompts = packed_token_ids(tokenizer, prompts) if any(prompts) else [b""] * len(prompts)
-    packed = zip(packed_prompts, packed_token_ids(tokenizer, completions), strict=True)
+    packed_prompts = packed_token_ids(tokenizer, prompts, each) if any(prompts) else [b""] * len(prompts)
+    packed = zip(packed_prompts, packed_token_ids(tokenizer, completions, each), strict=True)
     ids = [_unpack(start + prompt + completion + end) for prompt, completion in packed]
     return ids, [1 + len(prompt) // len(start) for prompt in packed_prompts]  # `start` is one id
 
@@ -112,7 +114,7 @@ def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase", *, with_surround
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
-def packed_token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[bytes]:
+def packed_token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], each: Callable = map) -> list[bytes]:
     """Return the ids of `token_ids` as the bytes of `array.array("I")`, which join faster than arrays or lists.
 
     The Rust backend is called directly: transformers' own call takes half as long again in Python, and keeps the masks
@@ -126,7 +128,7 @@ def packed_token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str])
     if _is_space(normalizer) and _encodes_words(backend):
         # A normalizer that only puts a space before a text, which can be done here, and words can be looked up then.
         backend.normalizer, texts = None, [f" {text}" if text else "" for text in texts]
-    ids = packed_ids(backend, texts)
+    ids = packed_ids(backend, texts, each)
     if _is_space(normalizer):
         backend.normalizer = normalizer
     backend.encode_special_tokens = before
@@ -146,27 +148,62 @@ def fast_backend(tokenizer: "PreTrainedTokenizerBase") -> "Tokenizer":
     return tokenizer.backend_tokenizer
 
 
-def packed_ids(backend: "Tokenizer", texts: Sequence[str]) -> list[bytes]:
+def packed_ids(backend: "Tokenizer", texts: Sequence[str], each: Callable = map) -> list[bytes]:
     """Return the ids of each text without special tokens, encoding each different word once where that is the same.
 
-    `backend` must neither pad nor truncate, and must encode the names of special tokens as text.
+    `backend` must neither pad nor truncate, and must encode the names of special tokens as text. `each` maps the
+    encoder to chunks of texts, perhaps in other processes.
     """
-    by_words = encodes_word_by_word(backend)
-    first_words, later_words = {}, {}  # word → its ids
+    chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
     ids = []
     with progress_bar("encoding", len(texts)) as bar:
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            chunk = texts[start : start + TEXTS_AT_ONCE]
-            split = [text.split(" ") if by_words and _has_single_spaces(text) else None for text in chunk]
-            _cache_words(backend, first_words, {words[0] for words in split if words}, "")
-            _cache_words(backend, later_words, set().union(*(words[1:] for words in split if words)), " ")
-            unsplit = iter(_encode(backend, [text for text, words in zip(chunk, split, strict=True) if not words]))
-            ids += [
-                first_words[words[0]] + b"".join(map(later_words.__getitem__, words[1:])) if words else next(unsplit)
-                for words in split
-            ]
-            bar.update(len(chunk))
+        for part in each(_Encoder(backend), chunks):
+            ids += part
+            bar.update(len(part))
     return ids
+
+
+class _Encoder:
+    """Encodes chunks of texts, and remembers the words of those before. Pickled, it forgets them."""
+
+    def __init__(self, backend: "Tokenizer"):
+        backend.encode_special_tokens = True  # which is lost where a backend is pickled
+        self._backend = backend
+        self._by_words = encodes_word_by_word(backend)
+        self._words: dict[str, bytes] = {}  # word → its ids
+
+    def __reduce__(self) -> tuple:
+        return _Encoder, (self._backend,)
+
+    def __call__(self, texts: Sequence[str]) -> list[bytes]:
+        ids: list[bytes | None] = [None] * len(texts)
+        unsplit, new = [], {}  # the places of texts that cannot be split; the words of those with words not yet known
+        for place, text in enumerate(texts):
+            if not (self._by_words and _has_single_spaces(text)):
+                unsplit.append(place)
+                continue
+            words = text.split(" ")
+            words[0] = FIRST + words[0]
+            try:
+                ids[place] = b"".join(map(self._words.__getitem__, words))
+            except KeyError:
+                new[place] = words
+        self._learn(new.values())
+        for place, words in new.items():
+            ids[place] = b"".join(map(self._words.__getitem__, words))
+        for place, encoded in zip(unsplit, self._encode([texts[place] for place in unsplit]), strict=True):
+            ids[place] = encoded
+        return ids
+
+    def _learn(self, texts: Iterable[list[str]]) -> None:
+        if len(self._words) > MAX_CACHED_WORDS:
+            self._words.clear()
+        new = sorted(set().union(*texts) - self._words.keys())
+        encoded = self._encode([word[1:] if word.startswith(FIRST) else " " + word for word in new])
+        self._words.update(zip(new, encoded, strict=True))
+
+    def _encode(self, texts: list[str]) -> list[bytes]:
+        return [_pack(encoding.ids) for encoding in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def encodes_word_by_word(backend: "Tokenizer") -> bool:
@@ -197,17 +234,6 @@ def _encodes_words(backend: "Tokenizer") -> bool:
 def _has_single_spaces(text: str) -> bool:
     """Whether single spaces are the only whitespace (no other is printable), with none at the end."""
     return text.isprintable() and "  " not in text and not text.endswith(" ")
-
-
-def _cache_words(backend: "Tokenizer", cache: dict[str, bytes], words: set[str], prefix: str) -> None:
-    if len(cache) > MAX_CACHED_WORDS:
-        cache.clear()
-    new = sorted(words - cache.keys())
-    cache.update(zip(new, _encode(backend, [prefix + word for word in new]), strict=True))
-
-
-def _encode(backend: "Tokenizer", texts: list[str]) -> list[bytes]:
-    return [_pack(encoding.ids) for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def _pack(ids: Iterable[int]) -> bytes:

@@ -1,5 +1,6 @@
 """The audit of a preprocessing run: what was read, dropped, kept and changed."""
 
+import array
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 800
 SHOWN_EMOJI = 3
+TEXTS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,12 +63,15 @@ def prompts_and_answers(split: "Split") -> list[dict[str, str]]:
     return [{"prompt": split.prompt[row], "answer": split.completion[row]} for row in rows][:3]
 
 
-def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> dict:
+def token_statistics(ids: Sequence[array.array], unknown_id: int | None) -> dict:
     """Return statistics of the tokens per text, start and end included, and the share of unknown tokens."""
     import numpy
 
     lengths = numpy.array([len(text) for text in ids])
-    unknown = 0 if unknown_id is None else sum(list(text[1:-1]).count(unknown_id) for text in ids)
+    unknown = 0
+    if unknown_id is not None:
+        chunks = (ids[start : start + TEXTS_AT_ONCE] for start in range(0, len(ids), TEXTS_AT_ONCE))
+        unknown = sum(_count_inside(chunk, unknown_id) for chunk in chunks)
     return {
         "median": int(numpy.median(lengths)),
         "p95": int(numpy.percentile(lengths, 95)),
@@ -74,6 +79,17 @@ def token_statistics(ids: Sequence[Sequence[int]], unknown_id: int | None) -> di
         "total": int(lengths.sum()),
         "unknown_share": unknown / max(1, int((lengths - 2).sum())),
     }
+
+
+def _count_inside(ids: Sequence[array.array], token: int) -> int:
+    """Return how often texts have a token other than as their first or last one."""
+    import numpy
+
+    lengths = numpy.array([len(text) for text in ids])
+    found = numpy.frombuffer(b"".join(ids), dtype="I") == token
+    ends = lengths.cumsum()
+    found[(ends - lengths)[lengths > 0]] = found[(ends - 1)[lengths > 0]] = False
+    return int(found.sum())
 
 
 def count_emoji(splits: Mapping[str, "Split"], targets: Sequence[Sequence]) -> dict:

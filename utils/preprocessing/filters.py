@@ -3,12 +3,13 @@
 import json
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.compute.workers import Workers
 from utils.errors import DataError
 from utils.preprocessing.near_duplicates import NEAR_DUPLICATE, drop_near_duplicates
 from utils.preprocessing.parallel_cleaning import clean_texts
@@ -81,7 +82,7 @@ class FilteredRows:
     texts: list[str]
     labels: list[str | None]
     groups: list[str]
-    parts: list[str]  # what must stay together even of groups that are too large for a split
+    parts: Sequence[Hashable]  # what must stay together even of groups that are too large for a split
     metadata: dict[str, list]  # other columns: id, date, language, … of posts (the user only with keep_users)
     dropped: dict[str, int]  # reason → number of rows
     cleaned: dict[str, int]  # kind of noise → number of texts that had it
@@ -135,9 +136,9 @@ def filter_rows(
     filters: Filters,
     seed: int,
     keep_conflicts: bool = False,
-    processes: int = 1,
+    workers: Workers | None = None,
 ) -> FilteredRows:
-    """Filter the rows of `read_rows`, clean them in that many processes, filter again, drop duplicates, and sample.
+    """Filter the rows of `read_rows`, clean them, filter again, drop duplicates, and sample. `workers` help with it.
 
     A text with several labels is dropped; with `keep_conflicts`, its rows with the most frequent label are kept.
     Near duplicates with different labels are all kept, because one word can make the difference.
@@ -169,7 +170,7 @@ def filter_rows(
     if (has_warning := rows["content_warning"] != "").any():
         rows = rows.assign(text=rows["text"].where(~has_warning, rows["content_warning"] + "\n" + rows["text"]))
     completed = int(rows["is_completed"].sum())
-    cleaned = clean_texts(rows["text"].tolist(), cleaning, processes)
+    cleaned = clean_texts(rows["text"].tolist(), cleaning, workers)
     labels = rows["label"].tolist() if has_labels else [None] * len(rows)
     keys = list(map(text_key, cleaned.texts, cleaned.bare_words))
     kept = KeptRows(len(rows), kept.dropped)
@@ -179,7 +180,7 @@ def filter_rows(
         kept.drop("conflicting labels", conflicting_labels(kept.take(keys), kept.take(labels), keep_conflicts))
     kept.drop("exact duplicate", duplicated(kept.take(keys)))
     apart = labels if has_labels else None
-    drop_near_duplicates(kept, cleaned.texts, filters, words=cleaned.bare_words, apart=apart)
+    drop_near_duplicates(kept, cleaned.texts, filters, words=cleaned.bare_words, apart=apart, workers=workers)
     kept.sample(filters, seed)
 
     rows = rows.iloc[kept.numbers].assign(before=lambda frame: frame["text"], text=kept.take(cleaned.texts))
@@ -187,7 +188,7 @@ def filter_rows(
         texts=rows["text"].tolist(),
         labels=kept.take(labels),
         groups=rows["group"].tolist(),
-        parts=list(map(str, range(len(rows)))),
+        parts=range(len(rows)),
         metadata=_metadata(rows, filters.keep_users),
         dropped=kept.dropped,
         cleaned={**({"whole_text": completed} if completed else {}), **cleaned.noise_counts},
@@ -240,8 +241,10 @@ def describe_drops(dropped: dict[str, int]) -> str:
 
 def _metadata(rows: "pandas.DataFrame", keep_users: bool) -> dict[str, list]:
     names = (*METADATA, "user") if keep_users else METADATA
-    filled = rows.notna() & (rows != "")
-    metadata = {name: rows[name].astype(object).where(filled[name], None).tolist() for name in names}
+    metadata = {}
+    for name in names:
+        cells = rows[name]
+        metadata[name] = cells.astype(object).where(cells.notna() & (cells != ""), None).tolist()
     if keep_users:
         metadata["user"] = [user and _user_name(user) for user in metadata["user"]]
     return metadata

@@ -79,7 +79,7 @@ def add_preprocess_flags(parser: Parser) -> None:
     for name, choices in CHOICES.items():
         defaults = {task.name: getattr(task.cleaning, name) for task in TASKS.values() if task.cleaning}
         add_rare(f"--{name}", choices=choices, help=f"default: {_by_task(defaults)}")
-    add_rare("--num_proc", type=positive_int, metavar="N", help="number of processes that clean texts (default: 1)")
+    add_rare("--num_proc", type=positive_int, metavar="N", help="processes (default: 1, up to 4 for large files)")
     add_rare("--keep_cut", action="store_true", help="keep tweets that are cut off, with … and a link at the end")
     add_rare(
         "--keep_content_warnings", action="store_true", help="keep posts behind a content warning, with the warning"

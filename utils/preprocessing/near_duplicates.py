@@ -3,10 +3,12 @@
 import logging
 import re
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from utils.compute.workers import Workers
 from utils.text.duplicates import near_duplicates
 from utils.text.links import remove_urls
 from utils.text.tweet_entities import replace_mentions
@@ -34,16 +36,19 @@ def drop_near_duplicates(
     *,
     words: Sequence[str] | None = None,
     apart: Sequence[Hashable] | None = None,
+    workers: Workers | None = None,
 ) -> None:
     """Drop the rows that nearly repeat an earlier one, unless `filters` keep them; see `near_duplicates`.
 
-    All lists have one entry per row. If that is more than a tenth of the rows, a warning shows two of them.
+    All lists have one entry per row. `workers` help with it. If more than a tenth of the rows are dropped, a warning
+    shows two of them.
     """
     if filters.near_duplicates is None:
         return
     texts = kept.take(texts)
     words, apart = (None if values is None else kept.take(values) for values in (words, apart))
-    original = near_duplicates(texts, filters.near_duplicates, words, apart)
+    each = map if workers is None else partial(workers.map, work="comparing")
+    original = near_duplicates(texts, filters.near_duplicates, words, apart, each)
     dropped = np.flatnonzero(original >= 0)
     kept.drop(NEAR_DUPLICATE, original >= 0)
     if len(dropped) > MANY * len(texts):

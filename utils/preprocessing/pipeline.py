@@ -9,9 +9,11 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from utils.compute.workers import Workers, are_many
 from utils.errors import UsageError
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import keeps_system, open_chat_template, set_chat_template
@@ -75,20 +77,25 @@ def process_texts(
     suggest_task: bool = False,
     processes: int = 1,
 ) -> Processed:
-    """Process short texts, or labeled texts; `cleaning` (default: the task's) is done in that many processes.
+    """Process short texts, or labeled texts, with `cleaning` (default: the task's).
 
-    `suggest_task` logs a hint if the columns look made for another task.
+    Cleaning, hashing and encoding are done in that many processes, with the same result. `suggest_task` logs a hint if
+    the columns look made for another task.
     """
     task, seed = settings.task, settings.seed
     cleaning = cleaning or task.cleaning
     columns = RequestedColumns(text_column, label_column)
     classes = None if label_map is None else parse_label_map(label_map)
     options = {"header": header, "hub_split": settings.hub_split, "suggest_task": suggest_task}
-    rows, sources = read_rows(task, paths, columns, classes, **options)
-    tokenizer = settings.load_tokenizer()
-    filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, processes)
-    filtered, split_rows = assign_splits(filtered, task, seed)
-    encoded = encode_texts(filtered, task, tokenizer)
+    with Workers(processes) as workers:
+        if are_many(paths):
+            workers.start()
+        rows, sources = read_rows(task, paths, columns, classes, **options)
+        tokenizer = settings.load_tokenizer()
+        filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, workers)
+        del rows
+        filtered, split_rows = assign_splits(filtered, task, seed)
+        encoded = encode_texts(filtered, task, tokenizer, workers)
     recipe = {"cleaning": asdict(cleaning)}
     if task.kind == "classify":
         recipe |= {"labels": label_order(filtered.labels), "label_map": label_map, "keep_conflicts": keep_conflicts}
@@ -159,16 +166,17 @@ def process_emoji(
     return processed
 
 
-def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:
+def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedTokenizerBase", workers: Workers) -> Split:
     """Return the columns of all rows with their token ids; a text to classify is a prompt, any other a completion."""
     texts, nothing = filtered.texts, [""] * len(filtered.texts)
+    each = partial(workers.map, work="encoding")
     if task.kind == "classify":
         prompts, completions = texts, nothing
-        ids, _ = encode_for_classification(with_template(tokenizer, task.template), texts)
+        ids, _ = encode_for_classification(with_template(tokenizer, task.template), texts, each)
         loss_start = [0] * len(ids)
     else:
         prompts, completions = nothing, texts
-        ids, loss_start = encode(tokenizer, prompts, completions)
+        ids, loss_start = encode(tokenizer, prompts, completions, each)
     return Split(prompts, completions, filtered.labels, filtered.groups, ids, loss_start, filtered.metadata)
 
 

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from utils.errors import DataError
 from utils.preprocessing.filters import FilteredRows, describe_drops
 from utils.processed import SPLITS
@@ -54,10 +56,10 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
     return _with_groups(filtered, groups), split_rows
 
 
-def _faults(splits: Sequence[Sequence[int]], fractions: Sequence[float], labels: Sequence[str | None]) -> tuple:
+def _faults(splits: Sequence[np.ndarray], fractions: Sequence[float], labels: Sequence[str | None]) -> tuple:
     """Return the number of empty splits, of classes that splits lack, and how uneven the splits are (0: even)."""
     classes = set(labels)
-    lacking = sum(len(classes - {labels[row] for row in rows}) for rows in splits)
+    lacking = sum(len(classes - {labels[row] for row in rows.tolist()}) for rows in splits)
     return sum(len(rows) == 0 for rows in splits), lacking, _unevenness(splits, fractions)
 
 
@@ -73,9 +75,9 @@ def _unevenness(splits: Sequence[Sequence[int]], fractions: Sequence[float]) -> 
 
 def _with_groups(filtered: FilteredRows, groups: list[str]) -> FilteredRows:
     """Return the rows with these groups, and count and log the ones that were divided."""
-    divided = Counter(before for before, after in zip(filtered.groups, groups, strict=True) if before != after)
-    if not divided:
+    if groups == filtered.groups:
         return filtered
+    divided = Counter(before for before, after in zip(filtered.groups, groups, strict=True) if before != after)
     rows, (largest, most) = sum(divided.values()), divided.most_common(1)[0]
     number = "1 group is" if len(divided) == 1 else f"{len(divided):,} groups are"
     log.info("%s too large for one split and divided; the largest, %s, has %s rows", number, largest, f"{most:,}")

@@ -45,6 +45,7 @@ def warn_of_filters(audit: dict) -> None:
 
 def _process(args: Namespace, task: Task) -> "Processed":
     """Run the pipeline of the task's kind with the flags that belong to it."""
+    from utils.compute.workers import default_processes
     from utils.models.base_models import default_model
     from utils.preprocessing import pipeline
 
@@ -78,5 +79,5 @@ def _process(args: Namespace, task: Task) -> "Processed":
         keep_conflicts=args.keep_conflicts,
         header=not args.no_header,
         suggest_task=args.task is None,
-        processes=args.num_proc or 1,
+        processes=args.num_proc or default_processes(args.data_path),
     )

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -56,13 +56,11 @@ def to_rows(
     is_retweet, reposts_by = _reposts(columns, texts, infer_from_text)
     log.info("replies: %s; reposts: %s", replies_by, reposts_by)
 
-    rows = pandas.Series([f"row {number}" for number in range(len(frame))], index=frame.index)
-    groups = rows if threads is None else threads.where(is_filled(threads), rows)
     return pandas.DataFrame(
         {
             "text": texts,
             # Numbers instead of the file's own names, which in the fediverse are addresses with people's names in them.
-            "group": [f"thread {number}" for number in pandas.factorize(groups)[0]],
+            "group": [f"thread {number}" for number in _thread_numbers(threads, len(frame))],
             "language": _languages(columns),
             "is_reply": is_reply,
             "is_retweet": is_retweet,
@@ -76,6 +74,16 @@ def to_rows(
         },
         index=frame.index,
     )
+
+
+def _thread_numbers(threads: "pandas.Series | None", rows: int) -> Iterable[int]:
+    """Return the number of every row's thread, in the order of first sight; a row without one is a thread itself."""
+    import pandas
+
+    if threads is None:
+        return range(rows)
+    alone = pandas.Series([f"row {number}" for number in range(rows)], index=threads.index)
+    return pandas.factorize(threads.where(is_filled(threads), alone))[0]
 
 
 def first_filled(frame: "pandas.DataFrame", names: Sequence[str]) -> "pandas.Series | None":

@@ -138,15 +138,15 @@ def are_cut(texts: "pandas.Series", truncated: "pandas.Series | None") -> "panda
     """Return which texts are cut off; where the file says so itself (`truncated`), any that ends in "…" is."""
     import pandas
 
-    cut = pandas.Series([_may_be_cut(text) and _is_cut(text) for text in texts.tolist()], texts.index, dtype=bool)
+    # Most texts fail the fast tests for signs of a cut.
+    marks = [
+        ("…" in text or "..." in text or "(cont)" in text or "\n" in text[-MORE_LENGTH:]) and _is_cut(text)
+        for text in texts.tolist()
+    ]
+    cut = pandas.Series(marks, texts.index, dtype=bool)
     if truncated is not None:
         cut |= truncated & texts.str[-LONGEST_END:].str.contains(ENDS_OPEN)
     return cut
-
-
-def _may_be_cut(text: str) -> bool:
-    """Whether a text has one of the signs of a cut; a fast test, which most texts fail."""
-    return "…" in text or "..." in text or "(cont)" in text or "\n" in text[-MORE_LENGTH:]
 
 
 def _is_cut(text: str) -> bool:

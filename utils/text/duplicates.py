@@ -12,7 +12,7 @@ A near duplicate is a text again, with a typo, a changed word or another end; te
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +25,7 @@ from utils.text.words import bare_words
 
 SHARED = 8  # rows with the same passage make it a template
 SHARED_AT_LEAST = 5  # in a small file, where more than half of the rows do
+ROWS_AT_ONCE = 8_000  # to hash, by one process
 _LEVELS = 8  # each level of candidates ignores what so many times as many rows share as in the level below
 _PATIENCE = 4  # comparisons of a row with texts of the same template that turn out to be different
 _OWN_THRESHOLD = 0.6  # of the threshold, for candidates without their template, which may have typos in it
@@ -44,11 +45,13 @@ def near_duplicates(
     threshold: float = 0.8,
     words: Sequence[str] | None = None,
     apart: Sequence[Hashable] | None = None,
+    each: Callable = map,
 ) -> np.ndarray:
     """Return, for every text, the earlier kept one that it nearly repeats, or -1 if it is to be kept; shape (texts,).
 
     A text can be several parts, each of which must then be similar. Texts with different values in `apart` are never
-    duplicates of each other. `words` are the texts' bare words, if known.
+    duplicates of each other. `words` are the texts' bare words, if known. `each` maps a function to chunks of rows,
+    perhaps in other processes.
 
     MinHash and banding only propose pairs: they miss one in a thousand of the similarity `threshold` and hardly any
     above. At 0.8, of 2,111 tweets with a typo, a changed word, an added word or without their last 15%, these
@@ -67,7 +70,7 @@ def near_duplicates(
     original[distinct] = -1
     codes: dict[Hashable, int] = {}
     numbers = None if apart is None else np.array([codes.setdefault(apart[row], len(codes)) for row in distinct])
-    for later, earlier in _near_pairs([forms[row] for row in distinct], numbers, threshold):
+    for later, earlier in _near_pairs([forms[row] for row in distinct], numbers, threshold, each):
         original[distinct[later]] = distinct[earlier]
     # What repeats a text word for word repeats what that text repeats.
     repeated = np.flatnonzero(original >= 0)
@@ -81,9 +84,11 @@ def _comparable_form(text: str, words: str) -> str:
     return (words if without_urls == text else bare_words(without_urls)) or text
 
 
-def _near_pairs(forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float) -> Iterator[tuple[int, int]]:
+def _near_pairs(
+    forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float, each: Callable
+) -> Iterator[tuple[int, int]]:
     """Yield (later, earlier) for every row of forms that nearly repeats an earlier one that repeats none."""
-    later, earlier, is_whole, templates, places = _candidates(forms, apart, threshold)
+    later, earlier, is_whole, templates, places = _candidates(forms, apart, threshold, each)
     shingles = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(form)) for form in forms[row]])
     numberless = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(without_digits(form))) for form in forms[row]])
     texts = lru_cache(maxsize=4096)(lambda row: list(templates.texts(places[row], forms[row])))
@@ -154,7 +159,7 @@ def _count(places: list[int], shingles: int) -> int:
 
 
 def _candidates(
-    forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float
+    forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float, each: Callable
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Templates | None, dict[int, int]]:
     """Return pairs of rows that may be similar: later, earlier, and whether that is as a whole.
 
@@ -165,10 +170,11 @@ def _candidates(
     least = min(SHARED, max(SHARED_AT_LEAST, len(forms) // 2 + 1))
     values = np.empty((HASHES, len(forms)), dtype=np.uint32)
     passages = SharedPassages()
-    for block in blocks(len(forms)):
-        hashed = hash_rows(forms[block])
-        write_signatures(hashed.hashes, hashed.starts, values[:, block])
-        passages.add(hashed)
+    chunks = list(blocks(len(forms), ROWS_AT_ONCE))
+    for chunk, (signatures, sampled) in zip(chunks, each(_hash, [forms[chunk] for chunk in chunks]), strict=True):
+        values[:, chunk] = signatures
+        for block in sampled:
+            passages.add(*block)
     later, earlier, crowded = candidate_pairs(values, apart, threshold)
     del values
     pairs = [(later, earlier, True)]
@@ -185,6 +191,16 @@ def _candidates(
     is_whole = np.repeat([pair[2] for pair in pairs], [len(pair[0]) for pair in pairs])
     order = np.lexsort((earlier, is_whole, later))
     return later[order], earlier[order], is_whole[order], templates, places
+
+
+def _hash(forms: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, int]]]:
+    """Return the MinHash values of some rows, and what `SharedPassages` adds of them."""
+    values, sampled = np.empty((HASHES, len(forms)), dtype=np.uint32), []
+    for block in blocks(len(forms)):
+        hashed = hash_rows(forms[block])
+        write_signatures(hashed.hashes, hashed.starts, values[:, block])
+        sampled.append((*hashed.sampled_passages(), len(hashed.counts)))
+    return values, sampled
 
 
 def _own_signatures(

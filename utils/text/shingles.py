@@ -9,6 +9,7 @@ import numpy as np
 SHINGLE = 5  # characters
 PASSAGE = 20  # characters, whose rows are counted: longer than phrases, shorter than any template that matters
 STEPS = PASSAGE - SHINGLE + 1  # shingles of a passage
+_BITS = 22  # of hashes, in a table that fits the processor's cache
 _ZEROS = str.maketrans("123456789", "0" * 9)
 _SAMPLED = np.uint32(3)  # a passage in four, chosen by its hash, is enough to notice the rows that share passages
 
@@ -39,6 +40,12 @@ class Hashed:
         for back in range(1, STEPS):
             does[ends - np.minimum(back, self.text_counts)] = False
         return passages, does
+
+    def sampled_passages(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the hashes of some passages, which are the same wherever they occur, and the row of each; uint32."""
+        passages, does = self.passages()
+        chosen = np.flatnonzero(does & (passages & _SAMPLED == 0))
+        return passages[chosen], (np.searchsorted(self.starts, chosen, "right") - 1).astype(np.uint32)
 
 
 def hash_rows(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
@@ -80,17 +87,16 @@ def hash_rows(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
 
 
 class SharedPassages:
-    """Which rows hold passages that many rows hold. Blocks of hashed rows are added, then all are counted."""
+    """Which rows hold passages that many rows hold. Blocks of rows are added, then all are counted."""
 
     def __init__(self):
         self._passages, self._rows, self._count = [], [], 0
 
-    def add(self, block: Hashed) -> None:
-        passages, does = block.passages()
-        chosen = np.flatnonzero(does & (passages & _SAMPLED == 0))
-        self._passages.append(passages[chosen])
-        self._rows.append((np.searchsorted(block.starts, chosen, "right") + self._count - 1).astype(np.uint32))
-        self._count += len(block.counts)
+    def add(self, passages: np.ndarray, rows: np.ndarray, count: int) -> None:
+        """Add the `sampled_passages` of a block with so many rows."""
+        self._passages.append(passages)
+        self._rows.append(rows + np.uint32(self._count))
+        self._count += count
 
     def rows(self, least: int, wanted: np.ndarray) -> np.ndarray:
         """Return the rows that share a passage, which at least so many rows have, with one of the wanted rows."""
@@ -101,21 +107,22 @@ class SharedPassages:
         is_wanted = np.zeros(self._count, dtype=bool)
         is_wanted[wanted] = True
         passages, rows = passages[places], rows[places]
-        return np.unique(rows[_among(passages, passages[is_wanted[rows]])])
+        return np.unique(rows[among(passages, passages[is_wanted[rows]])])
 
 
 def at_least(passages: np.ndarray, least: int) -> np.ndarray:
     """Return the places of all passages that occur so many times, and of a few others."""
     ordered = np.sort(passages)
     frequent = ordered[least - 1 :][ordered[least - 1 :] == ordered[: max(0, len(ordered) - least + 1)]]
-    return _among(passages, frequent)
+    return among(passages, frequent)
 
 
-def _among(passages: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Return the places of all passages that are among the chosen ones, and of a few others."""
-    table = np.zeros(2**22, dtype=bool)
-    table[chosen >> np.uint32(10)] = True
-    return np.flatnonzero(table[passages >> np.uint32(10)])
+def among(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the places of all hashes (unsigned) that are among the chosen ones, and of a few others."""
+    table = np.zeros(2**_BITS, dtype=bool)
+    shift = values.dtype.type(8 * values.itemsize - _BITS)
+    table[chosen >> shift] = True
+    return np.flatnonzero(table[values >> shift])
 
 
 def without_digits(form: str) -> str:

@@ -1,7 +1,7 @@
 """Split rows at random, keeping the rows of a group together and each label's proportions."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -19,6 +19,8 @@ def split_by_group(
     a split can only miss a label if groups hold several labels.
     """
     labels = [None] * len(groups) if labels is None else list(labels)
+    if len(set(groups)) == len(groups):
+        return _split_rows(labels, fractions, seed)
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)
@@ -48,10 +50,33 @@ def split_by_group(
     return [np.array(sorted(rows), dtype=np.intp) for rows in splits]
 
 
-def divide_large_groups(groups: Sequence[str], parts: Sequence[str], most: float) -> list[str]:
+def _split_rows(labels: Sequence[str | None], fractions: Sequence[float], seed: int) -> list[np.ndarray]:
+    """Return what `split_by_group` does for rows of which each is a group of its own: no label depends on another."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rows_of: dict[str | None, list[int]] = {}
+    for row in order.tolist():
+        rows_of.setdefault(labels[row], []).append(row)
+    split_of = np.zeros(len(labels), dtype=np.uint8)
+    for rows in rows_of.values():
+        lacking = [fraction / sum(fractions) * len(rows) for fraction in fractions]
+        empty = [split for split, fraction in enumerate(fractions) if fraction > 0]
+        chosen = bytearray()
+        for left in range(len(rows), 0, -1):
+            split = max(empty, key=lacking.__getitem__) if left <= len(empty) else lacking.index(max(lacking))
+            lacking[split] -= 1
+            if split in empty:
+                empty.remove(split)
+            chosen.append(split)
+        split_of[rows] = chosen
+    return [np.flatnonzero(split_of == split) for split in range(len(fractions))]
+
+
+def divide_large_groups(groups: Sequence[str], parts: Sequence[Hashable], most: float) -> list[str]:
     """Return the groups, those of more than `most` rows divided: their rows with the same part are the new groups."""
     large = {group for group, rows in Counter(groups).items() if rows > most}
-    names: dict[str, str] = {}
+    if not large:
+        return list(groups)
+    names: dict[Hashable, str] = {}
     return [
         names.setdefault(part, f"{group}, part {len(names)}") if group in large else group
         for group, part in zip(groups, parts, strict=True)

