@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import gc
 import logging
 import os
 import platform
@@ -9,7 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from utils.distributed import quiet_except_main
+from utils.compute.deferred_imports import defer_imports
+from utils.distributed import quiet_except_main, world_size
 from utils.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, UserError
 from utils.interrupts import ToldInterrupt, interrupts_end_the_block, typed_command
 from utils.terminal.controls import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
@@ -21,6 +23,7 @@ UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
 # How often torch's threads look for work before they sleep (300,000 by default): enough for the gaps within a forward
 # pass, and too little to take a core from other work (docs/results.md). libgomp reads it when torch is imported.
 SPINS = "10000"
+OBJECTS_UNTIL_COLLECTION = 10_000  # imports make a million that stay, and Python's own number is 700
 
 # Parameters of mallopt, from glibc's malloc.h; their values are C ints.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -40,9 +43,12 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
             _set_up_process()
             if uses_model:
                 keep_freed_memory()
+                if world_size() == 1:
+                    defer_imports()
             with controls_shown_on_stdout():
                 code = main()
             sys.stdout.flush()  # here, where BrokenPipeError is handled, and not at exit
+        gc.freeze()  # or Python would look through all objects once more before it ends
         return code
     except UserError as error:
         print_error(error.problem, error.hint)
@@ -79,6 +85,7 @@ def _set_up_process() -> None:
     handler.setFormatter(ControlsShown("%(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
+    gc.set_threshold(OBJECTS_UNTIL_COLLECTION)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if "OMP_WAIT_POLICY" not in os.environ:

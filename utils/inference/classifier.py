@@ -135,7 +135,7 @@ def classify_texts(
 ) -> Predictions:
     """Clean, encode, truncate and classify texts. `progress` names a bar on stderr (on a terminal only)."""
     import numpy
-    from scipy.special import expit, softmax
+    import torch
 
     model, tokenizer, pipeline = classifier.model, classifier.tokenizer, classifier.pipeline
     if pipeline is None:
@@ -149,8 +149,8 @@ def classify_texts(
     logits = numpy.full((len(texts), len(classifier.labels)), numpy.nan)
     if present:
         logits[present] = compute(rows, bfloat16=bfloat16, progress=progress)
-    functions = {"softmax": partial(softmax, axis=1), "sigmoid": expit, "none": numpy.array}
-    probabilities = functions[classifier.function](logits / classifier.temperature)
+    functions = {"softmax": partial(torch.softmax, dim=1), "sigmoid": torch.sigmoid, "none": torch.clone}
+    probabilities = functions[classifier.function](torch.from_numpy(logits / classifier.temperature)).numpy()
     decided = decide_labels(probabilities, classifier.labels, classifier.threshold)
     lengths = [0] * len(texts)
     for number, row in zip(present, rows, strict=True):

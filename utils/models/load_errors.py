@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from utils.compute.deferred_imports import import_meta_kernels
 from utils.errors import UserError
 from utils.system_errors import passed_through_our_code
 from utils.terminal.progress import late_bars_of_transformers
@@ -24,7 +25,12 @@ def open_with(failure: str, hint: str, function: Callable, *arguments, **options
     try:
         with warnings.catch_warnings(), late_bars_of_transformers():
             warnings.simplefilter("ignore")  # the error says it, in one line
-            return function(*arguments, **options)
+            try:
+                return function(*arguments, **options)
+            except NotImplementedError:
+                if not import_meta_kernels():
+                    raise
+                return function(*arguments, **options)
     except (KeyboardInterrupt, SystemExit, UserError):
         raise
     except BaseException as error:
