@@ -95,6 +95,8 @@ ASKED = {
     "a module that is not deferred": ("from scipy.special import expit as it", "scipy.special"),
     "a function": ("from scipy.optimize import minimize as it", "scipy.optimize"),
     "by attribute": ("import scipy; it = scipy.special.expit", "scipy.special"),
+    "a model of all": ("from transformers.models import LlamaConfig as it", "transformers.models.llama"),
+    "a model's package": ("import transformers; it = transformers.models.bert.BertModel", "transformers.models.bert"),
     "after import": ("import accelerate; it = accelerate.Accelerator", "accelerate.accelerator"),
 }
 

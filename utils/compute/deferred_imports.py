@@ -41,6 +41,8 @@ NAMES = {
 }
 PLACEMENTS = ("Partial", "Replicate", "Shard")  # transformers makes some at once, for tensors distributed later
 COMPILER, META_KERNELS = "torch._dynamo", "torch._meta_registrations"
+# Importing this package reads three thousand files for the names of all models, and modules below it don't need it.
+INDEPENDENT_OF_PARENT = "transformers.models"
 OTHERS = {  # the packages of those modules, and modules that are imported for what they do
     COMPILER,
     META_KERNELS,
@@ -48,6 +50,7 @@ OTHERS = {  # the packages of those modules, and modules that are imported for w
     "torch.distributed._composable",
     "torch.distributed.checkpoint",
     "torch.export",
+    INDEPENDENT_OF_PARENT,
 }
 NEED_META_KERNELS = (COMPILER, "torch.export")
 # What only tells the compiler something. Its decorators return the function where nothing is compiled.
@@ -83,7 +86,7 @@ class _Finder(MetaPathFinder, Loader):
             found = PathFinder.find_spec(name, path)
             return found and ModuleSpec(name, self, loader_state=found.submodule_search_locations)
         parent = sys.modules.get(name.rpartition(".")[0])
-        if not isinstance(parent, _StandIn):
+        if not isinstance(parent, _StandIn) or parent.__name__ == INDEPENDENT_OF_PARENT:
             return None
         path = parent.load().__path__
         return ModuleSpec(name, self) if name in sys.modules else PathFinder.find_spec(name, path)
