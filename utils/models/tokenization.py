@@ -39,8 +39,9 @@ def encode(
     """
     start, end = (_pack([token]) for token in start_and_end(tokenizer))
     packed_prompts = packed_token_ids(tokenizer, prompts, each) if any(prompts) else [b""] * len(prompts)
-    packed = zip(packed_prompts, packed_token_ids(tokenizer, completions, each), strict=True)
-    ids = [_unpack(start + prompt + completion + end) for prompt, completion in packed]
+    ids = packed_token_ids(tokenizer, completions, each)
+    for row, (prompt, completion) in enumerate(zip(packed_prompts, ids, strict=True)):
+        ids[row] = _unpack(start + prompt + completion + end)  # in place, since both together take much memory
     return ids, [1 + len(prompt) // len(start) for prompt in packed_prompts]  # `start` is one id
 
 

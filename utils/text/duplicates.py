@@ -19,7 +19,7 @@ import numpy as np
 
 from utils.text.links import remove_urls
 from utils.text.minhash import HASHES, candidate_pairs, write_signatures
-from utils.text.shingles import SHINGLE, Hashed, SharedPassages, blocks, hash_rows, in_order, without_digits
+from utils.text.shingles import SHINGLE, Hashed, SharedPassages, blocks, hash_many, hash_rows, in_order, without_digits
 from utils.text.templates import Templates, Text
 from utils.text.words import bare_words
 
@@ -58,16 +58,17 @@ def near_duplicates(
     recognize .98, .84, .95 and 1.0. Shingles of 3 characters or of words recognize more, but also merge different
     short tweets.
     """
-    parts = [(text,) if isinstance(text, str) else tuple(text) for text in texts]
     if words is None:
+        parts = ((text,) if isinstance(text, str) else text for text in texts)
         forms = [tuple(_comparable_form(part, bare_words(part)) for part in row) for row in parts]
     else:
-        forms = [(_comparable_form(part, bare),) for (part,), bare in zip(parts, words, strict=True)]
+        forms = [(_comparable_form(text, bare),) for text, bare in zip(texts, words, strict=True)]
     keys = list(zip(forms, apart, strict=True)) if apart is not None else forms
     first: dict[Hashable, int] = {}
     original = np.array([first.setdefault(key, row) for row, key in enumerate(keys)], dtype=np.int64)
     distinct = np.flatnonzero(original == np.arange(len(forms)))
     original[distinct] = -1
+    del first, keys
     codes: dict[Hashable, int] = {}
     numbers = None if apart is None else np.array([codes.setdefault(apart[row], len(codes)) for row in distinct])
     for later, earlier in _near_pairs([forms[row] for row in distinct], numbers, threshold, each):
@@ -179,8 +180,10 @@ def _candidates(
     del values
     pairs = [(later, earlier, True)]
     templates, places = None, {}
-    if len(rows := passages.rows(least, np.concatenate([later, earlier, crowded]))):
-        hashed = hash_rows([forms[row] for row in rows], digits=True)
+    rows = passages.rows(least, np.concatenate([later, earlier, crowded]))
+    del passages
+    if len(rows):
+        hashed = hash_many([forms[row] for row in rows], digits=True)
         templates = Templates(hashed, least)
         places = dict(zip(rows.tolist(), hashed.starts.tolist(), strict=True))
         for chosen, values in _own_signatures(hashed, templates.shared, np.isin(rows, crowded), least):

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.text.shingles import PASSAGE, SHINGLE, STEPS, Hashed, at_least, in_order
+from utils.text.shingles import PASSAGE, SHINGLE, STEPS, Hashed, at_least, blocks, in_order
 
 LONGEST_MISTAKE, LONGEST_AT_END = 16, 10  # letters of a mistake, of one with which a text starts or ends
 MISTAKEN = 1 / 16  # of the rows of a template can make the same mistake
+AT_ONCE = 2**20  # passages; a million tweets can share 50 million
 _CONTEXT = PASSAGE - SHINGLE  # characters beside what is the same in most rows
 _CONTEXT_STEPS = _CONTEXT - SHINGLE + 1  # shingles of a context
 
@@ -35,24 +36,22 @@ class Templates:
     def __init__(self, hashed: Hashed, least: int):
         self._hashes, self._has_digit = hashed.hashes, hashed.has_digit
         passages, does = hashed.passages()
-        places = np.flatnonzero(does)
-        places = places[at_least(passages[places], least)]
-        places, rows = _rows_of_passages(hashed, passages, places, least)
-        before = _context(self._hashes)
-        self._usual_after = _most(before[places], rows)
-        self._usual_before = _most(before[places + SHINGLE], rows)
+        places, rows = _rows_of_passages(hashed, passages, at_least(passages, least, does), least)
+        del passages, does  # like all arrays of this length, these are large
+        self._usual_after = _most(_contexts(self._hashes, places), rows)
+        self._usual_before = _most(_contexts(self._hashes, places + SHINGLE), rows)
         self.shared = np.zeros(len(self._hashes), dtype=np.uint32)  # rows that share a passage around each shingle
         self.shared[places] = rows
         _spread(self.shared)
-        self._add_beginnings_and_ends(hashed, before, least)
-        self._most_of_shingle = _most(self._hashes[self.shared > 0], self.shared[self.shared > 0])
+        self._add_beginnings_and_ends(hashed, least)
+        self._most_of_shingle = _most_of_shingle(self._hashes, self.shared)
 
-    def _add_beginnings_and_ends(self, hashed: Hashed, contexts: np.ndarray, least: int) -> None:
+    def _add_beginnings_and_ends(self, hashed: Hashed, least: int) -> None:
         """Count the rows that share the beginning or the end of a text, which may be shorter than a passage."""
         long = hashed.text_counts >= _CONTEXT_STEPS
         ends = np.cumsum(hashed.text_counts)
         for starts in ((ends - hashed.text_counts)[long], (ends - _CONTEXT_STEPS)[long]):
-            _, which, numbers = np.unique(contexts[starts], return_inverse=True, return_counts=True)
+            _, which, numbers = np.unique(_contexts(self._hashes, starts), return_inverse=True, return_counts=True)
             numbers = numbers[which].astype(np.uint32)
             starts, numbers = starts[numbers >= least], numbers[numbers >= least]
             for step in range(_CONTEXT_STEPS):
@@ -69,7 +68,7 @@ class Templates:
         rows, hashes = self.shared[where], self._hashes[where]
         shared = np.sort(rows[rows > 0])
         usual = int(shared[(len(shared) - 1) // 2]) if len(shared) else 0
-        numbers, around = rows.tolist(), _context(hashes)
+        numbers, around = rows.tolist(), _contexts(hashes, np.arange(len(hashes) - _CONTEXT + SHINGLE))
         is_mistake = np.zeros(len(rows), dtype=bool)
         for start, end in {*_runs(rows == 0), *_runs(rows <= MISTAKEN * usual)}:
             is_mistake[start:end] |= self._is_mistake(start, end, numbers, hashes, around)
@@ -108,34 +107,76 @@ def _rows_of_passages(
     hashed: Hashed, passages: np.ndarray, places: np.ndarray, least: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of passages that enough rows have, and in how many rows each is; uint32."""
-    codes = np.sort(passages[places].astype(np.uint64) << np.uint64(32) | places.astype(np.uint64))
-    places, passages = (codes & np.uint64(2**32 - 1)).astype(np.int64), codes >> np.uint64(32)
-    row = np.searchsorted(hashed.starts, places, "right")
-    is_first, is_new_row = np.ones((2, len(codes)), dtype=bool)
-    is_first[1:] = passages[1:] != passages[:-1]
-    is_new_row[1:] = is_first[1:] | (row[1:] != row[:-1])
-    first = np.flatnonzero(is_first)
-    rows = np.add.reduceat(is_new_row, first, dtype=np.uint32) if len(codes) else np.zeros(0, np.uint32)
-    rows = np.repeat(rows, np.diff(np.append(first, len(codes))))
-    return places[rows >= least], rows[rows >= least]
+    starts, found = hashed.starts, []
+    for part in _parts(passages[places]):
+        of_part = places[part]
+        codes = passages[of_part].astype(np.uint64) << np.uint64(32) | of_part.astype(np.uint64)
+        codes.sort()
+        of_part, hashes = (codes & np.uint64(2**32 - 1)).astype(np.int64), codes >> np.uint64(32)
+        row = np.searchsorted(starts, of_part, "right")
+        is_first, is_new_row = np.ones((2, len(codes)), dtype=bool)
+        is_first[1:] = hashes[1:] != hashes[:-1]
+        is_new_row[1:] = is_first[1:] | (row[1:] != row[:-1])
+        first = np.flatnonzero(is_first)
+        rows = np.add.reduceat(is_new_row, first, dtype=np.uint32)
+        rows = np.repeat(rows, np.diff(np.append(first, len(codes))))
+        found.append((of_part[rows >= least], rows[rows >= least]))
+    return _joined(found, np.int64)
 
 
-def _context(hashes: np.ndarray) -> np.ndarray:
-    """Return the hash of the context that starts with each shingle, if it is whole."""
-    whole = max(0, len(hashes) - _CONTEXT + SHINGLE)
-    context = hashes[:whole].astype(np.uint64)
-    for place in range(SHINGLE, _CONTEXT, SHINGLE):
-        context *= np.uint64(0x9E3779B97F4A7C15)
-        context ^= hashes[place : place + whole]
-    return context
+def _parts(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the places of values in ascending ranges: sorting takes much memory, and only for one range at a time."""
+    shift = values.dtype.type(8 * values.itemsize - 4)
+    ranges = np.empty(len(values), dtype=np.uint8)
+    np.right_shift(values, shift, out=ranges, casting="unsafe")
+    for part in range(16):
+        if len(places := np.flatnonzero(ranges == part)):
+            yield places
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]], dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """Return the arrays of all parts, one after another: those of `dtype`, and numbers of rows."""
+    if not parts:
+        return np.zeros(0, dtype), np.zeros(0, np.uint32)
+    return tuple(np.concatenate([part[side] for part in parts]) for side in (0, 1))
+
+
+def _contexts(hashes: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the hashes of the contexts that start with these shingles; they must be whole."""
+    contexts = np.empty(len(starts), dtype=np.uint64)
+    for block in blocks(len(starts), AT_ONCE):
+        some = contexts[block]
+        some[:] = hashes[starts[block]]
+        for place in range(SHINGLE, _CONTEXT, SHINGLE):
+            some *= np.uint64(0x9E3779B97F4A7C15)
+            some ^= hashes[starts[block] + place]
+    return contexts
 
 
 def _most(contexts: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct contexts, sorted, and for each the rows that go on in the most usual way."""
-    order = np.argsort(contexts)
-    contexts, rows = contexts[order], rows[order]
-    first = np.flatnonzero(np.append(True, contexts[1:] != contexts[:-1])[: len(contexts)])
-    return contexts[first], np.maximum.reduceat(rows, first) if len(first) else rows
+    found = []
+    for part in _parts(contexts):
+        part = part[np.argsort(contexts[part])]
+        some = contexts[part]
+        first = np.flatnonzero(np.append(True, some[1:] != some[:-1]))
+        found.append((some[first], np.maximum.reduceat(rows[part], first)))
+    return _joined(found, np.uint64)
+
+
+def _most_of_shingle(hashes: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `_most` does, of those that rows share; that both are 32 bits long saves time and memory."""
+    found = []
+    for part in _parts(hashes):
+        part = part[rows[part] > 0]
+        codes = hashes[part].astype(np.uint64)
+        codes <<= np.uint64(32)
+        codes |= rows[part]
+        codes.sort()
+        some = (codes >> np.uint64(32)).astype(np.uint32)
+        last = np.flatnonzero(np.append(some[1:] != some[:-1], True)[: len(some)])
+        found.append((some[last], codes[last].astype(np.uint32)))
+    return _joined(found, np.uint32)
 
 
 def _look_up(table: tuple[np.ndarray, np.ndarray], wanted: np.ndarray) -> np.ndarray:
