@@ -213,7 +213,7 @@ def _own_signatures(
     before = np.zeros(len(hashed.counts), dtype=np.int64)
     while is_wanted.any() and least <= _LEVELS * shared.max():
         is_own = (shared < least) & ~hashed.has_digit
-        counts = np.add.reduceat(is_own, hashed.starts, dtype=np.int64)
+        counts = _count_by_row(is_own, hashed.starts)
         rows = np.flatnonzero(is_wanted & (counts > before) & (counts <= _OWN_PART * hashed.counts))
         chosen = is_own & np.repeat(np.isin(np.arange(len(counts)), rows), hashed.counts)
         hashes, counts_chosen = hashed.hashes[chosen], counts[rows]
@@ -225,3 +225,12 @@ def _own_signatures(
             write_signatures(hashes[first:end], starts[block] - first, values[:, block])
         yield rows, values
         before, least = counts, least * _LEVELS
+
+
+def _count_by_row(chosen: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return how many shingles of each row are chosen; block by block, since `reduceat` makes eight bytes of each."""
+    counts, ends = np.empty(len(starts), dtype=np.int64), np.append(starts[1:], len(chosen))
+    for block in blocks(len(starts)):
+        first, end = starts[block.start], ends[block.stop - 1]
+        counts[block] = np.add.reduceat(chosen[first:end], starts[block] - first, dtype=np.int64)
+    return counts
