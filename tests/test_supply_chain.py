@@ -95,9 +95,10 @@ def test_a_safe_call_is_none(line):
 
 
 def test_no_source_runs_what_it_reads():
-    assert {path.name: dangers(path.read_text(encoding="utf-8")) for path in SOURCES} == {
-        path.name: [] for path in SOURCES
-    }
+    found = {path.name: dangers(path.read_text(encoding="utf-8")) for path in SOURCES}
+    # Worker processes get a function in a file of their parent's, in a folder that only this user can write to.
+    assert found.pop("workers.py") == ["pickle.loads(path.read_bytes())"]
+    assert not any(found.values()), found
 
 
 def test_the_locks_have_the_versions_of_the_requirements():

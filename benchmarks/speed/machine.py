@@ -17,10 +17,10 @@ LIBRARIES = (
 
 
 def describe(size: str) -> dict:
-    """Return plain values. `name` identifies machine and size."""
+    """Return plain values. `name` identifies machine and size: processors of one name differ in what they compute."""
     import torch
 
-    processor = f"{cores()} cores of {_processor()}"
+    processor = f"{cores()} cores of {_processor()} with {torch.backends.cpu.get_cpu_capability()}"
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor
     return {"name": f"{device}, size {size}", "device": device, "processor": processor, "size": size}
 
