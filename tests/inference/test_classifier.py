@@ -118,6 +118,25 @@ def test_texts_without_anything_left(small):
     assert classify_texts(small, [""]).labels == [None]
 
 
+def test_texts_that_are_the_same_once_cleaned_are_computed_once(small, monkeypatch):
+    rows, forward = [], small.model.forward
+
+    def counted(input_ids, **options):
+        rows.extend(input_ids)
+        return forward(input_ids, **options)
+
+    monkeypatch.setattr(small.model, "forward", counted)
+    texts = ["good", "bad", "", "good", "a good one", " good ", "bad", "x" * 5000, "x" * 5000]
+    classify_texts(small, ["a first text, with which the model is tried out"])
+    rows.clear()
+    found = classify_texts(small, texts)
+    assert len(rows) == 4
+    for text, probabilities in zip(texts, found.probabilities, strict=True):
+        numpy.testing.assert_array_equal(probabilities, classify_texts(small, [text]).probabilities[0])
+    assert found.truncated == 2
+    assert found.lengths[0] == found.lengths[3] == found.lengths[5]
+
+
 def test_what_is_too_long_is_cut_before_the_end_of_the_template(small):
     asking = replace(small, tokenizer=with_template(small.tokenizer, "{prompt} =?"), max_length=20)
     found = classify_texts(asking, ["x" * 100_000, "x" * 16, "y" * 17])

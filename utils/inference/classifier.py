@@ -133,7 +133,10 @@ def _own_labels(model_path: str, model: "PreTrainedModel") -> list[str]:
 def classify_texts(
     classifier: Classifier, texts: Sequence[str | None], *, bfloat16: bool = False, progress: str | None = None
 ) -> Predictions:
-    """Clean, encode, truncate and classify texts. `progress` names a bar on stderr (on a terminal only)."""
+    """Clean, encode, truncate and classify texts; texts that are the same once cleaned are computed once.
+
+    `progress` names a bar on stderr (on a terminal only).
+    """
     import numpy
     import torch
 
@@ -148,7 +151,10 @@ def classify_texts(
     compute = partial(classifier_logits, model, tokenizer) if pipeline is None else pipeline.logits
     logits = numpy.full((len(texts), len(classifier.labels)), numpy.nan)
     if present:
-        logits[present] = compute(rows, bfloat16=bfloat16, progress=progress)
+        distinct = dict(zip(cleaned, rows, strict=True))
+        place = {text: number for number, text in enumerate(distinct)}
+        computed = compute(list(distinct.values()), bfloat16=bfloat16, progress=progress)
+        logits[present] = computed[[place[text] for text in cleaned]]
     functions = {"softmax": partial(torch.softmax, dim=1), "sigmoid": torch.sigmoid, "none": torch.clone}
     probabilities = functions[classifier.function](torch.from_numpy(logits / classifier.temperature)).numpy()
     decided = decide_labels(probabilities, classifier.labels, classifier.threshold)
