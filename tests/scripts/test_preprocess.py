@@ -237,6 +237,7 @@ def test_mixed_texts_give_the_same_bytes_in_any_processes(call, written, output,
     """All that cleaning, duplicates and token ids distinguish, in a file that starts its processes while it is read."""
     in_small_chunks(monkeypatch, 250)
     monkeypatch.setattr(workers, "MANY_BYTES", 1)
+    monkeypatch.setattr(workers, "EARLY_BYTES", 1)
     drawn = random.Random(0)
     noise = ["", "", "&amp; more", "@ann", "#tag🎉", "https://t.co/a1 (via @bob)", "東京 ですね", "caf\u00c3\u00a9"]
     noise += ["“Ça” — œuf", "\u00a0\n two", "<|endoftext|>", "12,5 €", "I\u0307 ß"]

@@ -22,19 +22,16 @@ from utils.errors import UserError
 from utils.temporary import explain_temporary_errors, temporary_folder
 from utils.text.credentials import environment_of_workers
 
-MANY_BYTES = 4_000_000  # in files, some 40,000 tweets: from there on, processes save more time than they take to start
+# Processes take 1 to 2 s each for their start, and exchange texts. With both cores busy, 20 MB took longer with two of
+# them, 100 MB did not.
+MANY_BYTES = 50_000_000  # of files: some 500,000 tweets
+EARLY_BYTES = 4_000_000  # of files: reading them takes as long as starting the processes that the user asked for
 MOST = 4  # by default: what is left to this process takes as long as what four do together
 
 
 def default_processes(paths: Iterable[str | Path]) -> int:
     """Return the number of processes that suits the size of these files, or of those in these folders."""
-    return min(MOST, _processors()) if are_many(paths) else 1
-
-
-def are_many(paths: Iterable[str | Path]) -> bool:
-    """Whether the files have so many bytes that several processes are worth their start."""
-    files = chain.from_iterable(path.iterdir() if path.is_dir() else [path] for path in map(Path, paths))
-    return sum(path.stat().st_size for path in files if path.is_file()) >= MANY_BYTES
+    return min(MOST, _processors()) if _size(paths) >= MANY_BYTES else 1
 
 
 class Workers:
@@ -54,9 +51,9 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
         self._stack.close()
 
-    def start(self) -> None:
-        """Start the processes now, so that they are ready when this one has read the files."""
-        if self._processes > 1:
+    def start(self, paths: Iterable[str | Path]) -> None:
+        """Start the processes now, so that they are ready when this one has read these files, unless they are small."""
+        if self._processes > 1 and _size(paths) >= EARLY_BYTES:
             self._submit(_import_libraries, range(self._processes))
 
     def map(self, function: Callable, chunks: Sequence, work: str) -> Iterator:
@@ -106,6 +103,12 @@ def _import_libraries(_number: int) -> None:
     import tokenizers  # noqa: F401
 
     from utils.text import duplicates  # noqa: F401
+
+
+def _size(paths: Iterable[str | Path]) -> int:
+    """Return the bytes of these files, and of those in these folders."""
+    files = chain.from_iterable(path.iterdir() if path.is_dir() else [path] for path in map(Path, paths))
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def _processors() -> int:

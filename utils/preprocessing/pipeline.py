@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from utils.compute.workers import Workers, are_many
+from utils.compute.workers import Workers
 from utils.errors import UsageError
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.chat_templates import keeps_system, open_chat_template, set_chat_template
@@ -88,8 +88,7 @@ def process_texts(
     classes = None if label_map is None else parse_label_map(label_map)
     options = {"header": header, "hub_split": settings.hub_split, "suggest_task": suggest_task}
     with Workers(processes) as workers:
-        if are_many(paths):
-            workers.start()
+        workers.start(paths)
         rows, sources = read_rows(task, paths, columns, classes, **options)
         tokenizer = settings.load_tokenizer()
         filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, workers)

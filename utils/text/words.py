@@ -20,7 +20,9 @@ def count_words(text: str) -> int:
 def bare_words(text: str) -> str:
     """Return lower-case words between single blanks, without punctuation and invisible characters."""
     if text.isascii() and text.isprintable():
-        bare = text.encode().translate(_ASCII_LOWER, _ASCII_PUNCTUATION).decode()  # 6 times as fast as the general way
+        bare = text.encode().translate(_ASCII_LOWER, _ASCII_PUNCTUATION).decode().strip()  # the same, but faster
+        if "  " not in bare:
+            return bare
     else:
         bare = unicodedata.normalize("NFC", text.casefold()).translate(_WITHOUT_PUNCTUATION)
     return " ".join(bare.split())
