@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 MOST_LOSSES, SECONDS_BETWEEN_LOSSES = 100, 2.0  # on a terminal, above the bar
 SHOWN_METRICS = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
 REPEATED_SIGNAL_SECONDS = 5.0
+SAMPLE_TOKENS = 64  # enough to see what was learned; an untuned model writes on and on
 TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
@@ -126,7 +127,7 @@ class SamplesCallback(TrainerCallback):
         self.end = end
 
     def on_evaluate(self, args, state, control, **kwargs):
-        sampling = Sampling(seed=args.seed)
+        sampling = Sampling(seed=args.seed, max_new_tokens=SAMPLE_TOKENS)
         options = {"end": self.end, "progress": "samples"}
         began = time.perf_counter()
         generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
