@@ -16,6 +16,7 @@ from utils.training.state.run_state import (
     run_state_folder,
 )
 from utils.training.state.search_state import begin_search, finish_search, search_folder, search_table_path
+from utils.training.state.state_files import remove_run_state
 
 
 def names_in(folder: Path) -> set[str]:
@@ -45,6 +46,17 @@ def test_only_complete_checkpoints_are_kept(tmp_path):
     (folder / "checkpoint-2/trainer_state.json").unlink()
     assert not keep_complete_checkpoints(folder)
     assert not folder.exists()
+
+
+def test_weights_that_were_being_written_when_a_run_was_killed_go_with_its_state(tmp_path):
+    """safetensors writes .tmp and six letters, and renames it."""
+    begin_run(tmp_path / "state", {"model_soup": 1}, "0", resume=False)
+    run = json.loads((tmp_path / "state/arguments.json").read_text())["run"]
+    write(tmp_path / "state/checkpoint-7/progress.json", json.dumps({"run": run}))
+    write(tmp_path / "state/checkpoint-7/.tmpXjSh4G", "half of the weights")
+    write(tmp_path / "state/.tmp0aB3cD", "half of a run of a soup")
+    remove_run_state(tmp_path / "state")
+    assert names_in(tmp_path) == set()
 
 
 def test_the_weights_of_a_finished_run_of_a_soup_are_kept(tmp_path):

@@ -21,6 +21,7 @@ CHECKPOINT = re.compile(r"checkpoint-\d+")
 LAST_WRITTEN = "trainer_state.json"  # by transformers; a checkpoint without it is incomplete
 CHECKSUMS = "checksums.json"  # of the other files, written when all are complete; earlier versions wrote none
 PROGRESS = "progress.json"  # written first: the run's id, and what transformers does not save; not by earlier versions
+UNFINISHED = ".tmp" + 6 * "[A-Za-z0-9]"  # what safetensors writes and then renames, if it was killed
 CHECKPOINT_FILES = (  # in the order of their removal: without checksums, nothing is taken for whole
     *(CHECKSUMS, f".{CHECKSUMS}.part", LAST_WRITTEN, "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth"),
     *(
@@ -29,12 +30,13 @@ CHECKPOINT_FILES = (  # in the order of their removal: without checksums, nothin
         "generation_config.json",
         "model*.safetensors",
         "model.safetensors.index.json",
+        UNFINISHED,
     ),
     *(PROGRESS, f".{PROGRESS}.part"),
 )
 SOUP_RUN = re.compile(r"run-\d+\.safetensors")  # the weights of a finished run of --model_soup
 SAVED_FILE = "saved.json"  # the hash of the run.json of the model that the run writes at its end
-TEMPORARY = re.compile(rf"\.(({re.escape(ARGUMENTS_FILE)}|{re.escape(SAVED_FILE)})\..*|run-\d+)\.part")
+TEMPORARY = re.compile(rf"\.(({re.escape(ARGUMENTS_FILE)}|{re.escape(SAVED_FILE)})\..*|run-\d+)\.part|\.tmp\w{{6}}")
 LONGEST_HEADER = 10**8  # bytes, of a safetensors file
 
 
