@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer, well tuned: bfloat16, length-grouped batches, dynamic padding, fused AdamW.
+"""Hugging Face's Trainer, well tuned: length-grouped batches, dynamic padding, fused AdamW, bfloat16 if in hardware.
 
 python -m benchmarks.speed.opponents.trainer --data data/processed.pkl --model gpt2 --epochs 10 --unfreeze_last 2 \
     --output_path models/trainer
@@ -48,6 +48,7 @@ def well_tuned(opened: Opened, output_path: Path, **settings: object) -> "Traine
     from transformers import Trainer, TrainingArguments
 
     from utils.compute.batching import collate_labeled, collate_texts
+    from utils.compute.device import choose_device, choose_precision
     from utils.models.tokenization import padding_id
 
     fast = {
@@ -55,7 +56,7 @@ def well_tuned(opened: Opened, output_path: Path, **settings: object) -> "Traine
         "lr_scheduler_type": "linear",
         "warmup_steps": 0.06,
         "weight_decay": 0.01,
-        "bf16": True,
+        "bf16": choose_precision("auto", choose_device("auto")) == "bf16",  # emulated, it is ten times slower
         "optim": "adamw_torch_fused",
         "train_sampling_strategy": "group_by_length",
         "save_strategy": "no",
