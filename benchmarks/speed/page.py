@@ -20,8 +20,9 @@ page, `make bench ROWS="classify search"` only some rows, and `make bench-qualit
   to preprocess), which is measured in each turn. A search has no such figure: each side's start-up is part of it.
 - **Opponents** get the same token ids, batches of 16 texts and our learning rate, unless their name says otherwise.
   *Trainer used well* has bfloat16 (where the processor does), batches of texts of similar length, dynamic padding and
-  the fused AdamW. *TRL's SFTTrainer, packed* has 512 tokens in each batch and no activation checkpointing. *A plain loop in bfloat16* pads each
-  batch to its longest text and trains the last blocks only. The strongest opponent is the one with the fastest command.
+  the fused AdamW. *TRL's SFTTrainer, packed* has 512 tokens in each batch and no activation checkpointing. *A plain
+  loop in bfloat16* pads each batch to its longest text and trains the last blocks only. The strongest opponent is
+  the one with the fastest command.
 - **Naive** is what many people write first. *A notebook's loop* pads all texts to one width, in float32, and trains the
   head with the embedding, which is the same matrix. *× 4* after an opponent: it ran on a part of the texts or epochs,
   and its time without start-up is multiplied by this factor.
