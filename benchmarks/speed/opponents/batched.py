@@ -3,11 +3,10 @@
 python -m benchmarks.speed.opponents.batched --data tweets.csv --model gpt2 --output_path tweets-folder
 """
 
-import argparse
 import re
-from pathlib import Path
 
 from benchmarks.speed.crowd import cores
+from benchmarks.speed.opponents.common import preprocessing_parser
 
 LINK = re.compile(r"https?://\S+|www\.\S+")
 SPACES = re.compile(r"\s+")
@@ -15,11 +14,7 @@ SPACES = re.compile(r"\s+")
 
 def main() -> None:
     """Remove emoji, links, repeated spaces and exact duplicates, and tokenize; near duplicates stay."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--output_path", type=Path, required=True)
-    args = parser.parse_args()
+    args = preprocessing_parser(__doc__).parse_args()
 
     import emoji
     import pandas

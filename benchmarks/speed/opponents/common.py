@@ -22,6 +22,15 @@ class Opened:
     classifies: bool
 
 
+def preprocessing_parser(description: str) -> argparse.ArgumentParser:
+    """Return the command line of an opponent of preprocess.py."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--output_path", type=Path, required=True)
+    return parser
+
+
 def training_parser(doc: str) -> argparse.ArgumentParser:
     """Return a parser of flags with the same names and meanings as those of fine_tune.py."""
     parser = argparse.ArgumentParser(description=doc)

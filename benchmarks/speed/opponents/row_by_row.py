@@ -3,18 +3,14 @@
 python -m benchmarks.speed.opponents.row_by_row --data tweets.csv --model gpt2 --output_path tweets.pkl
 """
 
-import argparse
 import pickle
-from pathlib import Path
+
+from benchmarks.speed.opponents.common import preprocessing_parser
 
 
 def main() -> None:
     """Remove emoji, then apply clean-text, then the tokenizer, row by row; near duplicates stay."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--output_path", type=Path, required=True)
-    args = parser.parse_args()
+    args = preprocessing_parser(__doc__).parse_args()
 
     import emoji
     import pandas
