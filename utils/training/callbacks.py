@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 MOST_LOSSES, SECONDS_BETWEEN_LOSSES = 100, 2.0  # on a terminal, above the bar
 SHOWN_METRICS = ("bits_per_byte", "macro_f1", "loss", "token_accuracy", "accuracy")
 REPEATED_SIGNAL_SECONDS = 5.0
-SAMPLE_TOKENS = 64  # enough to see what was learned; an untuned model writes on and on
 TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
@@ -127,16 +126,19 @@ class SamplesCallback(TrainerCallback):
         self.end = end
 
     def on_evaluate(self, args, state, control, **kwargs):
-        sampling = Sampling(seed=args.seed, max_new_tokens=SAMPLE_TOKENS)
-        options = {"end": self.end, "progress": "samples"}
-        began = time.perf_counter()
-        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
-        self.seconds, self.tokens = time.perf_counter() - began, max(text.tokens for [text] in generated)
-        samples = [text.text for [text] in generated]
+        samples = self.generate(args.seed, progress="samples")
         for sample in samples:
             with tqdm.external_write_mode(file=sys.stderr):
                 log.info("  sample: %s", " ".join(sample.split()))
         state.log_history.append({"step": state.global_step, "samples": samples})
+
+    def generate(self, seed: int, progress: str | None = None) -> list[str]:
+        """Return what the model writes now after each prompt; `progress` names a bar."""
+        sampling, options = Sampling(seed=seed), {"end": self.end, "progress": progress}
+        began = time.perf_counter()
+        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
+        self.seconds, self.tokens = time.perf_counter() - began, max(text.tokens for [text] in generated)
+        return [text.text for [text] in generated]
 
 
 class FiniteLossCallback(TrainerCallback):
