@@ -66,7 +66,7 @@ def test_three_classes(tmp_path):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_encoder_keeps_its_new_head(tmp_path, family):
+def test_an_encoder_has_another_probe(tmp_path, family):
     base, rows = prepared(tmp_path, family, opinions(20))
     assert supports_probe(base, rows) is (family in WRITERS)
 

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks
+from utils.training.encoders.pooling import pooling_block
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ def freeze_parameters(model: PreTrainedModel, unfreeze_last: int | None, train_h
 def freeze_classifier_parameters(model: PreTrainedModel, unfreeze_last: int | None) -> None:
     """Freeze all but the last `unfreeze_last` blocks (None: freeze nothing), the final norm and the head.
 
-    The head includes BERT's pooler: both are new, or were made for another task. In ALBERT, all blocks have the same
+    The head includes BERT's pooler: both are new, or were made for another task. It also includes a block that was
+    added for mean pooling. In ALBERT, all blocks have the same
     weights, and all of it trains.
     """
     config = model.config.get_text_config()
@@ -49,7 +51,7 @@ def freeze_classifier_parameters(model: PreTrainedModel, unfreeze_last: int | No
     if unfreeze_last is None:
         model.requires_grad_(True)
         return
-    freeze_parameters(model, unfreeze_last, train_head=False)
+    freeze_parameters(model, unfreeze_last + (pooling_block(model) is not None), train_head=False)
     heads = [child for name, child in model.named_children() if name != model.base_model_prefix]
     heads += [module for name, module in model.named_modules() if name.endswith("pooler")]
     for module in heads:

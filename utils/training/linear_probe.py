@@ -6,7 +6,8 @@ Fine-tuning from there keeps what the model knows, which the gradients of a rand
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy
@@ -23,12 +24,49 @@ INVERSE_REGULARIZATION = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # chosen by cross
 FOLDS = 5
 
 
+@dataclass(frozen=True)
+class LinearProbe:
+    """What sets the head of one base model.
+
+    `start(rows, class_weights, bfloat16=…)` sets it. `states(rows, bfloat16=…)` returns what the regressions are fitted
+    to, an array (texts, width) for each of them.
+    """
+
+    start: Callable[..., None]
+    states: Callable[..., list[numpy.ndarray]]
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Weights (labels, width) and bias (labels,) that give logits of states; accuracy and log loss of other folds."""
+
+    weights: numpy.ndarray
+    bias: numpy.ndarray
+    accuracy: float
+    loss: float
+
+
+def probe_of_writer(base: Trained, rows: Sequence[dict]) -> LinearProbe | None:
+    """Return the probe of a model that reads its last token (GPT-2, Llama, …); None where there can be none."""
+    if not supports_probe(base, rows):
+        return None
+
+    def states(rows: Sequence[dict], **options) -> list[numpy.ndarray]:
+        return [last_states(base, rows, **options)]
+
+    return LinearProbe(partial(start_from_probe, base), states)
+
+
 def supports_probe(base: Trained, rows: Sequence[dict]) -> bool:
-    """Whether the head reads hidden states (an encoder's reads a new pooler), and each class has rows for all folds."""
-    counts = Counter(row["label"] for row in rows)
-    enough = all(counts[label] >= FOLDS for label in range(base.model.config.num_labels))
+    """Whether the head reads the last token's state, without a bias, and each class has rows for all folds."""
     head = getattr(base.model, "score", None)
-    return isinstance(head, torch.nn.Linear) and head.bias is None and enough
+    return isinstance(head, torch.nn.Linear) and head.bias is None and has_all_folds(base, rows)
+
+
+def has_all_folds(base: Trained, rows: Sequence[dict]) -> bool:
+    """Whether each class has rows for all folds."""
+    counts = Counter(row["label"] for row in rows)
+    return all(counts[label] >= FOLDS for label in range(base.model.config.num_labels))
 
 
 def start_from_probe(
@@ -54,6 +92,16 @@ def fit_head(
     states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None
 ) -> tuple[numpy.ndarray, float]:
     """Return (the weights of a head without bias (labels, width), the cross-validated accuracy)."""
+    fitted = fit_regression(states, labels, class_weights)
+    # The head has no bias. A direction whose product with every text's state is nearly 1 (ridge regression) carries it.
+    gram = states.T @ states
+    ridge = 1e-3 * numpy.trace(gram) / len(gram) * numpy.eye(len(gram))
+    constant = numpy.linalg.solve(gram + ridge, states.sum(0))
+    return fitted.weights + fitted.bias[:, None] * constant, fitted.accuracy
+
+
+def fit_regression(states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None) -> Regression:
+    """Return the logistic regression of the labels, regularized as cross-validation finds best, on states as given."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -76,8 +124,9 @@ def fit_head(
     bias = fitted.intercept_ - (fitted.coef_ * (mean / deviation)).sum(1)
     if len(head) == 1:  # two classes: the regression has one row, for the second
         head, bias = numpy.concatenate([-head, head]) / 2, numpy.concatenate([-bias, bias]) / 2
-    # The head has no bias. A direction whose product with every text's state is nearly 1 (ridge regression) carries it.
-    gram = states.T @ states
-    ridge = 1e-3 * numpy.trace(gram) / len(gram) * numpy.eye(len(gram))
-    constant = numpy.linalg.solve(gram + ridge, states.sum(0))
-    return head + bias[:, None] * constant, float((probabilities[best].argmax(1) == labels).mean())
+    return Regression(
+        weights=head,
+        bias=bias,
+        accuracy=float((probabilities[best].argmax(1) == labels).mean()),
+        loss=float(log_loss(labels, probabilities[best])),
+    )

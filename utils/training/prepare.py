@@ -23,9 +23,11 @@ from utils.models.classifier_tokenizer import encode_for_classification, surroun
 from utils.models.tokenization import context_length, longest_text, padding_id
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
+from utils.training.encoders.embedder import read_embedder
+from utils.training.encoders.probe import probe_of_encoder
 from utils.training.forecast.loading import check_loading
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
-from utils.training.linear_probe import FOLDS, start_from_probe, supports_probe
+from utils.training.linear_probe import FOLDS, probe_of_writer
 from utils.training.objectives import Objective, classification, language_modeling
 from utils.training.rows import (
     labeled_rows,
@@ -53,6 +55,7 @@ class Probe:
 
     rows: Sequence[dict]
     run: Callable[..., None]  # on these rows, or on those that it gets as `probed`
+    states: Callable[..., list]  # as in `LinearProbe`
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class TrainingSetup:
     max_length: int
     freeze: Callable[[PreTrainedModel, int | None], None]
     probe: Probe | None = None
+    template: str | None = None  # around a text to classify
 
 
 def prepare(
@@ -129,36 +133,43 @@ def _prepare_classifier(
         raise UsageError(problem, "remove it: the most probable class is predicted")
     weights = parse_class_weights(flags.class_weights, train.label, labels)
     base = checkpoint.load_base_classifier(name, labels, flags.seed)
-    freeze_classifier_parameters(base.model, flags.unfreeze_last)
+    embedder = read_embedder(name) if base.tokenizer.cls_token_id is not None else None
     longest = min(flags.max_length or sys.maxsize, longest_text(base.model, base.tokenizer))
+    if embedder:
+        longest = min(longest, embedder.max_length or sys.maxsize)
+        data = replace(data, recipe={**data.recipe, "template": embedder.template})
     tokenizer = with_template(base.tokenizer, data.recipe["template"], longest)
     _check_room(tokenizer, longest, given=flags.max_length is not None)
     rows = labeled_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     base = replace(base, tokenizer=tokenizer)
-    _check_padding(name, base, longest)
     if flags.oversample or flags.augment:
         options = {"oversample": flags.oversample, "augment": flags.augment, "seed": flags.seed}
         texts, text_labels = oversample_and_augment(train.prompt, train.label, **options)
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
         encoded, tail = encode_for_classification(base.tokenizer, texts)
         rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)
+    linear = probe_of_writer(base, rows["train"]) or probe_of_encoder(base, rows["train"], embedder)
+    freeze_classifier_parameters(base.model, flags.unfreeze_last)
+    _check_padding(name, base, longest)
     objective = classification(base, weights)
     probe = None
-    if supports_probe(base, rows["train"]):
+    if linear is not None:
         probed = rows_for_probe(rows["train"], flags)
-        arguments = (base, objective, rows, weights, device, precision, prefix_cache)
-        probe = Probe(probed, partial(_run_probe, *arguments, probed=probed))
-    return TrainingSetup(base, objective, rows, longest, freeze_classifier_parameters, probe)
+        arguments = (linear.start, base, objective, rows, weights, device, precision, prefix_cache)
+        probe = Probe(probed, partial(_run_probe, *arguments, probed=probed), linear.states)
+    return TrainingSetup(
+        base, objective, rows, longest, freeze_classifier_parameters, probe, template=data.recipe["template"]
+    )
 
 
-def _run_probe(base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> None:
+def _run_probe(start, base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> None:
     base.model.to(device)  # as for training, which can then use what the cache has for the probe
     if len(probed) < len(rows["train"]):
         caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
     else:
         caching = prefix_cache.cached_rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf)
     with caching as cached:
-        start_from_probe(base, cached["train"], weights, bfloat16=precision == "bf16")
+        start(cached["train"], weights, bfloat16=precision == "bf16")
     base.model.to("cpu")
 
 

@@ -7,7 +7,7 @@ import numpy
 from utils.compute.cache_plan import CachePlan
 from utils.training.forecast.measure import seconds_of_validation
 from utils.training.forecast.planned import Run
-from utils.training.linear_probe import fit_head, last_states
+from utils.training.linear_probe import fit_regression
 
 FITTED = 300  # rows: the time of the regressions grows with them
 
@@ -20,12 +20,13 @@ def seconds_of_probe(run: Run, plan: CachePlan | None) -> float:
     states = []
 
     def evaluate(part):
-        states.append(last_states(base, part, bfloat16=bfloat16))
+        states.append(run.setup.probe.states(part, bfloat16=bfloat16))
 
     seconds = seconds_of_validation(run, cached, rows, evaluate)
-    found = states[-1]
-    labels = numpy.arange(len(found)) % base.model.config.num_labels
-    some = numpy.resize(numpy.arange(len(found)), min(FITTED, max(len(found), 5 * base.model.config.num_labels)))
+    texts = len(states[-1][0])
+    labels = numpy.arange(texts) % base.model.config.num_labels
+    some = numpy.resize(numpy.arange(texts), min(FITTED, max(texts, 5 * base.model.config.num_labels)))
     started = time.perf_counter()
-    fit_head(found[some], labels[some % len(labels)], None)
+    for found in states[-1]:
+        fit_regression(found[some], labels[some % len(labels)], None)
     return seconds + (time.perf_counter() - started) * len(rows) / len(some)

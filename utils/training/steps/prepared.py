@@ -11,12 +11,14 @@ from utils.compute.device import choose_device, choose_precision
 from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
 from utils.interrupts import ToldInterrupt, typed_command
 from utils.models import model_files
+from utils.training.encoders.pooling import pool_as_saved
 from utils.training.flags import TrainingSettings, settings_from
 from utils.training.forecast.dry_run import forecast_run
 from utils.training.forecast.fit import check_fit, plan_run
 from utils.training.forecast.forecast import Forecast
 from utils.training.prepare import TrainingSetup, prepare, validation_rows
 from utils.training.state.seconds_used import seconds_used
+from utils.training.state.state_files import checkpoints, read_object
 from utils.training.steps.request import Request
 from utils.training.time_limit.limit import TimeLimit, begin_limit
 from utils.training.time_limit.measure import fit_to_time
@@ -75,7 +77,16 @@ def prepare_run(request: Request, began: float) -> PreparedRun:
             run = replace(run, setup=setup, time_limit=limit)
         if run.setup.probe:
             run.setup.probe.run()
+        _pool_as_before(run)
     return run
+
+
+def _pool_as_before(run: PreparedRun) -> None:
+    """Let an encoder that goes on pool as it did: under a time limit, its probe may take other rows than before."""
+    saved = [config for each in checkpoints(run.request.state_folder) if (config := read_object(each / "config.json"))]
+    if run.flags.resume and run.setup.probe and saved:
+        pool_as_saved(run.setup.base.model, saved[-1])
+        run.setup.freeze(run.setup.base.model, run.flags.unfreeze_last)
 
 
 def _load(request: Request, *, writes: bool) -> PreparedRun:

@@ -29,6 +29,7 @@ def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | N
     record["prefix_cache"] = run.prefix_cache.record(model)
     if request.kind == CLASSIFY:
         record["max_length"] = run.setup.max_length
+        record["template"] = run.setup.template
         record["calibration"] = calibrate_model(
             run.setup.base, rows["validation"], flags.threshold, flags.seed, bfloat16=run.precision == "bf16"
         )
