@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from utils.compute import word_ids
+from utils.compute.word_ids import encodes_word_by_word
 from utils.errors import UserError
 from utils.models import tokenization
 from utils.models.base_models import load_tokenizer, resolve
 from utils.models.tokenization import (
     encode,
-    encodes_word_by_word,
     packed_ids,
     start_and_end,
     token_ids,
@@ -178,7 +179,7 @@ def test_every_character_beside_a_blank():
 
 def test_more_words_than_are_kept(monkeypatch):
     monkeypatch.setattr(tokenization, "TEXTS_AT_ONCE", 3)
-    monkeypatch.setattr(tokenization, "MAX_CACHED_WORDS", 10)
+    monkeypatch.setattr(word_ids, "MAX_CACHED_WORDS", 10)
     assert fast_ids(BYTE_LEVEL, TEXTS * 2) == whole_ids(BYTE_LEVEL, TEXTS * 2)
 
 

@@ -1,8 +1,4 @@
-"""Texts to token ids: templates, start and end tokens, truncation, and fast encoding of many texts.
-
-Texts repeat their words: 180,000 tweets have 3 million words, but only 80,000 different ones. If the tokenizer encodes
-word by word, each different word is encoded once, and the ids of a text are looked up and joined.
-"""
+"""Texts to token ids: templates, start and end tokens, truncation, and fast encoding of many texts."""
 
 import array
 import hashlib
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TEXTS_AT_ONCE = 10_000
-MAX_CACHED_WORDS = 300_000  # a word with its ids takes 0.2 kB of memory
-FIRST = "\n"  # marks the first word of a text, which has no space before it; no word has one
 
 
 def apply_template(template: str, prompt: str) -> str:
@@ -121,12 +115,14 @@ def packed_token_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str],
     The Rust backend is called directly: transformers' own call takes half as long again in Python, and keeps the masks
     and offsets of all texts at once.
     """
+    from utils.compute.word_ids import encodes_words  # late, with numpy: usage errors show up sooner
+
     backend = fast_backend(tokenizer)
     backend.no_padding()
     backend.no_truncation()
     before, backend.encode_special_tokens = backend.encode_special_tokens, True
     normalizer = backend.normalizer
-    if _is_space(normalizer) and _encodes_words(backend):
+    if _is_space(normalizer) and encodes_words(backend):
         # A normalizer that only puts a space before a text, which can be done here, and words can be looked up then.
         backend.normalizer, texts = None, [f" {text}" if text else "" for text in texts]
     ids = packed_ids(backend, texts, each)
@@ -155,86 +151,15 @@ def packed_ids(backend: "Tokenizer", texts: Sequence[str], each: Callable = map)
     `backend` must neither pad nor truncate, and must encode the names of special tokens as text. `each` maps the
     encoder to chunks of texts, perhaps in other processes.
     """
+    from utils.compute.word_ids import Encoder
+
     chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
     ids = []
     with progress_bar("encoding", len(texts)) as bar:
-        for part in each(_Encoder(backend), chunks):
+        for part in each(Encoder(backend), chunks):
             ids += part
             bar.update(len(part))
     return ids
-
-
-class _Encoder:
-    """Encodes chunks of texts, and remembers the words of those before. Pickled, it forgets them."""
-
-    def __init__(self, backend: "Tokenizer"):
-        backend.encode_special_tokens = True  # which is lost where a backend is pickled
-        self._backend = backend
-        self._by_words = encodes_word_by_word(backend)
-        self._words: dict[str, bytes] = {}  # word → its ids
-
-    def __reduce__(self) -> tuple:
-        return _Encoder, (self._backend,)
-
-    def __call__(self, texts: Sequence[str]) -> list[bytes]:
-        ids: list[bytes | None] = [None] * len(texts)
-        unsplit, new = [], {}  # the places of texts that cannot be split; the words of those with words not yet known
-        for place, text in enumerate(texts):
-            if not (self._by_words and _has_single_spaces(text)):
-                unsplit.append(place)
-                continue
-            words = text.split(" ")
-            words[0] = FIRST + words[0]
-            try:
-                ids[place] = b"".join(map(self._words.__getitem__, words))
-            except KeyError:
-                new[place] = words
-        self._learn(new.values())
-        for place, words in new.items():
-            ids[place] = b"".join(map(self._words.__getitem__, words))
-        for place, encoded in zip(unsplit, self._encode([texts[place] for place in unsplit]), strict=True):
-            ids[place] = encoded
-        return ids
-
-    def _learn(self, texts: Iterable[list[str]]) -> None:
-        if len(self._words) > MAX_CACHED_WORDS:
-            self._words.clear()
-        new = sorted(set().union(*texts) - self._words.keys())
-        encoded = self._encode([word[1:] if word.startswith(FIRST) else " " + word for word in new])
-        self._words.update(zip(new, encoded, strict=True))
-
-    def _encode(self, texts: list[str]) -> list[bytes]:
-        return [_pack(encoding.ids) for encoding in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
-
-
-def encodes_word_by_word(backend: "Tokenizer") -> bool:
-    """Whether the ids of a text are those of its words, each with the space before it, one after the other.
-
-    That holds for GPT-2's regular expression (`pre_tokenizers.ByteLevel`): no match has a space inside, and the
-    text before a space does not change the matches after it. Nothing else may depend on more than one word: there is
-    no normalizer, no added token that is searched for in the text, and no dropout.
-    """
-    return backend.normalizer is None and _encodes_words(backend)
-
-
-def _encodes_words(backend: "Tokenizer") -> bool:
-    """Whether `encodes_word_by_word`, but for the normalizer."""
-    from tokenizers import models
-
-    if backend.pre_tokenizer is None or not isinstance(backend.model, models.BPE):
-        return False
-    pre_tokenizer = json.loads(backend.pre_tokenizer.__getstate__())
-    return (
-        pre_tokenizer["type"] == "ByteLevel"
-        and pre_tokenizer["use_regex"]
-        and not backend.model.dropout
-        and all(token.special for token in backend.get_added_tokens_decoder().values())
-    )
-
-
-def _has_single_spaces(text: str) -> bool:
-    """Whether single spaces are the only whitespace (no other is printable), with none at the end."""
-    return text.isprintable() and "  " not in text and not text.endswith(" ")
 
 
 def _pack(ids: Iterable[int]) -> bytes:

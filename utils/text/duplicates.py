@@ -31,6 +31,7 @@ _PATIENCE = 4  # comparisons of a row with texts of the same template that turn 
 _OWN_THRESHOLD = 0.6  # of the threshold, for candidates without their template, which may have typos in it
 _OWN_PART = 0.5  # of a row; if more of it is its own, rows of the same template are not similar as a whole
 _ADDED = 4  # pieces, of a short word, that a copy can have more than a text that is all template
+_PAIRS_AHEAD = 1_000
 _TYPO = 2  # letters in a row, which count as one piece if they differ
 
 
@@ -92,14 +93,23 @@ def _near_pairs(
     later, earlier, is_whole, templates, places = _candidates(forms, apart, threshold, each)
     shingles = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(form)) for form in forms[row]])
     numberless = lru_cache(maxsize=4096)(lambda row: [frozenset(in_order(without_digits(form))) for form in forms[row]])
-    texts = lru_cache(maxsize=4096)(lambda row: list(templates.texts(places[row], forms[row])))
+    texts: dict[int, list[Text]] = {}
     is_kept, tried = [True] * len(forms), Counter()
-    for row, other, whole in zip(later.tolist(), earlier.tolist(), is_whole.tolist(), strict=True):
+    pairs = list(zip(later.tolist(), earlier.tolist(), is_whole.tolist(), strict=True))
+    for number, (row, other, whole) in enumerate(pairs):
         if not is_kept[row] or not is_kept[other] or (whole and tried[row] == _PATIENCE):
             continue
         sets = shingles
         if row in places and other in places:
-            both = list(zip(texts(row), texts(other), strict=True))
+            if row not in texts or other not in texts:
+                # Those of many rows at once, since each takes a multiple of the time alone.
+                ahead = [pair[:2] for pair in pairs[number : number + _PAIRS_AHEAD]]
+                wanted = {one for pair in ahead if all(map(is_kept.__getitem__, pair)) for one in pair} & places.keys()
+                texts = {one: texts[one] for one in wanted & texts.keys()}
+                new = sorted(wanted - texts.keys())
+                found = templates.texts([places[one] for one in new], [forms[one] for one in new])
+                texts.update(zip(new, found, strict=True))
+            both = list(zip(texts[row], texts[other], strict=True))
             if not all(one.template.isdisjoint(another.template) for one, another in both):
                 sets = numberless
                 all_sets = zip(sets(row), sets(other), strict=True)

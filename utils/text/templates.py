@@ -7,6 +7,7 @@ changed or an added word. What fills a template has no such counterpart, and is 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise, starmap
 
 import numpy as np
 
@@ -57,50 +58,112 @@ class Templates:
             for step in range(_CONTEXT_STEPS):
                 self.shared[starts + step] = np.maximum(self.shared[starts + step], numbers)
 
-    def texts(self, start: int, forms: Sequence[str]) -> Iterator[Text]:
-        """Yield the texts of the row whose shingles start there."""
-        for form in forms:
-            shingles = in_order(form)
-            yield self._text(shingles, slice(start, start + len(shingles)))
-            start += len(shingles)
+    def texts(self, places: Sequence[int], rows: Sequence[Sequence[str]]) -> list[list[Text]]:
+        """Return the texts of rows whose shingles start at these places."""
+        shingles = [in_order(form) for forms in rows for form in forms]
+        lengths = np.array(list(map(len, shingles)))
+        ends = np.cumsum(lengths)
+        parts = np.array(list(map(len, rows)))
+        first = np.cumsum(parts) - parts
+        # How much further away in the arrays of all rows these shingles are
+        offsets = np.repeat(np.asarray(places) - (ends - lengths)[first], np.add.reduceat(lengths, first))
+        where = np.arange(ends[-1]) + offsets
+        shared, has_digit = self.shared[where].astype(np.int64), self._has_digit[where]
+        usual = _medians(shared, lengths)
+        is_mistake = self._mistakes(self._hashes[where], shared, lengths, usual)
+        counts, is_template = ~is_mistake & ~has_digit, 2 * shared > np.repeat(usual, lengths)
+        kinds = (counts & is_template, counts & ~is_template & (shared > 0), counts & (shared == 0), is_mistake)
+        places_of_kinds = [_by_text(kind, ends) for kind in kinds]
+        texts = iter(list(starmap(_text, zip(shingles, *places_of_kinds, strict=True))))
+        return [list(islice(texts, count)) for count in parts.tolist()]
 
-    def _text(self, shingles: list[str], where: slice) -> Text:
-        rows, hashes = self.shared[where], self._hashes[where]
-        shared = np.sort(rows[rows > 0])
-        usual = int(shared[(len(shared) - 1) // 2]) if len(shared) else 0
-        numbers, around = rows.tolist(), _contexts(hashes, np.arange(len(hashes) - _CONTEXT + SHINGLE))
-        is_mistake = np.zeros(len(rows), dtype=bool)
-        for start, end in {*_runs(rows == 0), *_runs(rows <= MISTAKEN * usual)}:
-            is_mistake[start:end] |= self._is_mistake(start, end, numbers, hashes, around)
-        counts = ~is_mistake & ~self._has_digit[where]
-        is_template = 2 * rows > usual
-        is_own = counts & (rows == 0)
-        times = Counter(shingles) if len(set(shingles)) < len(shingles) else {}
-        return Text(
-            template=_chosen(shingles, counts & is_template),
-            variants=_chosen(shingles, counts & ~is_template & (rows > 0)),
-            own={shingles[place]: place for place in np.flatnonzero(is_own).tolist()},
-            mistakes=_chosen(shingles, is_mistake),
-            times={shingle: number for shingle, number in times.items() if number > 1},
+    def _mistakes(self, hashes: np.ndarray, shared: np.ndarray, lengths: np.ndarray, usual: np.ndarray) -> np.ndarray:
+        """Return which shingles of some texts are mistakes; `usual` is how many rows share most of each text.
+
+        In place of a mistake, most rows that share the text before or after it have the same other shingles.
+        """
+        starts, ends, text_start, text_end = _runs(
+            [shared == 0, shared <= np.repeat(MISTAKEN * usual, lengths)], lengths
         )
+        usual = np.zeros(len(starts), dtype=np.int64)
+        before, after = starts + SHINGLE - 1 - _CONTEXT, ends + _CONTEXT_STEPS
+        for runs, around, beside, end, table in (
+            (np.flatnonzero(before >= text_start), before, starts - 1, starts, self._usual_after),
+            (np.flatnonzero(after <= text_end), ends, ends, ends - 1, self._usual_before),
+        ):
+            around, beside, end = around[runs], shared[beside[runs]], shared[end[runs]]
+            others = _look_up(table, _contexts(hashes, around))
+            most = shared[around[:, None] + np.arange(_CONTEXT_STEPS)].max(axis=1, initial=0)
+            is_usual = (2 * np.minimum(others, beside) > most) & (most >= end / MISTAKEN)
+            usual[runs[is_usual]] = np.maximum(usual[runs[is_usual]], beside[is_usual])
+        found = np.zeros(len(shared), dtype=bool)
+        starts, ends, text_start, text_end, usual = (
+            column[usual > 0] for column in (starts, ends, text_start, text_end, usual)
+        )
+        if not len(starts):
+            return found
+        places, first = _ranges(starts, ends)
+        is_usual = 2 * _look_up(self._most_of_shingle, hashes[places]) > np.repeat(usual, ends - starts)
+        last = first + ends - starts - 1
+        goes_back = ((starts > text_start) | is_usual[first]) & ((ends < text_end) | is_usual[last])
+        letters = np.add.reduceat(~is_usual, first, dtype=np.int64) - (SHINGLE - 1) * goes_back
+        is_mistake = letters <= np.where(goes_back, LONGEST_MISTAKE, LONGEST_AT_END)
+        found[places[np.repeat(is_mistake, ends - starts)]] = True
+        return found
 
-    def _is_mistake(self, start: int, end: int, rows: list[int], hashes: np.ndarray, around: np.ndarray) -> bool:
-        """Whether most rows that share the text before or after these shingles have the same others in their place."""
-        usual = 0
-        if start > 0 and (before := start + SHINGLE - 1 - _CONTEXT) >= 0:
-            others = _look_up(self._usual_after, around[before : before + 1])
-            if 2 * min(others[0], rows[start - 1]) > max(rows[before:start]) >= rows[start] / MISTAKEN:
-                usual = rows[start - 1]
-        if end < len(around):
-            others = _look_up(self._usual_before, around[end : end + 1])
-            if 2 * min(others[0], rows[end]) > max(rows[end : end + _CONTEXT_STEPS]) >= rows[end - 1] / MISTAKEN:
-                usual = max(usual, rows[end])
-        if not usual:
-            return False
-        is_usual = 2 * _look_up(self._most_of_shingle, hashes[start:end]) > usual
-        goes_back = (start > 0 or is_usual[0]) and (end < len(rows) or is_usual[-1])
-        letters = np.count_nonzero(~is_usual) - (SHINGLE - 1) * goes_back
-        return letters <= (LONGEST_MISTAKE if goes_back else LONGEST_AT_END)
+
+def _text(shingles: list[str], template: list[int], variants: list[int], own: list[int], mistakes: list[int]) -> Text:
+    """Return a text; all but its shingles are places of these."""
+    times = Counter(shingles) if len(set(shingles)) < len(shingles) else {}
+    return Text(
+        template={shingles[place] for place in template},
+        variants={shingles[place] for place in variants},
+        own={shingles[place]: place for place in own},
+        mistakes={shingles[place] for place in mistakes},
+        times={shingle: number for shingle, number in times.items() if number > 1},
+    )
+
+
+def _medians(shared: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return the median of the numbers above 0 of each text, or 0; of two in the middle, the lower one."""
+    text, present = np.repeat(np.arange(len(lengths)), lengths), shared > 0
+    ordered = shared[present][np.lexsort((shared[present], text[present]))]
+    counts = np.bincount(text[present], minlength=len(lengths))
+    medians = np.zeros(len(lengths), dtype=np.int64)
+    middle = np.cumsum(counts) - counts + (counts - 1) // 2
+    medians[counts > 0] = ordered[middle[counts > 0]]
+    return medians
+
+
+def _by_text(chosen: np.ndarray, ends: np.ndarray) -> list[list[int]]:
+    """Return the chosen places of each text, counted from its start."""
+    places = np.flatnonzero(chosen)
+    text = np.searchsorted(ends, places, "right")
+    starts = np.append(0, ends[:-1])
+    bounds = np.searchsorted(text, np.arange(len(ends) + 1)).tolist()
+    places = (places - starts[text]).tolist()
+    return [places[first:last] for first, last in pairwise(bounds)]
+
+
+def _runs(masks: Sequence[np.ndarray], lengths: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return where each run of true values in some texts starts and ends, and where its text does."""
+    text_ends = np.cumsum(lengths)
+    starts, ends = [], []
+    for mask in masks:
+        starts_text, ends_text = np.zeros((2, len(mask)), dtype=bool)
+        starts_text[text_ends - lengths] = ends_text[text_ends - 1] = True
+        starts.append(np.flatnonzero(mask & (starts_text | ~np.roll(mask, 1))))
+        ends.append(np.flatnonzero(mask & (ends_text | ~np.roll(mask, -1))) + 1)
+    starts, ends = np.concatenate(starts), np.concatenate(ends)
+    text = np.searchsorted(text_ends, starts, "right")
+    return starts, ends, (text_ends - lengths)[text], text_ends[text]
+
+
+def _ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of all ranges, one after another, and where in these each range begins."""
+    lengths = ends - starts
+    first = np.cumsum(lengths) - lengths
+    return np.repeat(starts - first, lengths) + np.arange(lengths.sum()), first
 
 
 def _rows_of_passages(
@@ -195,15 +258,3 @@ def _spread(rows: np.ndarray) -> None:
         step = min(width, STEPS - width)
         rows[step:] = np.maximum(rows[step:], rows[:-step])
         width += step
-
-
-def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Return where each run of true values starts and ends."""
-    around = np.zeros(len(chosen) + 2, dtype=bool)
-    around[1:-1] = chosen
-    edges = np.flatnonzero(around[1:] != around[:-1]).tolist()
-    return zip(edges[::2], edges[1::2], strict=True)
-
-
-def _chosen(shingles: list[str], chosen: np.ndarray) -> set[str]:
-    return {shingles[place] for place in np.flatnonzero(chosen).tolist()}
