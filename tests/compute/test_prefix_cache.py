@@ -124,6 +124,24 @@ def test_an_encoder_that_classifies(family, tmp_path):
     assert_same_logits(base.model.eval(), classification(base, None).collate, rows, tmp_path)
 
 
+def test_some_of_the_rows_have_their_own_states_and_others_get_a_file_of_their_own(tmp_path):
+    """A run may validate on a part of what its linear probe has cached, and its folds train on parts."""
+    model, cache = frozen("llama"), cache_in(tmp_path)
+    states = {}
+    with cache.cached_rows(model, PADDED, ROWS, **OPTIONS) as cached:
+        states |= {bytes(row["input_ids"]): row["cached_states"] for split in cached.values() for row in split}
+    part = {"train": ROWS["train"][7:2:-1], "validation": [dict(ROWS["train"][1]), ROWS["validation"][3]]}
+    with cache.cached_rows(model, PADDED, part, **OPTIONS) as cached:
+        for row in [*cached["train"], *cached["validation"]]:
+            assert row["cached_states"].data_ptr() == states[bytes(row["input_ids"])].data_ptr()
+            assert torch.equal(row["cached_states"], states[bytes(row["input_ids"])])
+    assert_same_logits(model, PADDED, part, tmp_path / "first")
+    other = {"train": rows_of(["never seen", "nor this"]), "validation": []}
+    whole = logits(model, PADDED(other["train"]))
+    with cache.cached_rows(model, PADDED, other, **OPTIONS) as cached:
+        torch.testing.assert_close(logits(model, PADDED(cached["train"])), whole, rtol=0, atol=1e-5 * whole.abs().max())
+
+
 def test_states_are_held_in_bfloat16_where_training_is(tmp_path):
     model = frozen("llama")
     whole = logits(model, PADDED(ROWS["train"]))

@@ -59,7 +59,7 @@ class PrefixCache:
     mode: str
     gigabytes: float
     keep: bool
-    _opened: dict[int, tuple[torch.Tensor, int] | None] = field(default_factory=dict)  # by number of blocks
+    _opened: dict[int, "_Opened | None"] = field(default_factory=dict)  # by number of blocks
 
     @contextlib.contextmanager
     def cached_rows(
@@ -68,26 +68,28 @@ class PrefixCache:
         """Within the context, the rows have "cached_states" (length, width), and the model starts from them.
 
         Without a cache, yields the rows as they are. `precision` is fp32, bf16 or fp16; the frozen weights are those
-        of the base model in float32. `epochs` is the number still to train; infinite in a search.
+        of the base model in float32. `epochs` is the number still to train; infinite in a search. The first rows decide
+        for each number of blocks; later ones may be any of them, by the same "input_ids" objects.
         """
         blocks = self._frozen_blocks(model)
         rows = [row for split in splits.values() for row in split]
-        if len(blocks) not in self._opened:
-            self._opened[len(blocks)] = self._open(model, collate, rows, precision, epochs)
-        if self._opened[len(blocks)] is None:
+        opened = self._opened.get(len(blocks))
+        if len(blocks) not in self._opened or (opened and not opened.has(rows)):
+            opened = self._opened[len(blocks)] = self._open(model, collate, rows, precision, epochs)
+        if opened is None:
             yield splits
             return
-        states, tuple_length = self._opened[len(blocks)]
-        starts = zip(row_offsets(rows), rows, strict=True)
-        slices = (states[start : start + len(row["input_ids"])] for start, row in starts)
-        with starting_after(model, blocks, tuple_length):
-            yield {name: [{**row, "cached_states": next(slices)} for row in split] for name, split in splits.items()}
+        with starting_after(model, blocks, opened.tuple_length):
+            yield {
+                name: [{**row, "cached_states": opened.states_of(row)} for row in split]
+                for name, split in splits.items()
+            }
 
     def record(self, model: PreTrainedModel) -> dict | None:
         """Return what run.json says about the cache that the model trained with; None where there was none."""
         blocks = len(self._frozen_blocks(model))
         opened = self._opened.get(blocks)
-        return {"blocks": blocks, "bytes": opened[0].nbytes} if opened else None
+        return {"blocks": blocks, "bytes": opened.states.nbytes} if opened else None
 
     def _frozen_blocks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [] if self.mode == "off" else frozen_blocks(model)
@@ -118,8 +120,8 @@ class PrefixCache:
             self._check_size(plan.size)
         return plan
 
-    def _open(self, model, collate, rows, precision, epochs) -> tuple[torch.Tensor, int] | None:
-        """Return (hidden states (tokens, width), tuple length, see `hidden_states_after`), or None for no cache."""
+    def _open(self, model, collate, rows, precision, epochs) -> "_Opened | None":
+        """Return the hidden states of these rows, or None for no cache."""
         started = time.perf_counter()
         try:
             plan = self.plan(model, collate, rows, precision=precision, epochs=epochs)
@@ -128,7 +130,7 @@ class PrefixCache:
             path, shape, dtype = plan.path, plan.shape, plan.dtype
             if plan.is_there:
                 log.info("prefix cache: %s has the hidden states of %d blocks from a past run", path, len(plan.blocks))
-                return _map(path, shape, dtype), plan.tuple_length
+                return _Opened(_map(path, shape, dtype), plan.tuple_length, rows)
             block = plan.blocks[-1]
             fill = partial(_fill, model=model, block=block, collate=collate, rows=rows, precision=precision)
             states = self._compute(path, shape, dtype, fill)
@@ -142,11 +144,11 @@ class PrefixCache:
             "prefix cache: %d frozen blocks ran once over %s texts in %.1f seconds; their hidden states take %s",
             *(len(plan.blocks), f"{len(rows):,}", time.perf_counter() - started, format_size(plan.size)),
         )
-        return states, plan.tuple_length
+        return _Opened(states, plan.tuple_length, rows)
 
     def _check_size(self, size: int) -> None:
         """UserError where another file of so many bytes would be too large."""
-        total = size + sum(opened[0].nbytes for opened in self._opened.values() if opened)
+        total = size + sum(opened.states.nbytes for opened in self._opened.values() if opened)
         if total > self.gigabytes * GIGABYTE:
             raise UserError(
                 f"the hidden states would take {format_size(total)}, and --prefix_cache_gb is {self.gigabytes:g}",
@@ -189,6 +191,22 @@ class PrefixCache:
                 with contextlib.suppress(OSError):  # not empty: it keeps other files
                     self.folder.rmdir()
         return states
+
+
+class _Opened:
+    """The hidden states (tokens, width) of rows, and the tuple length of their block, see `hidden_states_after`."""
+
+    def __init__(self, states: torch.Tensor, tuple_length: int, rows: Sequence[dict]):
+        self.states, self.tuple_length = states, tuple_length
+        self._ids = [row["input_ids"] for row in rows]  # as long as they exist, no others have their identities
+        self._starts = dict(zip(map(id, self._ids), row_offsets(rows), strict=True))
+
+    def has(self, rows: Sequence[dict]) -> bool:
+        return all(id(row["input_ids"]) in self._starts for row in rows)
+
+    def states_of(self, row: dict) -> torch.Tensor:
+        start = self._starts[id(row["input_ids"])]
+        return self.states[start : start + len(row["input_ids"])]
 
 
 OFF = PrefixCache(Path(), mode="off", gigabytes=0, keep=False)
