@@ -63,6 +63,14 @@ def test_what_is_not_drawn_is_what_transformers_writes(both, settings):
     assert write(ids, sampling, end=end) == expected
 
 
+def test_a_sequence_of_the_prompt_may_be_written_once_whatever_the_other_prompts(tmp_path):
+    model = bigram_model(tiny_tokenizer(), {"a": {"b": 4, None: 2}, "b": {"a": 4, None: 2}, None: {"a": 1}})
+    ids, sampling = encode_prompts(tiny_tokenizer(), ["a", "ababa"]), Sampling(**GREEDY, no_repeat_ngram_size=2)
+    expected = generate_from_ids(model, tiny_tokenizer(), ids, sampling)
+    assert [text.text for (text,) in expected] == ["bab", "bab"]
+    assert writer_of(tmp_path / "model", model)(ids, sampling) == expected
+
+
 def test_draws_follow_the_probabilities_and_the_seed(tmp_path):
     logits = {token: math.log(share) for token, share in zip("abcd", (8, 4, 2, 1), strict=True)} | {None: 0.0}
     write = writer_of(

@@ -59,11 +59,14 @@ def _generate(
     if sampling.draws:
         options = {"sampling_topk": sampling.top_k, "sampling_topp": sampling.top_p}
         options["sampling_temperature"] = sampling.temperature
-    # In a batch with a prompt that is the start token alone, CTranslate2 (4.8) returns the rest of longer prompts as if
-    # it were generated.
-    for batch in static_batches(
-        requests, batch_size, lambda request: (request.max_new_tokens, len(request.prompt_ids) == 1)
-    ):
+
+    def alike(request: Request) -> tuple[int, int]:
+        # CTranslate2 (4.8) decodes what is longer than a batch's shortest prompt as if it were generated: it returns
+        # that where the shortest is the start token alone, and no_repeat_ngram_size counts it as what was written.
+        length = len(request.prompt_ids)
+        return request.max_new_tokens, length if sampling.no_repeat_ngram_size else length == 1
+
+    for batch in static_batches(requests, batch_size, alike):
 
         def has_stopped(step: ctranslate2.GenerationStepResult, batch: list[Request] = batch) -> bool:
             request = batch[step.batch_id]
