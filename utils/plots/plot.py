@@ -22,6 +22,11 @@ COLORS = tuple(
     f"var(--series-{number},{color})"
     for number, color in enumerate(("#0072b2", "#d55e00", "#009e73", "#aa4499", "#8c6d00", "#56607a"), start=1)
 )
+# The last four by name, since what draws PNG files takes "sans-serif" for Arial, and leaves all text out without it.
+FONTS = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', "
+    "Arial, 'Liberation Sans', 'Noto Sans', 'DejaVu Sans', sans-serif"
+)
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "4 2 1 2", "1 3")
 VARIABLE = re.compile(r"var\(--[\w-]+,([^)]+)\)")
 VIEW = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
@@ -70,7 +75,7 @@ def draw(
     if len(description) > LONGEST_DESCRIPTION:
         description = description[: LONGEST_DESCRIPTION - 1] + "…"
     words = {"title": visible(title[:LONGEST_DESCRIPTION]), "description": visible(description)}
-    return Markup(_template().render(**words, width=WIDTH, height=round(height), elements=elements))
+    return Markup(_template().render(**words, fonts=FONTS, width=WIDTH, height=round(height), elements=elements))
 
 
 def visible(text: str) -> str:

@@ -124,10 +124,10 @@ def test_an_empty_file_is_no_page(tmp_path):
 def test_a_png_without_fonts_has_a_warning(tmp_path, monkeypatch, caplog):
     plot = Plot("t", draw("t", "d", 30, []), "d", (), ())
     pictures.write_pictures(tmp_path, [plot])
-    assert "no font" not in caplog.text
-    monkeypatch.setattr(pictures, "PROBE", pictures.PROBE.replace("{}", ""))  # as where no text is drawn
+    assert "no usual font" not in caplog.text
+    monkeypatch.setattr(pictures, "FONTS", "sans-no")  # as where none is installed
     pictures.write_pictures(tmp_path, [plot])
-    assert "no font is installed" in caplog.text
+    assert "no usual font" in caplog.text
 
 
 def test_loss_curves_of_a_file_lie_beside_it_and_replace_nothing(work, capsys):

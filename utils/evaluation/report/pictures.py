@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.files import atomic_write, check_place
+from utils.plots.plot import FONTS
 
 if TYPE_CHECKING:
     from utils.plots.plot import Plot
 
 ZOOM = 3  # pixels of a PNG per unit of the SVG
-PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><text x="1" y="15">{}</text></svg>'
+PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><text y="15" font-family="{}">{}</text></svg>'
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +40,7 @@ def write_pictures(folder: Path, plots: Sequence["Plot"]) -> None:
     from utils.plots.plot import standalone
 
     if plots and not _has_fonts():
-        log.warning("warning: no font is installed, so the PNG files have no text; the SVG files have it")
+        log.warning("warning: the PNG files have no text, since no usual font (DejaVu Sans, for one) is installed")
     for number, plot in enumerate(plots, start=1):
         slug = re.sub(r"[^a-z0-9]+", "-", plot.title.lower()).strip("-")[:60]
         svg = standalone(plot.svg)
@@ -56,4 +57,4 @@ def _png(svg: str) -> bytes:
 
 def _has_fonts() -> bool:
     """Whether text is drawn at all: without fonts, resvg leaves it out and says nothing."""
-    return _png(PROBE.format("M")) != _png(PROBE.format(""))
+    return _png(PROBE.format(FONTS, "M")) != _png(PROBE.format(FONTS, ""))
