@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.argument_types import output_path, positive_int
@@ -32,8 +33,11 @@ from utils.models.chat_templates import LENGTHS
 from utils.models.checkpoint import Trained
 from utils.process import PROCESS_BEGAN, run
 from utils.results.following import after_use
-from utils.results.texts import prepare_device, write_records
+from utils.results.texts import open_kept_model, prepare_device, write_records
 from utils.terminal.notices import say_what_begins, say_what_is_done
+
+if TYPE_CHECKING:
+    from utils.inference.ctranslate2.kept import Converted
 
 DEFAULT_MODEL = "models/fine_tuned_model.pt"
 NOT_FROM_PYTHON = ("instruction", "input", "prompt", "prompts_file", "chat", "json")
@@ -89,8 +93,8 @@ def main(argv: list[str] | None = None) -> int:
     say_what_begins("generate", f"{count:,} {'text' if count == 1 else 'texts'} from {args.model_path}")
     loaded = []
 
-    def load(path: str) -> Trained:
-        loaded.append(checkpoint.load_writer(path))
+    def load(path: str) -> "Trained | Converted":
+        loaded.append(open_kept_model(args, prompts) or checkpoint.load_writer(path))
         return loaded[0]
 
     with one_writer(args.output_path):

@@ -7,7 +7,7 @@ import pytest
 from running import assert_one_error
 from small_models import random_model, tiny_tokenizer
 
-from utils.inference.ctranslate2_engine import SOURCE_FILE
+from utils.inference.ctranslate2.kept import SOURCE_FILE
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.models import checkpoint, saving

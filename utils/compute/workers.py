@@ -31,7 +31,7 @@ MOST = 4  # by default: what is left to this process takes as long as what four 
 
 def default_processes(paths: Iterable[str | Path]) -> int:
     """Return the number of processes that suits the size of these files, or of those in these folders."""
-    return min(MOST, _processors()) if _size(paths) >= MANY_BYTES else 1
+    return min(MOST, processors()) if _size(paths) >= MANY_BYTES else 1
 
 
 class Workers:
@@ -111,7 +111,8 @@ def _size(paths: Iterable[str | Path]) -> int:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -14,13 +14,18 @@ from utils.tasks.kinds import INSTRUCT
 INSTRUCTION_FLAGS = ("instruction", "input", "system", "length", "chat")
 
 
+def what_needs_answers(args: argparse.Namespace, prompts: Sequence[Prompt]) -> list[str]:
+    """Return the flags, and the file of prompts, that only a model that answers can do."""
+    needs = [f"--{name}" for name in INSTRUCTION_FLAGS if getattr(args, name)]
+    return needs + [str(args.prompts_file)] * any(not isinstance(prompt, str) for prompt in prompts)
+
+
 def follows_instructions(args: argparse.Namespace, trained: Trained, prompts: Sequence[Prompt]) -> bool:
     """Return whether the model should answer the prompts rather than continue them.
 
     A base model that has a chat template can do both. UserError where the model cannot do what the command line asks.
     """
-    needs = [f"--{name}" for name in INSTRUCTION_FLAGS if getattr(args, name)]
-    needs += [str(args.prompts_file)] * any(not isinstance(prompt, str) for prompt in prompts)
+    needs = what_needs_answers(args, prompts)
     if trained.run.get("kind") != INSTRUCT.name:
         if not needs:
             return False

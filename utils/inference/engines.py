@@ -4,6 +4,7 @@ import argparse
 import functools
 import importlib.util
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.argument_types import positive_int
@@ -11,6 +12,9 @@ from utils.cli import Parser
 from utils.errors import UsageError
 from utils.inference.generation import BATCH_SIZE, USE_DEFAULT_ENGINE, TextGenerator, generate_from_ids
 from utils.models.checkpoint import Trained
+
+if TYPE_CHECKING:
+    from utils.inference.ctranslate2.kept import Converted
 
 ENGINES = ("transformers", "ctranslate2")
 
@@ -59,7 +63,7 @@ def check_engine_ranks_emoji(args: argparse.Namespace) -> None:
 
 
 def open_text_generators(
-    args: argparse.Namespace, models: Mapping[str, Trained], paths: Mapping[str, str], device: str
+    args: argparse.Namespace, models: Mapping[str, "Trained | Converted"], paths: Mapping[str, str], device: str
 ) -> dict[str, TextGenerator]:
     """Return the text generator of each model by its name; `paths` says where the models come from.
 
@@ -67,12 +71,12 @@ def open_text_generators(
     """
     batch_size = args.batch_size or BATCH_SIZE
     if args.engine == "ctranslate2":
-        from utils.inference.ctranslate2_engine import open_text_generator
+        from utils.inference.ctranslate2.engine import open_text_generator
 
         compute_type = {"auto": "int8", "fp32": "float32"}[args.precision]
         return {
-            name: open_text_generator(paths[name], trained, compute_type, batch_size, name)
-            for name, trained in models.items()
+            name: open_text_generator(_converted(paths[name], model), compute_type, batch_size, name)
+            for name, model in models.items()
         }
 
     import torch
@@ -82,6 +86,14 @@ def open_text_generators(
         model, options = trained.model.to(device, dtype), {"batch_size": batch_size, "progress": name}
         generators[name] = functools.partial(generate_from_ids, model, trained.tokenizer, **options)
     return generators
+
+
+def _converted(path: str, model: "Trained | Converted") -> "Converted":
+    if not isinstance(model, Trained):
+        return model
+    from utils.inference.ctranslate2.convert import convert
+
+    return convert(path, model)
 
 
 def _engine(name: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy
+
 from utils.errors import DataError
-from utils.inference.sampler import random_keys
 from utils.inference.sampling import Sampling
 
 Item = TypeVar("Item")
@@ -43,6 +44,12 @@ def make_requests(prompts: Sequence[list[int]], sampling: Sampling, context: int
         prompt = prompts[index[0]]
         requests.append(Request(index, prompt, min(sampling.max_new_tokens, context - len(prompt)), key))
     return requests
+
+
+def random_keys(seed: int, indices: Sequence[tuple[int, int]]) -> list[int]:
+    """Return an int64 for each (prompt, sequence) index: the start of its stream of random numbers."""
+    keys = [numpy.random.SeedSequence((seed, *index)).generate_state(1, numpy.uint64) for index in indices]
+    return numpy.concatenate(keys).view(numpy.int64).tolist() if keys else []
 
 
 def static_batches(items: Iterable[Item], batch_size: int, key: Callable[[Item], object]) -> Iterator[list[Item]]:

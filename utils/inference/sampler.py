@@ -6,7 +6,6 @@ A draw depends on nothing but the seed, the request and the step, so the batch d
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy
 import torch
 from transformers import MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWarper
 
@@ -88,12 +87,6 @@ def sample_tokens(logits: torch.Tensor, sampling: Sampling, keys: Sequence[int],
     keys, steps = (torch.tensor(numbers, device=logits.device)[:, None] for numbers in (keys, steps))
     gumbel = -torch.log(-torch.log(uniform(keys, steps * vocabulary + ids)))
     return ids.gather(1, (candidates + gumbel).argmax(1, keepdim=True)).squeeze(1)
-
-
-def random_keys(seed: int, indices: Sequence[tuple[int, int]]) -> list[int]:
-    """Return an int64 for each (prompt, sequence) index: the start of its stream of random numbers."""
-    keys = [numpy.random.SeedSequence((seed, *index)).generate_state(1, numpy.uint64) for index in indices]
-    return numpy.concatenate(keys).view(numpy.int64).tolist() if keys else []
 
 
 def uniform(keys: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

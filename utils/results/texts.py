@@ -5,10 +5,16 @@ import logging
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.files import atomic_write, check_apart
-from utils.inference.answers import answer_conversations, as_conversations, follows_instructions
+from utils.inference.answers import (
+    answer_conversations,
+    as_conversations,
+    follows_instructions,
+    what_needs_answers,
+)
 from utils.inference.emoji import emoji_records, writes_emoji
 from utils.inference.engines import check_engine_ranks_emoji, open_text_generators
 from utils.inference.generation import Generated
@@ -17,11 +23,17 @@ from utils.inference.sampling import sampling_from_flags
 from utils.models import checkpoint
 from utils.models.base_models import check_present
 from utils.models.checkpoint import Trained
+from utils.tasks.kinds import GENERATE
+
+if TYPE_CHECKING:
+    from utils.inference.ctranslate2.kept import Converted
 
 log = logging.getLogger(__name__)
 
 
-def write_records(args: Namespace, prompts: Sequence[Prompt], load: Callable[[str], Trained]) -> list[dict]:
+def write_records(
+    args: Namespace, prompts: Sequence[Prompt], load: "Callable[[str], Trained | Converted]"
+) -> list[dict]:
     """Return one JSON object per text, also written to --output_path; `load` opens the model."""
     device = prepare_device(args)
     trained = load(args.model_path)
@@ -56,9 +68,22 @@ def write_records(args: Namespace, prompts: Sequence[Prompt], load: Callable[[st
     return records
 
 
+def open_kept_model(args: Namespace, prompts: Sequence[Prompt]) -> "Converted | None":
+    """Return the model as CTranslate2 kept it, where that is all that the flags need: to continue texts."""
+    if args.engine != "ctranslate2" or args.compare_base or what_needs_answers(args, prompts):
+        return None
+
+    from utils.inference.ctranslate2.kept import open_kept
+
+    kept = open_kept(str(args.model_path))
+    return kept if kept and kept.run.get("kind", GENERATE.name) == GENERATE.name else None
+
+
 def prepare_device(args: Namespace) -> str:
     """Return the device that the flags ask for, with the other processes connected. UserError without the model."""
     check_present(str(args.model_path))
+    if args.engine == "ctranslate2":
+        return "cpu"
 
     from utils.compute.device import choose_device
 

@@ -10,7 +10,8 @@ from scipy.stats import chisquare
 from small_models import END, random_model, tiny_tokenizer
 
 from utils.errors import UserError
-from utils.inference.ctranslate2_engine import convert_model, open_text_generator
+from utils.inference.ctranslate2.convert import convert
+from utils.inference.ctranslate2.engine import open_text_generator
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.models import checkpoint, saving
@@ -35,7 +36,7 @@ def saved(path, model, run=None):
 
 
 def writer_of(path, model, batch_size=64):
-    return open_text_generator(str(path), saved(path, model), "float32", batch_size, None)
+    return open_text_generator(convert(str(path), saved(path, model)), "float32", batch_size, None)
 
 
 @pytest.fixture(scope="module", params=[("gpt2", True), ("gpt2", False), ("llama", False)], ids=str)
@@ -96,15 +97,15 @@ def test_draws_follow_the_probabilities_and_the_seed(tmp_path):
 @pytest.mark.parametrize("name", ["model", "model.pt"])
 def test_a_model_is_converted_once_and_again_when_its_weights_change(tmp_path, name):
     path, model = tmp_path / name, random_model("gpt2")
-    folder = convert_model(str(path), saved(path, model))
+    folder = convert(str(path), saved(path, model)).folder
     assert folder == tmp_path / f"{name}.ctranslate2"
     before = (folder / "model.bin").stat()
-    assert convert_model(str(path), checkpoint.load(str(path))) == folder
+    assert convert(str(path), checkpoint.load(str(path))).folder == folder
     assert (folder / "model.bin").stat() == before
     with torch.no_grad():
         model.transformer.h[1].mlp.c_fc.weight[0, 0] += 0.5
     saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), RUN), "", "")
-    assert convert_model(str(path), checkpoint.load(str(path))) == folder
+    assert convert(str(path), checkpoint.load(str(path))).folder == folder
     assert (folder / "model.bin").stat() != before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [name, f"{name}.ctranslate2"]
 
@@ -114,14 +115,14 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
     (tmp_path / "model.ctranslate2").mkdir()
     (tmp_path / "model.ctranslate2" / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="exists and is not one that we converted"):
-        convert_model(str(tmp_path / "model"), trained)
+        convert(str(tmp_path / "model"), trained)
     assert (tmp_path / "model.ctranslate2" / "thesis.txt").read_text() == "mine"
 
 
 def test_a_model_that_ctranslate2_does_not_compute_is_refused(tmp_path):
     with pytest.raises(UserError, match="is a opt model, but --engine ctranslate2 supports gpt2 and llama models"):
-        convert_model(str(tmp_path / "opt"), saved(tmp_path / "opt", random_model("opt")))
+        convert(str(tmp_path / "opt"), saved(tmp_path / "opt", random_model("opt")))
     trained = saved(tmp_path / "odd", random_model("gpt2", scale_attn_by_inverse_layer_idx=True))
     with pytest.raises(UserError, match="computes other log probabilities than this model"):
-        convert_model(str(tmp_path / "odd"), trained)
+        convert(str(tmp_path / "odd"), trained)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["odd", "opt"]

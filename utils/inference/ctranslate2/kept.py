@@ -1,0 +1,107 @@
+"""Models that were converted for CTranslate2 before, and are kept beside the originals.
+
+As long as nobody touches a file of the original, its converted model is opened with `tokenizers` alone: PyTorch and
+transformers take longer to import than twenty tokens to write.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ctranslate2
+
+from utils.models.base_models import resolve
+from utils.models.checkpoint import files_of_model
+from utils.models.run_file import read_run
+
+if TYPE_CHECKING:
+    from tokenizers import AddedToken, Tokenizer
+    from transformers import PreTrainedTokenizerBase
+
+SOURCE_FILE = "source.json"  # says what a folder was converted from, and that it is ours
+TOKENIZER_FILE = "tokenizer.json"
+FIELDS = {"ctranslate2": str, "files": dict, "context": int, "start": int, "end": int, "run": dict}
+
+
+@dataclass(frozen=True)
+class PlainTokenizer:
+    """What writing needs of transformers' tokenizer, with the same results."""
+
+    backend_tokenizer: "Tokenizer"
+    bos_token_id: int
+    eos_token_id: int
+    is_fast = True
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, "AddedToken"]:
+        return self.backend_tokenizer.get_added_tokens_decoder()
+
+    def convert_ids_to_tokens(self, ids: list[int]) -> list[str | None]:
+        return [self.backend_tokenizer.id_to_token(id_) for id_ in ids]
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool) -> str:
+        assert not clean_up_tokenization_spaces
+        return self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model in CTranslate2's format: its folder, its context in tokens, and the original's tokenizer and run.json."""
+
+    folder: Path
+    context: int
+    tokenizer: "PlainTokenizer | PreTrainedTokenizerBase"
+    run: dict
+
+
+def open_kept(path: str) -> Converted | None:
+    """Return the kept model that was converted from the one at `path`; None where `convert` must look at that first.
+
+    That is where it was not converted yet, or its files have other sizes or times than they had then.
+    """
+    folder = conversion_folder(path)
+    source = source_of(folder) or {}
+    if any(type(source.get(name)) is not expected for name, expected in FIELDS.items()) or not source["files"]:
+        return None
+    if source["ctranslate2"] != ctranslate2.__version__ or source["files"] != state_of_files(path):
+        return None
+
+    from tokenizers import Tokenizer
+
+    try:
+        backend = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    except Exception:  # tokenizers raises no other class
+        return None
+    run = read_run(folder / SOURCE_FILE, json.dumps(source["run"])) if source["run"] else {}
+    return Converted(folder, source["context"], PlainTokenizer(backend, source["start"], source["end"]), run)
+
+
+def conversion_folder(path: str) -> Path:
+    """Return where the converted model is kept: NAME.ctranslate2 beside a model on disk, or the Hub's cache."""
+    model = Path(path).expanduser()
+    if model.exists() and model.suffix != ".gguf":
+        model = model.resolve()
+        return model.with_name(f"{model.name}.ctranslate2")
+    from huggingface_hub.constants import HF_HOME
+
+    return Path(HF_HOME) / "converted_ctranslate2" / path.replace("/", "--")
+
+
+def source_of(folder: Path) -> dict | None:
+    """Return what a folder was converted from; None where it does not exist or is not ours."""
+    try:
+        source = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return source if isinstance(source, dict) else None
+
+
+def state_of_files(path: str) -> dict[str, list[int]]:
+    """Return [bytes, nanoseconds of the last change] of each file of the model; none of a model on the Hub."""
+    model = Path(path).expanduser()
+    location = model if model.suffix == ".pt" else Path(resolve(path).location)
+    if not location.exists():
+        return {}
+    states = {str(file.relative_to(location)): file.stat() for file in files_of_model(location)}
+    return {name: [state.st_size, state.st_mtime_ns] for name, state in sorted(states.items())}
