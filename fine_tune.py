@@ -82,6 +82,10 @@ def main(argv: list[str] | None = None) -> int:
         say_what_is_done(began, "foreseen", following=after_foreseeing())
         return EXIT_DONE
     if distributed.is_main_process():
+        from utils.training.labels.label_errors import describe_label_errors
+
+        if errors := trained.run.get("label_errors"):
+            print(describe_label_errors(errors), flush=True)
         print(flags.output_path, flush=True)
         if hub.push_to_hub:
             print(push_model(flags.output_path, hub.hub_model_id, hub.hub_private), flush=True)

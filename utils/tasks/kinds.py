@@ -60,7 +60,7 @@ CLASSIFY = Kind(
     third_person="classifies texts",
     data="labeled texts",
     preprocess_flags=(*_OF_POSTS, "label_column", "label_map", "keep_conflicts"),
-    training_flags=("class_weights", "oversample", "augment", "threshold"),
+    training_flags=("class_weights", "oversample", "augment", "threshold", "label_errors"),
     evaluation_flags=("errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
     pipeline_tag="text-classification",

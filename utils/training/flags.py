@@ -9,6 +9,7 @@ from utils.argument_types import (
     fraction,
     non_negative_float,
     non_negative_int,
+    output_path,
     positive_float,
     positive_int,
     seed_number,
@@ -124,6 +125,8 @@ def _add_kind_flags(parser: Parser) -> None:
     add("--oversample", action="store_true", help=oversample)
     augment = f"to {verb_phrases('augment')}: also train on varied copies"
     add("--augment", action="store_true", help=augment)
+    errors = f"to {verb_phrases('label_errors')}: write the training texts whose label is probably wrong to this file"
+    add_rare("--label_errors", type=output_path, metavar="FILE.csv", help=errors)
     cut = (
         f"to {verb_phrases('threshold')}: probability from which on the second of two classes is predicted, or auto: "
         "fitted on the validation split (default: %(default)s)"

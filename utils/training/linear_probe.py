@@ -28,22 +28,27 @@ FOLDS = 5
 class LinearProbe:
     """What sets the head of one base model.
 
-    `start(rows, class_weights, bfloat16=…)` sets it. `states(rows, bfloat16=…)` returns what the regressions are fitted
-    to, an array (texts, width) for each of them.
+    `start(rows, class_weights, bfloat16=…)` sets it, and returns the probabilities (texts, labels) of each text by the
+    regression without its fold. `states(rows, bfloat16=…)` returns what the regressions are fitted to, an array (texts,
+    width) for each of them.
     """
 
-    start: Callable[..., None]
+    start: Callable[..., numpy.ndarray]
     states: Callable[..., list[numpy.ndarray]]
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Weights (labels, width) and bias (labels,) that give logits of states; accuracy and log loss of other folds."""
+    """Weights (labels, width) and bias (labels,) that give logits of states; accuracy and log loss of other folds.
+
+    `out_of_fold` (texts, labels) are the probabilities of the texts by the regressions without their fold.
+    """
 
     weights: numpy.ndarray
     bias: numpy.ndarray
     accuracy: float
     loss: float
+    out_of_fold: numpy.ndarray
 
 
 def probe_of_writer(base: Trained, rows: Sequence[dict]) -> LinearProbe | None:
@@ -71,12 +76,18 @@ def has_all_folds(base: Trained, rows: Sequence[dict]) -> bool:
 
 def start_from_probe(
     base: Trained, rows: Sequence[dict], class_weights: Sequence[float] | None, *, bfloat16: bool = False
-) -> None:
-    """Set the head of a model that reads its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}."""
+) -> numpy.ndarray:
+    """Set the head of a model that reads its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}.
+
+    Return the probabilities (texts, labels) of each text by the regression without its fold.
+    """
     states = last_states(base, rows, bfloat16=bfloat16)
-    weights, accuracy = fit_head(states, numpy.array([row["label"] for row in rows]), class_weights)
+    weights, fitted = fit_head(states, numpy.array([row["label"] for row in rows]), class_weights)
     base.model.score.weight.data = torch.from_numpy(weights).to(base.model.device).float()
-    log.info("the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", accuracy)
+    log.info(
+        "the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", fitted.accuracy
+    )
+    return fitted.out_of_fold
 
 
 def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) -> numpy.ndarray:
@@ -90,14 +101,14 @@ def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) 
 
 def fit_head(
     states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None
-) -> tuple[numpy.ndarray, float]:
-    """Return (the weights of a head without bias (labels, width), the cross-validated accuracy)."""
+) -> tuple[numpy.ndarray, Regression]:
+    """Return (the weights of a head without bias (labels, width), the regression that it stands for)."""
     fitted = fit_regression(states, labels, class_weights)
     # The head has no bias. A direction whose product with every text's state is nearly 1 (ridge regression) carries it.
     gram = states.T @ states
     ridge = 1e-3 * numpy.trace(gram) / len(gram) * numpy.eye(len(gram))
     constant = numpy.linalg.solve(gram + ridge, states.sum(0))
-    return fitted.weights + fitted.bias[:, None] * constant, fitted.accuracy
+    return fitted.weights + fitted.bias[:, None] * constant, fitted
 
 
 def fit_regression(states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None) -> Regression:
@@ -129,4 +140,5 @@ def fit_regression(states: numpy.ndarray, labels: numpy.ndarray, class_weights: 
         bias=bias,
         accuracy=float((probabilities[best].argmax(1) == labels).mean()),
         loss=float(log_loss(labels, probabilities[best])),
+        out_of_fold=probabilities[best],
     )

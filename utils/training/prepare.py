@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.compute.batching import pad_rows
@@ -27,6 +28,7 @@ from utils.training.encoders.embedder import read_embedder
 from utils.training.encoders.probe import probe_of_encoder
 from utils.training.forecast.loading import check_loading
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
+from utils.training.labels.label_errors import check_has_folds
 from utils.training.linear_probe import FOLDS, probe_of_writer
 from utils.training.objectives import Objective, classification, language_modeling
 from utils.training.rows import (
@@ -54,7 +56,7 @@ class Probe:
     """The linear probe that sets a classifier's head: the `rows` that it takes, and what runs it, before training."""
 
     rows: Sequence[dict]
-    run: Callable[..., None]  # on these rows, or on those that it gets as `probed`
+    run: Callable[..., numpy.ndarray]  # on these rows, or on those that it gets as `probed`; as `LinearProbe.start`
     states: Callable[..., list]  # as in `LinearProbe`
 
 
@@ -152,6 +154,7 @@ def _prepare_classifier(
     freeze_classifier_parameters(base.model, flags.unfreeze_last)
     _check_padding(name, base, longest)
     objective = classification(base, weights)
+    check_has_folds(flags, probed=linear is not None)
     probe = None
     if linear is not None:
         probed = rows_for_probe(rows["train"], flags)
@@ -162,21 +165,26 @@ def _prepare_classifier(
     )
 
 
-def _run_probe(start, base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> None:
+def _run_probe(start, base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> numpy.ndarray:
     base.model.to(device)  # as for training, which can then use what the cache has for the probe
     if len(probed) < len(rows["train"]):
         caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
     else:
         caching = prefix_cache.cached_rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf)
     with caching as cached:
-        start(cached["train"], weights, bfloat16=precision == "bf16")
+        out_of_fold = start(cached["train"], weights, bfloat16=precision == "bf16")
     base.model.to("cpu")
+    return out_of_fold
 
 
 def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:
     """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them."""
     trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
-    return rows if flags.search else part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed)
+    return (
+        rows
+        if flags.search or flags.label_errors
+        else part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed)
+    )
 
 
 def part_for_probe(rows: Sequence[dict], limit: float, seed: int) -> Sequence[dict]:

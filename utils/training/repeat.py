@@ -10,7 +10,8 @@ from utils.errors import UsageError, UserError
 from utils.files import sha256_of
 
 log = logging.getLogger(__name__)
-NOT_REPEATED = {"config", "output_path", "overwrite", "resume", "search"}  # the settings that a search found are there
+# The settings that a search found are there.
+NOT_REPEATED = {"config", "label_errors", "output_path", "overwrite", "resume", "search"}
 
 
 def settings_of_run(path: Path, run: dict, given: Set[str]) -> dict:

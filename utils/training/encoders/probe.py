@@ -57,8 +57,10 @@ def start_encoder_from_probe(
     *,
     poolings: Sequence[str],
     bfloat16: bool = False,
-) -> None:
+) -> numpy.ndarray:
     """Set the head of an encoder by rows {"input_ids", "label"}, and its pooling: of `poolings`, the better one.
+
+    Return the probabilities (texts, labels) of each text by the better regression without its fold.
 
     The model reads the mean where MEAN is among them (`pooling.add_mean_pooling`).
     """
@@ -76,6 +78,7 @@ def start_encoder_from_probe(
     tried = ", ".join(f"{found.accuracy:.3f} with the {pooling}" for pooling, (_, found) in fitted.items())
     read = f"the {best}: accuracy {tried}" if len(poolings) > 1 else f"its states: accuracy {regression.accuracy:.3f}"
     log.info("the head starts from a linear probe of %s in cross-validation on the training split", read)
+    return regression.out_of_fold
 
 
 def encoder_states(

@@ -16,6 +16,7 @@ from utils.training.flags import TrainingSettings, settings_from
 from utils.training.forecast.dry_run import forecast_run
 from utils.training.forecast.fit import check_fit, plan_run
 from utils.training.forecast.forecast import Forecast
+from utils.training.labels.label_errors import write_label_errors
 from utils.training.prepare import TrainingSetup, prepare, validation_rows
 from utils.training.state.seconds_used import seconds_used
 from utils.training.state.state_files import checkpoints, read_object
@@ -37,6 +38,7 @@ class PreparedRun:
     setup: TrainingSetup
     validation_texts: int
     time_limit: TimeLimit | None = None
+    label_errors: dict | None = None  # what run.json says about those that --label_errors found
 
     @property
     def flags(self) -> Namespace:
@@ -76,7 +78,10 @@ def prepare_run(request: Request, began: float) -> PreparedRun:
             setup = fit_to_time(limit, run.setup, flags, run.device, run.precision, request.state_folder)
             run = replace(run, setup=setup, time_limit=limit)
         if run.setup.probe:
-            run.setup.probe.run()
+            out_of_fold = run.setup.probe.run()
+            if flags.label_errors:
+                found = request.data.splits["train"], request.data.recipe["labels"], out_of_fold
+                run = replace(run, label_errors=write_label_errors(flags.label_errors, *found))
         _pool_as_before(run)
     return run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from utils import distributed
 from utils.cli import Parser
 from utils.errors import DataError
-from utils.files import check_apart, sha256_of
+from utils.files import check_apart, check_writable, sha256_of
 from utils.models import model_files
 from utils.processed import Processed, load_processed
 from utils.tasks.kinds import KINDS, Kind
@@ -73,6 +73,9 @@ def _check_output(flags: Namespace, state_folder: Path) -> None:
     complete = flags.output_path if model_files.is_written(flags.output_path) and not flags.overwrite else None
     check_run_state(state_folder, flags.resume, flags.overwrite, complete)
     check_apart(flags.output_path, [flags.data_path, flags.model])
+    if flags.label_errors:
+        check_apart(flags.label_errors, [flags.data_path, flags.model, flags.config, flags.output_path])
+        check_writable(flags.label_errors)
 
 
 def check_saved_run(request: Request) -> None:

@@ -40,6 +40,8 @@ def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | N
         record["time_limit"] = run.time_limit.record(outcome.steps, outcome.ended_by)
     if len(run.validation) < run.validation_texts:
         record["results"]["validation_rows"] = len(run.validation)
+    if run.label_errors:
+        record["label_errors"] = run.label_errors
     if search:
         record["search"] = search
     return record

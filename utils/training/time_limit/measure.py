@@ -51,7 +51,8 @@ def fit_to_time(
     probe = setup.probe
     limit.epochs = _expected_epochs(limit, model, rows["train"], per_row)
     # Where a prefix cache pays off, the probe's pass through all texts fills it.
-    if probe and limit.epochs <= 1 and len(probe.rows) * per_row > LARGEST_SHARE * limit.seconds:
+    too_long = probe and limit.epochs <= 1 and len(probe.rows) * per_row > LARGEST_SHARE * limit.seconds
+    if too_long and not flags.label_errors:
         some = part_for_probe(probe.rows, int(LARGEST_SHARE * limit.seconds / per_row), flags.seed)
         probe = replace(probe, rows=some, run=partial(probe.run, probed=some))
     if not flags.resume:

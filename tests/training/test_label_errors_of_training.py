@@ -1,0 +1,72 @@
+"""fine_tune.py --label_errors: which texts it names, what it prints and records, and what it refuses."""
+
+import csv
+import json
+
+import pytest
+from running import assert_one_error, run_script
+from small_classifiers import labeled_data, opinions
+
+import fine_tune
+from utils.processed import save_processed
+
+LABELS = ["neg", "pos"]
+EXCHANGED = (8, 21, 40)
+FAST = ["--precision", "fp32", "--device", "cpu", "--max_steps", 1]
+
+
+@pytest.fixture
+def call(tmp_path, capsys):
+    def calling(*words, train=None):
+        pairs = train or opinions(120)
+        if train is None:
+            for row in EXCHANGED:
+                text, label = pairs[row]
+                pairs[row] = (text, "pos" if label == "neg" else "neg")
+        rows = {"train": pairs, "validation": opinions(12, 120), "test": opinions(12, 132)}
+        save_processed(tmp_path / "data.pkl", labeled_data(rows, LABELS))
+        places = ["--data", tmp_path / "data.pkl", "--output_path", tmp_path / "model"]
+        code = run_script(fine_tune.main, *places, *FAST, "--label_errors", tmp_path / "errors.csv", *words)
+        return code, *capsys.readouterr()
+
+    return calling
+
+
+def test_labels_that_were_exchanged_are_named_with_their_rows(call, tmp_path):
+    code, out, err = call()
+    assert code == 0, err
+    with (tmp_path / "errors.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert list(found[0]) == ["text", "label", "suggested_label", "confidence", "row"]
+    assert {int(each["row"]) for each in found} >= set(EXCHANGED)
+    pairs = opinions(120)
+    for each in found:
+        assert each["text"] == pairs[int(each["row"])][0]
+        assert {each["label"], each["suggested_label"]} == set(LABELS)
+        assert 0.5 <= float(each["confidence"]) <= 1
+    path = tmp_path / "errors.csv"
+    assert out == f"{len(found)} of 120 training labels are probably wrong: {path}\n{tmp_path / 'model'}\n"
+    run = json.loads((tmp_path / "model" / "run.json").read_text())
+    assert run["label_errors"] == {"path": str(path), "found": len(found), "texts": 120}
+    assert run["data"]["rows"]["train"] == 120
+
+
+@pytest.mark.parametrize("flag", ["--oversample", "--augment"])
+def test_copies_in_other_folds_are_refused(call, tmp_path, flag):
+    code, out, err = call(flag)
+    assert (code, out) == (2, "")
+    assert_one_error(err, f"{flag} copies it into others")
+    assert not (tmp_path / "errors.csv").exists()
+
+
+def test_a_class_with_fewer_texts_than_folds(call, tmp_path):
+    code, out, err = call(train=[*[each for each in opinions(60) if each[1] == "pos"], ("bad", "neg")])
+    assert (code, out) == (1, "")
+    assert_one_error(err, "--label_errors needs a linear probe")
+    assert not (tmp_path / "errors.csv").exists()
+
+
+def test_the_data_is_not_replaced(call, tmp_path):
+    code, _, err = call("--label_errors", tmp_path / "data.pkl")
+    assert code == 2
+    assert_one_error(err, "would replace")
