@@ -12,7 +12,7 @@ from utils.training.prepare import prepare, rows_for_probe
 
 FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1}
 WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
-SHORT = {"max_steps": None, "batch_size": 8, "gradient_accumulation_steps": 1, "search": None}
+SHORT = {"max_steps": None, "batch_size": 8, "gradient_accumulation_steps": 1, "search": None, "label_errors": None}
 CLASSIFYING = FLAGS | SHORT | {"class_weights": "none", "threshold": "auto", "oversample": False}
 TEXTS = {"train": ["a red cat", "the tall tree"], "validation": ["a tall cat", "the red day", "one more day"]}
 
@@ -68,8 +68,9 @@ def test_a_classifier_starts_from_a_probe_if_there_are_enough_texts():
         ({"max_steps": 50, "gradient_accumulation_steps": 2}, 1600),
         ({"max_steps": 500}, 2000),
         ({"max_steps": 3, "search": 2}, 2000),
+        ({"max_steps": 3, "label_errors": "errors.csv"}, 2000),
     ],
-    ids=["epochs", "few_steps", "more_steps", "accumulated", "many_steps", "search"],
+    ids=["epochs", "few_steps", "more_steps", "accumulated", "many_steps", "search", "label_errors"],
 )
 def test_few_steps_do_not_wait_for_a_probe_of_all_texts(changes, probed):
     rows = [{"label": int(number >= 1993), "number": number} for number in range(2000)]
