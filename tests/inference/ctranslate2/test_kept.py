@@ -11,7 +11,7 @@ from small_models import random_model, tiny_tokenizer
 
 from utils.inference.ctranslate2.convert import convert
 from utils.inference.ctranslate2.engine import open_text_generator
-from utils.inference.ctranslate2.kept import SOURCE_FILE, TOKENIZER_FILE, open_kept
+from utils.inference.ctranslate2.kept import SOURCE_FILE, TOKENIZER_FILE, open_kept, state_of_files
 from utils.inference.generation import encode_prompts
 from utils.inference.sampling import Sampling
 from utils.models import checkpoint, saving
@@ -85,6 +85,12 @@ def test_a_damaged_field_is_as_none(path, damage):
     source = convert(path, checkpoint.load(path)).folder / SOURCE_FILE
     source.write_text(json.dumps({**json.loads(source.read_text()), **damage}))
     assert open_kept(path) is None
+
+
+def test_tiny_has_no_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert state_of_files("tiny") == {}
 
 
 def test_neither_torch_nor_transformers_is_imported(path):

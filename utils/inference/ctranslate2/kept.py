@@ -98,10 +98,11 @@ def source_of(folder: Path) -> dict | None:
 
 
 def state_of_files(path: str) -> dict[str, list[int]]:
-    """Return [bytes, nanoseconds of the last change] of each file of the model; none of a model on the Hub."""
+    """Return [bytes, nanoseconds of the last change] of each file of the model; none of tiny or a Hub model."""
     model = Path(path).expanduser()
-    location = model if model.suffix == ".pt" else Path(resolve(path).location)
-    if not location.exists():
+    name = str(model) if model.suffix == ".pt" else resolve(path).location
+    location = Path(name)
+    if not name or not location.exists():
         return {}
     states = {str(file.relative_to(location)): file.stat() for file in files_of_model(location)}
     return {name: [state.st_size, state.st_mtime_ns] for name, state in sorted(states.items())}
