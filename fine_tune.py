@@ -82,9 +82,9 @@ def main(argv: list[str] | None = None) -> int:
         say_what_is_done(began, "foreseen", following=after_foreseeing())
         return EXIT_DONE
     if distributed.is_main_process():
-        from utils.training.labels.label_errors import describe_label_errors
-
         if errors := trained.run.get("label_errors"):
+            from utils.training.labels.label_errors import describe_label_errors
+
             print(describe_label_errors(errors), flush=True)
         print(flags.output_path, flush=True)
         if hub.push_to_hub:

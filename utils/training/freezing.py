@@ -41,8 +41,7 @@ def freeze_classifier_parameters(model: PreTrainedModel, unfreeze_last: int | No
     """Freeze all but the last `unfreeze_last` blocks (None: freeze nothing), the final norm and the head.
 
     The head includes BERT's pooler: both are new, or were made for another task. It also includes a block that was
-    added for mean pooling. In ALBERT, all blocks have the same
-    weights, and all of it trains.
+    added for mean pooling. In ALBERT, all blocks have the same weights, and all of it trains.
     """
     config = model.config.get_text_config()
     if unfreeze_last is not None and getattr(config, "num_hidden_groups", config.num_hidden_layers) == 1:

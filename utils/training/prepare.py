@@ -179,12 +179,10 @@ def _run_probe(start, base, objective, rows, weights, device, precision, prefix_
 
 def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:
     """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them."""
+    if flags.search or flags.label_errors:
+        return rows
     trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
-    return (
-        rows
-        if flags.search or flags.label_errors
-        else part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed)
-    )
+    return part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed)
 
 
 def part_for_probe(rows: Sequence[dict], limit: float, seed: int) -> Sequence[dict]:

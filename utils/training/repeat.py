@@ -10,7 +10,7 @@ from utils.errors import UsageError, UserError
 from utils.files import sha256_of
 
 log = logging.getLogger(__name__)
-# The settings that a search found are there.
+# Where to write is said anew, and the settings that a search found are among the flags.
 NOT_REPEATED = {"config", "label_errors", "output_path", "overwrite", "resume", "search"}
 
 

@@ -47,10 +47,11 @@ class EncoderHead:
         """
         if self.dense is None:
             return None
-        mean, deviation = states.mean(0), states.std(0) + 1e-6
+        width = states.shape[1]
         if self.dense.bias is None:
             scale = SCALE_WITHOUT_BIAS / numpy.sqrt((states**2).mean())
-            return numpy.diag(numpy.full(len(mean), scale)), numpy.zeros(len(mean))
+            return numpy.diag(numpy.full(width, scale)), numpy.zeros(width)
+        mean, deviation = states.mean(0), states.std(0) + 1e-6
         scale, shift = SHAPES[self.activation]
         return numpy.diag(scale / deviation), shift - scale * mean / deviation
 

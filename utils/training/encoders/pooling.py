@@ -51,7 +51,7 @@ def add_mean_pooling(model: PreTrainedModel) -> bool:
     if hasattr(model.config, "classifier_pooling"):
         model.config.classifier_pooling = "mean"
         return True
-    block = _pooling_block(model)
+    block = _new_block(model)
     if block is None:
         return False
     find_blocks(model).blocks.append(block)
@@ -88,7 +88,8 @@ def pooling_block(model: PreTrainedModel) -> torch.nn.Module | None:
     return last if getattr(last, "pools", False) else None
 
 
-def _pooling_block(model: PreTrainedModel) -> torch.nn.Module | None:
+def _new_block(model: PreTrainedModel) -> torch.nn.Module | None:
+    """Return a copy of the last block that takes the mean; None for a model whose blocks are of no known kind."""
     try:
         last = find_blocks(model).blocks[-1]
     except UserError:

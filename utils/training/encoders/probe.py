@@ -60,9 +60,8 @@ def start_encoder_from_probe(
 ) -> numpy.ndarray:
     """Set the head of an encoder by rows {"input_ids", "label"}, and its pooling: of `poolings`, the better one.
 
-    Return the probabilities (texts, labels) of each text by the better regression without its fold.
-
-    The model reads the mean where MEAN is among them (`pooling.add_mean_pooling`).
+    The model reads the mean where MEAN is among them (`pooling.add_mean_pooling`). Return the probabilities (texts,
+    labels) of each text by the better regression without its fold.
     """
     head = find_encoder_head(base.model, rows[0]["input_ids"])
     labels = numpy.array([row["label"] for row in rows])

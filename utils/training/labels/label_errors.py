@@ -1,8 +1,6 @@
 """--label_errors: labels of the training split that are probably wrong, by the folds of the linear probe."""
 
-import logging
 from argparse import Namespace
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy
@@ -15,8 +13,7 @@ from utils.reading.csv_rows import encode_rows
 from utils.reading.delimited.cells import CsvDialect
 from utils.training.linear_probe import FOLDS
 
-log = logging.getLogger(__name__)
-COLUMNS = ("text", "label", "suggested_label", "confidence", "row")
+COLUMNS = ["text", "label", "suggested_label", "confidence", "row"]
 
 
 def check_has_folds(flags: Namespace, *, probed: bool) -> None:
@@ -41,22 +38,15 @@ def write_label_errors(path: Path, train: Split, labels: list[str], probabilitie
     numbers = {label: number for number, label in enumerate(labels)}
     references = numpy.array([numbers[label] for label in train.label])
     found, _ = probable_label_errors(references, [probabilities])
-    _write_rows(
-        path,
-        (
-            [train.prompt[row], train.label[row], labels[other], f"{probabilities[row, other]:.6f}", str(row)]
-            for row, other in found
-        ),
-    )
+    rows = [
+        [train.prompt[row], train.label[row], labels[other], f"{probabilities[row, other]:.6f}", str(row)]
+        for row, other in found
+    ]
+    with atomic_write(path) as file:
+        file.write(encode_rows([COLUMNS, *rows], CsvDialect()))
     return {"path": str(path), "found": len(found), "texts": len(train)}
 
 
 def describe_label_errors(record: dict) -> str:
     """Return the line that fine_tune.py prints."""
     return f"{record['found']:,} of {record['texts']:,} training labels are probably wrong: {record['path']}"
-
-
-def _write_rows(path: Path, rows: Iterable[list[str]]) -> None:
-    with atomic_write(path) as file:
-        for cells in ([*COLUMNS], *rows):
-            file.write(encode_rows([cells], CsvDialect()))
