@@ -54,6 +54,8 @@ def test_pooling(pooling, expected, tmp_path):
         ({"prompts": E5, "default_prompt_name": "passage"}, "passage: {prompt}"),
         ({"prompts": {"query": "search for: ", "document": ""}}, "{prompt}"),
         ({}, "{prompt}"),
+        ({"prompts": ["query: "]}, "{prompt}"),
+        ([], "{prompt}"),
     ],
 )
 def test_the_prompt_for_texts_to_classify(usage, template, tmp_path):
@@ -66,9 +68,10 @@ def test_other_models_are_none(tmp_path):
     assert read_embedder("tiny") is None
 
 
-def test_a_damaged_file_is_named(tmp_path):
+@pytest.mark.parametrize("content", ["[{", "[" * 100_000, "\xff"])
+def test_a_damaged_file_is_named(content, tmp_path):
     folder = embedder_folder(tmp_path)
-    (tmp_path / "modules.json").write_text("[{")
+    (tmp_path / "modules.json").write_text(content, encoding="latin-1")
     with pytest.raises(UserError, match=r"modules\.json is damaged"):
         read_embedder(folder)
 

@@ -68,7 +68,8 @@ def _prompt(usage: dict) -> str:
     elsewhere (arctic-embed) it is for searching.
     """
     prompts = usage.get("prompts")
-    known = {str(name).lower(): text for name, text in (prompts or {}).items() if isinstance(text, str)}
+    prompts = prompts if isinstance(prompts, dict) else {}
+    known = {name.lower(): text for name, text in prompts.items() if isinstance(text, str)}
     if default := known.get(str(usage.get("default_prompt_name")).lower()):
         return default
     if "classification" in known:
@@ -93,5 +94,5 @@ def _read(name: str, location: str, file_name: str) -> object:
         return None
     try:
         return json.loads(Path(found).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{name} cannot be loaded: its {file_name} is damaged", COPY_AGAIN) from error
