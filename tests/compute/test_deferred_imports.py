@@ -20,6 +20,7 @@ import torch
 # One module from deep within each package that no model needs.
 HEAVY = (
     "accelerate.accelerator",
+    "peft.peft_model",
     "scipy.optimize._optimize",
     "sympy.core.expr",
     "torch._decomp.decompositions",

@@ -25,6 +25,7 @@ NAMES = {
         "reduce",
     },
     "accelerate.utils.modeling": {"clean_device_map", "get_max_layer_size"},
+    "peft": {"PeftMixedModel", "PeftModel"},
     "scipy.optimize": {"linear_sum_assignment"},
     "torch._dynamo.eval_frame": {"OptimizedModule"},
     "torch._dynamo._trace_wrapped_higher_order_op": {"TransformGetItemToIndex"},
