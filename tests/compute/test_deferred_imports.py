@@ -153,7 +153,8 @@ config = LlamaConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1, 
 torch.manual_seed(1)
 model = LlamaForCausalLM(config).eval()
 model.save_pretrained({str(tmp_path)!r})
-from utils.models.base_models import BaseModel, load_causal_lm
+from utils.models.base_models import BaseModel
+from utils.models.opening.load import load_causal_lm
 opened = load_causal_lm(BaseModel("m", {str(tmp_path)!r}, local_only=True))
 ids = torch.tensor([[1, 2, 3]])
 print(json.dumps([torch.equal(model(ids).logits, opened(ids).logits)]))

@@ -12,7 +12,8 @@ from sentences import sentence
 from utils.compute import workers as module
 from utils.compute.workers import Workers, default_processes
 from utils.models import tokenization
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import encode
 from utils.text import duplicates
 from utils.text.duplicates import near_duplicates

@@ -8,8 +8,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.models import checkpoint, saving
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
 from utils.models.chat_templates import TEMPLATES, open_chat_template, set_chat_template
+from utils.models.opening.load import load_tokenizer
 from utils.models.run_file import RUN_FILE
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

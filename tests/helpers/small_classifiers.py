@@ -19,8 +19,9 @@ from transformers import (
 )
 
 from utils.models import checkpoint, saving
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
 from utils.models.classifier_tokenizer import encode_for_classification, with_template
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import tokenizer_fingerprint
 from utils.processed import SPLITS, Processed, Split
 from utils.text.cleaning import Cleaning

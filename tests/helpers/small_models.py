@@ -14,7 +14,8 @@ from transformers import (
     OPTForCausalLM,
 )
 
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.processed import SPLITS, Processed, Split
 from utils.text.cleaning import Cleaning

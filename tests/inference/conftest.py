@@ -4,7 +4,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from utils.inference.streaming import AnswerInterrupt, AnswerStopped, AnswerStreamer
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 
 END = 256
 

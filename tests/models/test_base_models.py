@@ -23,7 +23,8 @@ from small_models import END, changed, random_model, tiny_tokenizer, weights_of
 
 from utils.errors import UserError
 from utils.models import base_models
-from utils.models.base_models import BaseModel, default_model, load_causal_lm, load_tokenizer, resolve
+from utils.models.base_models import BaseModel, default_model, resolve
+from utils.models.opening.load import load_causal_lm, load_tokenizer
 from utils.models.tokenization import tokenizer_fingerprint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,7 +81,8 @@ def test_the_tokenizer_is_the_one_of_auto_tokenizer(folder, config, settings):
 
 
 def test_a_plain_tokenizer_is_loaded_without_torch(folder):
-    code = "import sys; from utils.models.base_models import *; tokenizer = load_tokenizer(resolve(sys.argv[1])); "
+    code = "import sys; from utils.models.base_models import resolve; "
+    code += "from utils.models.opening.load import load_tokenizer; tokenizer = load_tokenizer(resolve(sys.argv[1])); "
     code += "print(len(tokenizer), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "257 False\n"

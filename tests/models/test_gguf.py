@@ -10,7 +10,8 @@ from gguf_file import write_gguf
 from running import user_error
 from small_models import END, changed, tiny_tokenizer, weights_of
 
-from utils.models.base_models import load_causal_lm, load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_causal_lm, load_tokenizer
 from utils.models.tokenization import token_ids
 
 TEXT = torch.tensor([[END, *b"a text", END]])

@@ -3,7 +3,8 @@
 import torch
 from small_models import END, changed, weights_of
 
-from utils.models.base_models import load_causal_lm, load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_causal_lm, load_tokenizer
 from utils.models.tokenization import token_ids
 
 

@@ -12,7 +12,8 @@ from utils.compute import word_ids
 from utils.compute.word_ids import encodes_word_by_word
 from utils.errors import UserError
 from utils.models import tokenization
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import (
     encode,
     packed_ids,

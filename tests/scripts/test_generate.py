@@ -15,7 +15,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import generate
 from utils.models import checkpoint, saving
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 from utils.process import run
 from utils.text.cleaning import Cleaning
 

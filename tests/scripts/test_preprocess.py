@@ -25,7 +25,8 @@ from sentences import sentence
 import preprocess
 from utils.compute import workers
 from utils.models import tokenization
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import tokenizer_fingerprint
 from utils.preprocessing import parallel_cleaning
 from utils.process import run

@@ -10,7 +10,8 @@ import pytest
 from sentences import WORDS, sentence
 
 import preprocess
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import tokenizer_fingerprint
 from utils.process import run
 from utils.tasks.tasks import TASKS

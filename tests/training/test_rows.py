@@ -8,8 +8,9 @@ import pytest
 from small_classifiers import labeled_data
 
 from utils.errors import DataError
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
 from utils.models.chat_templates import encode_answers, open_chat_template, set_chat_template
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.processed import Processed, Split
 from utils.training.rows import reworded_rows, token_counts, training_rows

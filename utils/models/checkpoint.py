@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models.base_models import is_classifier, load_causal_lm, load_classifier, load_tokenizer, resolve
+from utils.models.base_models import resolve
 from utils.models.classifier_tokenizer import find_head, fold_temperature, has_template, surroundings, with_template
 from utils.models.load_errors import COPY_AGAIN
 from utils.models.model_checks import check_open_model
+from utils.models.opening.load import is_classifier, load_causal_lm, load_classifier, load_tokenizer
 from utils.models.pt_file import load_pt
 from utils.models.run_file import RESTORE, RUN_FILE, read_run
 from utils.models.tokenization import context_length, padding_id, positions_after_padding

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from utils.compute.workers import Workers
 from utils.errors import UsageError
-from utils.models.base_models import load_tokenizer, resolve
+from utils.models.base_models import resolve
 from utils.models.chat_templates import keeps_system, open_chat_template, set_chat_template
 from utils.models.classifier_tokenizer import encode_for_classification, with_template
+from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models import checkpoint, model_files, saving
-from utils.models.base_models import TRAIN_FIRST, load_tokenizer, resolve
+from utils.models.base_models import TRAIN_FIRST, resolve
 from utils.models.model_card import without_folders
 from utils.models.model_card_kinds import CARDS
+from utils.models.opening.load import load_tokenizer
 from utils.models.pt_file import unpack
 from utils.models.run_file import RUN_FILE, read_run
 from utils.system_errors import as_os_errors

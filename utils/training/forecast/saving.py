@@ -6,7 +6,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from utils.models import base_models
+from utils.models.base_models import resolve
+from utils.models.opening.load import load_causal_lm
 
 DISK_SPEED = 4e8  # bytes per second, to write, to check and to make durable, where none could be measured
 CHECKSUM_SPEED = 1e9  # bytes per second
@@ -16,7 +17,7 @@ TRIED_BYTES = 64 * 10**6
 def seconds_to_load(name: str, model: PreTrainedModel) -> float:
     """Return the seconds to load the base model once more and to compare it, as is done with the trained one."""
     started = time.perf_counter()
-    loaded = base_models.load_causal_lm(base_models.resolve(name)) if model.can_generate() else None
+    loaded = load_causal_lm(resolve(name)) if model.can_generate() else None
     if loaded is not None:
         sum(float(parameter.detach().sum()) for parameter in loaded.parameters())
     return time.perf_counter() - started
