@@ -25,7 +25,7 @@ from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_apart, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.classifier import classify_texts
-from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
+from utils.inference.prediction_counts import log_counts
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.locks import one_writer
 from utils.models import checkpoint
@@ -39,14 +39,16 @@ from utils.reading.read_frame import files_of
 from utils.reading.table_stream import dialect_of_output
 from utils.results.following import after_use
 from utils.results.labels import (
+    counts_for,
     keep_loaded_on_device,
     load_classifier,
+    new_cells,
+    new_columns,
     prediction_line,
     prediction_records,
 )
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.escaped_cells import undo_in_column
-from utils.tasks.labels import parse_label_map
 from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.text.formulas import ESCAPE_FORMULAS_HELP, without_formula
 
@@ -149,7 +151,7 @@ def text_of_line(line: str, number: int) -> str:
 def classify_lines(args, chunks: Iterator[list[str]]) -> tuple[int, dict]:
     """Print the label and the probabilities of each text, chunk by chunk; return how many there are, and run.json."""
     classifier, bfloat16 = load_classifier(args)
-    counts = PredictionCounts(classifier.labels)
+    counts = counts_for(classifier)
     width = max(map(len, classifier.labels))
     for chunk in chunks:
         predictions = classify_texts(classifier, chunk, bfloat16=bfloat16)
@@ -158,8 +160,8 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> tuple[int, dict]:
             line = json.dumps(record, ensure_ascii=False) if args.json else prediction_line(record, width)
             print(line, flush=True)  # so that a reader that has gone (head) is noticed at the next line
     log_counts(counts, classifier.max_length)
-    if counts.rows > 1 and len(classifier.labels) > 1:
-        print(class_balance_table(counts, None), file=sys.stderr)
+    if counts.rows > 1 and (table := counts.table(None)):
+        print(table, file=sys.stderr)
     return counts.rows, classifier.run
 
 
@@ -184,16 +186,14 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
     classifier, bfloat16 = load_classifier(args)
     texts = (cells[text] for _, cells in table.rows())  # older models learned escapes as text
     undo = undo_in_column(texts, table.columns[text]) if classifier.cleaning.rules > 1 else str
-    if label is not None and classifier.function != "softmax":
+    if label is not None and classifier.function != "softmax" and not classifier.gives_scores:
         log.warning("warning: no scores for column %r: the model doesn't choose one label", table.columns[label])
         label = None
-    label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
-    counts = PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
+    counts = counts_for(classifier)
     dialect, escaped = dialect_of_output(path, args.data_path, table.dialect), str
     if args.escape_formulas:  # with quotes, since a spreadsheet also splits cells at a line end without them
         dialect, escaped = replace(dialect, quoting=True), without_formula
-    measure = "score" if classifier.function == "none" else "probability"
-    header = [*table.columns, *added_columns(table.columns, classifier.labels, measure)]
+    header = [*table.columns, *added_columns(table.columns, new_columns(classifier))]
     with (
         atomic_write(path) as file,
         tqdm(total=table.count, desc="classifying", unit=" rows", leave=False, disable=None) as bar,
@@ -205,10 +205,7 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
             predictions = classify_texts(classifier, [undo(cells[text]) for cells in rows], bfloat16=bfloat16)
             true_labels = None if label is None else [cells[label] for cells in rows]
             counts.add(predictions.labels, true_labels, predictions.truncated)
-            added = [
-                [escaped(name or ""), *("" if name is None else f"{probability:.6f}" for probability in row)]
-                for name, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
-            ]
+            added = new_cells(classifier, predictions, escaped)
             rows = [list(map(escaped, cells)) for cells in rows] if args.escape_formulas else rows
             file.write(encode_rows(map(operator.add, rows, added), dialect))
             bar.update(len(rows))
@@ -216,9 +213,9 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
     scores = None if label is None else counts.scores(mostly_unknown=args.label_column is not None)
     log_counts(counts, classifier.max_length)
     if label is not None:
-        log_labels(counts, scores, table.columns[label])
-    if len(classifier.labels) > 1:
-        print(class_balance_table(counts, scores), file=sys.stderr)
+        counts.log_labels(scores, table.columns[label])
+    if shown := counts.table(scores):
+        print(shown, file=sys.stderr)
     result = {"output_path": str(path), **counts.summary(), "scores": scores}
     print(json.dumps(result, ensure_ascii=False) if args.json else path, flush=True)
     return classifier.run

@@ -23,10 +23,7 @@ from utils.files import check_writable
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.interrupts import next_command
 from utils.preprocessing.audit import Preprocessed, format_audit
-from utils.preprocessing.flags import (
-    add_preprocess_flags,
-    check_flags_suit_task,
-)
+from utils.preprocessing.flags import DEFAULT_TASK, add_preprocess_flags, check_flags_suit_task, task_of
 from utils.process import PROCESS_BEGAN, run
 from utils.results.data import process_and_save, warn_of_filters
 from utils.results.following import after_preprocessing
@@ -34,7 +31,6 @@ from utils.tasks.kinds import KINDS
 from utils.tasks.tasks import TASKS
 from utils.terminal.notices import say_what_begins, say_what_is_done
 
-DEFAULT_TASK = "tweets"
 DEFAULT_OUTPUT = Path("data/processed.pkl")
 DEFAULT_LIMIT = 10_000  # posts
 DEFAULT_RETRIES = 5
@@ -97,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     began = PROCESS_BEGAN if argv is None else time.monotonic()
     args = build_parser().parse_args(argv)
     distributed.require_single_process("preprocess.py")
-    task = TASKS[args.task or DEFAULT_TASK]
+    task = task_of(args)
     check_flags_suit_task(args, task)
     if not args.scrape_only:
         check_writable(args.output_path)
@@ -131,7 +127,7 @@ def preprocess(
     data = [data] if isinstance(data, str | os.PathLike) else list(data)
     options = {"data_path": data, "output_path": output, **flags}
     args = build_parser().parse_options(options, without=("json", "scrape_only"))
-    task = TASKS[args.task or DEFAULT_TASK]
+    task = task_of(args)
     check_flags_suit_task(args, task)
     check_writable(args.output_path)
     if asks_for_collecting(args):

@@ -4,10 +4,12 @@ The checks raise ValueError, which names the field, what it is, and what was exp
 """
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from utils.tasks.kinds import CLASSIFY, EMOJI, INSTRUCT, KINDS
+from utils.tasks.kinds import CLASSIFY, EMOJI, INSTRUCT, KINDS, SCORE
+from utils.tasks.label_kinds.scores import NAME
 from utils.text.cleaning import CHOICES
 
 MAX_DEPTH = 20
@@ -33,6 +35,7 @@ RECIPE_OF_KIND = {
     EMOJI.name: {"target": TEXT, "split_by": TEXT, "targets": (list,)},
 }
 SOURCE = {"path": TEXT, "sha256": TEXT, "rows": WHOLE_NUMBER}
+LABEL_OF_KIND = {SCORE.name: (float,)}
 CELLS = {"prompt": TEXT, "completion": TEXT, "label": OPTIONAL_TEXT, "group": TEXT}
 METADATA_OF_KIND = {INSTRUCT.name: {"messages": (list,)}, EMOJI.name: {"emoji": TEXT, "group": OPTIONAL_TEXT}}
 
@@ -46,6 +49,8 @@ def check_fields(payload: Mapping, size: int) -> None:
     if kind not in KINDS:
         raise ValueError(f"recipe.kind is {_shown(kind)}, expected one of {', '.join(KINDS)}")
     _check_types("recipe.", recipe, RECIPE_OF_KIND.get(kind, {}))
+    if kind == SCORE.name and recipe["labels"] != [NAME]:
+        raise ValueError(f"recipe.labels is {_shown(recipe['labels'])}, expected the name {NAME!r} alone")
     if kind == CLASSIFY.name:
         labels = recipe["labels"] or []
         _check_cells("recipe.labels", labels, TEXT)
@@ -73,7 +78,8 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
     _check_cells(f"{split}.lengths", lengths, WHOLE_NUMBER)
     if min(lengths, default=0) < 0 or 4 * sum(lengths) != len(columns["ids"]):
         raise ValueError(f"{split}.ids has {len(columns['ids'])} bytes, expected 4 for each of {sum(lengths)} tokens")
-    for name, types in CELLS.items():
+    cells = CELLS | {"label": LABEL_OF_KIND.get(recipe["kind"], OPTIONAL_TEXT)}
+    for name, types in cells.items():
         _check_cells(f"{split}.{name}", columns[name], types, rows)
     _check_cells(f"{split}.loss_start", columns["loss_start"], WHOLE_NUMBER, rows)
     for start, length in zip(columns["loss_start"], lengths, strict=True):
@@ -81,7 +87,9 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
             raise ValueError(f"{split}.loss_start has {start} in a row of {length} tokens")
         if start == 0 and recipe["kind"] == INSTRUCT.name:  # an answer is written after at least one token
             raise ValueError(f"{split}.loss_start has 0, expected an instruction before the answer")
-    texts = [columns[name] for name in CELLS]
+    texts = [columns[name] for name, types in cells.items() if types != (float,)]
+    if recipe["kind"] == SCORE.name and not all(map(math.isfinite, columns["label"])):
+        raise ValueError(f"{split}.label has a score that is no finite number")
     for name, types in METADATA_OF_KIND.get(recipe["kind"], {}).items():
         _check_types(f"{split}.facts.", metadata, {name: (list,)})
         _check_cells(f"{split}.facts.{name}", metadata[name], types, rows)

@@ -6,7 +6,7 @@ import random
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from utils.inference.prediction_counts import PredictionCounts, class_balance_table, log_counts, log_labels
+from utils.inference.prediction_counts import PredictionCounts, log_counts
 from utils.tasks.labels import parse_label_map
 
 LABELS = ["food", "price", "staff"]
@@ -32,7 +32,7 @@ def test_scores_of_rows_in_pieces_are_those_of_scikit_learn_at_once():
     for label, *expected in zip(LABELS, *columns, strict=True):
         assert list(scores["per_label"][label].values()) == pytest.approx(expected)
     assert counts.predicted == {label: predicted.count(label) for label in LABELS}
-    table = class_balance_table(counts, scores)
+    table = counts.table(scores)
     assert table.endswith(f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} on 90 labelled rows")
 
 
@@ -64,8 +64,8 @@ def test_mostly_unknown_labels_give_no_scores_unless_asked_for(caplog):
     counts.add(["1", "0", "1"], ["1", "5", "4"])
     assert counts.scores(mostly_unknown=False) is None
     assert counts.scores()["rows"] == 1
-    log_labels(counts, None, "stars")
-    log_labels(counts, counts.scores(), "stars")
+    counts.log_labels(None, "stars")
+    counts.log_labels(counts.scores(), "stars")
     problem = "2 rows have labels that the model does not have ('5', '4'; it has '0', '1')"
     assert caplog.messages == [
         f"warning: no scores for column 'stars': {problem}",

@@ -7,7 +7,12 @@ from small_classifiers import FAMILIES, WRITERS, base_folder, labeled_data, opin
 
 from utils.inference.classifier import classifier_logits
 from utils.models import checkpoint
-from utils.training.linear_probe import last_states, start_from_probe, supports_probe
+from utils.training.linear_probe import (
+    CLASS_FITTING,
+    last_states,
+    start_from_probe,
+    supports_probe,
+)
 from utils.training.rows import labeled_rows
 
 LABELS = ["neg", "pos"]
@@ -33,7 +38,7 @@ def test_the_head_answers_as_the_regression(tmp_path, family):
     base, rows = prepared(tmp_path, family, opinions(60))
     labels = numpy.array([row["label"] for row in rows])
     states = last_states(base, rows)
-    start_from_probe(base, rows, None)
+    start_from_probe(base, rows, None, fitting=CLASS_FITTING)
     logits = classifier_logits(base.model, base.tokenizer, rows)
     standard = (states - states.mean(0)) / states.std(0)
     by_hand = [
@@ -50,7 +55,7 @@ def test_a_heavy_class_is_answered_more_often(tmp_path):
     means = []
     for weights in ([10.0, 0.1], [0.1, 10.0]):
         base, rows = prepared(tmp_path, "llama", opinions(60))
-        start_from_probe(base, rows, weights)
+        start_from_probe(base, rows, weights, fitting=CLASS_FITTING)
         logits = classifier_logits(base.model, base.tokenizer, rows)
         means.append((logits[:, 1] - logits[:, 0]).mean())
     assert means[0] < 0 < means[1]
@@ -59,7 +64,7 @@ def test_a_heavy_class_is_answered_more_often(tmp_path):
 def test_three_classes(tmp_path):
     pairs = [(text, "meh" if number % 3 == 0 else label) for number, (text, label) in enumerate(opinions(60))]
     base, rows = prepared(tmp_path, "llama", pairs, ["meh", "neg", "pos"])
-    start_from_probe(base, rows, None)
+    start_from_probe(base, rows, None, fitting=CLASS_FITTING)
     logits = classifier_logits(base.model, base.tokenizer, rows)
     assert logits.shape == (60, 3)
     assert numpy.isfinite(logits).all()
@@ -68,11 +73,11 @@ def test_three_classes(tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_encoder_has_another_probe(tmp_path, family):
     base, rows = prepared(tmp_path, family, opinions(20))
-    assert supports_probe(base, rows) is (family in WRITERS)
+    assert supports_probe(base, rows, CLASS_FITTING) is (family in WRITERS)
 
 
 def test_too_few_rows_of_a_class(tmp_path):
     base, rows = prepared(tmp_path, "gpt2", [*opinions(10), *4 * [("fine", "meh")]], [*LABELS, "meh"])
-    assert not supports_probe(base, rows)
-    assert supports_probe(base, [*rows, rows[-1]])
-    assert not supports_probe(base, [row for row in rows if row["label"] < 2])
+    assert not supports_probe(base, rows, CLASS_FITTING)
+    assert supports_probe(base, [*rows, rows[-1]], CLASS_FITTING)
+    assert not supports_probe(base, [row for row in rows if row["label"] < 2], CLASS_FITTING)

@@ -66,7 +66,6 @@ def tfidf_logistic_regression(
     only one label, or no word.
     """
     from scipy.special import softmax
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
     from utils.training.calibration import fit_calibration
 
@@ -74,11 +73,7 @@ def tfidf_logistic_regression(
     expected = _label_indices(train, labels)
     if len(set(expected)) < 2:
         raise DataError("the train split has rows of one label only", "preprocess rows of two labels or more")
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=TOKEN)
-    try:
-        features = vectorizer.fit_transform(train.prompt)
-    except ValueError as error:  # scikit-learn: "empty vocabulary; perhaps the documents only contain stop words"
-        raise DataError("the train split has no word of two letters and no emoji", "preprocess real texts") from error
+    vectorizer, features = tfidf_vectorizer(train.prompt)
     model, settings = _fit_best(features, expected, vectorizer, validation, labels)
     logits = _log_probabilities(model, vectorizer, validation.prompt, labels)
     calibration = fit_calibration(logits, _label_indices(validation, labels), threshold, seed)
@@ -90,11 +85,29 @@ def tfidf_logistic_regression(
     return Baseline(probabilities, predictions.tolist(), {**settings, **calibration}, seconds)
 
 
+def tfidf_vectorizer(texts: Sequence[str]) -> tuple:
+    """Return the vectorizer of words and word pairs fitted to texts, and what it makes of them.
+
+    DataError if they have no word.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=TOKEN)
+    try:
+        return vectorizer, vectorizer.fit_transform(texts)
+    except ValueError as error:  # scikit-learn: "empty vocabulary; perhaps the documents only contain stop words"
+        raise DataError("the train split has no word of two letters and no emoji", "preprocess real texts") from error
+
+
 def verdict(difference: dict, baseline: str) -> str:
-    """Return whether the model is better than the baseline, figure by figure: "better in accuracy (…) than …"."""
+    """Return whether the model is better than the baseline, figure by figure: "better in accuracy (…) than …".
+
+    `difference` has figures of the model minus those of the baseline.
+    """
     sides = {"better": [], "worse": [], "not clearly better": []}
     for name, figure in difference.items():
-        side = "better" if figure["low"] > 0 else "worse" if figure["high"] < 0 else "not clearly better"
+        above, below = ("better", "worse") if FIGURES[name].greater_is_better else ("worse", "better")
+        side = above if figure["low"] > 0 else below if figure["high"] < 0 else "not clearly better"
         sides[side].append(f"{FIGURES[name].title} ({with_interval(figure, FIGURES[name].difference_pattern)})")
     parts = [f"{side} in {' and '.join(figures)}" for side, figures in sides.items() if figures]
     return f"{', '.join(parts)} than {baseline}"

@@ -10,7 +10,7 @@ from utils.files import check_apart, check_writable
 from utils.models.checkpoint import Trained, is_trained_classifier
 from utils.models.model_files import is_evaluation
 from utils.processed import Processed
-from utils.tasks.kinds import KINDS
+from utils.tasks.kinds import CLASSIFY, KINDS
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,13 @@ def check_flags(args: argparse.Namespace, kind: str) -> None:
             raise UsageError(
                 f"--compare_base: {args.data_path} is for {KINDS[kind].models}, whose base has no trained head to "
                 "compare",
-                "remove it: the majority class and TF-IDF with logistic regression are always measured too",
+                "remove it: a constant answer and TF-IDF with a regression are always measured too",
             )
-        users = " and ".join(other.models for other in KINDS.values() if flag in other.evaluation_flags)
-        raise UsageError(f"--{flag} is for {users}; {args.data_path} is for {KINDS[kind].models}", f"remove --{flag}")
+        *first, last = (other.verb_phrase for other in KINDS.values() if flag in other.evaluation_flags)
+        users = f"{', '.join(first)} or {last}" if first else last
+        raise UsageError(
+            f"--{flag} is for models that {users}; {args.data_path} is for {KINDS[kind].models}", f"remove --{flag}"
+        )
 
 
 def default_output(model_path: Path) -> Path:
@@ -69,13 +72,15 @@ def check_fits(model_path: str, trained: Trained, data_path: Path, data: Process
     the model was trained on another pickle, and so perhaps on these test texts.
     """
     kind, data_kind = trained.run.get("kind"), data.recipe["kind"]
-    classifier = kind == "classify" or (kind is None and is_trained_classifier(trained.model))
-    if classifier and data_kind != "classify":
+    labeled = KINDS[data_kind].problem_type is not None
+    classifier = is_trained_classifier(trained.model) if kind is None else KINDS[kind].problem_type is not None
+    if classifier and not labeled:
+        does = KINDS[kind or CLASSIFY.name].third_person
         raise UserError(
-            f"{model_path} classifies texts instead of writing them, and {data_path} has no labels",
+            f"{model_path} {does} instead of writing them, and {data_path} has no labels",
             "evaluate it on data of its own task",
         )
-    if not classifier and (data_kind == "classify" or kind not in (None, data_kind)):
+    if (labeled and not classifier) or kind not in (None, data_kind):
         raise DataError(
             f"{data_path} was made to {KINDS[data_kind].verb_phrase} (task {data.recipe['task']}), "
             f"and {model_path} {KINDS[kind or 'generate'].third_person}",

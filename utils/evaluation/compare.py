@@ -14,6 +14,7 @@ from utils.terminal.tables import NO_FIGURE, format_table, with_interval
 log = logging.getLogger(__name__)
 BASELINES = {  # by kind: (name in "baselines", the figure to show, its title)
     "classify": ("tfidf_logistic_regression", "accuracy", "TF-IDF accuracy"),
+    "score": ("tfidf_ridge", "mae", "TF-IDF MAE"),
     "emoji": ("nearest_description", "top_1", "nearest description, top-1"),
 }
 HINT = "name evaluation.json files that evaluate_model.py wrote; if one is damaged, evaluate that model again"
@@ -23,8 +24,9 @@ def compare_evaluations(paths: Sequence[Path]) -> dict:
     """Return {"kind", "models": one dict per file, the best first} as plain JSON values.
 
     A model is {"file", "model_path", "base_model", "data_sha256", "figures"}, plus "baseline_accuracy" (TF-IDF with
-    logistic regression) for classifiers and "baseline_top_1" (nearest training description) for models that write
-    emoji. The first figure of `COMPARED` decides which model is best.
+    logistic regression) for classifiers, "baseline_mae" (TF-IDF with ridge regression) for models that score texts, and
+    "baseline_top_1" (nearest training description) for models that write emoji. The first figure of `COMPARED` decides
+    which model is best.
 
     DataError for a file that is not an evaluation, and for files of different kinds. Warns where figures cannot be
     compared, because the test data or the decoding differs.

@@ -169,6 +169,21 @@ def _evaluate_answerer(args, models: dict[str, Trained], data: Processed, settin
     return {"kind": "instruct", **figures}, format_answers_report(figures, rows), write
 
 
+def _evaluate_scorer(args, models: dict[str, Trained], data: Processed, settings: dict) -> Evaluated:
+    """Evaluate a model that scores texts; its errors are for --errors_path."""
+    from utils.evaluation.scores import scorers
+    from utils.inference.classifier import open_classifier
+
+    classifier = open_classifier(args.model_path, models["tuned"])
+    if classifier.function != "none" or len(classifier.labels) > 1:
+        problem = f"{args.model_path} gives no score, and {args.data_path} has scores"
+        raise UserError(problem, "evaluate it on data with its own labels")
+    figures, errors = scorers.evaluate_scorer(classifier, data, **settings)
+    rows = scorers.error_rows(errors)
+    write = partial(write_mistakes, args.errors_path, rows, escape_formulas=args.escape_formulas)
+    return {"kind": "score", **figures}, scorers.format_scorer_report(figures), write
+
+
 def _evaluate_classifier(args, models: dict[str, Trained], data: Processed, settings: dict) -> Evaluated:
     """Evaluate a model that classifies texts; its mistakes are for --errors_path."""
     from utils.evaluation import classifiers
@@ -202,5 +217,6 @@ _EVALUATORS = {
     "generate": _evaluate_writer,
     "instruct": _evaluate_answerer,
     "classify": _evaluate_classifier,
+    "score": _evaluate_scorer,
     "emoji": _evaluate_emoji_writer,
 }

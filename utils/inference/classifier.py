@@ -11,6 +11,7 @@ from utils.errors import UserError
 from utils.models import checkpoint
 from utils.models.classifier_tokenizer import encode_for_classification, truncate
 from utils.models.tokenization import context_length, longest_text, padding_id
+from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.text.cleaning import CHOICES, Cleaning, clean, from_saved
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ENOUGH_TOKENS = 8  # to try out what padding changes
 NO_CLEANING = Cleaning(**dict.fromkeys(CHOICES, "keep"))  # for a classifier that fine_tune.py did not train
+FUNCTIONS = {"single_label_classification": "softmax", "regression": "none"}  # by what fine_tune.py trained
 _batchings: "WeakKeyDictionary[PreTrainedModel, Batching]" = WeakKeyDictionary()
 
 
@@ -47,7 +49,14 @@ class Classifier:
     @property
     def function(self) -> str:
         """What makes scores of logits: "softmax", "sigmoid" (each label by itself) or "none" (regression)."""
-        return "softmax" if self.pipeline is None else self.pipeline.function
+        if self.pipeline is not None:
+            return self.pipeline.function
+        return FUNCTIONS[KINDS[self.run.get("kind", CLASSIFY.name)].problem_type]
+
+    @property
+    def gives_scores(self) -> bool:
+        """Whether fine_tune.py trained it to give a text one number."""
+        return self.function == "none" and self.pipeline is None
 
     @property
     def several_at_once(self) -> bool:
@@ -60,7 +69,7 @@ class Predictions:
     """Predictions for each text, in order. A text of which cleaning leaves nothing has a row of nan and no label."""
 
     probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated; scores where `function` is "none"
-    labels: list[str | None]
+    labels: list[str | float | None]  # of a model that gives scores, the score
     truncated: int  # the number of texts that were too long
     lengths: list[int]  # the tokens that the model read of each text and what surrounds it; 0 where nothing is left
 
@@ -157,7 +166,10 @@ def classify_texts(
         logits[present] = computed[[place[text] for text in cleaned]]
     functions = {"softmax": partial(torch.softmax, dim=1), "sigmoid": torch.sigmoid, "none": torch.clone}
     probabilities = functions[classifier.function](torch.from_numpy(logits / classifier.temperature)).numpy()
-    decided = decide_labels(probabilities, classifier.labels, classifier.threshold)
+    if classifier.gives_scores:
+        decided = [None if score != score else score for score in probabilities[:, 0].tolist()]
+    else:
+        decided = decide_labels(probabilities, classifier.labels, classifier.threshold)
     lengths = [0] * len(texts)
     for number, row in zip(present, rows, strict=True):
         lengths[number] = len(row["input_ids"])

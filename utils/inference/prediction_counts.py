@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
+from utils.inference.score_totals import ScoreTotals
 from utils.tasks.labels import MISSING, LabelMap, as_number, label_key
 from utils.terminal.tables import format_table
 
@@ -77,6 +78,36 @@ class PredictionCounts:
             "per_label": per_label,
         }
 
+    def table(self, scores: dict | None) -> str | None:
+        """Return the class balance as a table, with the scores of each label where there are any; None of one label."""
+        if len(self.labels) == 1:
+            return None
+        classified = self.rows - self.without_text
+        lines = []
+        for label, rows in self.predicted.items():
+            lines.append([label, f"{rows:,}", f"{rows / max(1, classified):.1%}"])
+            if scores:
+                of_label = scores["per_label"].get(label)
+                lines[-1] += [f"{of_label[name]:.3f}" if of_label else "–" for name in ("precision", "recall", "f1")]
+        header = ["predicted", "rows", "share", *(["precision", "recall", "F1"] if scores else [])]
+        text = format_table(header, lines)
+        if scores:
+            text += f"\naccuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} "
+            text += f"on {scores['rows']:,} labelled rows"
+        return text
+
+    def log_labels(self, scores: dict | None, column: str) -> None:
+        """Log which labels the model does not have, and why there are no scores where there are none."""
+        unknown = ", ".join(map(repr, self.unknown_labels[:MAX_LISTED]))
+        unknown += ", …" if len(self.unknown_labels) > MAX_LISTED else ""
+        known = ", ".join(map(repr, self.labels))
+        problem = f"{self.unknown:,} rows have labels that the model does not have ({unknown}; it has {known})"
+        if scores is None:
+            reason = problem if self.unknown else "no row with text has a label"
+            log.warning("warning: no scores for column %r: %s", column, reason)
+        elif self.unknown:
+            log.warning("warning: column %r: %s and are left out of the scores", column, problem)
+
     def _label_of(self, cell: str) -> str | None:
         label = " ".join(cell.split())
         if self.label_map is not None:
@@ -93,40 +124,10 @@ class PredictionCounts:
         return known
 
 
-def class_balance_table(counts: PredictionCounts, scores: dict | None) -> str:
-    """Return the class balance as a table, with the scores of each label where there are any."""
-    classified = counts.rows - counts.without_text
-    table = []
-    for label, rows in counts.predicted.items():
-        table.append([label, f"{rows:,}", f"{rows / max(1, classified):.1%}"])
-        if scores:
-            of_label = scores["per_label"].get(label)
-            table[-1] += [f"{of_label[name]:.3f}" if of_label else "–" for name in ("precision", "recall", "f1")]
-    header = ["predicted", "rows", "share", *(["precision", "recall", "F1"] if scores else [])]
-    text = format_table(header, table)
-    if scores:
-        text += f"\naccuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} "
-        text += f"on {scores['rows']:,} labelled rows"
-    return text
-
-
-def log_counts(counts: PredictionCounts, max_length: int) -> None:
+def log_counts(counts: PredictionCounts | ScoreTotals, max_length: int) -> None:
     """Log how many texts were empty, and how many were truncated."""
     if counts.without_text:
         texts = f"{counts.without_text:,} of {counts.rows:,} texts"
         log.warning("%s are empty, or nothing of them is left after cleaning", texts)
     if counts.truncated:
         log.warning("%s of %s texts were cut to %d tokens", f"{counts.truncated:,}", f"{counts.rows:,}", max_length)
-
-
-def log_labels(counts: PredictionCounts, scores: dict | None, column: str) -> None:
-    """Log which labels the model does not have, and why there are no scores where there are none."""
-    unknown = ", ".join(map(repr, counts.unknown_labels[:MAX_LISTED]))
-    unknown += ", …" if len(counts.unknown_labels) > MAX_LISTED else ""
-    known = ", ".join(map(repr, counts.labels))
-    problem = f"{counts.unknown:,} rows have labels that the model does not have ({unknown}; it has {known})"
-    if scores is None:
-        reason = problem if counts.unknown else "no row with text has a label"
-        log.warning("warning: no scores for column %r: %s", column, reason)
-    elif counts.unknown:
-        log.warning("warning: column %r: %s and are left out of the scores", column, problem)

@@ -56,6 +56,10 @@ FIGURES = {
         Figure("calibrated_error", "… of perfectly calibrated probabilities", greater_is_better=None),
         Figure("brier_score", "Brier score", greater_is_better=False),
         Figure("log_loss", "log loss", greater_is_better=False),
+        # models that score texts
+        Figure("mae", "mean absolute error", greater_is_better=False),
+        Figure("rmse", "root mean squared error", greater_is_better=False),
+        Figure("spearman", "Spearman's rank correlation", optional=True),
         # models that write emoji
         Figure("top_1", "top-1"),
         Figure("top_5", "top-5"),
@@ -79,6 +83,7 @@ CLASSIFICATION = _figures(
     *("accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1"),
     *("roc_auc", "expected_calibration_error", "calibrated_error", "brier_score", "log_loss"),
 )
+SCORING = _figures("mae", "rmse", "spearman")
 EMOJI = _figures(
     *("top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy"),
     *("valid_constrained", "valid_unconstrained"),
@@ -92,6 +97,7 @@ COMPARED = {
     "generate": _figures("bits_per_byte", "perplexity", "token_accuracy"),
     "instruct": _figures("bits_per_byte", "bleu", "chrf", "rouge_l", "finished"),
     "classify": _figures("macro_f1", "accuracy", "roc_auc", "expected_calibration_error"),
+    "score": SCORING,
     "emoji": tuple(figure for figure in EMOJI if figure.name != "valid_constrained"),
 }
 
@@ -103,6 +109,7 @@ ON_CARD = {
         "generate": LIKELIHOOD,
         "instruct": LIKELIHOOD + ANSWERS,
         "classify": CLASSIFICATION,
+        "score": SCORING,
         "emoji": EMOJI,
     }.items()
 }

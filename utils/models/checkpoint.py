@@ -15,7 +15,7 @@ from utils.models.opening.load import is_classifier, load_causal_lm, load_classi
 from utils.models.pt_file import load_pt
 from utils.models.run_file import RESTORE, RUN_FILE, read_run
 from utils.models.tokenization import context_length, padding_id, positions_after_padding
-from utils.tasks.kinds import CLASSIFY
+from utils.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,7 +51,7 @@ def _self_contained(name: str, trained: Trained) -> Trained:
     UserError where its run.json is not that of the model.
     """
     run = trained.run
-    if run.get("kind") != CLASSIFY.name:
+    if run.get("kind") is None or KINDS[run["kind"]].problem_type is None:
         return trained
     if run.get("self_contained"):
         _check_template(name, trained.model, trained.tokenizer)
@@ -97,7 +97,9 @@ def load_base_writer(name: str) -> Trained:
     return trained
 
 
-def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained:
+def load_base_classifier(
+    name: str, labels: Sequence[str], seed: int, problem_type: str = "single_label_classification"
+) -> Trained:
     """Load a base model with a new head for the labels, initialized with the seed, and set its padding token.
 
     RoBERTa and its relatives keep the one in their configuration, from which they count positions.
@@ -116,7 +118,7 @@ def load_base_classifier(name: str, labels: Sequence[str], seed: int) -> Trained
     use_short_attention(model)
     if not positions_after_padding(model):
         model.config.get_text_config().pad_token_id = padding_id(tokenizer)
-    model.config.problem_type = "single_label_classification"
+    model.config.problem_type = problem_type
     if hasattr(model.config, "use_mems_eval"):
         model.config.use_mems_eval = False  # XLNet's memories of a batch, which a pipeline cannot take apart
     return Trained(model, tokenizer, {})

@@ -1,26 +1,10 @@
 """What a model card says about each kind of model: summary, use, results and limits."""
 
-from dataclasses import dataclass
-
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
-from utils.terminal.tables import confusion_rows, markdown_table
+from utils.models.cards.card import ERRORS_NOT_MEASURED, Card
+from utils.models.cards.labels import ClassifierCard, ScorerCard
 
 DESCRIPTION = "a cat crying with joy"
-ERRORS_NOT_MEASURED = "How often it errs has not been measured: run `evaluate_model.py` before you rely on it."
-
-
-@dataclass(frozen=True)
-class Card:
-    """What only the cards of one kind of model say; `results` returns the paragraphs around the table of figures.
-
-    `run` and `evaluation` are the contents of run.json and evaluation.json.
-    """
-
-    run: dict
-    evaluation: dict | None
-
-    validation_metric = "bits_per_byte"
-    baselines = ()  # (name in evaluation.json, column title) pairs
 
 
 class TextsCard(Card):
@@ -105,77 +89,6 @@ class AnswersCard(Card):
         ]
 
 
-class ClassifierCard(Card):
-    """A model that classifies texts."""
-
-    summary = "A classifier of short texts, fine-tuned on labeled ones"
-    validation_metric, validation_title = "macro_f1", "macro F1 (higher is better)"
-    baselines = (("majority", "Majority class"), ("tfidf_logistic_regression", "TF-IDF + logistic regression"))
-
-    def use(self, path: str) -> str:
-        names = self.run["labels"]
-        labels = list(map(code, names))
-        temperature, threshold = self.run["calibration"]["temperature"], self.run["calibration"]["threshold"]
-        decision, chosen = "The most probable label is predicted", ""
-        if threshold is not None:
-            decision = f"{labels[1]} is predicted if its probability is {threshold:.3f} or more"
-            second, first = python_text(names[1]), python_text(names[0])
-            chosen = (
-                '\nscores = {each["label"]: each["score"] for each in classify("Your text", top_k=None)}'
-                f"\nlabel = {second} if scores[{second}] >= {threshold!r} else {first}"
-            )
-        cleaning = ", ".join(f"{plain(name)} {plain(value)}" for name, value in self.run["cleaning"].items())
-        text = (
-            fenced("bash", f'python classify.py --model_path {shell_text(path)} --text "Your text"')
-            + f"\n\nLabels: {', '.join(labels)}. Texts are cleaned as in training and cut to "
-            f"{self.run['max_length']:,} tokens. {decision}.\n\n"
-        )
-        if self.run.get("self_contained"):
-            text += (
-                "Any tool gives the same probabilities of a clean text: the tokenizer adds the template, and the "
-                f"head's weights are divided by the temperature, {temperature:.3g}. The threshold and the cleaning are "
-                "not in the model:\n\n"
-                + fenced(
-                    "python",
-                    "from transformers import pipeline\n\n"
-                    f'classify = pipeline("text-classification", model={python_text(path)}, truncation=True){chosen}',
-                )
-                + "\n\n"
-            )
-        else:
-            text += f"Other tools need the template of the recipe below, and the temperature {temperature:.3g}.\n\n"
-        return f"{text}Cleaning: {cleaning}."
-
-    def results(self, table: str) -> list[str]:
-        labels, tuned = self.evaluation["labels"], self.evaluation["tuned"]
-        second = f" Precision, recall and F1 are those of {code(labels[1])}." if len(labels) == 2 else ""
-        return [
-            f"Test split: {tuned['texts']:,} texts, with 95% bootstrap intervals.{second}",
-            table,
-            f"On the same texts, this model is {self.evaluation['verdict']}.",
-            "True labels in rows, predictions in columns:",
-            markdown_table(
-                ["", *map(plain, labels)], confusion_rows(list(map(plain, labels)), tuned["confusion_matrix"])
-            ),
-        ]
-
-    def limits(self) -> list[str]:
-        errors = ERRORS_NOT_MEASURED
-        if self.evaluation is not None:
-            mistakes, texts, cut = (self.evaluation[name] for name in ("mistakes", "texts", "truncated_texts"))
-            truncated = f"; {cut:,} test texts were too long for it and were cut" if cut else ""
-            errors = f"It was wrong about {mistakes:,} of {texts:,} test texts{truncated}."
-        return [
-            f"It knows only its {len(self.run['labels'])} labels and gives one of them to every text, even to one that "
-            "fits none.",
-            f"{errors} A probability says how often such predictions are right on texts like the training texts; on "
-            "other texts it may be far off.",
-            "It repeats the judgments and prejudices of whoever labeled the training texts. Don't let it alone decide "
-            "about people.",
-            "The figures above hold only for texts like the training texts.",
-        ]
-
-
 class EmojiCard(Card):
     """A model that writes emoji."""
 
@@ -234,7 +147,13 @@ class EmojiCard(Card):
         ]
 
 
-CARDS = {"generate": TextsCard, "instruct": AnswersCard, "classify": ClassifierCard, "emoji": EmojiCard}
+CARDS = {
+    "generate": TextsCard,
+    "instruct": AnswersCard,
+    "classify": ClassifierCard,
+    "score": ScorerCard,
+    "emoji": EmojiCard,
+}
 
 
 def _other_tools(run: dict, path: str, prompt: str) -> str:

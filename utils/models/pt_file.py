@@ -16,7 +16,7 @@ from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report
 from utils.models.run_file import RUN_FILE, read_run
 from utils.system_errors import as_os_errors
-from utils.tasks.kinds import CLASSIFY
+from utils.tasks.kinds import KINDS
 from utils.temporary import temporary_folder
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def load_pt(path: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", d
 
         check_files(folder, str(path))
         run = read_run(path, (folder / RUN_FILE).read_text(encoding="utf-8"))
-        is_classifier = run.get("kind") == CLASSIFY.name
+        is_classifier = run.get("kind") in KINDS and KINDS[run["kind"]].problem_type is not None
         loader = transformers.AutoModelForSequenceClassification if is_classifier else transformers.AutoModelForCausalLM
         opened = partial(open_with, f"{path} cannot be loaded", COPY_AGAIN)
         config = opened(transformers.AutoConfig.from_pretrained, folder, trust_remote_code=False)

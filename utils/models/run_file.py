@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS
+from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS, SCORE
 from utils.text.cleaning import CHOICES, from_saved
 
 log = logging.getLogger(__name__)
@@ -105,13 +105,13 @@ def _needed(kind: str | None) -> tuple[str, ...]:
     """Return the fields without which a model of this kind cannot be used as it was trained."""
     if kind is None:
         return ()
-    further = {CLASSIFY.name: ("cleaning", "labels"), EMOJI.name: ("targets",)}
+    further = {EMOJI.name: ("targets",)} | dict.fromkeys((CLASSIFY.name, SCORE.name), ("cleaning", "labels"))
     return ("template", *further.get(kind, ()))
 
 
 def _check_contents(path: Path, run: dict) -> None:
     """Raise UserError for fields of the right type with contents that no model was trained with."""
-    if "{prompt}" not in run.get("template", "{prompt}") and run.get("kind") in (CLASSIFY.name, EMOJI.name):
+    if "{prompt}" not in run.get("template", "{prompt}") and run.get("kind") in (CLASSIFY.name, SCORE.name, EMOJI.name):
         raise _damaged(path, f"template is {run['template']!r}, without {{prompt}}")
     try:
         cleaning = asdict(from_saved(run.get("cleaning") or {}))
@@ -133,7 +133,7 @@ def _check_contents(path: Path, run: dict) -> None:
     if run.get("kind") == EMOJI.name and not run["targets"]:
         raise _damaged(path, "targets are empty")
     calibration = run.get("calibration") or {}
-    for field in ("temperature", "threshold"):
+    for field in ("temperature", "threshold", "scale"):
         value = calibration.get(field)
         if value is not None and (
             not isinstance(value, int | float) or isinstance(value, bool) or not 1e-6 < value < 1e9

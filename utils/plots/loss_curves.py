@@ -6,7 +6,12 @@ from utils.plots.lines import Mark, Series, lines
 from utils.plots.plot import Plot, standalone
 from utils.plots.scales import number
 
-METRICS = {"eval_bits_per_byte": "bits per byte", "eval_macro_f1": "macro F1", "eval_top_1": "top-1 accuracy"}
+METRICS = {
+    "eval_bits_per_byte": "bits per byte",
+    "eval_macro_f1": "macro F1",
+    "eval_rmse": "RMSE",
+    "eval_top_1": "top-1 accuracy",
+}
 POINTS = 200  # of training, at most
 PICTURE_MARK = "<!-- written by fine_tune.py: small-text-fine-tuning/training -->"
 

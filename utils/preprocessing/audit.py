@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.tasks.labels import label_order
-
 if TYPE_CHECKING:
     from utils.preprocessing.filters import FilteredRows
     from utils.processed import Split
+    from utils.tasks.label_kinds.label_kind import LabelKind
 
 SHOWN_CHARACTERS = 800
 SHOWN_EMOJI = 3
@@ -34,15 +33,18 @@ class Preprocessed:
 
 
 def build_audit(
-    rows_read: int, filtered: "FilteredRows", splits: Mapping[str, "Split"], unknown_id: int | None
+    rows_read: int,
+    filtered: "FilteredRows",
+    splits: Mapping[str, "Split"],
+    unknown_id: int | None,
+    label_kind: "LabelKind | None" = None,
 ) -> dict:
-    """Return the audit as plain JSON values; "labels" is there only if rows have labels.
+    """Return the audit as plain JSON values; "labels" or "scores" are there only if rows have such.
 
     "further_turns" counts the examples that conversations give beyond their first, so that rows read plus further turns
     are rows dropped plus rows kept. "samples" are texts before and after cleaning, or else prompts with their answers.
     """
-    labels = label_order(label for label in filtered.labels if label is not None)
-    by_label = {label: {name: split.label.count(label) for name, split in splits.items()} for label in labels}
+    labels = {name: split.label for name, split in splits.items()}
     kept = {name: len(split) for name, split in splits.items()}
     further_turns = sum(kept.values()) + sum(filtered.dropped.values()) - rows_read
     return {
@@ -50,7 +52,7 @@ def build_audit(
         **({"further_turns": further_turns} if further_turns else {}),
         "dropped": filtered.dropped,
         "kept": kept,
-        **({"labels": by_label} if labels else {}),
+        **(label_kind.audit(labels) if label_kind else {}),
         "cleaned": filtered.cleaned,
         "tokens": token_statistics([ids for split in splits.values() for ids in split.ids], unknown_id),
         "samples": filtered.samples or prompts_and_answers(splits["train"]),
@@ -128,6 +130,10 @@ def format_audit(audit: Mapping) -> str:
     for label, rows in audit.get("labels", {}).items():
         number = sum(rows.values())
         lines += [_line("  label", number, f"{number / total:>6.1%}  {label}: {_by_split(rows)}")]
+    for name, scores in audit.get("scores", {}).items():
+        amounts = [f"{scores[key]:.4g}" for key in ("mean", "deviation", "lowest", "highest")]
+        spread = "mean {}, deviation {}, from {} to {}".format(*amounts)
+        lines += [_line("  scores", kept[name], f"{name}: {spread}")]
     lines += [_line("  changed", number, kind) for kind, number in audit["cleaned"].items() if number]
     lengths = f"median; 95th percentile {tokens['p95']:,}, maximum {tokens['max']:,}"
     lines += [_line("tokens per text", tokens["median"], lengths)]

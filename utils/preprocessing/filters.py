@@ -13,7 +13,8 @@ from utils.compute.workers import Workers
 from utils.errors import DataError
 from utils.preprocessing.near_duplicates import NEAR_DUPLICATE, drop_near_duplicates
 from utils.preprocessing.parallel_cleaning import clean_texts
-from utils.tasks.labels import conflicting_labels
+from utils.tasks.label_kinds.classes import CLASSES
+from utils.tasks.label_kinds.label_kind import LabelKind
 from utils.text.cleaning import Cleaning
 from utils.text.duplicates import duplicated
 from utils.text.tweet_entities import replace_mentions
@@ -107,6 +108,13 @@ class KeptRows:
         """Return the kept rows' entries of `values`, which has one entry per row."""
         return [values[number] for number in self.numbers.tolist()]
 
+    def spread(self, values: Sequence, count: int) -> list:
+        """Return one entry for each of `count` rows: those of `values`, one per kept row, and None elsewhere."""
+        spread = [None] * count
+        for number, value in zip(self.numbers.tolist(), values, strict=True):
+            spread[number] = value
+        return spread
+
     def drop_by_words(self, word_counts: Sequence[int], texts: Sequence[str], filters: Filters) -> None:
         """Drop what is too short, too long or contains an excluded word; both lists have one entry per row."""
         counts = np.asarray(word_counts)
@@ -137,10 +145,11 @@ def filter_rows(
     seed: int,
     keep_conflicts: bool = False,
     workers: Workers | None = None,
+    label_kind: LabelKind = CLASSES,
 ) -> FilteredRows:
     """Filter the rows of `read_rows`, clean them, filter again, drop duplicates, and sample. `workers` help with it.
 
-    A text with several labels is dropped; with `keep_conflicts`, its rows with the most frequent label are kept.
+    A text with several classes is dropped; with `keep_conflicts`, its rows with the most frequent class are kept.
     Near duplicates with different labels are all kept, because one word can make the difference.
     """
     kept = KeptRows(len(rows))  # row numbers, because taking rows out of the frame after every filter is slow
@@ -178,10 +187,12 @@ def filter_rows(
     kept.drop("nothing left after cleaning", [text == "" for text in cleaned.texts])
     kept.drop_by_words(cleaned.word_counts, cleaned.texts, filters)
     if has_labels:
-        kept.drop("conflicting labels", conflicting_labels(kept.take(keys), kept.take(labels), keep_conflicts))
+        settled, conflicting = label_kind.settle(kept.take(keys), kept.take(labels), keep_conflicts)
+        labels = kept.spread(settled, len(labels))
+        kept.drop("conflicting labels", conflicting)
     kept.drop("exact duplicate", duplicated(kept.take(keys)))
     del keys  # of a million texts, 0.1 GB
-    apart = labels if has_labels else None
+    apart = kept.spread(label_kind.strata(kept.take(labels)), len(labels)) if has_labels else None
     drop_near_duplicates(kept, cleaned.texts, filters, words=cleaned.bare_words, apart=apart, workers=workers)
     kept.sample(filters, seed)
 

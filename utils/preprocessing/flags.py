@@ -19,13 +19,23 @@ from utils.text.cleaning import CHOICES, Cleaning
 if TYPE_CHECKING:
     from utils.preprocessing.filters import Filters
 
+DEFAULT_TASK = "tweets"
 RECIPES = {"jeudiconfession": {"min_words": 6, "max_words": 30}}  # the limits that a published model was made with
 OLD_FLAGS = {"--min_tokens": "--min_words", "--max_tokens": "--max_words", "--target": "--emoji_target"}
+
+
+LABELS = {kind.labels: kind.name for kind in KINDS.values() if kind.labels}  # of --labels: kinds of task
 
 
 def add_preprocess_flags(parser: Parser) -> None:
     """Add the flags of labels, instructions, emoji, cleaning and filters, a group of the help for each."""
     add, add_rare = _group(parser, "labeled texts", "label_map")
+    add(
+        "--labels",
+        choices=list(LABELS),
+        help="one class a text, or a number: score (default: class)",
+        more="stars or grades, which a model then predicts as numbers",
+    )
     column = "the column with the label (default: found)"
     add("--label_column", help=column, more="name or number; found by its name")
     add(
@@ -116,16 +126,24 @@ def add_preprocess_flags(parser: Parser) -> None:
 
 def check_flags_suit_task(args, task: Task) -> None:
     """Raise UsageError for a flag that does nothing for this kind of task, or whose value is invalid."""
-    kind = KINDS[task.kind]
+    kind, own = KINDS[task.kind], {each.kind for each in TASKS.values()}
     for flag in dict.fromkeys(flag for other in KINDS.values() for flag in other.preprocess_flags):
         if getattr(args, flag) not in (None, False) and flag not in kind.preprocess_flags:
-            suited = _kinds_with(flag)
+            suited = [other for other in _kinds_with(flag) if other.name in own]
             problem = f"--{flag} is for {' and '.join(other.data for other in suited)}, not for {kind.data}"
-            raise UsageError(problem, f"remove it, or choose --task {_tasks_of(*suited)}")
+            instead = f"choose --task {_tasks_of(*suited)}" if kind.name in own else f"remove --labels {kind.labels}"
+            raise UsageError(problem, f"remove it, or {instead}")
     if args.label_map is not None:
         parse_label_map(args.label_map)
     if args.columns is not None:
         parse_columns(args.columns)
+
+
+def task_of(args) -> Task:
+    """Return the task that the flags ask for, of the kind that has such labels."""
+    task = TASKS[args.task or DEFAULT_TASK]
+    is_labeled = "labels" in KINDS[task.kind].preprocess_flags
+    return replace(task, kind=LABELS[args.labels]) if args.labels and is_labeled else task
 
 
 def cleaning_from(args, task: Task) -> Cleaning:

@@ -37,7 +37,8 @@ from utils.processed import Processed, Split
 from utils.tasks.base import Task
 from utils.tasks.columns import RequestedColumns, read_rows
 from utils.tasks.emoji import SPLITS_BY, TARGETS
-from utils.tasks.labels import label_order, parse_label_map
+from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
+from utils.tasks.labels import parse_label_map
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -92,13 +93,15 @@ def process_texts(
         workers.start(paths)
         rows, sources = read_rows(task, paths, columns, classes, **options)
         tokenizer = settings.load_tokenizer()
-        filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, workers)
+        labels = {"label_kind": LABEL_KINDS[task.kind]} if task.kind in LABEL_KINDS else {}
+        filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, workers, **labels)
         del rows
         filtered, split_rows = assign_splits(filtered, task, seed)
         encoded = encode_texts(filtered, task, tokenizer, workers)
     recipe = {"cleaning": asdict(cleaning)}
-    if task.kind == "classify":
-        recipe |= {"labels": label_order(filtered.labels), "label_map": label_map, "keep_conflicts": keep_conflicts}
+    if task.kind in LABEL_KINDS:
+        names = LABEL_KINDS[task.kind].names(filtered.labels)
+        recipe |= {"labels": names, "label_map": label_map, "keep_conflicts": keep_conflicts}
     return _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
 
 
@@ -170,7 +173,7 @@ def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedToken
     """Return the columns of all rows with their token ids; a text to classify is a prompt, any other a completion."""
     texts, nothing = filtered.texts, [""] * len(filtered.texts)
     each = partial(workers.map, work="encoding")
-    if task.kind == "classify":
+    if task.kind in LABEL_KINDS:
         prompts, completions = texts, nothing
         ids, _ = encode_for_classification(with_template(tokenizer, task.template), texts, each)
         loss_start = [0] * len(ids)
@@ -205,7 +208,7 @@ def _processed(
     splits = {name: encoded.take(numbers) for name, numbers in split_rows.items()}
     return Processed(
         recipe=shared_recipe | recipe,
-        audit=build_audit(rows_read, filtered, splits, tokenizer.unk_token_id),
+        audit=build_audit(rows_read, filtered, splits, tokenizer.unk_token_id, LABEL_KINDS.get(task.kind)),
         sources=[asdict(source) for source in sources],
         tokenizer={"name": settings.base_model, "fingerprint": tokenizer_fingerprint(tokenizer)},
         splits=splits,

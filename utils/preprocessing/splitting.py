@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from utils.errors import DataError
 from utils.preprocessing.filters import FilteredRows, describe_drops
 from utils.processed import SPLITS
 from utils.tasks.base import Task
-from utils.tasks.labels import check_are_enough
+from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 from utils.text.splits import divide_large_groups, split_by_group
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
     DataError if a split would have no row, or a class too few for all splits.
     """
     dropped = describe_drops(filtered.dropped) or "nothing"
+    kind = LABEL_KINDS.get(task.kind)
+    strata = filtered.labels if kind is None else kind.strata(filtered.labels)
     smallest = min(fraction for fraction in task.split if fraction > 0) * len(filtered.texts)
     choices = []
     divisions = [(filtered.parts, max(ALWAYS_SMALL, LARGE * smallest)), (filtered.parts, 1)]
@@ -37,14 +39,14 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
         divisions.append((filtered.metadata["location"], 1))
     for parts, most in divisions:
         groups = divide_large_groups(filtered.groups, parts, most)
-        splits = split_by_group(groups, task.split, seed, filtered.labels)
-        faults = _faults(splits, task.split, filtered.labels)
+        splits = split_by_group(groups, task.split, seed, strata)
+        faults = _faults(splits, task.split, strata)
         choices.append((faults, groups, splits))
         if faults == NO_FAULTS or (most == 1 and not faults[0]):
             break
     (empty, _, _), groups, splits = min(choices, key=lambda choice: choice[0])
-    if task.kind == "classify":
-        check_are_enough(filtered.labels, groups, dropped)
+    if kind is not None:
+        kind.check(filtered.labels, groups, dropped)
     split_rows = dict(zip(SPLITS, splits, strict=True))
     if empty:
         number = len(set(groups))
@@ -56,8 +58,8 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
     return _with_groups(filtered, groups), split_rows
 
 
-def _faults(splits: Sequence[np.ndarray], fractions: Sequence[float], labels: Sequence[str | None]) -> tuple:
-    """Return the number of empty splits, of classes that splits lack, and how uneven the splits are (0: even)."""
+def _faults(splits: Sequence[np.ndarray], fractions: Sequence[float], labels: Sequence[Hashable]) -> tuple:
+    """Return the number of empty splits, of labels that splits lack, and how uneven the splits are (0: even)."""
     classes = set(labels)
     lacking = sum(len(classes - {labels[row] for row in rows.tolist()}) for rows in splits)
     return sum(len(rows) == 0 for rows in splits), lacking, _unevenness(splits, fractions)

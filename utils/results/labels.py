@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from utils import distributed
 from utils.compute.loaded_models import keep_loaded
 from utils.inference.classifier import Classifier, Predictions, open_classifier
+from utils.inference.prediction_counts import PredictionCounts
+from utils.inference.score_totals import ScoreTotals
 from utils.models.base_models import check_present
+from utils.tasks.labels import parse_label_map
 from utils.terminal.tables import one_line
 
 
@@ -34,8 +37,36 @@ def load_classifier(
     return load(args.model_path, device), bfloat16
 
 
+def counts_for(classifier: Classifier) -> PredictionCounts | ScoreTotals:
+    """Return what counts the predictions of the classifier."""
+    if classifier.gives_scores:
+        return ScoreTotals()
+    label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
+    return PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
+
+
+def new_columns(classifier: Classifier) -> list[str]:
+    """Return the names of the columns that a file of predictions gets."""
+    if classifier.gives_scores:
+        return ["score"]
+    measure = "score" if classifier.function == "none" else "probability"
+    return ["prediction", *(f"{measure}_{label}" for label in classifier.labels)]
+
+
+def new_cells(classifier: Classifier, predictions: Predictions, escaped: Callable[[str], str]) -> list[list[str]]:
+    """Return the cells of `new_columns` for each text, empty where there is none; labels are `escaped`."""
+    if classifier.gives_scores:
+        return [["" if score is None else f"{score:.6f}"] for score in predictions.labels]
+    return [
+        [escaped(name or ""), *("" if name is None else f"{probability:.6f}" for probability in row)]
+        for name, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
+    ]
+
+
 def prediction_records(classifier: Classifier, texts: Sequence[str | None], predictions: Predictions) -> list[dict]:
     """Return one JSON object per text."""
+    if classifier.gives_scores:
+        return [{"text": text, "score": score} for text, score in zip(texts, predictions.labels, strict=True)]
     name = "scores" if classifier.function == "none" else "probabilities"
     records = []
     for text, label, row in zip(texts, predictions.labels, predictions.probabilities.tolist(), strict=True):
@@ -48,7 +79,13 @@ def prediction_records(classifier: Classifier, texts: Sequence[str | None], pred
 
 
 def prediction_line(record: dict, width: int) -> str:
-    """Return what people read: the label, as wide as the widest, the probabilities, and the beginning of the text."""
+    """Return what people read: the label, as wide as the widest, the probabilities, and the beginning of the text.
+
+    Of a model that gives scores, it is the score instead.
+    """
+    if "score" in record:
+        shown = "–" if record["score"] is None else f"{record['score']:.3f}"
+        return f"{shown:>7}  {one_line(record['text'] or '', 80) or 'no text'}"
     name = "score" if "scores" in record else "probability"
     probabilities = record.get("probabilities") or record.get("scores") or {}
     if any(_is_number(label) for label in probabilities):  # "1 0.980" would say nothing

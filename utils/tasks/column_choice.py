@@ -22,6 +22,7 @@ from utils.tasks.column_names import (
     name_key,
     words_of,
 )
+from utils.tasks.kinds import SCORE
 
 # A column with one of these words in its name holds the text itself; that of another name may hold its title.
 CERTAIN = frozenset({"text", "content", "body", "tweet", "message"})
@@ -123,6 +124,13 @@ def choose_text(
     return Choice(
         best.name, _names_of_others(best, others, (*named, *related)), tuple(column.name for column in fillers)
     )
+
+
+def possible_labels(task: Task, columns: Sequence[Candidate], text: str | None = None) -> Sequence[Candidate]:
+    """Return the columns that may hold the task's labels: scores are in those of numbers, if any is beside the text."""
+    if task.kind != SCORE.name:
+        return columns
+    return [column for column in columns if column.cells.kind == "numbers" and column.name != text] or columns
 
 
 def choose_label(

@@ -17,10 +17,11 @@ from utils.reading.read_frame import NOT_TEXT, SourceFile, read_frame
 from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
-from utils.tasks.column_choice import Choice, choose_label, choose_text
+from utils.tasks.column_choice import Choice, choose_label, choose_text, possible_labels
 from utils.tasks.escaped_cells import without_escapes
 from utils.tasks.first_line import first_line_is_data
-from utils.tasks.labels import LabelMap, check_are_classes, check_map_fits, look_like_labels, read_labels
+from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
+from utils.tasks.labels import LabelMap, look_like_labels
 from utils.tasks.posts import to_rows
 from utils.tasks.table_columns import TableColumns, cells_of_frame, columns_of_frame, columns_of_stream, with_column
 from utils.tasks.tasks import TASKS
@@ -63,7 +64,7 @@ def read_rows(
 ) -> tuple["pandas.DataFrame", list[SourceFile]]:
     """Return what `to_rows` makes of the files, and where the rows are from.
 
-    For a classification task they have two more columns: label, "" if there is none, and left_out, True if the map
+    For a task with labels they have two more columns: label, "" if there is none, and left_out, True if the map
     leaves the label out. A first line that looks like those below it is data. `suggest_task`: log another task that
     the columns seem made for. Raises DataError if a column is not found, or the labels are not classes.
     """
@@ -89,11 +90,7 @@ def read_rows(
     # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
     rows = to_rows(frame, text.name, infer_from_text=label is None, whole=requested.text is None)
     if label is not None:
-        labels, left_out = read_labels(labels.reindex(frame.index), label_map)
-        if label_map is None:
-            check_are_classes(labels, label.name)
-        else:
-            check_map_fits(labels, left_out, label.name, label_map)
+        labels, left_out = LABEL_KINDS[task.kind].read(labels.reindex(frame.index), label.name, label_map)
         rows = rows.assign(label=labels, left_out=left_out)
     return rows, sources
 
@@ -129,11 +126,11 @@ def open_table_to_classify(
     return table, (text_at, label_at)
 
 
-def added_columns(present: Sequence[str], labels: Sequence[str], measure: str = "probability") -> list[str]:
-    """Return the names of the new columns: prediction, and the measure of each label; numbered if a name is taken."""
+def added_columns(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Return the names of new columns: those that are wanted, numbered if a name is taken."""
     taken = {column_key(name) for name in present}
     names = []
-    for base in ["prediction", *(f"{measure}_{label}" for label in labels)]:
+    for base in wanted:
         numbered = (base if number == 1 else f"{base}_{number}" for number in itertools.count(1))
         name = next(name for name in numbered if column_key(name) not in taken)
         taken.add(column_key(name))
@@ -214,13 +211,14 @@ def _choose(
         text = Choice(columns.find_requested(requested.text, "text"))
     else:
         likely = label
-        if likely is None and task.kind == "classify":
-            likely = choose_label(task, candidates, needed=False, has_names=has_names)
+        if likely is None and task.kind in LABEL_KINDS:
+            likely = choose_label(task, possible_labels(task, candidates), needed=False, has_names=has_names)
         beside = None if likely is None else likely.name
         text = choose_text(task, candidates, columns.inside, label=beside, has_names=has_names)
-    if label is None and task.kind == "classify":
+    if label is None and task.kind in LABEL_KINDS:
         inside = columns.inside if needs_label or text.name not in columns.names else tuple
-        label = choose_label(task, candidates, inside, text=text.name, needed=needs_label, has_names=has_names)
+        possible = possible_labels(task, candidates, text.name)
+        label = choose_label(task, possible, inside, text=text.name, needed=needs_label, has_names=has_names)
     if label is not None and text.name == label.name:
         problem = f"column {text.name!r} cannot be both the text and the label"
         raise UsageError(problem, "name two columns with --text_column and --label_column")

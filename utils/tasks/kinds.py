@@ -1,4 +1,4 @@
-"""The four kinds of task: how each is worded, which flags it takes, and what its training starts from."""
+"""The kinds of task: how each is worded, which flags it takes, and what its training starts from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +24,8 @@ class Kind:
     evaluation_flags: tuple[str, ...] = ()
     training_defaults: Mapping[str, float | int | None] = field(default_factory=dict)
     pipeline_tag: str = "text-generation"
+    problem_type: str | None = None  # what the model learns, as transformers names it; None: to write
+    labels: str | None = None  # the value of --labels that asks for this kind
 
     @property
     def model(self) -> str:
@@ -59,11 +61,25 @@ CLASSIFY = Kind(
     verb_phrase="classify texts",
     third_person="classifies texts",
     data="labeled texts",
-    preprocess_flags=(*_OF_POSTS, "label_column", "label_map", "keep_conflicts"),
+    preprocess_flags=(*_OF_POSTS, "labels", "label_column", "label_map", "keep_conflicts"),
     training_flags=("class_weights", "oversample", "augment", "threshold", "label_errors"),
     evaluation_flags=("errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
     pipeline_tag="text-classification",
+    problem_type="single_label_classification",
+    labels="class",
+)
+SCORE = Kind(
+    name="score",
+    verb_phrase="score texts",
+    third_person="scores texts",
+    data="texts with scores",
+    preprocess_flags=(*_OF_POSTS, "labels", "label_column"),
+    evaluation_flags=("errors_path", "escape_formulas"),
+    training_defaults=CLASSIFY.training_defaults,
+    pipeline_tag="text-classification",
+    problem_type="regression",
+    labels="score",
 )
 INSTRUCT = Kind(
     name="instruct",
@@ -87,4 +103,4 @@ EMOJI = Kind(
     evaluation_flags=("compare_base", "limit", "errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=5.0, learning_rate=4e-4, batch_size=32, unfreeze_last=12),
 )
-KINDS = {kind.name: kind for kind in (GENERATE, CLASSIFY, INSTRUCT, EMOJI)}
+KINDS = {kind.name: kind for kind in (GENERATE, CLASSIFY, SCORE, INSTRUCT, EMOJI)}

@@ -15,7 +15,7 @@ from utils.argument_types import (
     seed_number,
 )
 from utils.cli import Parser
-from utils.tasks.kinds import KINDS
+from utils.tasks.kinds import CLASSIFY, KINDS
 
 DEFAULT_OUTPUT = Path("models/fine_tuned_model.pt")
 SCHEDULERS = (  # of transformers, those that need no other setting
@@ -199,7 +199,9 @@ def threshold(text: str) -> str:
 
 def _defaults(flag: str) -> str:
     """Return, for example, "default: 16; 32 to classify texts or write emoji"."""
-    defaults = {kind.verb_phrase: kind.training_defaults[flag] for kind in KINDS.values()}
+    # Scores and several labels have the defaults of classes.
+    kinds = [kind for kind in KINDS.values() if kind.labels in (None, CLASSIFY.labels)]
+    defaults = {kind.verb_phrase: kind.training_defaults[flag] for kind in kinds}
     verbs = {}
     for verb, value in defaults.items():
         verbs.setdefault("all" if value is None else f"{value:g}", []).append(verb)

@@ -39,54 +39,76 @@ class LinearProbe:
 
 @dataclass(frozen=True)
 class Regression:
-    """Weights (labels, width) and bias (labels,) that give logits of states; accuracy and log loss of other folds.
+    """Weights (labels, width) and bias (labels,) that give logits of states; the loss on other folds.
 
-    `out_of_fold` (texts, labels) are the probabilities of the texts by the regressions without their fold.
+    `out_of_fold` (texts, labels) are the probabilities of the texts by the regressions without their fold, or the
+    scores. `measured` is how good these are, for the log: "accuracy 0.912".
     """
 
     weights: numpy.ndarray
     bias: numpy.ndarray
-    accuracy: float
     loss: float
+    measured: str
     out_of_fold: numpy.ndarray
 
 
-def probe_of_writer(base: Trained, rows: Sequence[dict]) -> LinearProbe | None:
+@dataclass(frozen=True)
+class Fitting:
+    """What a probe fits to states: `fit(states, labels, class_weights)` returns a `Regression`.
+
+    A text whose "label" is `label` is one of each class in `classes_of(label)`, and all of `classes(labels)`, with so
+    many labels, need texts for all folds. `spread(texts, labels)` are labels of so many texts, to try the time of it.
+    `constant(states)` is a direction (width,) whose product with every text's state is nearly 1: it carries the bias
+    where the head has none.
+    """
+
+    fit: Callable[..., Regression]
+    classes_of: Callable[[object], Sequence[int]]
+    classes: Callable[[int], Sequence[int]]
+    spread: Callable[[int, int], numpy.ndarray]
+    constant: Callable[[numpy.ndarray], numpy.ndarray]
+
+
+def probe_of_writer(base: Trained, rows: Sequence[dict], fitting: Fitting) -> LinearProbe | None:
     """Return the probe of a model that reads its last token (GPT-2, Llama, …); None where there can be none."""
-    if not supports_probe(base, rows):
+    if not supports_probe(base, rows, fitting):
         return None
 
     def states(rows: Sequence[dict], **options) -> list[numpy.ndarray]:
         return [last_states(base, rows, **options)]
 
-    return LinearProbe(partial(start_from_probe, base), states)
+    return LinearProbe(partial(start_from_probe, base, fitting=fitting), states)
 
 
-def supports_probe(base: Trained, rows: Sequence[dict]) -> bool:
+def supports_probe(base: Trained, rows: Sequence[dict], fitting: Fitting) -> bool:
     """Whether the head reads the last token's state, without a bias, and each class has rows for all folds."""
     head = getattr(base.model, "score", None)
-    return isinstance(head, torch.nn.Linear) and head.bias is None and has_all_folds(base, rows)
+    return isinstance(head, torch.nn.Linear) and head.bias is None and has_all_folds(base, rows, fitting)
 
 
-def has_all_folds(base: Trained, rows: Sequence[dict]) -> bool:
+def has_all_folds(base: Trained, rows: Sequence[dict], fitting: Fitting) -> bool:
     """Whether each class has rows for all folds."""
-    counts = Counter(row["label"] for row in rows)
-    return all(counts[label] >= FOLDS for label in range(base.model.config.num_labels))
+    counts = Counter(each for row in rows for each in fitting.classes_of(row["label"]))
+    return all(counts[each] >= FOLDS for each in fitting.classes(base.model.config.num_labels))
 
 
 def start_from_probe(
-    base: Trained, rows: Sequence[dict], class_weights: Sequence[float] | None, *, bfloat16: bool = False
+    base: Trained,
+    rows: Sequence[dict],
+    class_weights: Sequence[float] | None,
+    *,
+    fitting: Fitting,
+    bfloat16: bool = False,
 ) -> numpy.ndarray:
     """Set the head of a model that reads its last token (GPT-2, Llama, …) by rows {"input_ids", "label"}.
 
-    Return the probabilities (texts, labels) of each text by the regression without its fold.
+    Return `Regression.out_of_fold`.
     """
     states = last_states(base, rows, bfloat16=bfloat16)
-    weights, fitted = fit_head(states, numpy.array([row["label"] for row in rows]), class_weights)
+    fitted = fitting.fit(states, numpy.array([row["label"] for row in rows]), class_weights)
+    weights = fitted.weights + fitted.bias[:, None] * fitting.constant(states)
     base.model.score.weight.data = torch.from_numpy(weights).to(base.model.device).float()
-    log.info(
-        "the head starts from a linear probe: accuracy %.3f in cross-validation on the training split", fitted.accuracy
-    )
+    log.info("the head starts from a linear probe: %s in cross-validation on the training split", fitted.measured)
     return fitted.out_of_fold
 
 
@@ -99,16 +121,11 @@ def last_states(base: Trained, rows: Sequence[dict], *, bfloat16: bool = False) 
         return last_token_outputs(model, rows, collate, width, bfloat16=bfloat16, progress="linear probe")
 
 
-def fit_head(
-    states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None
-) -> tuple[numpy.ndarray, Regression]:
-    """Return (the weights of a head without bias (labels, width), the regression that it stands for)."""
-    fitted = fit_regression(states, labels, class_weights)
-    # The head has no bias. A direction whose product with every text's state is nearly 1 (ridge regression) carries it.
+def constant_direction(states: numpy.ndarray) -> numpy.ndarray:
+    """Return the direction (width,) whose product with every text's state is nearly 1, by ridge regression."""
     gram = states.T @ states
     ridge = 1e-3 * numpy.trace(gram) / len(gram) * numpy.eye(len(gram))
-    constant = numpy.linalg.solve(gram + ridge, states.sum(0))
-    return fitted.weights + fitted.bias[:, None] * constant, fitted
+    return numpy.linalg.solve(gram + ridge, states.sum(0))
 
 
 def fit_regression(states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None) -> Regression:
@@ -138,7 +155,16 @@ def fit_regression(states: numpy.ndarray, labels: numpy.ndarray, class_weights: 
     return Regression(
         weights=head,
         bias=bias,
-        accuracy=float((probabilities[best].argmax(1) == labels).mean()),
         loss=float(log_loss(labels, probabilities[best])),
+        measured=f"accuracy {(probabilities[best].argmax(1) == labels).mean():.3f}",
         out_of_fold=probabilities[best],
     )
+
+
+CLASS_FITTING = Fitting(
+    fit_regression,
+    classes_of=lambda number: (number,),
+    classes=range,
+    spread=lambda texts, labels: numpy.arange(texts) % labels,
+    constant=constant_direction,
+)

@@ -24,13 +24,16 @@ from utils.models.classifier_tokenizer import encode_for_classification, surroun
 from utils.models.tokenization import context_length, longest_text, padding_id
 from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
+from utils.tasks.kinds import KINDS
+from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 from utils.training.encoders.embedder import read_embedder
 from utils.training.encoders.probe import probe_of_encoder
 from utils.training.forecast.loading import check_loading
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.labels.label_errors import check_has_folds
-from utils.training.linear_probe import FOLDS, probe_of_writer
-from utils.training.objectives import Objective, classification, language_modeling
+from utils.training.labels.learning import LEARNING
+from utils.training.linear_probe import FOLDS, Fitting, probe_of_writer
+from utils.training.objectives import Objective, language_modeling
 from utils.training.rows import (
     labeled_rows,
     oversample_and_augment,
@@ -58,6 +61,12 @@ class Probe:
     rows: Sequence[dict]
     run: Callable[..., numpy.ndarray]  # on these rows, or on those that it gets as `probed`; as `LinearProbe.start`
     states: Callable[..., list]  # as in `LinearProbe`
+    fitting: Fitting
+
+    def part(self, limit: float, seed: int) -> "Probe":
+        """Return the probe of at least `limit` random rows, or of all if there are not more."""
+        some = part_for_probe(self.rows, limit, seed, self.fitting)
+        return replace(self, rows=some, run=partial(self.run, probed=some))
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def prepare(
     UserError if the model, or a flag for it, does not suit the data.
     """
     check_loading(name)
-    if data.recipe["kind"] == "classify":
+    if data.recipe["kind"] in LEARNING:
         return _prepare_classifier(data, name, flags, device, precision, prefix_cache)
     return _prepare_language_model(data, name, flags)
 
@@ -128,13 +137,14 @@ def _with_fewer_skin_tones(data: Processed, seed: int) -> Processed:
 def _prepare_classifier(
     data: Processed, name: str, flags: Namespace, device: str, precision: str, prefix_cache: PrefixCache
 ) -> TrainingSetup:
-    """Prepare a model that learns to classify. A linear probe is to set its head, if the base model allows it."""
-    labels, train = data.recipe["labels"], data.splits["train"]
+    """Prepare a model that learns labels. A linear probe is to set its head, if the base model allows it."""
+    labels, train, kind = data.recipe["labels"], data.splits["train"], KINDS[data.recipe["kind"]]
+    learning = LEARNING[kind.name]
     if flags.threshold != "auto" and len(labels) > 2:
         problem = f"--threshold {flags.threshold} is for two classes, and the data has {len(labels)}"
         raise UsageError(problem, "remove it: the most probable class is predicted")
     weights = parse_class_weights(flags.class_weights, train.label, labels)
-    base = checkpoint.load_base_classifier(name, labels, flags.seed)
+    base = checkpoint.load_base_classifier(name, labels, flags.seed, kind.problem_type)
     embedder = read_embedder(name) if base.tokenizer.cls_token_id is not None else None
     longest = min(flags.max_length or sys.maxsize, longest_text(base.model, base.tokenizer))
     if embedder:
@@ -149,17 +159,19 @@ def _prepare_classifier(
         texts, text_labels = oversample_and_augment(train.prompt, train.label, **options)
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
         encoded, tail = encode_for_classification(base.tokenizer, texts)
-        rows["train"] = rows_with_labels(encoded, tail, text_labels, labels, longest)
-    linear = probe_of_writer(base, rows["train"]) or probe_of_encoder(base, rows["train"], embedder)
+        numbers = LABEL_KINDS[kind.name].targets(text_labels, labels, train.label)
+        rows["train"] = rows_with_labels(encoded, tail, numbers, longest)
+    fitting = learning.fitting
+    linear = probe_of_writer(base, rows["train"], fitting) or probe_of_encoder(base, rows["train"], embedder, fitting)
     freeze_classifier_parameters(base.model, flags.unfreeze_last)
     _check_padding(name, base, longest)
-    objective = classification(base, weights)
+    objective = learning.objective(base, weights, data)
     check_has_folds(flags, probed=linear is not None)
     probe = None
     if linear is not None:
-        probed = rows_for_probe(rows["train"], flags)
+        probed = rows_for_probe(rows["train"], flags, fitting)
         arguments = (linear.start, base, objective, rows, weights, device, precision, prefix_cache)
-        probe = Probe(probed, partial(_run_probe, *arguments, probed=probed), linear.states)
+        probe = Probe(probed, partial(_run_probe, *arguments, probed=probed), linear.states, fitting)
     return TrainingSetup(
         base, objective, rows, longest, freeze_classifier_parameters, probe, template=data.recipe["template"]
     )
@@ -177,23 +189,24 @@ def _run_probe(start, base, objective, rows, weights, device, precision, prefix_
     return out_of_fold
 
 
-def rows_for_probe(rows: Sequence[dict], flags: Namespace) -> Sequence[dict]:
+def rows_for_probe(rows: Sequence[dict], flags: Namespace, fitting: Fitting) -> Sequence[dict]:
     """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them."""
     if flags.search or flags.label_errors:
         return rows
     trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
-    return part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed)
+    return part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed, fitting)
 
 
-def part_for_probe(rows: Sequence[dict], limit: float, seed: int) -> Sequence[dict]:
+def part_for_probe(rows: Sequence[dict], limit: float, seed: int, fitting: Fitting) -> Sequence[dict]:
     """Return all rows, or at least `limit` random ones of more; they have rows of each class for all folds."""
     if len(rows) <= limit:
         return rows
     part, counts = [], Counter()
     for row in random.Random(seed).sample(rows, len(rows)):
-        if len(part) < limit or counts[row["label"]] < FOLDS:
+        classes = fitting.classes_of(row["label"])
+        if len(part) < limit or any(counts[each] < FOLDS for each in classes):
             part.append(row)
-            counts[row["label"]] += 1
+            counts.update(classes)
     log.info("the linear probe takes %s of %s texts", *(f"{len(each):,}" for each in (part, rows)))
     return part
 

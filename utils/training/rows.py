@@ -17,6 +17,7 @@ from utils.models.chat_templates import encode_answers, open_chat_template
 from utils.models.classifier_tokenizer import encode_for_classification, truncate, with_template
 from utils.models.tokenization import apply_template, encode, tokenizer_fingerprint
 from utils.processed import Processed, Split
+from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -75,7 +76,7 @@ def token_counts(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> dict[
     """Return how many tokens each row of each split has for this tokenizer, start and end included, never cut."""
     ids = {name: split.ids for name, split in data.splits.items()}
     if not _made_ids_of(data, tokenizer):
-        if data.recipe["kind"] == "classify":
+        if data.recipe["kind"] in LABEL_KINDS:
             surrounded = with_template(tokenizer, data.recipe["template"])
             ids = {name: encode_for_classification(surrounded, split.prompt)[0] for name, split in data.splits.items()}
         else:
@@ -120,11 +121,12 @@ def labeled_rows(
 ) -> dict[str, list[dict]]:
     """Return rows {"input_ids", "label", "number"} of the named splits, cut to `max_length` tokens.
 
-    Labels are class numbers, and `number` is the row's place in its split. The stored ids are used if this tokenizer
-    made them; otherwise the texts are encoded again.
+    Labels are class numbers, or scores in standard deviations of the training scores; `number` is the row's place in
+    its split. The stored ids are used if this tokenizer made them; otherwise the texts are encoded again.
     """
     surrounded = with_template(tokenizer, data.recipe["template"])
     stored = _has_ids_of(data, tokenizer)
+    kind, names, trained = LABEL_KINDS[data.recipe["kind"]], data.recipe["labels"], data.splits["train"].label
     rows = {}
     for name in splits:
         split = data.splits[name]
@@ -132,22 +134,22 @@ def labeled_rows(
         # Some tokenizers (Qwen2's, XLNet's) got another template or start token in earlier versions.
         as_stored = stored and all(map(operator.eq, first, split.ids))
         encoded = split.ids if as_stored else encode_for_classification(surrounded, split.prompt)[0]
-        labeled = rows_with_labels(encoded, tail, split.label, data.recipe["labels"], max_length)
+        labeled = rows_with_labels(encoded, tail, kind.targets(split.label, names, trained), max_length)
         rows[name] = [{**row, "number": number} for number, row in enumerate(labeled)]
     return rows
 
 
-def rows_with_labels(
-    encoded: Sequence[array.array], tail: int, labels: Sequence[str], names: Sequence[str], max_length: int
-) -> list[dict]:
-    """Return rows {"input_ids", "label"} of encoded texts; see `encode_for_classification` and `truncate`."""
-    numbers = {name: number for number, name in enumerate(names)}
+def rows_with_labels(encoded: Sequence[array.array], tail: int, labels: Sequence, max_length: int) -> list[dict]:
+    """Return rows {"input_ids", "label"} of encoded texts; see `encode_for_classification` and `truncate`.
+
+    `labels` are the numbers that the model learns.
+    """
     if truncated := sum(len(ids) > max_length for ids in encoded):
         log.info("%s texts are cut to %d tokens", f"{truncated:,}", max_length)
     return [
         {
             "input_ids": truncate(ids, max_length, tail),
-            "label": numbers[label],
+            "label": label,
             **({"cut": True} if len(ids) > max_length else {}),
         }
         for ids, label in zip(encoded, labels, strict=True)

@@ -13,7 +13,6 @@ from utils import distributed
 from utils.cli import Parser
 from utils.locks import one_writer
 from utils.plots.loss_curves import kept_step, loss_curves, thinned
-from utils.tasks.kinds import CLASSIFY
 from utils.training.steps.request import Request, check_request, check_resumable
 
 if TYPE_CHECKING:
@@ -79,6 +78,6 @@ def _trained(request: Request, began: float) -> tuple[dict, list[dict]]:
         record = saving.complete_record(run, outcome, search)
         saving.save_model(run, record, outcome.history)
         saving.remove_states(request)
-    if outcome.better is False and request.kind != CLASSIFY:
+    if outcome.better is False and request.kind.problem_type is None:
         log.warning("warning: on the validation split no evaluation was better than the base model's")
     return record, outcome.history

@@ -17,7 +17,7 @@ from utils.training.encoders.head import find_encoder_head
 from utils.training.encoders.pooling import FIRST, MEAN, add_mean_pooling, pool_as_saved, pooling_block
 from utils.training.encoders.probe import probe_of_encoder
 from utils.training.freezing import freeze_classifier_parameters
-from utils.training.linear_probe import fit_regression
+from utils.training.linear_probe import CLASS_FITTING, fit_regression
 from utils.training.rows import labeled_rows
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
@@ -50,7 +50,7 @@ def prepared(folder: str, pairs=TRAIN, labels=LABELS):
 @pytest.mark.parametrize(("name", "pooling"), [(name, each) for name, both in POOLING.items() for each in both])
 def test_a_plain_folder_has_the_logits_of_the_probe(name, pooling, tmp_path):
     base, rows = prepared(architecture_folder(tmp_path / "base", name))
-    probe = probe_of_encoder(base, rows, Embedder(pooling, prompt="", max_length=None))
+    probe = probe_of_encoder(base, rows, Embedder(pooling, prompt="", max_length=None), CLASS_FITTING)
     head = find_encoder_head(base.model, rows[0]["input_ids"])
     [states] = probe.states(rows)
     features = head.features(states, head.standardizing(states))
@@ -77,7 +77,7 @@ def test_berts_probe_is_a_regression_on_its_pooled_states(pooling, tmp_path):
     """Computed here from what `AutoModel` gives, as sentence-transformers does."""
     folder = base_folder(tmp_path, "bert")
     base, rows = prepared(folder)
-    probe_of_encoder(base, rows, Embedder(pooling, prompt="", max_length=None)).start(rows, None)
+    probe_of_encoder(base, rows, Embedder(pooling, prompt="", max_length=None), CLASS_FITTING).start(rows, None)
     logits = classifier_logits(base.model, base.tokenizer, rows)
 
     encoder = AutoModel.from_pretrained(folder).eval()
@@ -99,7 +99,7 @@ def test_berts_probe_is_a_regression_on_its_pooled_states(pooling, tmp_path):
 def test_the_better_pooling_is_kept(tmp_path, caplog):
     caplog.set_level("INFO")
     base, rows = prepared(base_folder(tmp_path, "bert"))
-    probe = probe_of_encoder(base, rows, None)
+    probe = probe_of_encoder(base, rows, None, CLASS_FITTING)
     assert base.model.config.num_hidden_layers == 4
     labels = numpy.array([row["label"] for row in rows])
     head = find_encoder_head(base.model, rows[0]["input_ids"])
@@ -118,7 +118,7 @@ def test_the_better_pooling_is_kept(tmp_path, caplog):
 def test_the_mean_can_learn(tmp_path):
     """The block's queries and its MLP begin with 0, and get gradients all the same."""
     base, rows = prepared(base_folder(tmp_path, "bert"))
-    probe_of_encoder(base, rows, Embedder(MEAN, prompt="", max_length=None)).start(rows, None)
+    probe_of_encoder(base, rows, Embedder(MEAN, prompt="", max_length=None), CLASS_FITTING).start(rows, None)
     freeze_classifier_parameters(base.model, 1)
     trained = {name for name, parameter in base.model.named_parameters() if parameter.requires_grad}
     assert {name.split(".")[3] for name in trained if ".layer." in name} == {"2", "3"}
@@ -148,9 +148,9 @@ def test_three_classes_and_too_few_rows_of_one(tmp_path):
     names = ["meh", *LABELS]
     pairs = [(text, "meh" if number % 3 == 0 else label) for number, (text, label) in enumerate(TRAIN)]
     base, rows = prepared(base_folder(tmp_path, "roberta"), pairs, names)
-    assert probe_of_encoder(base, [row for row in rows if row["label"]] + rows[:1], None) is None
+    assert probe_of_encoder(base, [row for row in rows if row["label"]] + rows[:1], None, CLASS_FITTING) is None
     assert pooling_block(base.model) is None
-    probe_of_encoder(base, rows, None).start(rows, None)
+    probe_of_encoder(base, rows, None, CLASS_FITTING).start(rows, None)
     logits = classifier_logits(base.model, base.tokenizer, rows)
     assert logits.shape == (60, 3)
     assert (logits.argmax(1) == [row["label"] for row in rows]).mean() > 0.4

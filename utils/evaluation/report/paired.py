@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from utils.errors import DataError
 from utils.metrics.classification import classification_difference
 from utils.metrics.likelihood import bits_per_byte_difference
+from utils.metrics.scores import score_differences
 from utils.metrics.shares import share_difference_interval
 
 SEED = 0
@@ -13,6 +16,7 @@ MEASURED = {  # of each kind: what "per_text" must have
     "generate": ("nll", "bytes"),
     "instruct": ("nll", "bytes"),
     "classify": ("label", "prediction"),
+    "score": ("label", "prediction"),
     "emoji": ("place",),
 }
 
@@ -64,6 +68,12 @@ def paired_differences(kind: str, one: dict, other: dict) -> tuple[int, dict[str
     if kind == "emoji":
         right = [[some[row]["place"] == 1 for row in rows] for some in (mine, others)]
         return len(rows), {"top_1": share_difference_interval(*right, clusters)}
+    if kind == "score":
+        scores, first, second = (
+            np.array([some[row][name] for row in rows])
+            for some, name in ((mine, "label"), (mine, "prediction"), (others, "prediction"))
+        )
+        return len(rows), score_differences(scores, first, second, clusters, SEED)
     names = list(dict.fromkeys([*one["labels"], *other["labels"]]))
     number = {name: place for place, name in enumerate(names)}
     expected = [number[one["labels"][mine[row]["label"]]] for row in rows]

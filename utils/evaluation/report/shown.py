@@ -19,6 +19,8 @@ NAMES = {
     "test": "test texts",
     "tfidf_logistic_regression": "TF-IDF",
     "majority": "majority class",
+    "tfidf_ridge": "TF-IDF",
+    "mean": "mean score",
 }
 ORDER = tuple(NAMES)  # so that a model has the same color everywhere
 

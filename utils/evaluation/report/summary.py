@@ -6,12 +6,22 @@ from utils.evaluation.report import answers, emoji, writers
 from utils.evaluation.report.section import Table
 from utils.evaluation.report.shown import NAMES
 from utils.evaluation.report.words import plural, quoted
-from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD
+from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD, SCORING
 from utils.terminal.tables import figure_rows, with_interval
 
-SHOWN = {"generate": LIKELIHOOD, "instruct": LIKELIHOOD + ANSWERS, "classify": CLASSIFICATION, "emoji": EMOJI}
-BASELINES = {"classify": ("tfidf_logistic_regression", "majority"), "emoji": ("nearest_description",)}
-TESTED = {"generate": "texts", "instruct": "answers", "classify": "texts", "emoji": "descriptions"}
+SHOWN = {
+    "generate": LIKELIHOOD,
+    "instruct": LIKELIHOOD + ANSWERS,
+    "classify": CLASSIFICATION,
+    "score": SCORING,
+    "emoji": EMOJI,
+}
+BASELINES = {
+    "classify": ("tfidf_logistic_regression", "majority"),
+    "score": ("tfidf_ridge", "mean"),
+    "emoji": ("nearest_description",),
+}
+TESTED = {"generate": "texts", "instruct": "answers", "emoji": "descriptions"}  # those of the others are texts
 FEW = 100  # test texts
 
 
@@ -49,6 +59,8 @@ def verdict(evaluation: dict) -> str:
     difference = evaluation.get("difference") or {}
     if kind == "classify":
         return _compared(difference.get("macro_f1"), "TF-IDF + logistic regression", "macro F1", unseen)
+    if kind == "score":
+        return _compared(difference.get("mae"), "TF-IDF + ridge regression", "mean absolute error", unseen, less=True)
     if kind == "emoji":
         nearest = difference.get("nearest_description") or {}
         return _compared(nearest.get("top_1"), "the nearest training description", "top-1 accuracy", unseen)
@@ -69,7 +81,7 @@ def notes(evaluation: dict) -> list[str]:
     """Return what a reader must know before the figures."""
     found = []
     if tested(evaluation) < FEW:
-        few = plural(tested(evaluation), f"test {TESTED[kind_of(evaluation)].removesuffix('s')}")
+        few = plural(tested(evaluation), f"test {TESTED.get(kind_of(evaluation), 'texts').removesuffix('s')}")
         found.append(f"Only {few}: the intervals are wide, and rare mistakes missing.")
     if "per_text" not in evaluation:
         found.append("An earlier version wrote this evaluation, without the points that pictures need: evaluate again.")
@@ -77,6 +89,7 @@ def notes(evaluation: dict) -> list[str]:
         found.append("The model was trained on other data than this, so it may have seen these texts.")
     if kind_of(evaluation) == "classify":
         found += _other_side(evaluation.get("difference") or {}) + _about_labels(evaluation)
+    found += _about_texts(evaluation)
     if kind_of(evaluation) in ("generate", "instruct") and "base" not in evaluation:
         found.append("evaluate_model.py --compare_base puts the base model's figures beside these.")
     return found
@@ -109,13 +122,19 @@ def _other_side(difference: dict) -> list[str]:
 
 
 def _about_labels(evaluation: dict) -> list[str]:
-    """What the figures of a classifier are of, and which texts they leave out."""
+    """What the figures of a classifier are of."""
     found, labels = [], evaluation["labels"]
     present = [label for label, row in zip(labels, evaluation["tuned"]["confusion_matrix"], strict=True) if any(row)]
     if len(present) == 1:
         found.append(f"All of these texts are labeled {quoted(present[0])}: nothing shows how it tells labels apart.")
     if len(labels) == 2:
         found.append(f"Precision, recall and F1 are those of {quoted(labels[1])}; macro figures are means over labels.")
+    return found
+
+
+def _about_texts(evaluation: dict) -> list[str]:
+    """Which texts were cut or left out, of models that don't write."""
+    found = []
     if cut := evaluation.get("truncated_texts"):
         verb = "were" if cut != 1 else "was"
         found.append(f"{plural(cut, 'text')} {verb} cut to {evaluation['max_length']:,} tokens.")
@@ -128,17 +147,20 @@ def tested_texts(evaluation: dict) -> str:
     """Return what the figures are of in words: "430 texts it has not seen"."""
     kind, count = kind_of(evaluation), tested(evaluation)
     seen = "that it may have seen" if evaluation.get("trained_on_other_data") else "it has not seen"
-    noun = TESTED[kind] if count != 1 else TESTED[kind].removesuffix("s")
+    nouns = TESTED.get(kind, "texts")
+    noun = nouns if count != 1 else nouns.removesuffix("s")
     return f"{count:,} {noun} {seen}"
 
 
-def _compared(figure: dict | None, other: str, measure: str, unseen: str) -> str:
+def _compared(figure: dict | None, other: str, measure: str, unseen: str, *, less: bool = False) -> str:
+    """Say which is better. With `less`, a figure is good where it is small."""
     if figure is None:
         return f"Was measured on {unseen}."
+    gain = _negated(figure) if less else figure
     shown = _difference(figure, FIGURES["accuracy"].pattern)
-    if figure["low"] > 0:
+    if gain["low"] > 0:
         return f"Beats {other} by {shown} in {measure} on {unseen}."
-    if figure["high"] < 0:
+    if gain["high"] < 0:
         return f"Is worse than {other}, by {shown} in {measure} on {unseen}."
     signed = with_interval(figure, "{:+.3f}")
     return f"Is not clearly better than {other}: {signed} in {measure} on {unseen}."
@@ -146,6 +168,8 @@ def _compared(figure: dict | None, other: str, measure: str, unseen: str) -> str
 
 def _difference(figure: dict, pattern: str) -> str:
     """A difference without its sign, and its interval: 0.07 [0.04, 0.11]."""
-    if figure["value"] < 0:
-        figure = {"value": -figure["value"], "low": -figure["high"], "high": -figure["low"]}
-    return with_interval(figure, pattern)
+    return with_interval(_negated(figure) if figure["value"] < 0 else figure, pattern)
+
+
+def _negated(figure: dict) -> dict:
+    return {"value": -figure["value"], "low": -figure["high"], "high": -figure["low"]}

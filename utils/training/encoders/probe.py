@@ -19,19 +19,21 @@ from utils.models.tokenization import padding_id
 from utils.training.encoders.embedder import Embedder
 from utils.training.encoders.head import find_encoder_head
 from utils.training.encoders.pooling import FIRST, MEAN, add_mean_pooling, pooling_block, use_first_token
-from utils.training.linear_probe import LinearProbe, fit_regression, has_all_folds
+from utils.training.linear_probe import Fitting, LinearProbe, Regression, has_all_folds
 
 log = logging.getLogger(__name__)
 
 
-def probe_of_encoder(base: Trained, rows: Sequence[dict], embedder: Embedder | None) -> LinearProbe | None:
+def probe_of_encoder(
+    base: Trained, rows: Sequence[dict], embedder: Embedder | None, fitting: Fitting
+) -> LinearProbe | None:
     """Return the probe of a model like BERT, which tries both poolings or has that of its `embedder`.
 
     The model pools the mean from now on, if it can and that is among them. None where there can be no probe: then
     the head stays random, and pools as the embedder says.
     """
     head = find_encoder_head(base.model, rows[0]["input_ids"])
-    probes = head is not None and has_all_folds(base, rows)
+    probes = head is not None and has_all_folds(base, rows, fitting)
     asked = embedder.pooling if embedder else None
     poolings = (FIRST,)
     if head is not None and (asked == MEAN or (asked is None and probes)):
@@ -47,7 +49,7 @@ def probe_of_encoder(base: Trained, rows: Sequence[dict], embedder: Embedder | N
     def states(rows: Sequence[dict], **options) -> list[numpy.ndarray]:
         return list(encoder_states(base, rows, poolings=poolings, **options).values())
 
-    return LinearProbe(partial(start_encoder_from_probe, base, poolings=poolings), states)
+    return LinearProbe(partial(start_encoder_from_probe, base, poolings=poolings, fit=fitting.fit), states)
 
 
 def start_encoder_from_probe(
@@ -56,26 +58,27 @@ def start_encoder_from_probe(
     class_weights: Sequence[float] | None,
     *,
     poolings: Sequence[str],
+    fit: Callable[..., Regression],
     bfloat16: bool = False,
 ) -> numpy.ndarray:
     """Set the head of an encoder by rows {"input_ids", "label"}, and its pooling: of `poolings`, the better one.
 
-    The model reads the mean where MEAN is among them (`pooling.add_mean_pooling`). Return the probabilities (texts,
-    labels) of each text by the better regression without its fold.
+    The model reads the mean where MEAN is among them (`pooling.add_mean_pooling`). Return `Regression.out_of_fold`
+    of the better one.
     """
     head = find_encoder_head(base.model, rows[0]["input_ids"])
     labels = numpy.array([row["label"] for row in rows])
     fitted = {}
     for pooling, states in encoder_states(base, rows, poolings=poolings, bfloat16=bfloat16).items():
         dense = head.standardizing(states)
-        fitted[pooling] = dense, fit_regression(head.features(states, dense), labels, class_weights)
+        fitted[pooling] = dense, fit(head.features(states, dense), labels, class_weights)
     best = min(fitted, key=lambda pooling: fitted[pooling][1].loss)
     if best == FIRST and MEAN in poolings:
         use_first_token(base.model)
     dense, regression = fitted[best]
     head.set(dense, regression.weights, regression.bias)
-    tried = ", ".join(f"{found.accuracy:.3f} with the {pooling}" for pooling, (_, found) in fitted.items())
-    read = f"the {best}: accuracy {tried}" if len(poolings) > 1 else f"its states: accuracy {regression.accuracy:.3f}"
+    tried = ", ".join(f"{found.measured} with the {pooling}" for pooling, (_, found) in fitted.items())
+    read = f"the {best}: {tried}" if len(poolings) > 1 else f"its states: {regression.measured}"
     log.info("the head starts from a linear probe of %s in cross-validation on the training split", read)
     return regression.out_of_fold
 

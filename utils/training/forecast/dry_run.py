@@ -5,11 +5,13 @@ Nothing is written but into a temporary folder, which is removed.
 
 import time
 from argparse import Namespace
+from functools import partial
 
 from utils.compute.cache_plan import CachePlan
 from utils.compute.prefix_cache import PrefixCache, format_size
 from utils.errors import UserError
 from utils.processed import Processed
+from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 from utils.training.forecast.arithmetic import Arithmetic
 from utils.training.forecast.disk import DiskNeed
 from utils.training.forecast.durations import Measured, add_up
@@ -65,7 +67,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
         parameters=parameters.total,
         trained_blocks=parameters.trained_blocks,
         prefix_cache=decision,
-        example=example(run.rows, setup.base.tokenizer, data.recipe["labels"]),
+        example=example(run.rows, setup.base.tokenizer, partial(_label_text, data)),
         memory=max(peak, resident + need.likely),
         memory_range=(max(peak, resident + need.low), max(peak, resident + need.high)),
         memory_free=memory_free,
@@ -154,3 +156,8 @@ def _measure(
 def _copies(run: Run) -> int:
     """Return how often the model is written: a .pt file is made of a folder."""
     return 2 if run.settings.output_path.suffix == ".pt" else 1
+
+
+def _label_text(data: Processed, target: object) -> str:
+    """Return what people read for what a model learns of a text."""
+    return LABEL_KINDS[data.recipe["kind"]].text(target, data.recipe["labels"], data.splits["train"].label)

@@ -1,6 +1,6 @@
 """One training row as text, with the part that counts in the loss marked: what the model sees, decoded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,16 @@ class Example:
         return f"{_cut(self.context)}{OPEN}{_cut(self.counted)}{CLOSE}"
 
 
-def example(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", labels: Sequence[str] | None) -> Example:
-    """Return the row of median length: its tokens before the loss, those with a loss, and its label."""
+def example(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", label_text: Callable[[object], str]) -> Example:
+    """Return the row of median length: its tokens before the loss, those with a loss, and its label.
+
+    `label_text` returns what people read for a row's "label".
+    """
     row = sorted(rows, key=lambda row: len(row["input_ids"]))[len(rows) // 2]
     ids = list(row["input_ids"])
     start = len(ids) if "label" in row else max(1, row["loss_start"])
     decoded = [tokenizer.decode(part, clean_up_tokenization_spaces=False) for part in (ids[:start], ids[start:])]
-    return Example(*decoded, labels[row["label"]] if "label" in row else None)
+    return Example(*decoded, label_text(row["label"]) if "label" in row else None)
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,6 @@ import numpy
 from utils.compute.cache_plan import CachePlan
 from utils.training.forecast.measure import seconds_of_validation
 from utils.training.forecast.planned import Run
-from utils.training.linear_probe import fit_regression
 
 FITTED = 300  # rows: the time of the regressions grows with them
 
@@ -24,9 +23,10 @@ def seconds_of_probe(run: Run, plan: CachePlan | None) -> float:
 
     seconds = seconds_of_validation(run, cached, rows, evaluate)
     texts = len(states[-1][0])
-    labels = numpy.arange(texts) % base.model.config.num_labels
     some = numpy.resize(numpy.arange(texts), min(FITTED, max(texts, 5 * base.model.config.num_labels)))
+    fitting = run.setup.probe.fitting
+    labels = fitting.spread(len(some), base.model.config.num_labels)
     started = time.perf_counter()
     for found in states[-1]:
-        fit_regression(found[some], labels[some % len(labels)], None)
+        fitting.fit(found[some], labels, None)
     return seconds + (time.perf_counter() - started) * len(rows) / len(some)

@@ -7,8 +7,7 @@ from utils.errors import UserError
 from utils.inference.sampling import settings_to_save
 from utils.models import checkpoint, model_files, saving
 from utils.models.tokenization import context_length
-from utils.tasks.kinds import CLASSIFY
-from utils.training.calibration import calibrate_model
+from utils.training.labels.learning import LEARNING
 from utils.training.reporters import log_report
 from utils.training.state.run_state import read_saving, record_saving
 from utils.training.state.search_state import finish_search
@@ -27,11 +26,11 @@ def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | N
     recipe = request.data, request.data_sha256, request.base_model
     record = build_run_record(*recipe, vars(flags), model, outcome, run.precision, run.device)
     record["prefix_cache"] = run.prefix_cache.record(model)
-    if request.kind == CLASSIFY:
+    if request.kind.name in LEARNING:
         record["max_length"] = run.setup.max_length
         record["template"] = run.setup.template
-        record["calibration"] = calibrate_model(
-            run.setup.base, rows["validation"], flags.threshold, flags.seed, bfloat16=run.precision == "bf16"
+        record["calibration"] = LEARNING[request.kind.name].finish(
+            run.setup.base, request.data, rows["validation"], flags, bfloat16=run.precision == "bf16"
         )
         record["self_contained"] = True  # the folder alone gives calibrated probabilities in any tool
     else:

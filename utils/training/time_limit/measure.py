@@ -17,7 +17,7 @@ from utils import distributed
 from utils.compute.blocks import find_blocks, frozen_blocks
 from utils.compute.device import autocast
 from utils.temporary import folder_for_a_while
-from utils.training.prepare import TrainingSetup, part_for_probe
+from utils.training.prepare import TrainingSetup
 from utils.training.samples import samples_callback, seconds_saved_later, usual_tokens
 from utils.training.time_limit.limit import TimeLimit, saving_seconds
 
@@ -53,8 +53,7 @@ def fit_to_time(
     # Where a prefix cache pays off, the probe's pass through all texts fills it.
     too_long = probe and limit.epochs <= 1 and len(probe.rows) * per_row > LARGEST_SHARE * limit.seconds
     if too_long and not flags.label_errors:
-        some = part_for_probe(probe.rows, int(LARGEST_SHARE * limit.seconds / per_row), flags.seed)
-        probe = replace(probe, rows=some, run=partial(probe.run, probed=some))
+        probe = probe.part(int(LARGEST_SHARE * limit.seconds / per_row), flags.seed)
     if not flags.resume:
         first = limit.evaluates and flags.eval_on_start != "off"
         limit.check("loading", upcoming=first * limit.evaluation + (len(probe.rows) * per_row if probe else 0))

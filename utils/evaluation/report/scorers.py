@@ -1,0 +1,53 @@
+"""Sections of the report on models that score texts."""
+
+from dataclasses import replace
+
+from utils.evaluation.report.section import Section, Text, Texts
+from utils.evaluation.report.shown import NAMES, share_histogram
+from utils.evaluation.report.words import plural, value
+from utils.plots.dots import dots_with_intervals
+
+TFIDF = "tfidf_ridge"
+SHOWN = {name: NAMES[name] for name in ("tuned", TFIDF)}
+
+
+def sections(evaluation: dict) -> list[Section]:
+    """Return the sections, the most important first."""
+    points = evaluation["points"]
+    return [_by_score(points["parts"]), _errors(points["errors"], evaluation), _largest(evaluation["largest_errors"])]
+
+
+def _by_score(parts: list[dict]) -> Section:
+    """The mean prediction of the texts of each score: a perfect model gives each text its own."""
+    names = [f"{part['lowest']:g}" + f" to {part['highest']:g}" * (part["highest"] > part["lowest"]) for part in parts]
+    first, last = parts[0], parts[-1]
+    sentence = f"{plural(first['texts'], 'text')} with a score of {names[0]} get {value(first['tuned'])} on average"
+    if len(parts) > 1:
+        sentence += f", and {plural(last['texts'], 'text')} with {names[-1]} get {value(last['tuned'])}"
+    figures = {title: [part[name] for part in parts] for name, title in SHOWN.items()}
+    plot = dots_with_intervals(
+        "Mean prediction by given score", names, figures, "mean prediction", f"{sentence}.", name_title="given score"
+    )
+    rows = tuple(
+        (name, f"{part['texts']:,}", f"{part['score']:.3f}", *(value(part[model]) for model in SHOWN))
+        for name, part in zip(names, parts, strict=True)
+    )
+    header = ("given score", "texts", "their mean", *(f"mean of {title}" for title in SHOWN.values()))
+    also = "Models that are unsure of a text go for the middle, so that low scores are predicted too high."
+    return Section("Low and high scores", (f"{sentence}.", also), (replace(plot, header=header, rows=rows),))
+
+
+def _errors(counted: dict, evaluation: dict) -> Section:
+    tuned, words = (figures["mae"] for figures in (evaluation["tuned"], evaluation["baselines"][TFIDF]))
+    sentence = f"A prediction is off by {value(tuned)} on average, and by {value(words)} with TF-IDF."
+    title = "Errors: prediction minus given score"
+    plot = share_histogram(title, counted, "prediction minus given score", "texts", sentence)
+    return Section("How large its errors are", (sentence,), (plot,))
+
+
+def _largest(errors: list[dict]) -> Section:
+    entries = tuple(
+        (Text(f"score {error['score']:g}, predicted {error['prediction']:.2f}", error["text"]),) for error in errors
+    )
+    sentence = "Where a text says clearly what the model predicts, the given score may be the mistake."
+    return Section("The largest errors", (sentence,), texts=(Texts(f"The {len(errors)} largest", entries),))

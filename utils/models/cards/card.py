@@ -1,0 +1,19 @@
+"""What the model cards of kinds of models say differently, and a sentence that several of them share."""
+
+from dataclasses import dataclass
+
+ERRORS_NOT_MEASURED = "How often it errs has not been measured: run `evaluate_model.py` before you rely on it."
+
+
+@dataclass(frozen=True)
+class Card:
+    """What only the cards of one kind of model say; `results` returns the paragraphs around the table of figures.
+
+    `run` and `evaluation` are the contents of run.json and evaluation.json.
+    """
+
+    run: dict
+    evaluation: dict | None
+
+    validation_metric = "bits_per_byte"
+    baselines = ()  # (name in evaluation.json, column title) pairs
