@@ -22,6 +22,7 @@ from utils.cli import MODEL_HELP, MORE_OF_MODEL, Parser
 from utils.errors import EXIT_DONE, UsageError
 from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
+from utils.models.export.export import export_trained
 from utils.models.model_files import picture_path
 from utils.process import PROCESS_BEGAN, run
 from utils.processed import save_processed
@@ -46,7 +47,7 @@ def build_parser() -> Parser:
         type=Path,
         metavar="PKL",
         help="what preprocess.py wrote",
-        more="(not for --push_trained)",
+        more="(not for --model_path)",
     )
     add(
         "--output_path",
@@ -67,12 +68,15 @@ def build_parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train a model and push it if asked to, or only push a trained one."""
+    """Train a model, and push it if asked to, or only push or export a trained one."""
     began = PROCESS_BEGAN if argv is None else time.monotonic()
     parser = build_parser()
     flags, hub = parse_checked(parser, argv)
     if hub.push_trained:
         print(push_model(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
+        return EXIT_DONE
+    if hub.model_path:
+        print(*export_trained(hub.model_path, flags.export_type, flags.overwrite), sep="\n")
         return EXIT_DONE
     say_what_begins("fine_tune", f"training {flags.model or 'a model'} on {flags.data_path}")
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported
@@ -91,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
             print(push_model(flags.output_path, hub.hub_model_id, hub.hub_private), flush=True)
         following = after_training(trained.path, trained.run["kind"], flags.data_path)
         pictures = [path for path in [picture_path(trained.path)] if path.is_file()]
-        say_what_is_done(began, "", [trained.path, *pictures], following)
+        say_what_is_done(began, "", [trained.path, *pictures, *trained.exported], following)
     return EXIT_DONE
 
 
@@ -111,7 +115,7 @@ def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Na
         distributed.require_single_process("--push_trained")
     if hub.hub_model_id is not None:
         check_push(hub.hub_model_id)
-    if flags.data_path is None and not hub.push_trained:
+    if flags.data_path is None and not (hub.push_trained or hub.model_path):
         parser.error("the following arguments are required: --data_path/--data")
     return flags, hub
 

@@ -6,12 +6,16 @@ import logging
 import struct
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.files import sha256_of
 from utils.system_errors import as_os_errors
 from utils.temporary import folder_for_a_while
 from utils.terminal.progress import late_bars_of_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +37,7 @@ def converted_folder(gguf: Path) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder_for_a_while(folder.parent, ".converting-") as temporary, as_os_errors():
-            alone = temporary / "alone"  # transformers also reads the files beside it, which may name code
-            alone.mkdir()
-            (alone / gguf.name).symlink_to(gguf.resolve())
-            _convert(alone / gguf.name, temporary / folder.name)
+            _convert(gguf, temporary / folder.name)
             (temporary / folder.name).replace(folder)
     except (OSError, ValueError, LookupError, struct.error) as error:  # the parser's errors on a damaged file
         if not folder.is_dir():  # otherwise another process was faster
@@ -45,16 +46,30 @@ def converted_folder(gguf: Path) -> Path:
     return folder
 
 
-def _convert(gguf: Path, folder: Path) -> None:
+def open_gguf(gguf: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """Return the model in a .gguf file, in float32, and its tokenizer. What transformers raises is the caller's."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    location = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name, "trust_remote_code": False}
     # The bar of the conversion ignores whether there is a terminal.
     hidden = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
-    with hidden, late_bars_of_transformers():
+    with folder_for_a_while() as alone, hidden, late_bars_of_transformers():
+        # transformers also reads the files beside it, which may name code.
+        (alone / gguf.name).symlink_to(gguf.resolve())
+        location = {"pretrained_model_name_or_path": alone, "gguf_file": gguf.name, "trust_remote_code": False}
         tokenizer = AutoTokenizer.from_pretrained(**location)
-        quantized = AutoModelForCausalLM.from_pretrained(**location, dtype=torch.float32)
+        config = AutoConfig.from_pretrained(**location)
+        if config.model_type == "gpt2":  # transformers (5.23) gives these to settings that nothing reads
+            config.n_positions, config.n_inner = config.n_ctx, config.feed_forward_length
+        model = AutoModelForCausalLM.from_pretrained(**location, config=config, dtype=torch.float32)
+        return model.eval(), tokenizer
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    quantized, tokenizer = open_gguf(gguf)
     config = quantized.config
     config.quantization_config = None
     del config.quantization_config

@@ -55,14 +55,14 @@ def save_and_verify(
         raise RuntimeError(f"{path} has other weights than the model: {sorted(expected.keys() ^ actual.keys())}")
     if differing := [name for name in expected if not torch.equal(expected[name].cpu(), actual[name])]:
         raise RuntimeError(f"{path} does not have the weights of the model that was saved: {', '.join(differing)}")
-    expected, actual = _probe_logits(model, tokenizer), _probe_logits(loaded, tokenizer)
+    expected, actual = probe_logits(model, tokenizer), probe_logits(loaded, tokenizer)
     tolerance = 1e-5 * max(1.0, expected.abs().max().item())
     if not torch.allclose(expected, actual, rtol=0, atol=tolerance, equal_nan=True):
         difference = (expected - actual).abs().max()
         raise RuntimeError(f"{path} does not give the logits of the model that was saved: off by {difference}")
 
 
-def _probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "Tensor":
+def probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "Tensor":
     """Return the logits of a text of plain tokens, with the same random numbers (Reformer hashes with some) each time.
 
     A special token may mean something to the model: padding has no position in RoBERTa, and labels are read before it.

@@ -7,6 +7,7 @@ from utils.errors import UsageError
 from utils.tasks.kinds import KINDS, Kind
 from utils.training.flags import verb_phrases
 
+EXPORT_FLAGS = ("export", "export_type")
 HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_private")
 
 
@@ -67,17 +68,26 @@ def _check_prefix_cache(flags: Namespace) -> None:
         raise UsageError("--keep_prefix_cache, but --prefix_cache off makes none", "remove one of them")
 
 
+def _refuse_useless(flag: str, useless: Set[str]) -> None:
+    if useless:
+        names = ", ".join(f"--{name}" for name in sorted(useless))
+        raise UsageError(f"{flag} does not train, so {names} makes no sense", f"remove {names}")
+
+
 def take_hub_flags(flags: Namespace, given: Set[str]) -> Namespace:
     """Move the Hub's flags out of `flags`, since training does not depend on them.
 
     UsageError if they do not go together with each other or with the other flags that are `given`.
     """
     hub = Namespace(**{name: vars(flags).pop(name) for name in HUB_FLAGS})
-    if hub.push_trained and (useless := sorted(given - {*HUB_FLAGS, "config"} | given & {"push_to_hub"})):
-        names = ", ".join(f"--{name}" for name in useless)
-        raise UsageError(f"--push_trained does not train, so {names} makes no sense", f"remove {names}")
-    if "model_path" in given and not hub.push_trained:
-        raise UsageError("--model_path is for --push_trained", "name the base model with --model")
+    if hub.push_trained:
+        _refuse_useless("--push_trained", given - {*HUB_FLAGS, "config"} | given & {"push_to_hub"})
+    elif flags.export and "model_path" in given:
+        _refuse_useless("--export with --model_path", given - {*EXPORT_FLAGS, "model_path", "overwrite", "config"})
+    elif "model_path" in given:
+        raise UsageError("--model_path is for --push_trained and --export", "name the base model with --model")
+    if "export_type" in given and not flags.export:
+        raise UsageError("--export_type is for --export", "add --export gguf")
     pushes = hub.push_to_hub or hub.push_trained
     if pushes and hub.hub_model_id is None:
         raise UsageError("there is no name for the model on the Hub", "add --hub_model_id USER/NAME")

@@ -15,6 +15,7 @@ from utils.argument_types import (
     seed_number,
 )
 from utils.cli import Parser
+from utils.models.export.export import NUMBERS
 from utils.tasks.kinds import CLASSIFY, KINDS
 
 DEFAULT_OUTPUT = Path("models/fine_tuned_model.pt")
@@ -66,6 +67,7 @@ def add_fine_tuning_flags(parser: Parser) -> None:
     _add_training_flags(parser)
     _add_kind_flags(parser)
     _add_running_flags(parser)
+    _add_export_flags(parser)
     _add_hub_flags(parser)
     parser.accept_old_names(OLD_NAMES)
 
@@ -160,6 +162,15 @@ def _add_running_flags(parser: Parser) -> None:
     add_rare(
         "--keep_prefix_cache", action="store_true", help="keep the file for later runs on the same data and base model"
     )
+
+
+def _add_export_flags(parser: Parser) -> None:
+    add_rare = parser.group("files for other programs", rare=True)
+    export = "also write the model for llama.cpp and Ollama: NAME.gguf and NAME.Modelfile"
+    trained = "with --model_path instead of --data, that model is exported, and none is trained"
+    add_rare("--export", choices=("gguf",), help=export, more=trained)
+    numbers = "in 16 bits, or in 8 for half the size (default: %(default)s)"
+    add_rare("--export_type", choices=NUMBERS, default="f16", help=numbers)
 
 
 def _add_hub_flags(parser: Parser) -> None:

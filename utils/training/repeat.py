@@ -11,7 +11,7 @@ from utils.files import sha256_of
 
 log = logging.getLogger(__name__)
 # Where to write is said anew, and the settings that a search found are among the flags.
-NOT_REPEATED = {"config", "label_errors", "output_path", "overwrite", "resume", "search"}
+NOT_REPEATED = {"config", "export", "export_type", "label_errors", "output_path", "overwrite", "resume", "search"}
 
 
 def settings_of_run(path: Path, run: dict, given: Set[str]) -> dict:

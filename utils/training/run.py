@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from utils import distributed
 from utils.cli import Parser
 from utils.locks import one_writer
+from utils.models.export.export import export_model
 from utils.plots.loss_curves import kept_step, loss_curves, thinned
 from utils.training.steps.request import Request, check_request, check_resumable
 
@@ -24,12 +25,16 @@ one_run_at_a_time = threading.RLock()  # of the threads of a process, whose rand
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A trained model: where it is, its `figures` on the validation split, run.json's content, and log.jsonl's."""
+    """A trained model: where it is, its `figures` on the validation split, run.json's content, and log.jsonl's.
+
+    `exported` are the files of --export.
+    """
 
     path: Path
     figures: dict
     run: dict = field(repr=False)
     log: list[dict] = field(repr=False)
+    exported: list[Path] = field(default_factory=list, repr=False)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -50,7 +55,9 @@ def train_and_save(flags: Namespace, parser: Parser, began: float | None = None)
     with one_writer(flags.output_path):
         request = check_request(flags, parser)
         record, history = _trained(request, began)
-    return FineTuned(flags.output_path, record["results"], record, history)
+        exports = flags.export and distributed.is_main_process()
+        exported = export_model(flags.output_path, flags.export_type) if exports else []
+    return FineTuned(flags.output_path, record["results"], record, history, exported)
 
 
 def foresee(flags: Namespace, parser: Parser, began: float) -> "Forecast":

@@ -11,6 +11,7 @@ from utils.compute.device import choose_device, choose_precision
 from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
 from utils.interrupts import ToldInterrupt, typed_command
 from utils.models import model_files
+from utils.models.export.export import check_exportable
 from utils.training.encoders.pooling import pool_as_saved
 from utils.training.flags import TrainingSettings, settings_from
 from utils.training.forecast.dry_run import forecast_run
@@ -111,6 +112,8 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
     folder = prefix_cache_folder(flags.output_path)
     cache = PrefixCache(folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
     setup = prepare(request.data, name, flags, device, precision, cache)
+    if flags.export:
+        check_exportable(name, setup.base.model, setup.base.tokenizer)
     whole = setup.rows["validation"]
     setup = replace(setup, rows=setup.rows | {"validation": validation_rows(whole, flags)})
     return PreparedRun(request, device, precision, cache, setup, len(whole))

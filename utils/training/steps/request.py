@@ -9,6 +9,7 @@ from utils.cli import Parser
 from utils.errors import DataError
 from utils.files import check_apart, check_writable, sha256_of
 from utils.models import model_files
+from utils.models.export.export import check_export
 from utils.processed import Processed, load_processed
 from utils.tasks.kinds import KINDS, Kind
 from utils.training.flag_checks import complete_flags
@@ -58,6 +59,9 @@ def check_request(flags: Namespace, parser: Parser) -> Request:
     if len(data.splits["train"]) == 0:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
     searchable = complete_flags(flags, parser, KINDS[data.recipe["kind"]])
+    if flags.export:
+        inputs = [flags.data_path, flags.model, flags.config]
+        check_export(KINDS[data.recipe["kind"]], flags.output_path, inputs, flags.overwrite)
     if flags.search or flags.model_soup > 1:
         distributed.require_single_process("--search" if flags.search else "--model_soup")
     if flags.search:
