@@ -4,7 +4,8 @@ python benchmarks/memory.py            # GPT-2, GPT-2 XL and Llama 3 8B, counted
 python benchmarks/memory.py --measure  # GPT-2 with real tensors, by the process's peak resident memory
 
 The models have random weights and are trained as fine_tune.py trains them with --precision bf16: float32 weights,
-autocast, the matrices of frozen blocks in bfloat16, fused AdamW, no dropout. Every token has a label.
+autocast, the matrices of frozen layers in bfloat16, fused AdamW, no dropout. LoRA has rank 16 in all layers of all
+blocks. Every token has a label.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import resource
 import subprocess
 import sys
 import weakref
+from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -25,6 +28,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from utils.compute.bf16_weights import cast_weights
 from utils.compute.blocks import find_blocks
 from utils.terminal.tables import format_table
+from utils.training.adapters.lora import with_adapters
 from utils.training.freezing import freeze_parameters
 
 NO_DROPOUT = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
@@ -37,7 +41,13 @@ MODELS = {
     "GPT-2 XL": lambda: GPT2LMHeadModel(GPT2Config(n_embd=1600, n_layer=48, n_head=25, **NO_DROPOUT)),
     "Llama 3 8B": lambda: LlamaForCausalLM(LlamaConfig(**LLAMA_3_8B)),
 }
-SETTINGS = {"all": None, "last 2": 2}
+FREEZE = partial(freeze_parameters, train_head=False)
+LORA = Namespace(lora=16, lora_alpha=32, lora_dropout=0.0, lora_target="all-linear", seed=0)
+SETTINGS = {  # what freezes a model so
+    "all": partial(FREEZE, unfreeze_last=None),
+    "last 2": partial(FREEZE, unfreeze_last=2),
+    "LoRA": lambda model: with_adapters(FREEZE, LORA)(model, None),
+}
 BATCHES = ((16, 32), (16, 256))  # texts, tokens
 BYTES_PER_LOGIT = 12  # three copies in float32 while the gradient of the loss is computed
 BYTES_PER_ACTIVATION = 63  # that a trained block keeps for its gradient, per token and unit of width
@@ -101,7 +111,7 @@ def formula(model: torch.nn.Module, tokens: int) -> int:
         if parameter.requires_grad and parameter.dim() == 2 and parameter is not head and parameter is not embedding
     )
     width = model.config.hidden_size
-    blocks = sum(next(block.parameters()).requires_grad for block in find_blocks(model).blocks)
+    blocks = sum(any(each.requires_grad for each in block.parameters()) for block in find_blocks(model).blocks)
     forward = 2 * cast + tokens * (BYTES_PER_LOGIT * len(head) + BYTES_PER_ACTIVATION * blocks * width)
     return weights + 8 * trained + max(4 * trained, forward)
 
@@ -122,12 +132,12 @@ def counted() -> str:
     """Return the table of counts."""
     rows = []
     for name, make in MODELS.items():
-        for setting, blocks in SETTINGS.items():
+        for setting, freeze in SETTINGS.items():
             for texts, tokens in BATCHES:
                 with FakeTensorMode():
                     model = make()
                     model.train()
-                    freeze_parameters(model, blocks, train_head=False)
+                    freeze(model)
                     cast_weights(model)
                     with PeakCounter(model.parameters()) as counter:
                         train(model, texts, tokens)
@@ -159,7 +169,7 @@ def peak_of(setting: str, texts: int, tokens: int) -> tuple[int, int]:
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     model = MODELS["GPT-2"]()
     model.train()
-    freeze_parameters(model, SETTINGS[setting], train_head=False)
+    SETTINGS[setting](model)
     cast_weights(model)
     train(model, texts, tokens, steps=3)
     return formula(model, texts * tokens), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before

@@ -42,6 +42,7 @@ seed_number = _number(int, lambda value: value >= 0, "a whole number of at least
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
 non_negative_float = _number(float, lambda value: 0 <= value < float("inf"), "a number of at least 0")
 fraction = _number(float, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+share = _number(float, lambda value: 0 <= value < 1, "a number of at least 0 and below 1")
 
 
 def duration(text: str) -> float:

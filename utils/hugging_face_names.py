@@ -58,6 +58,8 @@ HINTS = {
     "hub_token": "use hf auth login, or set the environment variable HF_TOKEN",
     "torch_dtype": "use --precision",
     "dtype": "use --precision",
+    "use_peft": "use --lora RANK",
+    "load_in_4bit": "weights are not quantized here: --lora RANK keeps them in bfloat16 with --precision bf16",
     "do_predict": "use evaluate_model.py, which alone reads the test split",
 }
 TAKE_TRUTH = (

@@ -14,7 +14,7 @@ from transformers.pytorch_utils import Conv1D
 
 
 @contextlib.contextmanager
-def weights_in_bf16(model: PreTrainedModel, enabled: bool, *, all_layers: bool = False) -> Iterator[None]:
+def weights_in_bf16(model: torch.nn.Module, enabled: bool, *, all_layers: bool = False) -> Iterator[None]:
     """Within the context, the matrices of frozen layers, or of all, are in bfloat16; then the originals are back."""
     originals = cast_weights(model, all_layers=all_layers) if enabled else {}
     try:
@@ -24,14 +24,15 @@ def weights_in_bf16(model: PreTrainedModel, enabled: bool, *, all_layers: bool =
             parameter.data = original.to(parameter.device)
 
 
-def cast_weights(model: PreTrainedModel, *, all_layers: bool = False) -> dict[torch.nn.Parameter, torch.Tensor]:
+def cast_weights(model: torch.nn.Module, *, all_layers: bool = False) -> dict[torch.nn.Parameter, torch.Tensor]:
     """Cast the matrices of frozen linear layers, or of all, to bfloat16, and return the originals.
 
-    The head stays in float32, since it often is the embedding too.
+    `model` may be a part of a model. The head stays in float32, since it often is the embedding too.
     """
+    head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
     originals = {}
     for module in model.modules():
-        if isinstance(module, torch.nn.Linear | Conv1D) and module is not model.get_output_embeddings():
+        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
             for parameter in module.parameters(recurse=False):
                 if parameter.dtype == torch.float32 and (all_layers or not parameter.requires_grad):
                     originals[parameter] = parameter.data.cpu()  # takes no memory of a GPU meanwhile

@@ -59,6 +59,11 @@ def skippable_modules(model: PreTrainedModel) -> list[torch.nn.Module]:
     return _skippable[model]
 
 
+def forget_skippable_modules(model: PreTrainedModel) -> None:
+    """Find them again next time: other modules take their places."""
+    _skippable.pop(model, None)
+
+
 def _find_skippable(model: PreTrainedModel) -> list[torch.nn.Module]:
     try:
         block = dict(find_blocks(model).blocks[-1].named_modules())

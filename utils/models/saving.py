@@ -55,6 +55,15 @@ def save_and_verify(
         raise RuntimeError(f"{path} has other weights than the model: {sorted(expected.keys() ^ actual.keys())}")
     if differing := [name for name in expected if not torch.equal(expected[name].cpu(), actual[name])]:
         raise RuntimeError(f"{path} does not have the weights of the model that was saved: {', '.join(differing)}")
+    check_logits(path, model, tokenizer, loaded)
+
+
+def check_logits(
+    path: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", loaded: "PreTrainedModel"
+) -> None:
+    """Raise RuntimeError where a model that was loaded from `path` gives a text other logits than the one saved."""
+    import torch
+
     expected, actual = probe_logits(model, tokenizer), probe_logits(loaded, tokenizer)
     tolerance = 1e-5 * max(1.0, expected.abs().max().item())
     if not torch.allclose(expected, actual, rtol=0, atol=tolerance, equal_nan=True):

@@ -53,7 +53,9 @@ def _unpacked(path: Path) -> Iterator[Path]:
         return
     if not path.is_dir():
         raise UserError(f"there is no model at {path}", TRAIN_FIRST.format(path=shlex.quote(str(path))))
-    resolve(str(path.absolute()))
+    if resolve(str(path.absolute())).adapters:
+        hint = "push the model beside it, in which it is merged; `hf upload USER/NAME FOLDER` pushes any folder"
+        raise UserError(f"{path} is an adapter, not a whole model", hint)
     if not (path / RUN_FILE).is_file():
         hint = "use `hf upload USER/NAME FOLDER`, which pushes any folder"
         raise UserError(f"{path} was not written by fine_tune.py: it has no {RUN_FILE}", hint)

@@ -17,6 +17,7 @@ from utils.argument_types import (
 from utils.cli import Parser
 from utils.models.export.export import NUMBERS
 from utils.tasks.kinds import CLASSIFY, KINDS
+from utils.training.adapters.flags import add_lora_flags
 
 DEFAULT_OUTPUT = Path("models/fine_tuned_model.pt")
 SCHEDULERS = (  # of transformers, those that need no other setting
@@ -65,6 +66,7 @@ def settings_from(flags: Namespace, precision: str, device: str) -> TrainingSett
 def add_fine_tuning_flags(parser: Parser) -> None:
     """Add all flags of fine_tune.py about training and pushing."""
     _add_training_flags(parser)
+    add_lora_flags(parser)
     _add_kind_flags(parser)
     _add_running_flags(parser)
     _add_export_flags(parser)

@@ -8,6 +8,8 @@ import torch
 from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks
+from utils.errors import UserError
+from utils.models.opening.adapters import adapter_parameters
 from utils.training.encoders.pooling import pooling_block
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,14 @@ def freeze_classifier_parameters(model: PreTrainedModel, unfreeze_last: int | No
         model.requires_grad_(True)
         return
     freeze_parameters(model, unfreeze_last + (pooling_block(model) is not None), train_head=False)
-    heads = [child for name, child in model.named_children() if name != model.base_model_prefix]
-    heads += [module for name, module in model.named_modules() if name.endswith("pooler")]
-    for module in heads:
+    for module in classifier_heads(model):
         module.requires_grad_(True)
+
+
+def classifier_heads(model: PreTrainedModel) -> list[torch.nn.Module]:
+    """Return the modules of a classifier above its base model, and BERT's pooler."""
+    heads = [child for name, child in model.named_children() if name != model.base_model_prefix]
+    return heads + [module for name, module in model.named_modules() if name.endswith("pooler")]
 
 
 def untie_head(model: PreTrainedModel) -> None:
@@ -66,15 +72,22 @@ def untie_head(model: PreTrainedModel) -> None:
     model.config.tie_word_embeddings = False
 
 
-def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """Return the modules that belong in eval mode while others train, dropouts between frozen parts among them."""
+def frozen_modules(model: PreTrainedModel) -> list[torch.nn.Module]:
+    """Return the modules that belong in eval mode while others train, dropouts between frozen parts among them.
+
+    A block of which a part trains, as with adapters, is a trained block: all that is in it is in training mode.
+    """
+    try:
+        blocks = set(find_blocks(model).blocks)
+    except UserError:
+        blocks = set()
     frozen, queue = [], [model]
     while queue:
         module = queue.pop()
         trains = [parameter.requires_grad for parameter in module.parameters()]
         if not any(trains):
             frozen += module.modules()
-        elif not all(trains):
+        elif not all(trains) and module not in blocks:
             frozen.append(module)
             queue += module.children()
     return frozen
@@ -106,8 +119,9 @@ def describe_parameters(model: PreTrainedModel) -> str:
 
 
 def count_parameters(model: PreTrainedModel) -> tuple[int, int]:
-    """Return the numbers of (trainable, all) parameters."""
-    return model.num_parameters(only_trainable=True), model.num_parameters()
+    """Return the numbers of (trainable, all) parameters. All are those of the saved model, with adapters merged."""
+    trainable, total = model.num_parameters(only_trainable=True), model.num_parameters()
+    return trainable, total - adapter_parameters(model)
 
 
 def _module_and_block(parameter_name: str) -> tuple[str, int | None]:

@@ -92,7 +92,7 @@ def train_soup(
         runs = [safe_open(file, "pt") for file in files]
         outcomes = [TrainingOutcome(**json.loads(run.metadata()["outcome"])) for run in runs]
         for name, parameter in parameters.items():  # one at a time: memory never has to hold all runs
-            parameter.data.copy_(sum(run.get_tensor(name) for run in runs) / len(runs))
+            parameter.data = average(name, [run.get_tensor(name) for run in runs])
     history = [{**entry, "run": number + 1} for number, outcome in enumerate(outcomes) for entry in outcome.history]
     steps, seconds = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("steps", "seconds"))
     soup = replace(outcomes[0], steps=steps, seconds=seconds, history=history)
@@ -105,10 +105,25 @@ def train_soup(
     log.info("average of %d runs: validation %s %.4f; best single run: %.4f", len(files), name, after, best_run)
     if objective.is_better(best_run, after):
         log.warning("warning: the average is worse than the best of the runs, which is kept")
-        _set_weights(parameters, load_file(files[[outcome.after for outcome in outcomes].index(best_run)]))
+        best = load_file(files[[outcome.after for outcome in outcomes].index(best_run)])
+        for name, parameter in parameters.items():
+            parameter.data = best[name]  # adapters of the average have another rank
         after = best_run
     better = None if soup.before is None else objective.is_better(after, soup.before)  # None: --eval_on_start off
     return replace(soup, after=after, better=better)
+
+
+def average(name: str, weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the mean of a parameter's values in all runs.
+
+    Adapters count as products B A, whose mean is one product again: of all B side by side, divided by the number of
+    runs, and all A below one another.
+    """
+    if ".lora_A." in name:
+        return torch.cat(weights, dim=0)
+    if ".lora_B." in name:
+        return torch.cat(weights, dim=1) / len(weights)
+    return sum(weights) / len(weights)
 
 
 def _seed(settings: TrainingSettings, number: int) -> int:

@@ -26,6 +26,7 @@ from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.tasks.kinds import KINDS
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
+from utils.training.adapters.lora import with_adapters
 from utils.training.encoders.embedder import read_embedder
 from utils.training.encoders.probe import probe_of_encoder
 from utils.training.forecast.loading import check_loading
@@ -108,7 +109,7 @@ def _prepare_language_model(data: Processed, name: str, flags: Namespace) -> Tra
     answers = data.recipe["kind"] == "instruct"
     if answers:
         set_chat_template(base.tokenizer, data.recipe["template"])
-    freeze = partial(freeze_parameters, train_head=flags.train_head)
+    freeze = with_adapters(partial(freeze_parameters, train_head=flags.train_head), flags)
     freeze(base.model, flags.unfreeze_last)
     longest = min(flags.max_length or sys.maxsize, context_length(base.model))
     if data.recipe["kind"] == "emoji":
@@ -163,7 +164,8 @@ def _prepare_classifier(
         rows["train"] = rows_with_labels(encoded, tail, numbers, longest)
     fitting = learning.fitting
     linear = probe_of_writer(base, rows["train"], fitting) or probe_of_encoder(base, rows["train"], embedder, fitting)
-    freeze_classifier_parameters(base.model, flags.unfreeze_last)
+    freeze = with_adapters(freeze_classifier_parameters, flags)
+    freeze(base.model, flags.unfreeze_last)
     _check_padding(name, base, longest)
     objective = learning.objective(base, weights, data)
     check_has_folds(flags, probed=linear is not None)
@@ -172,9 +174,7 @@ def _prepare_classifier(
         probed = rows_for_probe(rows["train"], flags, fitting)
         arguments = (linear.start, base, objective, rows, weights, device, precision, prefix_cache)
         probe = Probe(probed, partial(_run_probe, *arguments, probed=probed), linear.states, fitting)
-    return TrainingSetup(
-        base, objective, rows, longest, freeze_classifier_parameters, probe, template=data.recipe["template"]
-    )
+    return TrainingSetup(base, objective, rows, longest, freeze, probe, template=data.recipe["template"])
 
 
 def _run_probe(start, base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> numpy.ndarray:

@@ -14,6 +14,7 @@ from utils.cli import Parser
 from utils.locks import one_writer
 from utils.models.export.export import export_model
 from utils.plots.loss_curves import kept_step, loss_curves, thinned
+from utils.training.adapters.flags import adapter_path
 from utils.training.steps.request import Request, check_request, check_resumable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def train_and_save(flags: Namespace, parser: Parser, began: float | None = None)
     of `time.monotonic()`, or from now. UserError where another run is writing the output.
     """
     began = time.monotonic() if began is None else began
-    with one_writer(flags.output_path):
+    with one_writer(flags.output_path, adapter_path(flags)):
         request = check_request(flags, parser)
         record, history = _trained(request, began)
         exports = flags.export and distributed.is_main_process()

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, TrainingArguments
 
 from utils import distributed
 from utils.compute.bf16_weights import weights_in_bf16
+from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
 from utils.training.finite import check_weights
@@ -84,6 +85,7 @@ def train(
     )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad] if objective.keep_start else []
     start = [parameter.detach().clone() for parameter in trained]
+    skippable_modules(model)  # before its weights are cast
     started = time.perf_counter()
     epochs = settings.model_soup * _epochs(trainer.args, len(train_rows))
     if time_limit:

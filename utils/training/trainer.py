@@ -12,6 +12,7 @@ from transformers.trainer_pt_utils import nested_gather
 
 from utils import distributed
 from utils.compute.prefix_cache import PrefixCache
+from utils.models.opening.adapters import adapter_layers
 from utils.terminal.progress import late_bars_of_transformers
 from utils.training.finite import check_step, check_weights
 from utils.training.flags import TrainingSettings
@@ -78,6 +79,7 @@ class ObjectiveTrainer(Trainer):
         interruptions = [callback for callback in callbacks if hasattr(callback, "stopping_at_once")]
         self._stopping_at_once = interruptions[0].stopping_at_once if interruptions else contextlib.nullcontext
         self._frozen_modules = frozen_modules(model)  # found once, since that takes long
+        self._has_adapters = bool(adapter_layers(model))
 
     @property
     def _cached(self) -> bool:
@@ -206,6 +208,16 @@ class ObjectiveTrainer(Trainer):
     def _maybe_log_save_evaluate(self, tr_loss, grad_norm, *arguments, **options):
         check_step(self, tr_loss, grad_norm)  # before anything is logged or saved
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *arguments, **options)
+
+    def _save(self, output_dir=None, state_dict=None):
+        """Save the model or, of one with adapters, only what trains: the rest is the base model's."""
+        if self._has_adapters:
+            state_dict = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+        super()._save(output_dir, state_dict)
+
+    def _issue_warnings_after_load(self, load_result):
+        if not self._has_adapters:
+            super()._issue_warnings_after_load(load_result)
 
     def _save_checkpoint(self, model, trial):
         """Save the state and its checksums; older states stay until they are written."""

@@ -48,7 +48,7 @@ def test_the_advised_setting_is_accepted(share):
     if "--output_path" in values:
         settings = replace(settings, output_path=Path(values["--output_path"]))
     changed = replace(run, settings=settings, unfreeze_last=int(values.get("--unfreeze_last", 0)) or None)
-    with frozen_as(changed):
+    with frozen_as(run, changed.unfreeze_last):
         check_disk(changed, 0, lambda path: (1, free))
 
 

@@ -41,7 +41,7 @@ def test_the_advised_setting_is_accepted(share, caplog):
         check_memory(run, lambda: free)
     changed = taken(run, caught.value.hint)
     assert changed != run
-    with frozen_as(changed):
+    with frozen_as(run, changed.unfreeze_last):
         check_memory(changed, lambda: free)
     assert not caplog.records  # nor is it warned of
     steps = changed.settings.batch_size * changed.settings.gradient_accumulation_steps

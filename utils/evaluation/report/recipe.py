@@ -57,6 +57,7 @@ def _data(data: dict) -> Section:
 
 SETTINGS = {
     "learning_rate": "learning rate",
+    "lora": "rank of the adapters (LoRA)",
     "batch_size": "batch size",
     "gradient_accumulation_steps": "batches per step",
 }

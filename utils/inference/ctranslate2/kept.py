@@ -98,9 +98,13 @@ def source_of(folder: Path) -> dict | None:
 
 
 def state_of_files(path: str) -> dict[str, list[int]]:
-    """Return [bytes, nanoseconds of the last change] of each file of the model; none of tiny or a Hub model."""
+    """Return [bytes, nanoseconds of the last change] of each file of the model; none of tiny or a Hub model.
+
+    An adapter has none, either: what it says depends on another model, too.
+    """
     model = Path(path).expanduser()
-    name = str(model) if model.suffix == ".pt" else resolve(path).location
+    base = None if model.suffix == ".pt" else resolve(path)
+    name = str(model) if base is None else "" if base.adapters else base.location
     location = Path(name)
     if not name or not location.exists():
         return {}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models.base_models import ALTERNATIVES, BaseModel, check_hub
-from utils.models.folder_checks import check_size, stored_size
+from utils.models.folder_checks import VOCABULARIES, check_size, read_json_object, stored_size
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_pickled_numbers
+from utils.models.opening.adapter_folder import CONFIG_FILE, labels_of_adapter
 from utils.models.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
@@ -31,14 +32,16 @@ GAPS = ("ForMaskedLM", "ForPreTraining")  # decoders among them have weights tha
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     """Load the tokenizer of a base model; its `name_or_path` is the model's name."""
-    if base.name == "tiny":
+    own = [folder for folder in base.adapters if any((folder / name).is_file() for name in VOCABULARIES)]
+    if not own and not base.location:
         return tiny_tokenizer()
-    if _has_plain_tokenizer(Path(base.location)):
+    place = replace(base, location=str(own[-1]), local_only=True) if own else base
+    if _has_plain_tokenizer(Path(place.location)):
         from transformers import PreTrainedTokenizerFast as Loader
     else:
         from transformers import AutoTokenizer as Loader
 
-    tokenizer = _from_pretrained(Loader, base)
+    tokenizer = _from_pretrained(Loader, place)
     tokenizer.name_or_path = base.name
     return tokenizer
 
@@ -62,13 +65,13 @@ def _has_plain_tokenizer(folder: Path) -> bool:
 
 def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
     """Load a base model in eval mode and in float32, which mixed-precision training needs for its weights."""
-    if base.name == "tiny":
-        return tiny_model()
+    if not base.location:
+        return _with_adapters(base, tiny_model())
     from transformers import AutoModelForCausalLM
 
     hint = "choose a model like GPT-2 or Llama; an encoder such as BERT has no head for generation"
     refuse_other_heads(base)
-    return _load_model(AutoModelForCausalLM, base, "causal language model", hint)
+    return _with_adapters(base, _load_model(AutoModelForCausalLM, base, "causal language model", hint))
 
 
 def refuse_other_heads(base: BaseModel) -> None:
@@ -97,14 +100,16 @@ def _refuse_encoder_decoder(name: str, config: "PreTrainedConfig") -> None:
 
 
 def is_classifier(base: BaseModel) -> bool:
-    """Whether the model is a classifier, according to its config.json."""
+    """Whether the model is a classifier, according to its config.json, or to that of the last adapter on it."""
+    if base.adapters:
+        return read_json_object(base.adapters[-1] / CONFIG_FILE).get("task_type") == "SEQ_CLS"
     config = _config(base)
     return config is not None and any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
 def _config(base: BaseModel) -> "PreTrainedConfig | None":
     """Return the configuration of a base model; None for `tiny`, which has no files."""
-    if base.name == "tiny":
+    if not base.location:
         return None
     from transformers import AutoConfig
 
@@ -116,10 +121,14 @@ def load_classifier(
 ) -> "PreTrainedModel":
     """Load a trained classifier or, with `labels`, a base model with a new head; in eval mode and float32.
 
-    The new head is random, and depends on torch's seed. `pad_token_id` is for a configuration that has none.
+    The new head is random, and depends on torch's seed. `pad_token_id` is for a configuration that has none. Without
+    `labels`, an adapter brings its head.
     """
-    if base.name == "tiny":
-        return tiny_model(labels)
+    with_head = labels is None
+    if base.adapters and labels is None:
+        labels = labels_of_adapter(base.adapters[-1])
+    if not base.location:
+        return _with_adapters(base, tiny_model(labels), with_head=with_head)
     from transformers import AutoModelForSequenceClassification
 
     hint, options = "copy it again, or train it again", {}
@@ -131,7 +140,18 @@ def load_classifier(
         options |= {"ignore_mismatched_sizes": True, "new_head": True}
         if getattr(config.get_text_config(), "pad_token_id", None) is None:
             options["pad_token_id"] = pad_token_id
-    return _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
+    model = _load_model(AutoModelForSequenceClassification, base, "model that can classify", hint, **options)
+    return _with_adapters(base, model, with_head=with_head)
+
+
+def _with_adapters(base: BaseModel, model: "PreTrainedModel", *, with_head: bool = True) -> "PreTrainedModel":
+    """Return the model with the adapters of `base` merged; `with_head`: it takes their head, too."""
+    if base.adapters:
+        from utils.models.opening.adapters import merge_adapter
+
+        for folder in base.adapters:
+            merge_adapter(model, folder, with_head=with_head)
+    return model
 
 
 def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool = False, **options):

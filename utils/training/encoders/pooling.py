@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from utils.compute.blocks import find_blocks
 from utils.errors import UserError
+from utils.models.opening.adapters import take_out_adapters
 
 MEAN, FIRST = "mean", "first token"
 POOLING_SETTINGS = ("num_hidden_layers", "n_layers", "classifier_pooling")  # of config.json
@@ -96,6 +97,7 @@ def _new_block(model: PreTrainedModel) -> torch.nn.Module | None:
         return None
     configurations = {id(config): config for module in last.modules() if (config := getattr(module, "config", None))}
     block = copy.deepcopy(last, configurations)
+    take_out_adapters(block)
     layers = dict(block.named_modules())
     names = next((kind for kind in _KINDS if _fits(layers, kind)), None)
     if names is None:

@@ -14,6 +14,7 @@ import numpy
 import torch
 from transformers import PreTrainedModel
 
+from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.blocks import find_blocks, hidden_states_after
 from utils.compute.device import autocast, kept_random_numbers
 from utils.compute.patching import eval_mode, replaced_forward
@@ -63,7 +64,10 @@ def count_activations(model: PreTrainedModel, objective: Objective, row: dict, p
         blocks = list(find_blocks(model).blocks)
     except UserError:
         return Activations(count(()), Kept(0.0, 0.0, 0.0, 0.0), width)
-    one, two = count(blocks[:-1]), count(blocks[:-2])
+    with contextlib.ExitStack() as cast:
+        for block in blocks[-2:]:  # beside adapters, the frozen weights are in bfloat16 already when a step begins
+            cast.enter_context(weights_in_bf16(block, precision == "bf16"))
+        one, two = count(blocks[:-1]), count(blocks[:-2])
     return Activations(one, two.minus(one), width)
 
 

@@ -26,10 +26,11 @@ def disk_need(
 ) -> DiskNeed:
     """Return what a run writes that saves its state `saves` times; `cache` are the bytes of the prefix cache.
 
-    An old state is removed when the new one is written, and the best one stays. A .pt file is made of a folder.
+    States of a run with adapters have only what trains. An old state is removed when the new one is written, and the
+    best one stays. A .pt file is made of a folder.
     """
-    model = FLOAT32 * parameters.total
-    state = model + ADAMW * parameters.trained
+    model = FLOAT32 * (parameters.total - parameters.adapters)
+    state = (FLOAT32 * parameters.trained if parameters.adapters else model) + ADAMW * parameters.trained
     kept = max(settings.save_total_limit, 2 if validates and saves > 2 else 1)
     written = min(saves, kept + 1)
     soup = FLOAT32 * parameters.trained * settings.model_soup * (settings.model_soup > 1)

@@ -64,7 +64,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
         steps_per_epoch=schedule.steps_per_epoch,
         epochs=round(times.steps / settings.model_soup / schedule.steps_per_epoch, 2),
         trained_parameters=parameters.trained,
-        parameters=parameters.total,
+        parameters=parameters.total - parameters.adapters,
         trained_blocks=parameters.trained_blocks,
         prefix_cache=decision,
         example=example(run.rows, setup.base.tokenizer, partial(_label_text, data)),

@@ -76,7 +76,7 @@ def _advice(run: Run, cache: int, left: int) -> str:
         changed = replace(run, settings=fewer, unfreeze_last=number)
         changes.append((f"--save_total_limit 1 --prefix_cache off --unfreeze_last {number}", changed, 0))
     for flags, changed, cached in changes:
-        with frozen_as(changed):
+        with frozen_as(run, changed.unfreeze_last):
             if disk_of(changed, cached).peak <= left:
                 return f"use {flags}, or free some space"
     return elsewhere

@@ -91,7 +91,7 @@ def _bound(run: Run, parameters: Parameters) -> float:
 def _advice(run: Run, activations: Activations, free: int) -> str:
     """Return the first change that fits for certain: smaller batches, recomputing, fewer blocks."""
     for flags, changed in _changes(run):
-        with frozen_as(changed):
+        with frozen_as(run, changed.unfreeze_last):
             parameters = count(changed.setup.base.model)
             fits = need_of(changed, parameters, kept_by(changed, parameters, activations)).high <= free
         if fits:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from utils.errors import UserError
+from utils.models.opening.adapter_folder import base_of_adapter, is_adapter_folder
 from utils.training.forecast.limits import available_memory
 
 GB = 10**9
@@ -29,8 +30,10 @@ def check_loading(name: str, available: Callable[[], int | None] = available_mem
 
 
 def _folder(name: str) -> Path | None:
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
+    if is_adapter_folder(folder := Path(name).expanduser()):
+        return _folder(base_of_adapter(folder))
+    if folder.is_dir():
+        return folder
     if name.count("/") != 1:
         return None
     from huggingface_hub import try_to_load_from_cache

@@ -9,6 +9,7 @@ from transformers.pytorch_utils import Conv1D
 from utils import distributed
 from utils.compute.blocks import find_blocks
 from utils.errors import UserError
+from utils.models.opening.adapters import adapter_parameters
 from utils.training.flags import TrainingSettings
 
 FLOAT32, BFLOAT16 = 4, 2  # bytes
@@ -31,6 +32,7 @@ class Parameters:
 
     total: int
     trained: int
+    adapters: int  # among the trained ones: they are merged when the model is saved
     trained_blocks: int
     frozen_matrices: int
     tied_head: int  # numbers of a trained head that is the embedding, too: it has two gradients for a while
@@ -55,6 +57,7 @@ def count(model: PreTrainedModel) -> Parameters:
     return Parameters(
         total=sum(each.numel() for each in parameters),
         trained=sum(each.numel() for each in parameters if each.requires_grad),
+        adapters=adapter_parameters(model),
         trained_blocks=sum(blocks),
         frozen_matrices=sum(matrices),
         tied_head=head.weight.numel() if tied else 0,

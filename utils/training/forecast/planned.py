@@ -51,16 +51,16 @@ def fewer_blocks(run: Run) -> list[int]:
 
 
 @contextlib.contextmanager
-def frozen_as(run: Run) -> Iterator[None]:
-    """Within the context, the parameters train that are to train in this run."""
-    model = run.setup.base.model
-    before = {parameter: parameter.requires_grad for parameter in model.parameters()}
+def frozen_as(run: Run, unfreeze_last: int | None) -> Iterator[None]:
+    """Within the context, the run's model trains so many of its last blocks."""
+    if unfreeze_last == run.unfreeze_last:
+        yield
+        return
     try:
-        run.setup.freeze(model, run.unfreeze_last)
+        run.setup.freeze(run.setup.base.model, unfreeze_last)
         yield
     finally:
-        for parameter, trains in before.items():
-            parameter.requires_grad_(trains)
+        run.setup.freeze(run.setup.base.model, run.unfreeze_last)
 
 
 def gigabytes(size: float) -> str:

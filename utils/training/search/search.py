@@ -186,8 +186,8 @@ class _Search:
         blocks = values.pop("unfreeze_last", self.unfreeze_last)
         settings = replace(self.settings, **values)
         model = copy.deepcopy(self.setup.base.model)
-        skippable_modules(model)  # before its weights are cast
         self.setup.freeze(model, None if blocks == ALL_BLOCKS else blocks)
+        skippable_modules(model)  # before its weights are cast
         callbacks, splits = [FiniteLossCallback(), callback], (rows["train"], rows["validation"])
         options = {"eval_on_start": False, "saves": False}
         if self.time_limit:

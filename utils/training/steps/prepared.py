@@ -12,6 +12,8 @@ from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
 from utils.interrupts import ToldInterrupt, typed_command
 from utils.models import model_files
 from utils.models.export.export import check_exportable
+from utils.training.adapters.flags import adapter_path
+from utils.training.adapters.saved import check_adapter_suffices
 from utils.training.encoders.pooling import pool_as_saved
 from utils.training.flags import TrainingSettings, settings_from
 from utils.training.forecast.dry_run import forecast_run
@@ -84,6 +86,8 @@ def prepare_run(request: Request, began: float) -> PreparedRun:
                 found = request.data.splits["train"], request.data.recipe["labels"], out_of_fold
                 run = replace(run, label_errors=write_label_errors(flags.label_errors, *found))
         _pool_as_before(run)
+        if flags.save_adapter:
+            check_adapter_suffices(run.setup.base.model)
     return run
 
 
@@ -99,6 +103,8 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
     """Return the run with its model and rows; `writes` tries whether the output can be written."""
     flags, name = request.flags, request.base_model
     model_files.check_output(flags.output_path, flags.overwrite, tries=writes)
+    if path := adapter_path(flags):
+        model_files.check_output(path, flags.overwrite or flags.resume, tries=writes)
     device = choose_device(flags.device)
     precision = choose_precision(flags.precision, device)
     distributed.initialize(device)

@@ -6,7 +6,11 @@ from utils import distributed
 from utils.errors import UserError
 from utils.inference.sampling import settings_to_save
 from utils.models import checkpoint, model_files, saving
+from utils.models.checkpoint import Trained
+from utils.models.opening.adapters import take_out_adapters
 from utils.models.tokenization import context_length
+from utils.training.adapters.flags import adapter_path
+from utils.training.adapters.saved import save_adapter
 from utils.training.labels.learning import LEARNING
 from utils.training.reporters import log_report
 from utils.training.state.run_state import read_saving, record_saving
@@ -52,7 +56,14 @@ def save_model(run: PreparedRun, record: dict, history: list[dict]) -> None:
         return
     output, base = run.flags.output_path, run.setup.base
     record_saving(run.request.state_folder, record, history)
+    kept = adapter_path(run.flags)
+    if kept:
+        save_adapter(kept, Trained(base.model, base.tokenizer, record))
+    take_out_adapters(base.model, merge=True)
     saving.save_and_verify(output, base.model, base.tokenizer, record, history)
+    if kept:
+        saving.check_logits(kept, base.model, base.tokenizer, checkpoint.load(str(kept)).model)
+        log.info("adapters: %s", kept)
     picture = saving.write_picture(output, history, record["results"])
     log_report(run.flags.report_to, run.request.data.audit, record, history, picture)
 

@@ -1,0 +1,202 @@
+"""fine_tune.py --lora: a plain model with what adapters learned, the adapters beside it, and what is refused."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from running import assert_one_error, run_script
+from safetensors import safe_open
+from safetensors.torch import load_file
+from small_models import MODEL_FILES, random_model, tiny_tokenizer, weights_of
+from transformers import AutoModelForCausalLM
+
+import classify
+import fine_tune
+import generate
+import preprocess
+from utils.models import checkpoint
+
+ROOT = Path(fine_tune.__file__).parent
+SAMPLES = ROOT / "data" / "samples"
+LORA = ["--lora", 2, "--precision", "fp32", "--device", "cpu"]
+ADAPTER_FILES = {
+    *("adapter_config.json", "adapter_model.safetensors", "run.json"),
+    *("tokenizer.json", "tokenizer_config.json"),
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "base"
+    random_model("llama").save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(base, processed, tmp_path_factory) -> Path:
+    """A model with its adapter beside it."""
+    path = tmp_path_factory.mktemp("trained") / "mine"
+    words = [*LORA, "--max_steps", 3, "--save_adapter", "--data", processed, "--model", base, "--output_path", path]
+    assert run_script(fine_tune.main, *words) == 0
+    return path
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def trains(capsys, *words) -> str:
+    """Run fine_tune.py, which must succeed, and return its log."""
+    code = run_script(fine_tune.main, *words)
+    err = capsys.readouterr().err
+    assert code == 0, err
+    return err
+
+
+def refuses(capsys, script, code: int, words: list, *parts: str) -> str:
+    assert run_script(script.main, *words) == code
+    return assert_one_error(capsys.readouterr().err, *parts)
+
+
+# ---- what is written
+
+
+def test_the_model_is_plain_and_differs_from_its_base_by_products_of_that_rank(trained, base):
+    assert files_in(trained) == MODEL_FILES
+    before, after = load_file(base / "model.safetensors"), load_file(trained / "model.safetensors")
+    assert before.keys() == after.keys()
+    adapted = {name for name in before if "_proj" in name}
+    assert {name for name in before if not torch.equal(before[name], after[name])} == adapted
+    added = {name: after[name].double() - before[name] for name in adapted}
+    assert {int(torch.linalg.matrix_rank(matrix, rtol=1e-3)) for matrix in added.values()} == {2}
+    run = json.loads((trained / "run.json").read_text())
+    assert run["total_parameters"] == random_model("llama").num_parameters()
+    assert run["trainable_parameters"] == sum(2 * sum(after[name].shape) for name in adapted)
+    assert (run["arguments"]["lora"], run["arguments"]["learning_rate"]) == (2, 1e-3)  # ten times the usual rate
+    assert "LoRA adapters of rank 2" in (trained / "README.md").read_text()
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # which peft asks for
+def test_peft_opens_the_adapter_and_gives_the_logits_of_the_model(trained, base):
+    adapter = trained.with_name("mine.adapter")
+    assert files_in(adapter) == ADAPTER_FILES
+    theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
+    ours = AutoModelForCausalLM.from_pretrained(trained)
+    text = torch.tensor([[72, 105, 33]])
+    torch.testing.assert_close(theirs(text).logits, ours(text).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_is_a_model_wherever_one_is_named(trained, capsys, processed, tmp_path):
+    adapter, texts = trained.with_name("mine.adapter"), []
+    for model in (trained, adapter):
+        assert run_script(generate.main, "--model_path", model, "--prompt", "I", "--greedy", "--max_new_tokens", 9) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != ""
+    ours, theirs = (weights_of(checkpoint.load(str(model)).model) for model in (trained, adapter))
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], rtol=1e-5, atol=1e-6)
+    words = ["--data", processed, "--model", adapter, "--max_steps", 1, *LORA, "--save_adapter"]
+    trains(capsys, *words, "--output_path", tmp_path / "further")
+    on_top = checkpoint.load(str(tmp_path / "further.adapter")).model  # of two adapters, one upon the other
+    for name, weight in weights_of(checkpoint.load(str(tmp_path / "further")).model).items():
+        torch.testing.assert_close(weight, weights_of(on_top)[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_classifier_and_its_adapter_answer_alike(tmp_path, capsys, base):
+    data, path = tmp_path / "reviews.pkl", tmp_path / "reviews.pt"
+    words = ["--task", "reviews", "--data", SAMPLES / "reviews.csv", "--model", base, "--output_path", data]
+    assert run_script(preprocess.main, *words) == 0
+    words = ["--data", data, *LORA, "--unfreeze_last", 1, "--max_steps", 2, "--save_adapter"]
+    trains(capsys, *words, "--output_path", path)
+    config = json.loads((tmp_path / "reviews.adapter" / "adapter_config.json").read_text())
+    assert (config["modules_to_save"], config["task_type"]) == (["score"], "SEQ_CLS")
+    answers = []
+    for model in (path, tmp_path / "reviews.adapter"):
+        assert run_script(classify.main, "--model_path", model, "--text", "Good food, slow service", "--json") == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0]["label"] == answers[1]["label"]
+    probabilities = [list(answer["probabilities"].values()) for answer in answers]
+    assert probabilities[0] == pytest.approx(probabilities[1], abs=1e-4)
+
+
+def test_a_soup_of_adapters_is_the_mean_of_the_runs_and_has_an_adapter_too(base, processed, tmp_path, capsys):
+    words = ["--data", processed, "--model", base, *LORA, "--epochs", 1, "--lr", 1e-3]
+    trains(capsys, *words, "--model_soup", 2, "--save_adapter", "--output_path", tmp_path / "soup")
+    for seed in (42, 43):
+        log = trains(capsys, *words, "--seed", seed, "--output_path", tmp_path / str(seed))
+    assert "worse" not in log
+    soup, *runs = (load_file(tmp_path / name / "model.safetensors") for name in ("soup", "42", "43"))
+    start = load_file(base / "model.safetensors")
+    moved = {name for name in start if not torch.equal(start[name], runs[0][name])}
+    assert moved
+    adapted = checkpoint.load(str(tmp_path / "soup.adapter")).model.state_dict()
+    for name in moved:
+        torch.testing.assert_close(adapted[name], soup[name], rtol=1e-5, atol=1e-6)
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(base, processed, tmp_path, capsys):
+    words = ["--data", processed, "--model", base, *LORA, "--unfreeze_last", 2, "--lora_dropout", 0.1]
+    words += ["--max_steps", 6, "--save_steps", 3, "--eval_strategy", "no", "--save_total_limit", 5]
+    trains(capsys, *words, "--output_path", tmp_path / "whole")
+    command = [sys.executable, ROOT / "fine_tune.py", *words, "--logging_steps", 1, "--output_path", tmp_path / "mine"]
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stderr:
+            if line.startswith("step 4"):
+                run.send_signal(signal.SIGINT)
+    assert run.returncode == 130
+    for state in (tmp_path / "mine.training").glob("checkpoint-*/model.safetensors"):
+        with safe_open(state, "pt") as file:
+            assert all(".lora_" in name for name in file.keys())  # noqa: SIM118 - no dict
+    trains(capsys, *words, "--resume", "--output_path", tmp_path / "mine")
+    whole, mine = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "mine"))
+    assert all(torch.equal(whole[name], mine[name]) for name in whole)
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--lora_alpha", 16], ["--lora_alpha is about adapters"]),
+        (["--save_adapter"], ["--save_adapter is about adapters"]),
+        (["--lora", 4, "--train_head"], ["--train_head trains the whole head"]),
+        (["--lora", 4, "--unfreeze_last", 0], ["--unfreeze_last 0 trains none"]),
+        (["--lora", 0], ["--lora"]),
+        (["--lora", 4, "--lora_dropout", 1], ["--lora_dropout"]),
+    ],
+)
+def test_flags_that_contradict_each_other(words, parts, capsys, processed, tmp_path):
+    refuses(capsys, fine_tune, 2, ["--data", processed, "--output_path", tmp_path / "out", *words], *parts)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_peft_the_command_that_installs_it_is_told(capsys, processed, tmp_path, monkeypatch, trained):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    words = ["--data", processed, "--output_path", tmp_path / "out", "--lora", 4]
+    assert "requirements-adapters.txt" in refuses(capsys, fine_tune, 2, words, "peft is not installed")
+    words = ["--model_path", trained.with_name("mine.adapter"), "--prompt", "I"]
+    assert "requirements-adapters.txt" in refuses(capsys, generate, 1, words, "peft is not installed")
+
+
+def test_a_quantized_base_is_refused_with_adapters_too(capsys, processed, tmp_path, base):
+    config = json.loads((base / "config.json").read_text()) | {"quantization_config": {"quant_method": "gptq"}}
+    for file in base.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    words = ["--data", processed, "--model", tmp_path, *LORA, "--output_path", tmp_path / "models" / "out"]
+    refuses(capsys, fine_tune, 1, words, "quantized weights (gptq)")
+
+
+def test_a_folder_of_somebody_else_in_the_adapters_place_stays(capsys, processed, tmp_path):
+    (tmp_path / "out.adapter").mkdir()
+    (tmp_path / "out.adapter" / "notes.txt").write_text("mine")
+    words = ["--data", processed, *LORA, "--save_adapter", "--max_steps", 1, "--output_path", tmp_path / "out"]
+    refuses(capsys, fine_tune, 1, words, "out.adapter exists, and fine_tune.py did not write it")
+    assert (tmp_path / "out.adapter" / "notes.txt").read_text() == "mine"

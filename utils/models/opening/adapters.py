@@ -1,0 +1,87 @@
+"""Adapters in a model: where they are, and how they are merged into its weights."""
+
+import hashlib
+from collections.abc import Container
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from transformers import PreTrainedModel
+
+from utils.compute.last_block import forget_skippable_modules
+from utils.errors import UserError
+from utils.models.load_errors import open_with
+from utils.models.opening.adapter_folder import WEIGHTS_FILE, base_of_adapter
+from utils.models.run_file import RUN_FILE, read_run
+
+IN_NAME = ".lora_"  # in the names of an adapter's parameters
+PREFIX = "base_model.model."  # before the names of a model's parameters in peft's files
+FINGERPRINTED = 64  # numbers of each weight
+NAME_ITS_BASE = "name the model that it was trained on, as base_model_name_or_path in its adapter_config.json"
+
+
+def adapter_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """Return the layers that have adapters, by name."""
+    return {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
+
+
+def adapter_parameters(model: torch.nn.Module) -> int:
+    """Return how many parameters the adapters have."""
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if IN_NAME in name)
+
+
+def take_out_adapters(model: torch.nn.Module, *, merge: bool = False) -> None:
+    """Put the layers that have adapters back as they were, or with the adapters merged into their weights."""
+    for name, layer in adapter_layers(model).items():
+        if merge:
+            layer.merge()
+        model.set_submodule(name, layer.get_base_layer())
+    if isinstance(model, PreTrainedModel):
+        forget_skippable_modules(model)
+
+
+def merge_adapter(model: PreTrainedModel, folder: Path, *, with_head: bool) -> None:
+    """Merge the adapter in a folder of peft's format into the weights of its base model.
+
+    `with_head`: the weights that the adapter has whole, as a classifier's head, become the model's. UserError where
+    the adapter is not one of this model.
+    """
+    from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
+
+    failure = f"the adapter {folder} does not fit its base model {base_of_adapter(folder)}"
+    weights = open_with(failure, NAME_ITS_BASE, load_file, folder / WEIGHTS_FILE)
+    weights = {key.removeprefix(PREFIX): weight for key, weight in weights.items()}
+    whole = {key: weight for key, weight in weights.items() if IN_NAME not in key}
+    run = read_run(folder / RUN_FILE) if (folder / RUN_FILE).is_file() else {}
+    if run.get("base_weights") not in (None, fingerprint(model, without=whole)):
+        raise UserError(f"{failure}, whose weights are not those that it was trained on", NAME_ITS_BASE)
+    config = open_with(failure, NAME_ITS_BASE, LoraConfig.from_pretrained, str(folder))
+    config.modules_to_save = None  # `_set_whole` does it
+    open_with(failure, NAME_ITS_BASE, inject_adapter_in_model, config, model)
+    products = {key: weight for key, weight in weights.items() if key not in whole}
+    found = open_with(failure, NAME_ITS_BASE, set_peft_model_state_dict, model, products)
+    del model.peft_config  # transformers would take it for its own
+    if differing := [*found.unexpected_keys, *(key for key in found.missing_keys if IN_NAME in key)]:
+        raise UserError(f"{failure}: not both have {differing[0]}", NAME_ITS_BASE)
+    take_out_adapters(model, merge=True)
+    if with_head:
+        _set_whole(model, whole, failure)
+
+
+def fingerprint(model: PreTrainedModel, without: Container[str]) -> str:
+    """Return a digest of the beginning of each weight that is no adapter's and not in `without`, by name."""
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        plain = name.replace(".base_layer.", ".")
+        if IN_NAME not in name and plain not in without:
+            digest.update(plain.encode())
+            digest.update(parameter.detach().flatten()[:FINGERPRINTED].float().cpu().numpy())
+    return digest.hexdigest()[:16]
+
+
+def _set_whole(model: PreTrainedModel, whole: dict[str, torch.Tensor], failure: str) -> None:
+    parameters = dict(model.named_parameters())
+    for key, weight in whole.items():
+        if key not in parameters or parameters[key].shape != weight.shape:
+            raise UserError(f"{failure}: it has no {key} of the size {list(weight.shape)}", NAME_ITS_BASE)
+        parameters[key].data.copy_(weight)

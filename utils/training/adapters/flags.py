@@ -1,0 +1,59 @@
+"""The flags of LoRA, and what they do not go with."""
+
+import importlib.util
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from utils.argument_types import positive_int, share
+from utils.cli import Parser
+from utils.errors import UsageError
+from utils.models.opening.adapter_folder import INSTALL_PEFT
+
+ALL_LINEAR, ATTENTION = "all-linear", "attention"  # the layers of a block that get adapters
+DEPENDENT = ("lora_alpha", "lora_dropout", "lora_target", "save_adapter")
+RATE_FACTOR = 10  # times the learning rate of the kind of task, by measurement (docs/results.md)
+
+
+def add_lora_flags(parser: Parser) -> None:
+    """Add --lora and the flags that go with it."""
+    add, add_rare = parser.group("training"), parser.group("training", rare=True)
+    more = (
+        "They learn beside the frozen weights of the blocks of --unfreeze_last, and are merged into them at the end: "
+        f"that takes less memory. 16 is usual. The default learning rate is {RATE_FACTOR} times as high"
+    )
+    add(
+        "--lora", type=positive_int, metavar="RANK", help="train LoRA adapters of this rank, not the weights", more=more
+    )
+    alpha = "with --lora: its product counts ALPHA / RANK times (default: %(default)s)"
+    add_rare("--lora_alpha", type=positive_int, default=32, metavar="ALPHA", help=alpha)
+    dropout = "with --lora: share of an adapter's inputs that are left out in training (default: %(default)g)"
+    add_rare("--lora_dropout", type=share, default=0.0, metavar="SHARE", help=dropout)
+    target = "with --lora: the layers that get adapters (default: %(default)s)"
+    add_rare("--lora_target", choices=(ALL_LINEAR, ATTENTION), default=ALL_LINEAR, help=target)
+    kept = "with --lora: also keep the adapters, as NAME.adapter beside the model, in peft's format"
+    add_rare("--save_adapter", action="store_true", help=kept)
+
+
+def adapter_path(flags: Namespace) -> Path | None:
+    """Return where --save_adapter keeps the adapters: beside the folder or the file.pt; None without it."""
+    output = flags.output_path
+    name = output.stem if output.suffix == ".pt" else output.name
+    return output.with_name(f"{name}.adapter") if flags.save_adapter else None
+
+
+def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
+    """Raise UsageError where flags of LoRA miss --lora, or --lora misses its package or contradicts other flags."""
+    if not flags.lora:
+        for name in DEPENDENT:
+            if getattr(flags, name) != parser.get_default(name):
+                hint = f"add --lora 16, or remove --{name}"
+                raise UsageError(f"--{name} is about adapters, and there is no --lora", hint)
+        return
+    if importlib.util.find_spec("peft") is None:
+        raise UsageError(f"--lora {flags.lora}: the package peft is not installed", INSTALL_PEFT)
+    if flags.train_head:
+        problem = f"--lora {flags.lora} keeps all weights frozen, and --train_head trains the whole head"
+        raise UsageError(problem, "remove one of them")
+    if flags.unfreeze_last == 0:
+        problem = f"--lora {flags.lora} puts adapters into the blocks that train, and --unfreeze_last 0 trains none"
+        raise UsageError(problem, "raise --unfreeze_last, or remove it")
