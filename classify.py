@@ -25,7 +25,7 @@ from utils.errors import EXIT_DONE, DataError, UsageError
 from utils.files import atomic_write, check_apart, check_writable
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.classifier import classify_texts
-from utils.inference.prediction_counts import log_counts
+from utils.inference.counts.prediction_counts import log_counts
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.locks import one_writer
 from utils.models import checkpoint
@@ -186,7 +186,7 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
     classifier, bfloat16 = load_classifier(args)
     texts = (cells[text] for _, cells in table.rows())  # older models learned escapes as text
     undo = undo_in_column(texts, table.columns[text]) if classifier.cleaning.rules > 1 else str
-    if label is not None and classifier.function != "softmax" and not classifier.gives_scores:
+    if label is not None and classifier.function != "softmax" and classifier.pipeline is not None:
         log.warning("warning: no scores for column %r: the model doesn't choose one label", table.columns[label])
         label = None
     counts = counts_for(classifier)

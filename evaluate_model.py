@@ -63,9 +63,9 @@ def build_parser() -> Parser:
     add_rare("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add = parser.group("models that answer instructions or write emoji")
     add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
-    add = parser.group("models that classify or score texts, or write emoji")
+    add = parser.group("models that label or score texts, or write emoji")
     add("--errors_path", type=output_path, metavar="FILE.csv", help="write all mistakes to this file")
-    parser.group("models that classify or score texts, or write emoji", rare=True)(
+    parser.group("models that label or score texts, or write emoji", rare=True)(
         "--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP
     )
     add = parser.group("running", rare=True)

@@ -35,7 +35,7 @@ class Split:
 
     prompt: list[str]
     completion: list[str]
-    label: list[str | float | None]  # a class, or a score; None for a text to write
+    label: list[str | tuple[str, ...] | float | None]  # a class, several labels, or a score; None for a text to write
     group: list[str]
     ids: list[array.array]
     loss_start: list[int]

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from utils.tasks.kinds import CLASSIFY, EMOJI, INSTRUCT, KINDS, SCORE
+from utils.tasks.kinds import CLASSIFY, EMOJI, INSTRUCT, KINDS, MULTILABEL, SCORE
 from utils.tasks.label_kinds.scores import NAME
 from utils.text.cleaning import CHOICES
 
@@ -35,7 +35,7 @@ RECIPE_OF_KIND = {
     EMOJI.name: {"target": TEXT, "split_by": TEXT, "targets": (list,)},
 }
 SOURCE = {"path": TEXT, "sha256": TEXT, "rows": WHOLE_NUMBER}
-LABEL_OF_KIND = {SCORE.name: (float,)}
+LABEL_OF_KIND = {SCORE.name: (float,), MULTILABEL.name: (tuple,)}
 CELLS = {"prompt": TEXT, "completion": TEXT, "label": OPTIONAL_TEXT, "group": TEXT}
 METADATA_OF_KIND = {INSTRUCT.name: {"messages": (list,)}, EMOJI.name: {"emoji": TEXT, "group": OPTIONAL_TEXT}}
 
@@ -51,7 +51,7 @@ def check_fields(payload: Mapping, size: int) -> None:
     _check_types("recipe.", recipe, RECIPE_OF_KIND.get(kind, {}))
     if kind == SCORE.name and recipe["labels"] != [NAME]:
         raise ValueError(f"recipe.labels is {_shown(recipe['labels'])}, expected the name {NAME!r} alone")
-    if kind == CLASSIFY.name:
+    if kind in (CLASSIFY.name, MULTILABEL.name):
         labels = recipe["labels"] or []
         _check_cells("recipe.labels", labels, TEXT)
         if len(set(labels)) != len(labels) or len(labels) < 2:
@@ -87,7 +87,7 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
             raise ValueError(f"{split}.loss_start has {start} in a row of {length} tokens")
         if start == 0 and recipe["kind"] == INSTRUCT.name:  # an answer is written after at least one token
             raise ValueError(f"{split}.loss_start has 0, expected an instruction before the answer")
-    texts = [columns[name] for name, types in cells.items() if types != (float,)]
+    texts = [columns[name] for name, types in cells.items() if types not in LABEL_OF_KIND.values()]
     if recipe["kind"] == SCORE.name and not all(map(math.isfinite, columns["label"])):
         raise ValueError(f"{split}.label has a score that is no finite number")
     for name, types in METADATA_OF_KIND.get(recipe["kind"], {}).items():
@@ -100,6 +100,11 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
             _check_cells(f"{split}.facts.{_shown(name)}", values, SCALAR, rows)
     for column in (*texts, *metadata.values()):
         _check_texts(split, column)
+    if recipe["kind"] == MULTILABEL.name:
+        _check_cells(f"{split}.label", list(itertools.chain.from_iterable(columns["label"])), TEXT)
+        for labels in set(columns["label"]):
+            if len(set(labels)) != len(labels) or not set(labels) <= set(recipe["labels"]):
+                raise ValueError(f"{split}.label has {_shown(labels)}, expected labels of recipe.labels, each once")
     if recipe["kind"] == CLASSIFY.name and (unknown := set(columns["label"]) - set(recipe["labels"])):
         raise ValueError(f"{split}.label has {_shown(unknown.pop())}, which is not in recipe.labels")
     if sum(len(text or "") for column in texts for text in column) > CHARACTERS_ALWAYS + CHARACTERS_PER_BYTE * size:

@@ -47,7 +47,8 @@ def test_a_refused_flag_says_what_it_is_for():
     with pytest.raises(UsageError) as error:
         check_flags(no_flags(errors_path=Path("m.csv")), "generate")
     expected = (
-        "--errors_path is for models that classify texts, score texts or write emoji; data.pkl is for models that "
+        "--errors_path is for models that classify texts, give texts several labels, score texts or "
+        "write emoji; data.pkl is for models that "
     )
     assert str(error.value).startswith(expected)
 

@@ -14,6 +14,7 @@ from utils.terminal.tables import NO_FIGURE, format_table, with_interval
 log = logging.getLogger(__name__)
 BASELINES = {  # by kind: (name in "baselines", the figure to show, its title)
     "classify": ("tfidf_logistic_regression", "accuracy", "TF-IDF accuracy"),
+    "multilabel": ("tfidf_one_vs_rest", "macro_f1", "TF-IDF macro F1"),
     "score": ("tfidf_ridge", "mae", "TF-IDF MAE"),
     "emoji": ("nearest_description", "top_1", "nearest description, top-1"),
 }
@@ -24,9 +25,9 @@ def compare_evaluations(paths: Sequence[Path]) -> dict:
     """Return {"kind", "models": one dict per file, the best first} as plain JSON values.
 
     A model is {"file", "model_path", "base_model", "data_sha256", "figures"}, plus "baseline_accuracy" (TF-IDF with
-    logistic regression) for classifiers, "baseline_mae" (TF-IDF with ridge regression) for models that score texts, and
-    "baseline_top_1" (nearest training description) for models that write emoji. The first figure of `COMPARED` decides
-    which model is best.
+    logistic regression) for classifiers, "baseline_macro_f1" and "baseline_mae" (TF-IDF with regressions) for models
+    that give several labels or a score, and "baseline_top_1" (nearest training description) for models that write
+    emoji. The first figure of `COMPARED` decides which model is best.
 
     DataError for a file that is not an evaluation, and for files of different kinds. Warns where figures cannot be
     compared, because the test data or the decoding differs.

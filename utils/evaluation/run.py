@@ -184,6 +184,22 @@ def _evaluate_scorer(args, models: dict[str, Trained], data: Processed, settings
     return {"kind": "score", **figures}, scorers.format_scorer_report(figures), write
 
 
+def _evaluate_labeler(args, models: dict[str, Trained], data: Processed, settings: dict) -> Evaluated:
+    """Evaluate a model that gives texts several labels; its mistakes are for --errors_path."""
+    from utils.evaluation.label_sets import labelers
+    from utils.inference.classifier import open_classifier
+
+    classifier = open_classifier(args.model_path, models["tuned"])
+    if classifier.thresholds is None:
+        problem = f"{args.model_path} has no thresholds of its labels, and {args.data_path} has several labels a text"
+        raise UserError(problem, "evaluate a model that fine_tune.py trained on such data")
+    labelers.check_labels(args.model_path, classifier.labels, args.data_path, data)
+    figures, mistakes = labelers.evaluate_labels(classifier, data, **settings)
+    rows = labelers.mistake_rows(mistakes, classifier.labels)
+    write = partial(write_mistakes, args.errors_path, rows, escape_formulas=args.escape_formulas)
+    return {"kind": "multilabel", **figures}, labelers.format_labels_report(figures), write
+
+
 def _evaluate_classifier(args, models: dict[str, Trained], data: Processed, settings: dict) -> Evaluated:
     """Evaluate a model that classifies texts; its mistakes are for --errors_path."""
     from utils.evaluation import classifiers
@@ -217,6 +233,7 @@ _EVALUATORS = {
     "generate": _evaluate_writer,
     "instruct": _evaluate_answerer,
     "classify": _evaluate_classifier,
+    "multilabel": _evaluate_labeler,
     "score": _evaluate_scorer,
     "emoji": _evaluate_emoji_writer,
 }

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 ENOUGH_TOKENS = 8  # to try out what padding changes
 NO_CLEANING = Cleaning(**dict.fromkeys(CHOICES, "keep"))  # for a classifier that fine_tune.py did not train
-FUNCTIONS = {"single_label_classification": "softmax", "regression": "none"}  # by what fine_tune.py trained
+FUNCTIONS = {  # by what fine_tune.py trained
+    "single_label_classification": "softmax",
+    "multi_label_classification": "sigmoid",
+    "regression": "none",
+}
 _batchings: "WeakKeyDictionary[PreTrainedModel, Batching]" = WeakKeyDictionary()
 
 
@@ -32,8 +36,8 @@ class Classifier:
     """A model and everything that its predictions depend on, as in training.
 
     `tokenizer` adds what surrounds a text. `threshold` is for the probability of the second of two labels; with None,
-    the most likely label is predicted. Texts are truncated to `max_length` tokens. `pipeline` is that of a model that
-    fine_tune.py did not train.
+    the most likely label is predicted. `thresholds` are those of each label by itself, of a model that gives several.
+    Texts are truncated to `max_length` tokens. `pipeline` is that of a model that fine_tune.py did not train.
     """
 
     model: "PreTrainedModel"
@@ -45,6 +49,7 @@ class Classifier:
     max_length: int
     run: dict
     pipeline: "MakersPipeline | None" = None
+    thresholds: list[float] | None = None
 
     @property
     def function(self) -> str:
@@ -69,7 +74,7 @@ class Predictions:
     """Predictions for each text, in order. A text of which cleaning leaves nothing has a row of nan and no label."""
 
     probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated; scores where `function` is "none"
-    labels: list[str | float | None]  # of a model that gives scores, the score
+    labels: list[str | tuple[str, ...] | float | None]  # or the labels, or the score, of a model that gives these
     truncated: int  # the number of texts that were too long
     lengths: list[int]  # the tokens that the model read of each text and what surrounds it; 0 where nothing is left
 
@@ -100,6 +105,7 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
         cleaning=from_saved(run["cleaning"]),
         temperature=1.0 if run.get("self_contained") else calibration.get("temperature", 1.0),
         threshold=calibration.get("threshold"),
+        thresholds=calibration.get("thresholds"),
         max_length=min(run.get("max_length", longest_text(model, trained.tokenizer)), context_length(model)),
         run=run,
     )
@@ -168,6 +174,8 @@ def classify_texts(
     probabilities = functions[classifier.function](torch.from_numpy(logits / classifier.temperature)).numpy()
     if classifier.gives_scores:
         decided = [None if score != score else score for score in probabilities[:, 0].tolist()]
+    elif classifier.thresholds is not None:
+        decided = decide_label_sets(probabilities, classifier.labels, classifier.thresholds)
     else:
         decided = decide_labels(probabilities, classifier.labels, classifier.threshold)
     lengths = [0] * len(texts)
@@ -221,3 +229,15 @@ def decide_labels(probabilities: "numpy.ndarray", labels: Sequence[str], thresho
     if threshold is not None:
         return [None if second != second else labels[int(second >= threshold)] for second in probabilities[:, 1]]
     return [None if row[0] != row[0] else labels[row.argmax()] for row in probabilities]
+
+
+def decide_label_sets(
+    probabilities: "numpy.ndarray", labels: Sequence[str], thresholds: Sequence[float]
+) -> list[tuple[str, ...] | None]:
+    """Return the labels of each row that reach their thresholds, perhaps none; None for a row of nan."""
+    return [
+        None
+        if row[0] != row[0]
+        else tuple(label for label, share, least in zip(labels, row, thresholds, strict=True) if share >= least)
+        for row in probabilities.tolist()
+    ]

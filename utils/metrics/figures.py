@@ -56,6 +56,9 @@ FIGURES = {
         Figure("calibrated_error", "… of perfectly calibrated probabilities", greater_is_better=None),
         Figure("brier_score", "Brier score", greater_is_better=False),
         Figure("log_loss", "log loss", greater_is_better=False),
+        # models that give texts several labels
+        Figure("micro_f1", "micro F1"),
+        Figure("subset_accuracy", "all labels right"),
         # models that score texts
         Figure("mae", "mean absolute error", greater_is_better=False),
         Figure("rmse", "root mean squared error", greater_is_better=False),
@@ -83,6 +86,7 @@ CLASSIFICATION = _figures(
     *("accuracy", "precision", "recall", "f1", "macro_precision", "macro_recall", "macro_f1"),
     *("roc_auc", "expected_calibration_error", "calibrated_error", "brier_score", "log_loss"),
 )
+LABELING = _figures("macro_f1", "micro_f1", "subset_accuracy")
 SCORING = _figures("mae", "rmse", "spearman")
 EMOJI = _figures(
     *("top_1", "top_5", "mean_reciprocal_rank", "concept_accuracy", "group_accuracy"),
@@ -97,6 +101,7 @@ COMPARED = {
     "generate": _figures("bits_per_byte", "perplexity", "token_accuracy"),
     "instruct": _figures("bits_per_byte", "bleu", "chrf", "rouge_l", "finished"),
     "classify": _figures("macro_f1", "accuracy", "roc_auc", "expected_calibration_error"),
+    "multilabel": LABELING,
     "score": SCORING,
     "emoji": tuple(figure for figure in EMOJI if figure.name != "valid_constrained"),
 }
@@ -109,6 +114,7 @@ ON_CARD = {
         "generate": LIKELIHOOD,
         "instruct": LIKELIHOOD + ANSWERS,
         "classify": CLASSIFICATION,
+        "multilabel": LABELING,
         "score": SCORING,
         "emoji": EMOJI,
     }.items()

@@ -2,7 +2,7 @@
 
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.models.cards.card import ERRORS_NOT_MEASURED, Card
-from utils.models.cards.labels import ClassifierCard, ScorerCard
+from utils.models.cards.labels import ClassifierCard, LabelerCard, ScorerCard
 
 DESCRIPTION = "a cat crying with joy"
 
@@ -151,6 +151,7 @@ CARDS = {
     "generate": TextsCard,
     "instruct": AnswersCard,
     "classify": ClassifierCard,
+    "multilabel": LabelerCard,
     "score": ScorerCard,
     "emoji": EmojiCard,
 }

@@ -2,11 +2,12 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS, SCORE
+from utils.tasks.kinds import CLASSIFY, EMOJI, KINDS, MULTILABEL, SCORE
 from utils.text.cleaning import CHOICES, from_saved
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ TYPES = {
     **dict.fromkeys(("labels", "targets", "descriptions"), list),
     **dict.fromkeys(("max_length", "seed", "trainable_parameters", "total_parameters"), int),
 }
+LABELING = (CLASSIFY.name, MULTILABEL.name, SCORE.name)
 RULES = (1, 2)  # of cleaning
 # What model cards tell, beside what the model's use needs: a field, and what is in it.
 RECORD = {
@@ -105,13 +107,13 @@ def _needed(kind: str | None) -> tuple[str, ...]:
     """Return the fields without which a model of this kind cannot be used as it was trained."""
     if kind is None:
         return ()
-    further = {EMOJI.name: ("targets",)} | dict.fromkeys((CLASSIFY.name, SCORE.name), ("cleaning", "labels"))
+    further = {EMOJI.name: ("targets",)} | dict.fromkeys(LABELING, ("cleaning", "labels"))
     return ("template", *further.get(kind, ()))
 
 
 def _check_contents(path: Path, run: dict) -> None:
     """Raise UserError for fields of the right type with contents that no model was trained with."""
-    if "{prompt}" not in run.get("template", "{prompt}") and run.get("kind") in (CLASSIFY.name, SCORE.name, EMOJI.name):
+    if "{prompt}" not in run.get("template", "{prompt}") and run.get("kind") in (*LABELING, EMOJI.name):
         raise _damaged(path, f"template is {run['template']!r}, without {{prompt}}")
     try:
         cleaning = asdict(from_saved(run.get("cleaning") or {}))
@@ -139,6 +141,9 @@ def _check_contents(path: Path, run: dict) -> None:
             not isinstance(value, int | float) or isinstance(value, bool) or not 1e-6 < value < 1e9
         ):
             raise _damaged(path, f"calibration: {field} is {value!r}, not a number above 0")
+    thresholds = calibration.get("thresholds")
+    if thresholds is not None and not _are_thresholds(thresholds, run.get("labels") or ()):
+        raise _damaged(path, "calibration: thresholds are not one probability for each label")
     if run.get("max_length") is not None and run["max_length"] < 1:
         raise _damaged(path, f"max_length is {run['max_length']}, not a number of tokens")
     if len(set(run.get("labels") or ())) < len(run.get("labels") or ()):
@@ -147,6 +152,12 @@ def _check_contents(path: Path, run: dict) -> None:
 
 def _is_pair(value: object) -> bool:
     return isinstance(value, list) and len(value) >= 2 and all(isinstance(text, str) for text in value[:2])
+
+
+def _are_thresholds(values: object, labels: Sequence[str]) -> bool:
+    if not isinstance(values, list) or len(values) != len(labels):
+        return False
+    return all(isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 for value in values)
 
 
 def _damaged(path: Path, problem: str) -> UserError:

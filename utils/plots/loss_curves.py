@@ -8,6 +8,7 @@ from utils.plots.scales import number
 
 METRICS = {
     "eval_bits_per_byte": "bits per byte",
+    "eval_average_precision": "mean average precision",
     "eval_macro_f1": "macro F1",
     "eval_rmse": "RMSE",
     "eval_top_1": "top-1 accuracy",

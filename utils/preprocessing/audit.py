@@ -130,6 +130,8 @@ def format_audit(audit: Mapping) -> str:
     for label, rows in audit.get("labels", {}).items():
         number = sum(rows.values())
         lines += [_line("  label", number, f"{number / total:>6.1%}  {label}: {_by_split(rows)}")]
+    if none := audit.get("without_label"):
+        lines += [_line("  no label", sum(none.values()), f"{sum(none.values()) / total:>6.1%}  {_by_split(none)}")]
     for name, scores in audit.get("scores", {}).items():
         amounts = [f"{scores[key]:.4g}" for key in ("mean", "deviation", "lowest", "highest")]
         spread = "mean {}, deviation {}, from {} to {}".format(*amounts)

@@ -33,8 +33,9 @@ def add_preprocess_flags(parser: Parser) -> None:
     add(
         "--labels",
         choices=list(LABELS),
-        help="one class a text, or a number: score (default: class)",
-        more="stars or grades, which a model then predicts as numbers",
+        metavar="KIND",
+        help="class, multi (several a text) or score (default: class)",
+        more="multi: as a list, as a;b, or as columns of 0 and 1 (--label_column a,b); score: numbers such as stars",
     )
     column = "the column with the label (default: found)"
     add("--label_column", help=column, more="name or number; found by its name")

@@ -31,6 +31,8 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
     """
     dropped = describe_drops(filtered.dropped) or "nothing"
     kind = LABEL_KINDS.get(task.kind)
+    if kind is not None:
+        filtered = replace(filtered, labels=kind.prune(filtered.labels, filtered.groups))
     strata = filtered.labels if kind is None else kind.strata(filtered.labels)
     smallest = min(fraction for fraction in task.split if fraction > 0) * len(filtered.texts)
     choices = []

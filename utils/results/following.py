@@ -9,6 +9,7 @@ from utils.tasks.kinds import KINDS
 USES = {  # by kind of task: the script and an example of what it takes
     "generate": ("generate", "--prompt", "I just"),
     "classify": ("classify", "--text", "Works like a charm"),
+    "multilabel": ("classify", "--text", "Works like a charm"),
     "score": ("classify", "--text", "Works like a charm"),
     "instruct": ("generate", "--instruction", "What are the benefits of meditation?"),
     "emoji": ("generate", "--prompt", "a cat crying with joy"),

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from utils import distributed
 from utils.compute.loaded_models import keep_loaded
 from utils.inference.classifier import Classifier, Predictions, open_classifier
-from utils.inference.prediction_counts import PredictionCounts
-from utils.inference.score_totals import ScoreTotals
+from utils.inference.counts.label_set_counts import LabelSetCounts
+from utils.inference.counts.prediction_counts import PredictionCounts
+from utils.inference.counts.score_totals import ScoreTotals
 from utils.models.base_models import check_present
+from utils.tasks.label_kinds.label_sets import SEPARATOR
 from utils.tasks.labels import parse_label_map
 from utils.terminal.tables import one_line
 
@@ -37,8 +39,10 @@ def load_classifier(
     return load(args.model_path, device), bfloat16
 
 
-def counts_for(classifier: Classifier) -> PredictionCounts | ScoreTotals:
+def counts_for(classifier: Classifier) -> PredictionCounts | LabelSetCounts | ScoreTotals:
     """Return what counts the predictions of the classifier."""
+    if classifier.thresholds is not None:
+        return LabelSetCounts(classifier.labels)
     if classifier.gives_scores:
         return ScoreTotals()
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
@@ -58,18 +62,25 @@ def new_cells(classifier: Classifier, predictions: Predictions, escaped: Callabl
     if classifier.gives_scores:
         return [["" if score is None else f"{score:.6f}"] for score in predictions.labels]
     return [
-        [escaped(name or ""), *("" if name is None else f"{probability:.6f}" for probability in row)]
+        [escaped(_label_cell(name)), *("" if name is None else f"{probability:.6f}" for probability in row)]
         for name, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
     ]
+
+
+def _label_cell(predicted: str | Sequence[str] | None) -> str:
+    return predicted if isinstance(predicted, str) else SEPARATOR.join(predicted or ())
 
 
 def prediction_records(classifier: Classifier, texts: Sequence[str | None], predictions: Predictions) -> list[dict]:
     """Return one JSON object per text."""
     if classifier.gives_scores:
         return [{"text": text, "score": score} for text, score in zip(texts, predictions.labels, strict=True)]
+    rows = predictions.probabilities.tolist()
+    if classifier.thresholds is not None:
+        return [_labels_record(classifier, *each) for each in zip(texts, predictions.labels, rows, strict=True)]
     name = "scores" if classifier.function == "none" else "probabilities"
     records = []
-    for text, label, row in zip(texts, predictions.labels, predictions.probabilities.tolist(), strict=True):
+    for text, label, row in zip(texts, predictions.labels, rows, strict=True):
         shares = None if label is None else dict(zip(classifier.labels, row, strict=True))
         several = [one for one, share in (shares or {}).items() if share >= 0.5]
         records.append(
@@ -78,11 +89,21 @@ def prediction_records(classifier: Classifier, texts: Sequence[str | None], pred
     return records
 
 
+def _labels_record(classifier: Classifier, text: str | None, labels: Sequence[str] | None, row: list[float]) -> dict:
+    shares = None if labels is None else dict(zip(classifier.labels, row, strict=True))
+    return {"text": text, "labels": None if labels is None else list(labels), "probabilities": shares}
+
+
 def prediction_line(record: dict, width: int) -> str:
     """Return what people read: the label, as wide as the widest, the probabilities, and the beginning of the text.
 
     Of a model that gives scores, it is the score instead.
     """
+    if "labels" in record and "label" not in record:
+        record = {
+            **record,
+            "label": None if record["labels"] is None else f"{SEPARATOR} ".join(record["labels"]) or "none",
+        }
     if "score" in record:
         shown = "–" if record["score"] is None else f"{record['score']:.3f}"
         return f"{shown:>7}  {one_line(record['text'] or '', 80) or 'no text'}"

@@ -20,6 +20,7 @@ from utils.tasks.base import Task
 from utils.tasks.column_choice import Choice, choose_label, choose_text, possible_labels
 from utils.tasks.escaped_cells import without_escapes
 from utils.tasks.first_line import first_line_is_data
+from utils.tasks.label_kinds.label_columns import with_label_cells
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 from utils.tasks.labels import LabelMap, look_like_labels
 from utils.tasks.posts import to_rows
@@ -69,6 +70,7 @@ def read_rows(
     the columns seem made for. Raises DataError if a column is not found, or the labels are not classes.
     """
     frame, sources = read_frame(paths, header=header, hub_split=hub_split)
+    frame, label = with_label_cells(task, frame, requested.label, header)
     parts = _parts_of(frame, sources)
     if header and (unnamed := [part for part in parts if _may_lack_names(task, requested, part.columns)]):
         bare, bare_sources = read_frame(paths, header=False, hub_split=hub_split)
@@ -76,11 +78,13 @@ def read_rows(
         unnamed = {path for part in unnamed for path in part.paths} & longer  # JSON and Parquet name their columns
         if unnamed == longer and unnamed:
             log.info(FIRST_LINE_IS_DATA)
-            frame, sources, header = bare, bare_sources, False
+            sources, header = bare_sources, False
+            frame, label = with_label_cells(task, bare, requested.label, header)
             parts = _parts_of(frame, sources)
         elif unnamed:
             problem = "warning: the first line of %s looks like data, but other files have names there: it is not read"
             log.warning(problem, ", ".join(sorted(unnamed)))
+    requested = replace(requested, label=label)
     if suggest_task:
         _suggest_other_tasks(frame)
     if requested.text is not None:

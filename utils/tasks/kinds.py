@@ -103,4 +103,16 @@ EMOJI = Kind(
     evaluation_flags=("compare_base", "limit", "errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=5.0, learning_rate=4e-4, batch_size=32, unfreeze_last=12),
 )
-KINDS = {kind.name: kind for kind in (GENERATE, CLASSIFY, SCORE, INSTRUCT, EMOJI)}
+MULTILABEL = Kind(
+    name="multilabel",
+    verb_phrase="give texts several labels",
+    third_person="gives texts several labels",
+    data="texts with several labels",
+    preprocess_flags=(*_OF_POSTS, "labels", "label_column", "keep_conflicts"),
+    evaluation_flags=("errors_path", "escape_formulas"),
+    training_defaults=CLASSIFY.training_defaults,
+    pipeline_tag="text-classification",
+    problem_type="multi_label_classification",
+    labels="multi",
+)
+KINDS = {kind.name: kind for kind in (GENERATE, CLASSIFY, MULTILABEL, SCORE, INSTRUCT, EMOJI)}

@@ -25,7 +25,10 @@ from utils.training.time_limit.limit import TimeLimit
 
 log = logging.getLogger(__name__)
 MOST_LOSSES, SECONDS_BETWEEN_LOSSES = 100, 2.0  # on a terminal, above the bar
-SHOWN_METRICS = ("bits_per_byte", "macro_f1", "rmse", "mae", "spearman", "loss", "token_accuracy", "accuracy")
+SHOWN_METRICS = (
+    *("bits_per_byte", "average_precision", "macro_f1", "micro_f1", "rmse", "mae", "spearman"),
+    *("loss", "token_accuracy", "accuracy"),
+)
 REPEATED_SIGNAL_SECONDS = 5.0
 TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 

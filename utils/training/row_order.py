@@ -46,4 +46,6 @@ def unsupervised_row(rows: Sequence[dict]) -> dict:
     Every process needs the same number of batches, and accelerate would repeat rows, which would count twice.
     """
     row = min(rows, key=lambda row: len(row["input_ids"]))
-    return {**row, "loss_start": len(row["input_ids"]), "label": IGNORED}
+    several = isinstance(row.get("label"), list)
+    label = [float(IGNORED)] * len(row["label"]) if several else IGNORED
+    return {**row, "loss_start": len(row["input_ids"]), "label": label}

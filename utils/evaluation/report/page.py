@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from utils.evaluation.report import answers, classifiers, emoji, recipe, scorers, summary, writers
+from utils.evaluation.report import answers, classifiers, emoji, label_sets, recipe, scorers, summary, writers
 from utils.evaluation.report.section import Section, Text
 from utils.plots.plot import visible
 
@@ -16,6 +16,7 @@ SECTIONS: dict[str, Callable[[dict], list[Section]]] = {
     "generate": writers.sections,
     "instruct": answers.sections,
     "classify": classifiers.sections,
+    "multilabel": label_sets.sections,
     "score": scorers.sections,
     "emoji": emoji.sections,
 }

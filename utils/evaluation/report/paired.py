@@ -7,6 +7,7 @@ import numpy as np
 
 from utils.errors import DataError
 from utils.metrics.classification import classification_difference
+from utils.metrics.label_sets import label_set_differences
 from utils.metrics.likelihood import bits_per_byte_difference
 from utils.metrics.scores import score_differences
 from utils.metrics.shares import share_difference_interval
@@ -16,6 +17,7 @@ MEASURED = {  # of each kind: what "per_text" must have
     "generate": ("nll", "bytes"),
     "instruct": ("nll", "bytes"),
     "classify": ("label", "prediction"),
+    "multilabel": ("label", "prediction"),
     "score": ("label", "prediction"),
     "emoji": ("place",),
 }
@@ -74,6 +76,17 @@ def paired_differences(kind: str, one: dict, other: dict) -> tuple[int, dict[str
             for some, name in ((mine, "label"), (mine, "prediction"), (others, "prediction"))
         )
         return len(rows), score_differences(scores, first, second, clusters, SEED)
+    if kind == "multilabel":
+        names = list(dict.fromkeys([*one["labels"], *other["labels"]]))
+        labels, first, second = (
+            _chosen([some[row][name] for row in rows], evaluation["labels"], names)
+            for evaluation, some, name in (
+                (one, mine, "label"),
+                (one, mine, "prediction"),
+                (other, others, "prediction"),
+            )
+        )
+        return len(rows), label_set_differences(labels, first, second, clusters, SEED)
     names = list(dict.fromkeys([*one["labels"], *other["labels"]]))
     number = {name: place for place, name in enumerate(names)}
     expected = [number[one["labels"][mine[row]["label"]]] for row in rows]
@@ -82,6 +95,11 @@ def paired_differences(kind: str, one: dict, other: dict) -> tuple[int, dict[str
         for evaluation, some in ((one, mine), (other, others))
     ]
     return len(rows), classification_difference(expected, *predicted, len(names), clusters, SEED)
+
+
+def _chosen(numbers: list[list[int]], own: list[str], names: list[str]) -> np.ndarray:
+    """Return which of `names` each text has, from the numbers of a model's own labels: (texts, names)."""
+    return np.array([[name in {own[number] for number in of_text} for name in names] for of_text in numbers])
 
 
 def _by_row(kind: str, evaluation: dict) -> dict[int, dict]:

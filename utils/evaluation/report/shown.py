@@ -21,6 +21,8 @@ NAMES = {
     "majority": "majority class",
     "tfidf_ridge": "TF-IDF",
     "mean": "mean score",
+    "tfidf_one_vs_rest": "TF-IDF",
+    "most_frequent": "most frequent labels",
 }
 ORDER = tuple(NAMES)  # so that a model has the same color everywhere
 

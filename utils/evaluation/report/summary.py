@@ -6,18 +6,20 @@ from utils.evaluation.report import answers, emoji, writers
 from utils.evaluation.report.section import Table
 from utils.evaluation.report.shown import NAMES
 from utils.evaluation.report.words import plural, quoted
-from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LIKELIHOOD, SCORING
+from utils.metrics.figures import ANSWERS, CLASSIFICATION, EMOJI, FIGURES, LABELING, LIKELIHOOD, SCORING
 from utils.terminal.tables import figure_rows, with_interval
 
 SHOWN = {
     "generate": LIKELIHOOD,
     "instruct": LIKELIHOOD + ANSWERS,
     "classify": CLASSIFICATION,
+    "multilabel": LABELING,
     "score": SCORING,
     "emoji": EMOJI,
 }
 BASELINES = {
     "classify": ("tfidf_logistic_regression", "majority"),
+    "multilabel": ("tfidf_one_vs_rest", "most_frequent"),
     "score": ("tfidf_ridge", "mean"),
     "emoji": ("nearest_description",),
 }
@@ -59,6 +61,8 @@ def verdict(evaluation: dict) -> str:
     difference = evaluation.get("difference") or {}
     if kind == "classify":
         return _compared(difference.get("macro_f1"), "TF-IDF + logistic regression", "macro F1", unseen)
+    if kind == "multilabel":
+        return _compared(difference.get("macro_f1"), "TF-IDF + logistic regressions", "macro F1", unseen)
     if kind == "score":
         return _compared(difference.get("mae"), "TF-IDF + ridge regression", "mean absolute error", unseen, less=True)
     if kind == "emoji":

@@ -1,8 +1,10 @@
-"""What a model card says about models that label texts: with a class, or with a score."""
+"""What a model card says about models that label texts: with a class, several labels, or a score."""
 
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.models.cards.card import ERRORS_NOT_MEASURED, Card
 from utils.terminal.tables import confusion_rows, markdown_table
+
+SCORES = ("precision", "recall", "f1")
 
 
 class ClassifierCard(Card):
@@ -113,6 +115,59 @@ class ScorerCard(Card):
             "Its scores go towards the mean of the training scores where a text says little, so that very low and very "
             "high ones are rare. They may lie beyond the scale.",
             "It repeats the judgments and prejudices of whoever scored the training texts. Don't let it alone decide "
+            "about people.",
+            "The figures above hold only for texts like the training texts.",
+        ]
+
+
+class LabelerCard(Card):
+    """A model that gives texts several labels."""
+
+    summary = "A model that gives short texts labels, none, one or several, fine-tuned on labeled ones"
+    validation_metric, validation_title = "average_precision", "mean average precision (higher is better)"
+    baselines = (("most_frequent", "Most frequent labels"), ("tfidf_one_vs_rest", "TF-IDF + logistic regressions"))
+
+    def use(self, path: str) -> str:
+        cleaning = ", ".join(f"{plain(name)} {plain(value)}" for name, value in self.run["cleaning"].items())
+        thresholds = dict(zip(self.run["labels"], self.run["calibration"]["thresholds"], strict=True))
+        listed = ", ".join(f"{code(label)} {threshold:.3f}" for label, threshold in thresholds.items())
+        lines = (
+            "from transformers import pipeline\n\n"
+            f'classify = pipeline("text-classification", model={python_text(path)}, truncation=True)\n'
+            'scores = {each["label"]: each["score"] for each in classify("Your text", top_k=None)}\n'
+            "thresholds = classify.model.config.thresholds\n"
+            "labels = [label for label, score in scores.items() if score >= thresholds[label]]"
+        )
+        return (
+            fenced("bash", f'python classify.py --model_path {shell_text(path)} --text "Your text"')
+            + f"\n\nA text gets each label whose probability reaches its threshold: {listed}. Texts are cleaned as in "
+            f"training and cut to {self.run['max_length']:,} tokens. Any tool gives the same probabilities of a clean "
+            f"text; the thresholds are in `config.json`:\n\n{fenced('python', lines)}\n\nCleaning: {cleaning}."
+        )
+
+    def results(self, table: str) -> list[str]:
+        points = zip(self.evaluation["labels"], self.evaluation["points"]["labels"]["tuned"], strict=True)
+        rows = [
+            [plain(label), f"{scores['texts']:,}", *(f"{scores[name]['value']:.3f}" for name in SCORES)]
+            for label, scores in points
+        ]
+        return [
+            f"Test split: {self.evaluation['texts']:,} texts, with 95% intervals.",
+            table,
+            f"On the same texts, this model is {self.evaluation['verdict']}.",
+            markdown_table(["Label", "Texts", "Precision", "Recall", "F1"], rows),
+        ]
+
+    def limits(self) -> list[str]:
+        errors = ERRORS_NOT_MEASURED
+        if self.evaluation is not None:
+            mistakes, texts = self.evaluation["mistakes"], self.evaluation["texts"]
+            errors = f"It gave {mistakes:,} of {texts:,} test texts a label too many or too few."
+        return [
+            f"It knows only its {len(self.run['labels'])} labels. {errors}",
+            "A threshold is the probability with the best F1 on the validation split. The probabilities are not "
+            "calibrated, and rare labels were learned from few texts.",
+            "It repeats the judgments and prejudices of whoever labeled the training texts. Don't let it alone decide "
             "about people.",
             "The figures above hold only for texts like the training texts.",
         ]

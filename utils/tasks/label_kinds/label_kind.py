@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-Label = str | float  # as a processed pickle holds it
+Label = str | float | tuple[str, ...]  # as a processed pickle holds it
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class LabelKind:
     `names(labels)`: one name for each of the model's outputs.
     `audit(labels by split)`: what the audit has.
     `targets(labels, names, train_labels)`: the numbers that the model learns.
+    `prune(labels, groups)`: the labels without those that are too rare to learn.
     `text(target, names, train_labels)`: the label that such a number stands for, as people read it.
     """
 
@@ -30,3 +31,4 @@ class LabelKind:
     audit: Callable[[Mapping[str, Sequence[Label]]], dict]
     targets: Callable[[Sequence[Label], Sequence[str], Sequence[Label]], list]
     text: Callable[[object, Sequence[str], Sequence[Label]], str]
+    prune: Callable[[Sequence[Label], Sequence[str]], list[Label]] = lambda labels, groups: list(labels)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from utils.models.checkpoint import Trained
 from utils.processed import Processed
-from utils.tasks.kinds import CLASSIFY, SCORE
+from utils.tasks.kinds import CLASSIFY, MULTILABEL, SCORE
 from utils.training.calibration import calibrate_model
+from utils.training.labels.label_sets import SET_FITTING, finish_label_sets, multi_label_classification
 from utils.training.labels.scores import SCORE_FITTING, finish_scores, regression
 from utils.training.linear_probe import CLASS_FITTING, Fitting
 from utils.training.objectives import Objective, classification
@@ -38,5 +39,6 @@ LEARNING = {
     CLASSIFY.name: LabelLearning(
         lambda base, class_weights, data: classification(base, class_weights), CLASS_FITTING, _finish_classes
     ),
+    MULTILABEL.name: LabelLearning(multi_label_classification, SET_FITTING, finish_label_sets),
     SCORE.name: LabelLearning(regression, SCORE_FITTING, finish_scores),
 }

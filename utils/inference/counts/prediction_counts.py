@@ -4,7 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from utils.inference.score_totals import ScoreTotals
+from utils.inference.counts.label_set_counts import LabelSetCounts
+from utils.inference.counts.score_totals import ScoreTotals
 from utils.tasks.labels import MISSING, LabelMap, as_number, label_key
 from utils.terminal.tables import format_table
 
@@ -124,7 +125,7 @@ class PredictionCounts:
         return known
 
 
-def log_counts(counts: PredictionCounts | ScoreTotals, max_length: int) -> None:
+def log_counts(counts: PredictionCounts | LabelSetCounts | ScoreTotals, max_length: int) -> None:
     """Log how many texts were empty, and how many were truncated."""
     if counts.without_text:
         texts = f"{counts.without_text:,} of {counts.rows:,} texts"

@@ -6,7 +6,7 @@ import random
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
-from utils.inference.prediction_counts import PredictionCounts, log_counts
+from utils.inference.counts.prediction_counts import PredictionCounts, log_counts
 from utils.tasks.labels import parse_label_map
 
 LABELS = ["food", "price", "staff"]

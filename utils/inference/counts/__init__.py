@@ -1,0 +1,1 @@
+"""What classify.py counts of its predictions, for the table that it ends with: a file for each kind of label."""

@@ -1,0 +1,97 @@
+"""Several labels a text in other forms than `a;b`: lists, and a column of 0 and 1 for each label."""
+
+import itertools
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from utils.errors import DataError
+from utils.reading.columns import find_column, find_requested_column
+from utils.reading.nested import parse_nested
+from utils.reading.read_frame import NOT_TEXT
+from utils.tasks.base import Task
+from utils.tasks.kinds import MULTILABEL
+from utils.tasks.label_kinds.label_sets import NO_LABEL, SEPARATOR
+from utils.tasks.labels import MISSING
+
+if TYPE_CHECKING:
+    import pandas
+
+log = logging.getLogger(__name__)
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no", *MISSING})
+
+
+def with_label_cells(
+    task: Task, frame: "pandas.DataFrame", requested: str | None, has_names: bool
+) -> tuple["pandas.DataFrame", str | None]:
+    """Return the table with labels written as `a;b` in one column, and the name of that column, None where it is open.
+
+    A table for a task without several labels a text is returned as it is.
+
+    `requested` names a column, or several with commas between them, of which each says whether a text has the label of
+    its name. Without it, a column with a known name is taken that holds lists, in a table that `has_names`. DataError
+    for a name of no column, and for cells that are neither yes nor no.
+    """
+    if task.kind != MULTILABEL.name:
+        return frame, requested
+    columns, known = list(frame), task.label_columns if has_names else ()
+    wanted = [name.strip() for name in (requested or "").split(",")]
+    if len(wanted) > 1 and find_requested_column(columns, requested) is None:
+        return _joined(frame, [_found(columns, name) for name in wanted])
+    name = find_column(columns, known) if requested is None else find_requested_column(columns, requested)
+    if name is None:
+        return frame, requested
+    lists = [parse_nested(cell) if isinstance(cell, str) else None for cell in frame[name]]
+    if not any(isinstance(each, list) for each in lists):
+        return frame, requested
+    cells = [
+        _written(each, name, row) if isinstance(each, list) else cell
+        for row, (each, cell) in enumerate(zip(lists, frame[name], strict=True), 1)
+    ]
+    return _with_text(frame, name, cells), name
+
+
+def _found(columns: Sequence[str], name: str) -> str:
+    found = find_requested_column(columns, name)
+    if found is None:
+        problem = f"there is no column {name!r}; the columns are: {', '.join(map(repr, columns))}"
+        raise DataError(problem, "name the columns of the labels with --label_column, with commas between them")
+    return found
+
+
+def _joined(frame: "pandas.DataFrame", names: Sequence[str]) -> tuple["pandas.DataFrame", str]:
+    """Write the labels of columns of yes and no into the first of them."""
+    labels = [[] for _ in range(len(frame))]
+    for name in names:
+        for row, cell in enumerate(frame[name]):
+            said = cell.strip().casefold() if isinstance(cell, str) else ""
+            if said in YES:
+                labels[row].append(name)
+            elif said not in NO:
+                problem = f"column {name!r} holds {cell[:40]!r} in row {row + 1:,}, expected 0 or 1"
+                raise DataError(problem, "each column of --label_column a,b,c says whether a text has that label")
+    log.info("the labels are the columns %s", ", ".join(map(repr, names)))
+    cells = [_written(of_row, names[0], row) for row, of_row in enumerate(labels, 1)]
+    return _with_text(frame, names[0], cells), names[0]
+
+
+def _written(labels: list, column: str, row: int) -> str:
+    """Return labels as one cell. DataError for a list of lists or objects, and for a label with the separator."""
+    texts = [str(label) for label in labels if label is not None]
+    nested = (str(label) for label in labels if isinstance(label, dict | list))
+    strange = next(itertools.chain(nested, (text for text in texts if SEPARATOR in text)), None)
+    if strange:
+        problem = (
+            f"column {column!r} holds {strange[:40]!r} in row {row:,}, expected a list of labels without {SEPARATOR}"
+        )
+        raise DataError(problem, "name another with --label_column, or rename the label")
+    return SEPARATOR.join(texts) or NO_LABEL
+
+
+def _with_text(frame: "pandas.DataFrame", name: str, cells: list[str]) -> "pandas.DataFrame":
+    """Return the table with other cells in a column, which are text from now on."""
+    changed = frame.assign(**{name: cells})
+    changed.attrs = {**frame.attrs}
+    if NOT_TEXT in frame.attrs:
+        changed.attrs[NOT_TEXT] = {other: marks for other, marks in frame.attrs[NOT_TEXT].items() if other != name}
+    return changed
