@@ -344,6 +344,7 @@ DAMAGED: dict[str, tuple[Change, str]] = {
     "sentence-transformers": (instead("modules.json", "0_Transformer/config.json"), "missing"),
     "weights that are compressed": (both(as_pickle(), compressed), "would unpack to"),
     "CTranslate2": (instead("config.json", "model.bin", "vocabulary.json"), "CTranslate2"),
+    "CTranslate2, kept by us": (instead("source.json", "tokenizer.json", "int8/model.bin"), "CTranslate2"),
     "spaCy": (instead("meta.json", "config.cfg", "tokenizer"), "spaCy"),
     "TensorFlow": (instead("config.json", "tf_model.h5", "vocab.txt"), "TensorFlow"),
     "JAX": (instead("config.json", "flax_model.msgpack", "vocab.txt"), "JAX"),

@@ -36,6 +36,7 @@ OTHER_TOOLS = {
     "modules.json": ("a sentence-transformers model", "name the folder in it that has a config.json and the weights"),
     "config.cfg": ("a spaCy model", "name a model that transformers opens"),
     "model.bin": ("a CTranslate2 model", "name the folder that it was converted from"),
+    "*/model.bin": ("CTranslate2 models", "name the folder that they were converted from"),
     "tf_model.h5": ("a model for TensorFlow", "ask for its model.safetensors, or convert it with transformers 4"),
     "flax_model.msgpack": ("a model for JAX", "ask for its model.safetensors, or convert it with transformers 4"),
     "saved_model.pb": ("a model for TensorFlow", "name a model that transformers opens"),

@@ -99,14 +99,14 @@ def test_a_model_is_converted_once_and_again_when_its_weights_change(tmp_path, n
     path, model = tmp_path / name, random_model("gpt2")
     folder = convert(str(path), saved(path, model)).folder
     assert folder == tmp_path / f"{name}.ctranslate2"
-    before = (folder / "model.bin").stat()
+    before = (folder / "int8" / "model.bin").stat()
     assert convert(str(path), checkpoint.load(str(path))).folder == folder
-    assert (folder / "model.bin").stat() == before
+    assert (folder / "int8" / "model.bin").stat() == before
     with torch.no_grad():
         model.transformer.h[1].mlp.c_fc.weight[0, 0] += 0.5
     saving.save(path, checkpoint.Trained(model, tiny_tokenizer(), RUN), "", "")
     assert convert(str(path), checkpoint.load(str(path))).folder == folder
-    assert (folder / "model.bin").stat() != before
+    assert (folder / "int8" / "model.bin").stat() != before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [name, f"{name}.ctranslate2"]
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ctranslate2
+import numpy
 import pytest
 from small_models import random_model, tiny_tokenizer
 
@@ -50,11 +52,11 @@ def test_it_writes_what_the_original_does(path):
 
 def test_a_touched_file_is_looked_at_once_and_the_same_model_not_converted_again(path):
     folder = convert(path, checkpoint.load(path)).folder
-    weights = (folder / "model.bin").stat()
+    weights = (folder / "int8" / "model.bin").stat()
     os.utime(Path(path) / "config.json", (LAST_YEAR + 1, LAST_YEAR + 1))
     assert open_kept(path) is None
     convert(path, checkpoint.load(path))
-    assert (folder / "model.bin").stat() == weights
+    assert (folder / "int8" / "model.bin").stat() == weights
     assert open_kept(path).folder == folder
 
 
@@ -63,6 +65,27 @@ def test_a_model_that_may_have_changed_after_it_was_loaded_is_not_known_by_its_f
     (Path(path) / "config.json").touch()
     convert(path, trained)
     assert open_kept(path) is None
+
+
+def test_int8_is_kept_with_the_numbers_that_a_generator_makes_of_float32(path):
+    folder = convert(path, checkpoint.load(path)).folder
+    tokens = tiny_tokenizer().tokenize("Two blanks, and a longer line")
+    kept, made = (
+        ctranslate2.Generator(str(folder / name), compute_type="int8").forward_batch([tokens], return_log_probs=True)
+        for name in ("int8", "float32")
+    )
+    assert (numpy.array(kept) == numpy.array(made)).all()
+    assert 3 * (folder / "int8" / "model.bin").stat().st_size < (folder / "float32" / "model.bin").stat().st_size
+
+
+@pytest.mark.parametrize("number_format", ["float32", "int8"])
+def test_a_model_that_is_missing_in_a_number_format_is_converted_again(path, number_format):
+    weights = convert(path, checkpoint.load(path)).folder / number_format / "model.bin"
+    weights.unlink()
+    assert open_kept(path) is None
+    convert(path, checkpoint.load(path))
+    assert weights.is_file()
+    assert open_kept(path) is not None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null"])

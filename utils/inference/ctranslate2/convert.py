@@ -14,10 +14,12 @@ import torch
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.inference.ctranslate2.kept import (
+    NUMBER_FORMATS,
     SOURCE_FILE,
     TOKENIZER_FILE,
     Converted,
     conversion_folder,
+    is_whole,
     open_kept,
     source_of,
     state_of_files,
@@ -36,7 +38,7 @@ TOLERANCE = 0.01  # of log probabilities, in float32
 
 
 def convert(path: str, trained: Trained) -> Converted:
-    """Return the model in CTranslate2's format, in float32 (a Generator makes int8 of it on loading).
+    """Return the model in CTranslate2's format, in float32 and in int8.
 
     Its folder is NAME.ctranslate2 beside a model on disk, or else in the Hugging Face cache. The model is converted
     where that folder does not have these weights yet. UserError where CTranslate2 does not support the model, or the
@@ -54,7 +56,7 @@ def convert(path: str, trained: Trained) -> Converted:
     if folder.exists() and before is None:
         hint = f"move it elsewhere, or {USE_DEFAULT_ENGINE}"
         raise UserError(f"{folder} exists and is not one that we converted", hint)
-    if before is None or any(before.get(name) != value for name, value in source.items()):
+    if before is None or any(before.get(name) != value for name, value in source.items()) or not is_whole(folder):
         log.info("converting %s once for CTranslate2, into %s", path, folder)
         _replace(folder, recorded, trained)
     elif open_kept(path) is None:
@@ -109,18 +111,28 @@ def _fingerprint(trained: Trained) -> str:
 
 
 def _convert(trained: Trained, temporary: Path) -> Path:
-    """Return a folder under `temporary` with the converted model."""
+    """Return a folder under `temporary` with the converted model in each of NUMBER_FORMATS.
+
+    A Generator that makes int8 of float32 itself computes the same, but takes most of a second to load.
+    """
     from ctranslate2.converters import TransformersConverter
 
     plain, new = temporary / "plain", temporary / "converted"
     with late_bars_of_transformers():
         trained.model.save_pretrained(plain)
         trained.tokenizer.save_pretrained(plain)
-        TransformersConverter(str(plain)).convert(str(new))
-    config = json.loads((new / "config.json").read_text(encoding="utf-8"))
-    config["unk_token"] = config["unk_token"] or ""  # a byte-level vocabulary has none, but the Generator needs a text
-    (new / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        converter = TransformersConverter(str(plain))
+        for number_format in NUMBER_FORMATS:
+            converter.convert(str(new / number_format), quantization=number_format)
+            _name_unknown_token(new / number_format / "config.json")
     return new
+
+
+def _name_unknown_token(path: Path) -> None:
+    """Write an empty unknown token where there is none: a byte-level vocabulary has none, but the Generator needs it."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["unk_token"] = config["unk_token"] or ""
+    path.write_text(json.dumps(config), encoding="utf-8")
 
 
 def _check_conversion(folder: Path, trained: Trained) -> None:
@@ -130,7 +142,7 @@ def _check_conversion(folder: Path, trained: Trained) -> None:
     with torch.no_grad():
         expected = trained.model(ids).logits.float().log_softmax(-1)[0].numpy()
     tokens = trained.tokenizer.convert_ids_to_tokens(ids[0].tolist())
-    generator = ctranslate2.Generator(str(folder), compute_type="float32")
+    generator = ctranslate2.Generator(str(folder / "float32"), compute_type="float32")
     actual = numpy.array(generator.forward_batch([tokens], return_log_probs=True))[0]
     difference = numpy.abs(actual - expected).max()
     if not difference < TOLERANCE:

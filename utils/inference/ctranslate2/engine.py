@@ -31,7 +31,7 @@ def open_text_generator(
         # A generator's threads take the seed when they start, so each call starts new ones.
         ctranslate2.set_random_seed(int(numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]))
         options = {"compute_type": compute_type, "intra_threads": _threads()}
-        generator = ctranslate2.Generator(str(converted.folder), **options)
+        generator = ctranslate2.Generator(str(converted.folder / compute_type), **options)
         finished = _generate(generator, tokenizer, requests, batch_size, sampling, end)
         return group_by_prompt(decode_texts(tokenizer, finished, end, sampling, len(requests), progress), len(prompts))
 

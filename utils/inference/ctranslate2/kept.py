@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE_FILE = "source.json"  # says what a folder was converted from, and that it is ours
 TOKENIZER_FILE = "tokenizer.json"
+NUMBER_FORMATS = ("float32", "int8")  # a folder for each in that of a converted model
 FIELDS = {"ctranslate2": str, "files": dict, "context": int, "start": int, "end": int, "run": dict}
 
 
@@ -66,6 +67,8 @@ def open_kept(path: str) -> Converted | None:
         return None
     if source["ctranslate2"] != ctranslate2.__version__ or source["files"] != state_of_files(path):
         return None
+    if not is_whole(folder):
+        return None
 
     from tokenizers import Tokenizer
 
@@ -86,6 +89,11 @@ def conversion_folder(path: str) -> Path:
     from huggingface_hub.constants import HF_HOME
 
     return Path(HF_HOME) / "converted_ctranslate2" / path.replace("/", "--")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a converted model is there in each number format."""
+    return all((folder / number_format / "model.bin").is_file() for number_format in NUMBER_FORMATS)
 
 
 def source_of(folder: Path) -> dict | None:
