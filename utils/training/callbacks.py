@@ -14,6 +14,8 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from utils import distributed
+from utils.compute.bf16_weights import weights_in_bf16
+from utils.compute.device import autocast
 from utils.errors import UserError
 from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
@@ -129,17 +131,21 @@ class SamplesCallback(TrainerCallback):
         self.end = end
 
     def on_evaluate(self, args, state, control, **kwargs):
-        samples = self.generate(args.seed, progress="samples")
+        precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
+        samples = self.generate(args.seed, precision, progress="samples")
         for sample in samples:
             with tqdm.external_write_mode(file=sys.stderr):
                 log.info("  sample: %s", " ".join(sample.split()))
         state.log_history.append({"step": state.global_step, "samples": samples})
 
-    def generate(self, seed: int, progress: str | None = None) -> list[str]:
-        """Return what the model writes now after each prompt; `progress` names a bar."""
+    def generate(self, seed: int, precision: str, progress: str | None = None) -> list[str]:
+        """Return what the model writes now after each prompt, in fp32, bf16 or fp16; `progress` names a bar."""
         sampling, options = Sampling(seed=seed), {"end": self.end, "progress": progress}
         began = time.perf_counter()
-        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
+        model, device = self.base.model, self.base.model.device.type
+        in_bf16 = precision == "bf16" and device == "cpu"
+        with autocast(device, precision), weights_in_bf16(model, in_bf16, all_layers=True):
+            generated = generate_from_ids(model, self.base.tokenizer, self.prompts, sampling, **options)
         self.seconds, self.tokens = time.perf_counter() - began, max(text.tokens for [text] in generated)
         return [text.text for [text] in generated]
 

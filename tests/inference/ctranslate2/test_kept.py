@@ -75,7 +75,7 @@ def test_int8_is_kept_with_the_numbers_that_a_generator_makes_of_float32(path):
         for name in ("int8", "float32")
     )
     assert (numpy.array(kept) == numpy.array(made)).all()
-    assert 3 * (folder / "int8" / "model.bin").stat().st_size < (folder / "float32" / "model.bin").stat().st_size
+    assert 2 * (folder / "int8" / "model.bin").stat().st_size < (folder / "float32" / "model.bin").stat().st_size
 
 
 @pytest.mark.parametrize("number_format", ["float32", "int8"])

@@ -129,7 +129,7 @@ def _convert(trained: Trained, temporary: Path) -> Path:
 
 
 def _name_unknown_token(path: Path) -> None:
-    """Write an empty unknown token where there is none: a byte-level vocabulary has none, but the Generator needs it."""
+    """Write an empty unknown token where a vocabulary has none, as byte-level ones do: the Generator needs a text."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config["unk_token"] = config["unk_token"] or ""
     path.write_text(json.dumps(config), encoding="utf-8")

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from utils.inference.sampling import Sampling
+from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup
 from utils.training.samples import samples_callback, usual_tokens
 
 
-def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: int) -> tuple[float, float]:
+def seconds_of_samples(
+    setup: TrainingSetup, validation: Sequence[dict], settings: TrainingSettings
+) -> tuple[float, float]:
     """Return the seconds of the samples (before training, later); zeros where none are shown.
 
     Those before training are generated here.
@@ -15,6 +18,6 @@ def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: i
     callback = samples_callback(setup)
     if callback is None or not validation:
         return 0.0, 0.0
-    callback.generate(seed)
+    callback.generate(settings.seed, settings.precision)
     later = min(usual_tokens(validation), Sampling.max_new_tokens)
     return callback.seconds, callback.seconds * later / max(1, callback.tokens)
