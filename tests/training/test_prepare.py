@@ -8,9 +8,10 @@ from small_classifiers import labeled_data, opinions
 from small_models import processed_data
 
 from utils.compute.prefix_cache import OFF
+from utils.training.linear_probe import CLASS_FITTING
 from utils.training.prepare import prepare, rows_for_probe
 
-FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1}
+FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1, "lora": None}
 WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
 SHORT = {"max_steps": None, "batch_size": 8, "gradient_accumulation_steps": 1, "search": None, "label_errors": None}
 CLASSIFYING = FLAGS | SHORT | {"class_weights": "none", "threshold": "auto", "oversample": False}
@@ -74,7 +75,7 @@ def test_a_classifier_starts_from_a_probe_if_there_are_enough_texts():
 )
 def test_few_steps_do_not_wait_for_a_probe_of_all_texts(changes, probed):
     rows = [{"label": int(number >= 1993), "number": number} for number in range(2000)]
-    part = rows_for_probe(rows, Namespace(**SHORT | changes, seed=1))
+    part = rows_for_probe(rows, Namespace(**SHORT | changes, seed=1), CLASS_FITTING)
     rare = sum(row["label"] for row in part)
     assert rare >= 5  # for all folds
     assert probed <= len(part) <= probed + 5
