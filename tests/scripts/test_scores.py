@@ -153,7 +153,7 @@ def test_a_model_is_evaluated_on_labels_of_its_own_kind(model, data, tmp_path, c
     assert_one_error(capsys.readouterr().err, "was made to classify texts", "scores texts")
 
 
-def test_resume_search_and_soup_end_with_plain_scores(data, capsys):
+def test_search_and_soup_end_with_plain_scores(data, capsys):
     for words in (["--model_soup", 2, "--max_steps", 4], ["--search", 2, "--max_steps", 4]):
         folder = trained("gpt2", data, *words)
         capsys.readouterr()
