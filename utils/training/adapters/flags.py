@@ -11,7 +11,7 @@ from utils.models.opening.adapter_folder import INSTALL_PEFT
 
 ALL_LINEAR, ATTENTION = "all-linear", "attention"  # the layers of a block that get adapters
 DEPENDENT = ("lora_alpha", "lora_dropout", "lora_target", "save_adapter")
-RATE_FACTOR = 10  # times the learning rate of the kind of task, by measurement (docs/results.md)
+RATE_FACTOR = 10  # times the learning rate of the kind of task (docs/results.md)
 
 
 def add_lora_flags(parser: Parser) -> None:
