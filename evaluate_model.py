@@ -63,6 +63,8 @@ def build_parser() -> Parser:
     add_rare("--no_repeat_ngram_size", type=non_negative_int, metavar="N", help=no_repeat)
     add = parser.group("models that answer instructions or write emoji")
     add("--limit", type=positive_int, metavar="N", help="evaluate only N rows of the test split, drawn with --seed")
+    suspects = "write the test texts whose label is probably wrong to this file"
+    parser.group("models that classify texts")("--label_errors", type=output_path, metavar="FILE.csv", help=suspects)
     add = parser.group("models that label or score texts, or write emoji")
     add("--errors_path", type=output_path, metavar="FILE.csv", help="write all mistakes to this file")
     parser.group("models that label or score texts, or write emoji", rare=True)(
@@ -106,7 +108,7 @@ def evaluate(model_path: str | os.PathLike, data: str | os.PathLike, **flags) ->
 
 def compare(args) -> int:
     """Print the table of --compare, or its JSON; write the page that --report asks for."""
-    for name in ("data_path", "output_path", "errors_path", "answers_path", "plots"):
+    for name in ("data_path", "output_path", "errors_path", "label_errors", "answers_path", "plots"):
         if getattr(args, name) is not None:
             raise UsageError(f"--compare only reads evaluations, so --{name} has no use", f"remove --{name}")
     comparison = compare_evaluations(args.compare)

@@ -61,7 +61,7 @@ def build_parser() -> Parser:
     add_fine_tuning_flags(parser)
     forecast = "say what the run would take (steps, memory, disk, time), and write nothing"
     parser.group("running")("--dry_run", action="store_true", help=forecast)
-    parser.group("running", rare=True)("--json", action="store_true", help="with --dry_run: as JSON")
+    parser.group("running", rare=True)("--json", action="store_true", help="print the result as JSON")
     accept_hugging_face_names(parser)
     parser.repeat_runs(settings_of_run)
     return parser
@@ -86,13 +86,10 @@ def main(argv: list[str] | None = None) -> int:
         say_what_is_done(began, "foreseen", following=after_foreseeing())
         return EXIT_DONE
     if distributed.is_main_process():
-        if errors := trained.run.get("label_errors"):
-            from utils.training.labels.label_errors import describe_label_errors
-
-            print(describe_label_errors(errors), flush=True)
-        print(flags.output_path, flush=True)
+        print(trained.describe(as_json=hub.json), flush=True)
         if hub.push_to_hub:
-            print(push_model(flags.output_path, hub.hub_model_id, hub.hub_private), flush=True)
+            address = push_model(flags.output_path, hub.hub_model_id, hub.hub_private)
+            print(json.dumps({"url": address}) if hub.json else address, flush=True)
         following = after_training(trained.path, trained.run["kind"], flags.data_path)
         pictures = [path for path in [picture_path(trained.path)] if path.is_file()]
         say_what_is_done(began, "", [trained.path, *pictures, *trained.exported], following)
@@ -106,8 +103,6 @@ def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Na
     """
     flags = parser.parse_args(argv)
     foreseen = {name: vars(flags).pop(name) for name in ("dry_run", "json")}
-    if foreseen["json"] and not foreseen["dry_run"]:
-        raise UsageError("--json is for --dry_run: training prints the path of the model", "remove it")
     if foreseen["dry_run"] and flags.resume:
         raise UsageError("--dry_run tells about a run from its start, and --resume continues one", "remove one of them")
     hub = Namespace(**vars(take_hub_flags(flags, parser.given)), **foreseen)

@@ -37,6 +37,7 @@ def _number(
 
 # Argument types. "inf" and "nan" are refused.
 positive_int = _number(int, lambda value: value >= 1, "a whole number of at least 1", LARGEST_WHOLE)
+several = _number(int, lambda value: value >= 2, "a whole number of at least 2", LARGEST_WHOLE)
 non_negative_int = _number(int, lambda value: value >= 0, "a whole number of at least 0", LARGEST_WHOLE)
 seed_number = _number(int, lambda value: value >= 0, "a whole number of at least 0", LARGEST_SEED)
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")

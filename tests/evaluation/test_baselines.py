@@ -7,14 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, log_loss
 
 from utils.errors import DataError
-from utils.evaluation.baselines import (
-    CLASS_WEIGHTS,
-    INVERSE_REGULARIZATION,
-    majority_class,
-    tfidf_logistic_regression,
-    verdict,
-)
+from utils.evaluation.baselines import majority_class, verdict
 from utils.processed import Split
+from utils.training.baseline.tfidf import CLASS_WEIGHTS, INVERSE_REGULARIZATION, tfidf_logistic_regression
 
 LABELS = ["bad", "good"]
 GOOD = ["lovely warm soup", "a lovely evening", "great lovely staff", "great soup and great bread", "warm and great"]

@@ -340,6 +340,31 @@ def test_labels_that_are_probably_wrong(call):
         assert error["baseline_probability"] > 0.5
 
 
+def test_the_file_of_label_errors_is_that_of_the_model_alone(call):
+    """The same, with labels that the baseline has never seen; the first text is empty once it is cleaned."""
+    texts = [*GOOD, *BAD]
+    second = plain_probabilities("mine", texts)[:, 1]
+    answers = {text: "good" if share >= 0.5 else "bad" for text, share in zip(texts, second, strict=True)}
+    wrong = texts[int(np.argmax(second))]
+    test = [("😀", "bad"), *((text, "bad" if text == wrong else label) for text, label in answers.items())]
+    save_processed(Path("reviews.pkl"), labeled(train=TWO["train"], validation=TWO["validation"], test=test))
+    run = json.loads(Path("mine", "run.json").read_text("utf-8"))
+    Path("mine", "run.json").write_text(json.dumps({**run, "cleaning": asdict(Cleaning(emoji="remove"))}))
+    code, out, _ = call("--label_errors", "suspects.csv")
+    assert code == 0
+    with Path("suspects.csv").open(newline="") as file:
+        first, *_ = found = list(csv.DictReader(file))
+    assert (first["text"], first["label"], first["suggested_label"]) == (wrong, "bad", "good")
+    assert int(first["row"]) == 1 + texts.index(wrong)
+    assert float(first["confidence"]) == pytest.approx(second.max(), abs=1e-5)
+    record = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["label_errors"]
+    assert record == {"path": "suspects.csv", "found": len(found), "texts": len(texts)}
+    assert f"{len(found)} of {len(texts)} test labels are probably wrong: suspects.csv" in out
+    code, _, err = call("--label_errors", "reviews.pkl")
+    assert code == 2
+    assert_one_error(err, "would replace")
+
+
 def test_a_mistake_is_shown_on_one_short_line_and_written_in_full(call):
     long = 'The soup,\nwith a "quote", was ' + "not " * 80 + "good"
     label = "bad" if plain_probabilities("mine", [" ".join(long.split())])[0, 1] >= 0.45 else "good"
@@ -446,7 +471,7 @@ def test_two_evaluations_are_compared(call, capsys):
 def test_a_base_model_has_nothing_to_compare(call):
     hint = refused(call("--compare_base"), 2, "--compare_base", "no trained head")
     assert "TF-IDF" in hint
-    assert "majority class" in hint
+    assert "a constant answer" in hint
 
 
 def test_a_model_that_writes_on_data_with_labels(call):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import pytest
 from running import assert_one_error, run_script
@@ -9,6 +10,7 @@ from small_classifiers import labeled_data, opinions
 
 import fine_tune
 from utils.processed import save_processed
+from utils.training.steps import saving
 
 LABELS = ["neg", "pos"]
 EXCHANGED = (8, 21, 40)
@@ -59,6 +61,16 @@ def test_copies_in_other_folds_are_refused(call, tmp_path, flag):
     assert not (tmp_path / "errors.csv").exists()
 
 
+def test_a_class_whose_texts_are_in_fewer_groups_than_folds(call, tmp_path):
+    data = labeled_data({"train": opinions(40), "validation": opinions(4, 40)}, LABELS)
+    split = data.splits["train"]
+    split.group[:] = ["one" if label == "pos" else group for label, group in zip(split.label, split.group, strict=True)]
+    save_processed(tmp_path / "grouped.pkl", data)
+    code, out, err = call("--data", tmp_path / "grouped.pkl")
+    assert (code, out) == (1, "")
+    assert_one_error(err, "--label_errors needs a linear probe", "in as many groups")
+
+
 def test_a_class_with_fewer_texts_than_folds(call, tmp_path):
     code, out, err = call(train=[*[each for each in opinions(60) if each[1] == "pos"], ("bad", "neg")])
     assert (code, out) == (1, "")
@@ -70,3 +82,16 @@ def test_the_data_is_not_replaced(call, tmp_path):
     code, _, err = call("--label_errors", tmp_path / "data.pkl")
     assert code == 2
     assert_one_error(err, "would replace")
+
+
+def test_the_record_is_that_of_an_uninterrupted_run(call, tmp_path, monkeypatch):
+    assert call("--max_steps", 4, "--save_steps", 2)[0] == 0
+    path = tmp_path / "model" / "run.json"
+    whole = json.loads(path.read_text())["label_errors"]
+    steps = ["--max_steps", 4, "--save_steps", 2, "--overwrite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "build_run_record", lambda *_: signal.raise_signal(signal.SIGINT))
+        assert call(*steps)[0] == 130
+    code, out, err = call("--resume", "--json", *steps)
+    assert code == 0, err
+    assert json.loads(out)["label_errors"] == json.loads(path.read_text())["label_errors"] == whole

@@ -9,6 +9,7 @@ from utils.inference.classifier import classifier_logits
 from utils.models import checkpoint
 from utils.training.linear_probe import (
     CLASS_FITTING,
+    fit_regression,
     last_states,
     start_from_probe,
     supports_probe,
@@ -81,3 +82,17 @@ def test_too_few_rows_of_a_class(tmp_path):
     assert not supports_probe(base, rows, CLASS_FITTING)
     assert supports_probe(base, [*rows, rows[-1]], CLASS_FITTING)
     assert not supports_probe(base, [row for row in rows if row["label"] < 2], CLASS_FITTING)
+
+
+def test_texts_of_one_group_are_in_one_fold():
+    """Twins with contradicting labels: a regression that has seen one gives the other the wrong label."""
+    labels = numpy.array([number % 2 for number in range(120)])
+    states = numpy.repeat(numpy.random.default_rng(0).normal(size=(60, 200)), 2, axis=0)
+    apart = fit_regression(states, labels, None)
+    together = fit_regression(states, labels, None, [f"twins {number // 2}" for number in range(120)])
+    right = [(each.out_of_fold.argmax(1) == labels).mean() for each in (apart, together)]
+    assert right[0] < 0.4
+    assert right[1] == 0.5  # the twins of a pair always get the same probability
+    assert (together.out_of_fold[::2] == together.out_of_fold[1::2]).all()
+    one_group = ["one" if label else f"text {number}" for number, label in enumerate(labels)]
+    assert (fit_regression(states, labels, None, one_group).out_of_fold == apart.out_of_fold).all()  # too few groups

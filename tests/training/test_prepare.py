@@ -8,8 +8,8 @@ from small_classifiers import labeled_data, opinions
 from small_models import processed_data
 
 from utils.compute.prefix_cache import OFF
-from utils.training.linear_probe import CLASS_FITTING
-from utils.training.prepare import prepare, rows_for_probe
+from utils.training.linear_probe import CLASS_FITTING, rows_for_probe
+from utils.training.prepare import prepare
 
 FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1, "lora": None}
 WRITING = FLAGS | {"train_head": False, "loss_on": "response"}

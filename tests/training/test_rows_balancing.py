@@ -39,21 +39,27 @@ def test_invalid_weights_are_refused(wanted):
 
 
 def test_texts_are_unchanged_by_default():
-    assert oversample_and_augment(TEXTS, LABELS, oversample=False, augment=False, seed=0) == (TEXTS, LABELS)
+    assert oversample_and_augment(TEXTS, LABELS, oversample=False, augment=False, seed=0) == (
+        TEXTS,
+        LABELS,
+        [*range(len(TEXTS))],
+    )
 
 
 def test_oversampling_makes_the_classes_equal():
-    texts, labels = oversample_and_augment(TEXTS, LABELS, oversample=True, augment=False, seed=0)
+    texts, labels, sources = oversample_and_augment(TEXTS, LABELS, oversample=True, augment=False, seed=0)
     assert Counter(labels) == {"good": 6, "bad": 6}
     assert texts[:8] == TEXTS
     assert Counter(texts[8:]) == {TEXTS[6]: 2, TEXTS[7]: 2}
+    assert texts == [TEXTS[source] for source in sources]
     uneven = oversample_and_augment(TEXTS[:8], ["good"] * 5 + ["bad"] * 3, oversample=True, augment=False, seed=1)[0]
     assert len(set(uneven[8:])) == 2  # no text is repeated more often than it must be
 
 
 def test_augmenting_adds_a_varied_copy_of_each_text():
-    texts, labels = oversample_and_augment(TEXTS, LABELS, oversample=False, augment=True, seed=0)
+    texts, labels, sources = oversample_and_augment(TEXTS, LABELS, oversample=False, augment=True, seed=0)
     assert (texts[:8], labels) == (TEXTS, LABELS * 2)
+    assert sources == [*range(8)] * 2
     for text, copy in zip(TEXTS, texts[8:], strict=True):
         assert copy != text
         assert Counter(copy.split()) <= Counter(text.split())

@@ -5,10 +5,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
+
+from utils.compute.batching import longest_first
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,11 @@ def cache_key(model: PreTrainedModel, blocks: int, rows: Sequence[dict], dtype: 
             digest.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}".encode())
             digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:16]
+
+
+def row_offsets(rows: Sequence[dict]) -> list[int]:
+    """Return each row's first token in the file, where the longest rows come first, as they do in batches."""
+    lengths = [len(row["input_ids"]) for row in rows]
+    order = longest_first(lengths)
+    offsets = dict(zip(order, accumulate((lengths[number] for number in order), initial=0), strict=False))
+    return [offsets[number] for number in range(len(rows))]

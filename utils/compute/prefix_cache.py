@@ -18,16 +18,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
 from utils import distributed
-from utils.compute.batching import longest_first
 from utils.compute.blocks import check_starting_after, frozen_blocks, hidden_states_after, starting_after
-from utils.compute.cache_plan import CachePlan, cache_key
+from utils.compute.cache_plan import CachePlan, cache_key, row_offsets
 from utils.compute.forward import run_in_batches
 from utils.errors import UserError
 from utils.system_errors import as_os_errors
@@ -84,6 +82,11 @@ class PrefixCache:
                 name: [{**row, "cached_states": opened.states_of(row)} for row in split]
                 for name, split in splits.items()
             }
+
+    def has(self, model: PreTrainedModel, rows: Sequence[dict]) -> bool:
+        """Whether the hidden states of these rows are there for the blocks of the model that are frozen now."""
+        opened = self._opened.get(len(self._frozen_blocks(model)))
+        return opened is not None and opened.has(rows)
 
     def record(self, model: PreTrainedModel) -> dict | None:
         """Return what run.json says about the cache that the model trained with; None where there was none."""
@@ -236,14 +239,6 @@ def _fill(path: Path, dtype: torch.dtype, *, model, block, collate, rows, precis
             file.write(hidden.to(dtype).cpu().contiguous().view(torch.uint8).numpy())
 
         run_in_batches(model, rows, collate, write, precision=precision, progress="frozen blocks")
-
-
-def row_offsets(rows: Sequence[dict]) -> list[int]:
-    """Return each row's first token in the file, where the longest rows come first, as they do in batches."""
-    lengths = [len(row["input_ids"]) for row in rows]
-    order = longest_first(lengths)
-    offsets = dict(zip(order, accumulate((lengths[number] for number in order), initial=0), strict=False))
-    return [offsets[number] for number in range(len(rows))]
 
 
 def format_size(size: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.errors import DataError
-from utils.evaluation.baselines import majority_class, tfidf_logistic_regression, verdict
+from utils.evaluation.baselines import majority_class, verdict
 from utils.evaluation.labels.points import classifier_points
 from utils.evaluation.labels.texts import confident_mistakes, label_errors, outcomes
 from utils.inference.classifier import Classifier, classify_texts
@@ -18,6 +18,8 @@ from utils.metrics.compute import compute_metric
 from utils.metrics.figures import CLASSIFICATION
 from utils.processed import Processed
 from utils.terminal.tables import confusion_table, figure_rows, format_table, one_line
+from utils.training.baseline.tfidf import tfidf_logistic_regression
+from utils.training.labels.label_errors import describe_label_errors, label_error_rows
 
 log = logging.getLogger(__name__)
 FEW = 200  # texts
@@ -42,8 +44,9 @@ def check_labels(model_path: str, labels: list[str], data_path: Path, data: Proc
 
 def evaluate_classifier(
     classifier: Classifier, data: Processed, *, seed: int, precision: str
-) -> tuple[dict, list[dict]]:
-    """Return (every figure of the classifier and the baselines on the test split, as plain JSON values; all mistakes).
+) -> tuple[dict, list[dict], list[list[str]]]:
+    """Return (every figure of the classifier and the baselines on the test split, as plain JSON values; all mistakes;
+    the rows of --label_errors, by the classifier alone).
 
     A mistake is {"text", "label", "prediction", "probability", "probabilities"}, the most confident first. Test texts
     that the model's own cleaning empties are left out, for the baselines too, and counted.
@@ -86,10 +89,13 @@ def evaluate_classifier(
     of_words = baselines[TFIDF]
     difference = classification_difference(references, predictions, of_words.predictions, len(labels), test.group, seed)
     temperature = (classifier.run.get("calibration") or {}).get("temperature", 1.0)
+    if classifier.stack:
+        temperature = 1.0  # of the mixture
     evaluation = {
         "labels": labels,
         "threshold": classifier.threshold,
         "temperature": temperature,
+        "with_baseline": classifier.stack is not None,
         "max_length": classifier.max_length,
         "texts": len(test),
         "truncated_texts": result.truncated,
@@ -121,7 +127,7 @@ def evaluate_classifier(
     }
     if any(figure["low"] <= 0 for figure in difference.values()):
         log.warning("warning: the model is %s", evaluation["verdict"])
-    return evaluation, mistakes
+    return evaluation, mistakes, label_error_rows(test, labels, probabilities, rows)
 
 
 def format_classifier_report(evaluation: dict) -> str:
@@ -148,6 +154,8 @@ def format_classifier_report(evaluation: dict) -> str:
             f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
             format_table(["probability", "prediction", "label", "text"], rows),
         ]
+    if "label_errors" in evaluation:
+        parts.append(describe_label_errors(evaluation["label_errors"], "test"))
     if wrong := evaluation["probable_label_errors"]["texts"]:
         parts.append(
             f"labels that are probably wrong, because the model and TF-IDF are confident of another one: {wrong:,} "
@@ -170,6 +178,8 @@ def _notes(evaluation: dict) -> str:
         notes.append(f"precision, recall and F1 of {evaluation['labels'][1]!r}")
     if evaluation["threshold"] is not None:
         notes.append(f"which is predicted from a probability of {evaluation['threshold']:.3f}")
+    if evaluation.get("with_baseline"):
+        notes.append("its probabilities are mixed with those of the baseline that it was saved with")
     if evaluation["truncated_texts"]:
         notes.append(f"{evaluation['truncated_texts']:,} cut to {evaluation['max_length']} tokens")
     if evaluation["texts_left_out"]:

@@ -10,8 +10,8 @@ from utils.metrics.histogram import shared_histogram
 from utils.models.base_models import PACKAGED
 from utils.models.checkpoint import Trained
 from utils.models.model_card import CARD_FILE
-from utils.models.model_files import log_entries
-from utils.models.pt_file import read_log
+from utils.models.model_files import LOG_FILE, log_entries
+from utils.models.pt_file import read_text
 from utils.models.tokenization import context_length
 from utils.plots.loss_curves import kept_step, thinned
 from utils.processed import Processed
@@ -73,7 +73,9 @@ def describe_training(model_path: Path, trained: Trained, evaluate_command: Sequ
 def read_history(model_path: Path) -> list[dict]:
     """Return the entries of a model's log.jsonl; none where there is none, or a damaged one."""
     try:
-        text = read_log(model_path) if model_path.suffix == ".pt" else read_file(model_path / "log.jsonl").decode()
+        text = (
+            read_text(model_path, LOG_FILE) if model_path.suffix == ".pt" else read_file(model_path / LOG_FILE).decode()
+        )
         entries = log_entries(text)
     except (OSError, ValueError, RecursionError):
         return []

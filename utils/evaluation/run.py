@@ -51,7 +51,7 @@ def evaluate_and_write(args) -> Evaluation:
     page = report_path(args.report, output_path)
     check_new([page], args.overwrite)
     check_pictures(args.plots, args.overwrite)
-    outputs = [path for path in (output_path, args.errors_path, args.answers_path, page) if path]
+    outputs = [path for path in (output_path, args.errors_path, args.label_errors, args.answers_path, page) if path]
     with one_writer(*outputs):
         check_outputs([args.data_path, args.config, *checkpoint.files_of_model(model_path)], outputs)
         check_not_foreign([] if args.output_path else [output_path, *[args.answers_path] * unnamed_answers])
@@ -204,6 +204,7 @@ def _evaluate_classifier(args, models: dict[str, Trained], data: Processed, sett
     """Evaluate a model that classifies texts; its mistakes are for --errors_path."""
     from utils.evaluation import classifiers
     from utils.inference.classifier import open_classifier
+    from utils.training.labels.label_errors import label_errors_record
 
     classifier = open_classifier(args.model_path, models["tuned"])
     if classifier.function != "softmax":
@@ -213,9 +214,15 @@ def _evaluate_classifier(args, models: dict[str, Trained], data: Processed, sett
             f"use it with: python classify.py --model_path {shlex.quote(str(args.model_path))}",
         )
     classifiers.check_labels(args.model_path, classifier.labels, args.data_path, data)
-    figures, mistakes = classifiers.evaluate_classifier(classifier, data, **settings)
-    rows = classifiers.mistake_rows(mistakes, classifier.labels)
-    write = partial(write_mistakes, args.errors_path, rows, escape_formulas=args.escape_formulas)
+    figures, mistakes, suspects = classifiers.evaluate_classifier(classifier, data, **settings)
+    if args.label_errors:
+        figures["label_errors"] = label_errors_record(args.label_errors, suspects, figures["texts"])
+
+    def write() -> None:
+        mistaken = classifiers.mistake_rows(mistakes, classifier.labels)
+        for path, rows in ((args.errors_path, mistaken), (args.label_errors, suspects)):
+            write_mistakes(path, rows, escape_formulas=args.escape_formulas)
+
     return {"kind": "classify", **figures}, classifiers.format_classifier_report(figures), write
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from utils.compute.batching import Batching
+    from utils.inference.baseline.stack import Stack
     from utils.models.other_classifiers import MakersPipeline
 
 ENOUGH_TOKENS = 8  # to try out what padding changes
@@ -50,6 +51,7 @@ class Classifier:
     run: dict
     pipeline: "MakersPipeline | None" = None
     thresholds: list[float] | None = None
+    stack: "Stack | None" = None  # what its probabilities are mixed with
 
     @property
     def function(self) -> str:
@@ -98,17 +100,27 @@ def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) 
     if len(labels) != model.config.num_labels:
         problem = f"the run.json of {model_path} has {len(labels)} labels, and the model {model.config.num_labels}"
         raise UserError(problem, "copy run.json or the model again: they are not of one training")
+    stack = _open_stack(model_path, run, len(labels))
     return Classifier(
         model=model,
         tokenizer=trained.tokenizer,
         labels=labels,
         cleaning=from_saved(run["cleaning"]),
         temperature=1.0 if run.get("self_contained") else calibration.get("temperature", 1.0),
-        threshold=calibration.get("threshold"),
+        threshold=stack.threshold if stack else calibration.get("threshold"),
         thresholds=calibration.get("thresholds"),
         max_length=min(run.get("max_length", longest_text(model, trained.tokenizer)), context_length(model)),
         run=run,
+        stack=stack,
     )
+
+
+def _open_stack(model_path: str, run: dict, labels: int) -> "Stack | None":
+    if "baseline" not in run:
+        return None
+    from utils.inference.baseline.stack import open_stack
+
+    return open_stack(model_path, run, labels)
 
 
 def _open_other_classifier(
@@ -172,6 +184,9 @@ def classify_texts(
         logits[present] = computed[[place[text] for text in cleaned]]
     functions = {"softmax": partial(torch.softmax, dim=1), "sigmoid": torch.sigmoid, "none": torch.clone}
     probabilities = functions[classifier.function](torch.from_numpy(logits / classifier.temperature)).numpy()
+    if classifier.stack and present:
+        own = torch.from_numpy(logits[present] / classifier.temperature).log_softmax(dim=1).numpy()
+        probabilities[present] = classifier.stack.probabilities(own, cleaned)
     if classifier.gives_scores:
         decided = [None if score != score else score for score in probabilities[:, 0].tolist()]
     elif classifier.thresholds is not None:

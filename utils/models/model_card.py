@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from utils.files import atomic_write
 from utils.metrics.figures import ON_CARD
+from utils.metrics.folds import fold_table
 from utils.models.base_models import PACKAGED, PACKAGED_FORMAT
 from utils.models.card_texts import code, fenced, json_text, plain, yaml_text
 from utils.models.model_card_kinds import CARDS, Card
@@ -134,6 +135,8 @@ def _results(card: Card, kind: str) -> str:
         figures = f"{before:.4f} before training → {after:.4f} after ({after - before:+.4f})"
         part = f", on {results['validation_rows']:,} of its texts" if "validation_rows" in results else ""
         validation = f"Validation {card.validation_title}: {figures}{part}."
+    if "folds" in card.run:
+        validation += f"\n\n{_folds(card.run['folds'])}"
     if evaluation is None:
         return f"## Results\n\n{validation}\n\n{NOT_MEASURED}"
     columns = {"Base model": evaluation["base"]} if evaluation.get("base") else {}
@@ -142,6 +145,14 @@ def _results(card: Card, kind: str) -> str:
     figures = [figure for figure in ON_CARD[kind] if figure.name in evaluation["tuned"]]
     table = markdown_table(["", *columns], figure_rows(figures, columns.values()))
     return "\n\n".join(["## Results", validation, *card.results(table)])
+
+
+def _folds(summary: dict) -> str:
+    """Return the table of the folds that the same training was judged on."""
+    return (
+        f"The same training, {len(summary['each'])} times without another part of the training texts, judged on that "
+        "part (the last line: mean ± standard deviation):\n\n" + markdown_table(*fold_table(summary))
+    )
 
 
 def _data(run: dict) -> str:

@@ -11,7 +11,7 @@ from utils.folders import is_mount_point
 from utils.locks import is_lock
 from utils.models.model_card import CARD_FILE
 from utils.models.pt_file import is_pt_file
-from utils.models.run_file import RUN_FILE, files_in_run, is_ours, was_searched
+from utils.models.run_file import BASELINE_FILE, RUN_FILE, files_in_run, is_ours, was_searched
 from utils.plots.loss_curves import PICTURE_MARK
 
 LOG_FILE, PICTURE_FILE = "log.jsonl", "training.svg"
@@ -22,7 +22,7 @@ LOADED = ("config.json", "generation_config.json", "chat_template.jinja", "addit
 LOADED += ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 LOADED += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model")
 LOADED += ("vocab.json", "vocab.txt", "vocab.bpe", "merges.txt", "bpe.codes", "spiece.model", "*.spm")
-LOADED += ("sentencepiece.bpe.model", "spm.model", "normalizer.json")
+LOADED += ("sentencepiece.bpe.model", "spm.model", "normalizer.json", BASELINE_FILE)
 LOADED_TOO = ("adapter_config.json", "adapter_model.*", "pytorch_model.bin", "pytorch_model.bin.index.json")
 # What evaluate_model.py leaves in the folder if it is killed while it writes them.
 WRITTEN_LATER = ("evaluation.json", "answers.jsonl", "search.csv", REPORT_FILE, CARD_FILE)

@@ -75,11 +75,11 @@ def is_pt_file(path: Path) -> bool:
         return False
 
 
-def read_log(path: Path) -> str:
-    """Return the text of the log.jsonl in a .pt file that `load_pt` has opened before."""
+def read_text(path: Path, name: str) -> str:
+    """Return the text of a file in a .pt file that `load_pt` has opened before; "" where it has none of this name."""
     import torch
 
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["files"].get("log.jsonl", "")
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["files"].get(name, "")
 
 
 def pack(folder: Path, path: Path) -> None:

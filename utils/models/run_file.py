@@ -13,10 +13,13 @@ from utils.text.cleaning import CHOICES, from_saved
 log = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
+BASELINE_FILE = "baseline.json"  # of a classifier that is mixed with TF-IDF
 RESTORE = "restore it, or train the model again"
 TYPES = {
     **dict.fromkeys(("task", "kind", "template", "base_model", "target", "split_by", "device", "precision"), str),
-    **dict.fromkeys(("cleaning", "arguments", "data", "calibration", "results", "versions", "sampling"), dict),
+    **dict.fromkeys(
+        ("cleaning", "arguments", "data", "calibration", "results", "versions", "sampling", "baseline"), dict
+    ),
     **dict.fromkeys(("labels", "targets", "descriptions"), list),
     **dict.fromkeys(("max_length", "seed", "trainable_parameters", "total_parameters"), int),
 }
@@ -144,10 +147,23 @@ def _check_contents(path: Path, run: dict) -> None:
     thresholds = calibration.get("thresholds")
     if thresholds is not None and not _are_thresholds(thresholds, run.get("labels") or ()):
         raise _damaged(path, "calibration: thresholds are not one probability for each label")
+    _check_baseline(path, run.get("baseline") or {})
     if run.get("max_length") is not None and run["max_length"] < 1:
         raise _damaged(path, f"max_length is {run['max_length']}, not a number of tokens")
     if len(set(run.get("labels") or ())) < len(run.get("labels") or ()):
         raise _damaged(path, "two labels have the same name")
+
+
+def _check_baseline(path: Path, record: dict) -> None:
+    """Raise UserError where a classifier is mixed with its baseline, but not by numbers that training gives."""
+    if not record.get("used"):
+        return
+    exponents = record.get("exponents")
+    numbers = [exponents.get(name) for name in ("model", "tfidf")] if isinstance(exponents, dict) else [None]
+    numbers += [] if record.get("threshold") is None else [record["threshold"]]
+    for value in numbers:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
+            raise _damaged(path, f"baseline: {value!r} is not a number of at least 0")
 
 
 def _is_pair(value: object) -> bool:

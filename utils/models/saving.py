@@ -26,7 +26,7 @@ from utils.models.model_files import (
     picture_path,
 )
 from utils.models.pt_file import pack
-from utils.models.run_file import RUN_FILE
+from utils.models.run_file import BASELINE_FILE, RUN_FILE
 from utils.models.tokenization import context_length
 from utils.plots.loss_curves import training_svg
 from utils.system_errors import as_os_errors
@@ -40,14 +40,22 @@ log = logging.getLogger(__name__)
 
 
 def save_and_verify(
-    path: Path, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", run: dict, history: list[dict]
+    path: Path,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    run: dict,
+    history: list[dict],
+    baseline: str | None = None,
 ) -> None:
-    """Save the model with its log and model card, load it again, and check that it has the same weights and logits."""
+    """Save the model with its log and model card, load it again, and check that it has the same weights and logits.
+
+    `baseline` is the text of its baseline.json, if it has one.
+    """
     import torch
 
     lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in history)
     with progress_bar("saving and checking", 2, "steps") as bar:
-        save(path, Trained(model, tokenizer, run), lines, marked(model_card(run, None)))
+        save(path, Trained(model, tokenizer, run), lines, marked(model_card(run, None)), baseline)
         bar.update()
         loaded = load(str(path)).model
     expected, actual = model.state_dict(), loaded.state_dict()
@@ -91,7 +99,7 @@ def probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase")
         return model(ids).logits.cpu()
 
 
-def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
+def save(path: Path, trained: Trained, log_lines: str, card: str, baseline: str | None = None) -> None:
     """Write the model atomically as a folder, or as one file if `path` ends in .pt. An existing model is replaced.
 
     The folder is a Hugging Face model folder, with run.json, log.jsonl, training.svg and README.md; what else was in it
@@ -105,7 +113,7 @@ def save(path: Path, trained: Trained, log_lines: str, card: str) -> None:
             trained.tokenizer.save_pretrained(folder)
             if "sampling" in trained.run:
                 write_generation_settings(folder, trained.model.config, trained.tokenizer, trained.run)
-            texts = {LOG_FILE: log_lines, CARD_FILE: card}
+            texts = {LOG_FILE: log_lines, CARD_FILE: card} | ({BASELINE_FILE: baseline} if baseline else {})
             history = log_entries(log_lines)
             if picture := training_svg(history, trained.run.get("results", {})):
                 texts[PICTURE_FILE] = picture

@@ -16,7 +16,7 @@ from utils.interrupts import ToldInterrupt
 from utils.models import model_files
 from utils.models.card_texts import json_text, plain, python_text, shell_text
 from utils.models.model_card import hub_id, last_path_part, model_card, without_folders, without_mark
-from utils.models.run_file import RUN_FILE, check_record
+from utils.models.run_file import BASELINE_FILE, RUN_FILE, check_record
 from utils.publishing.model_as_folder import model_as_folder
 from utils.terminal.tables import one_line
 
@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 300.0  # without an answer; huggingface_hub itself would wait 
 # Nothing else in a model's folder is published: answers, errors and searches contain texts and paths.
 PUBLISHED_FILES = (
     *("*.safetensors", "*.safetensors.index.json"),
-    *(RUN_FILE, model_files.LOG_FILE, model_files.PICTURE_FILE, model_files.CARD_FILE),
+    *(RUN_FILE, model_files.LOG_FILE, model_files.PICTURE_FILE, model_files.CARD_FILE, BASELINE_FILE),
     *("config.json", "generation_config.json", "chat_template.jinja"),
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
 )

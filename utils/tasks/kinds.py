@@ -44,7 +44,7 @@ _OF_POSTS = (
     *("scrape", "text_column", "no_header", "lang", "num_proc", *CHOICES),
     *("near_duplicates", "keep_replies", "keep_retweets", "keep_content_warnings", "keep_users"),
 )
-_OF_WRITERS = ("train_head", "packing")
+_OF_WRITERS = ("train_head", "packing", "folds")
 
 GENERATE = Kind(
     name="generate",
@@ -62,8 +62,8 @@ CLASSIFY = Kind(
     third_person="classifies texts",
     data="labeled texts",
     preprocess_flags=(*_OF_POSTS, "labels", "label_column", "label_map", "keep_conflicts"),
-    training_flags=("class_weights", "oversample", "augment", "threshold", "label_errors"),
-    evaluation_flags=("errors_path", "escape_formulas"),
+    training_flags=("class_weights", "oversample", "augment", "threshold", "label_errors", "with_baseline", "folds"),
+    evaluation_flags=("errors_path", "label_errors", "escape_formulas"),
     training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
     pipeline_tag="text-classification",
     problem_type="single_label_classification",
@@ -75,6 +75,7 @@ SCORE = Kind(
     third_person="scores texts",
     data="texts with scores",
     preprocess_flags=(*_OF_POSTS, "labels", "label_column"),
+    training_flags=("folds",),
     evaluation_flags=("errors_path", "escape_formulas"),
     training_defaults=CLASSIFY.training_defaults,
     pipeline_tag="text-classification",

@@ -34,6 +34,7 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
     _check_schedule(flags, parser)
     _check_prefix_cache(flags)
     check_lora_flags(flags, parser)
+    _check_folds(flags)
     return [name for name in missing if name != "epochs" or not flags.max_steps]
 
 
@@ -76,6 +77,16 @@ def _refuse_useless(flag: str, useless: Set[str]) -> None:
     if useless:
         names = ", ".join(f"--{name}" for name in sorted(useless))
         raise UsageError(f"{flag} does not train, so {names} makes no sense", f"remove {names}")
+
+
+def _check_folds(flags: Namespace) -> None:
+    """Raise UsageError where --folds would judge other trainings than that of the model."""
+    if flags.folds is None:
+        return
+    others = {"search": flags.search, "model_soup": flags.model_soup > 1, "time_limit": flags.time_limit}
+    for name in [name for name, given in others.items() if given]:
+        problem = f"--folds judges one training on parts of the texts, and with --{name} the model's is another"
+        raise UsageError(problem, f"remove --folds or --{name}")
 
 
 def take_hub_flags(flags: Namespace, given: Set[str]) -> Namespace:

@@ -13,6 +13,7 @@ from utils.argument_types import (
     positive_float,
     positive_int,
     seed_number,
+    several,
 )
 from utils.cli import Parser
 from utils.models.export.export import NUMBERS
@@ -52,6 +53,7 @@ class TrainingSettings:
     output_path: Path
     time_limit: float | None = None  # seconds, of the whole command
     eval_on_start: str | None = None  # off: the model before training is not validated
+    folds: int | None = None  # trainings on parts of the texts, before that of the model
 
 
 def settings_from(flags: Namespace, precision: str, device: str) -> TrainingSettings:
@@ -93,6 +95,12 @@ def _add_training_flags(parser: Parser) -> None:
     add("--time_limit", type=duration, metavar="TIME", help=limit, more=ends)
     soup = "train N times from the base, each time in another order, and average the weights (default: %(default)s)"
     add_rare("--model_soup", type=positive_int, default=1, metavar="N", help=soup)
+    judged = (
+        "The table on stdout has the figures of each fold, their mean and their standard deviation. Groups stay "
+        "together, and the model that is saved is trained on all training texts afterwards"
+    )
+    folds = "also train K times, each time without another part of the training texts, and judge on that part"
+    add_rare("--folds", type=several, metavar="K", help=folds, more=judged)
     batch = f"for each process ({_defaults('batch_size')})"
     add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=SUPPRESS, help=batch)
     accumulation = "batches accumulated per optimizer step (default: %(default)s)"
@@ -129,6 +137,11 @@ def _add_kind_flags(parser: Parser) -> None:
     add("--oversample", action="store_true", help=oversample)
     augment = f"to {verb_phrases('augment')}: also train on varied copies"
     add("--augment", action="store_true", help=augment)
+    mixed = (
+        f"to {verb_phrases('with_baseline')}: mix the model's probabilities with those of TF-IDF + logistic regression"
+    )
+    when = "auto: where that lowers the loss on the validation split. Only these scripts mix (default: %(default)s)"
+    add_rare("--with_baseline", choices=("auto", "on", "off"), default="off", help=mixed, more=when)
     errors = f"to {verb_phrases('label_errors')}: write the training texts whose label is probably wrong to this file"
     add_rare("--label_errors", type=output_path, metavar="FILE.csv", help=errors)
     cut = (

@@ -5,8 +5,11 @@ Fine-tuning from there keeps what the model knows, which the gradients of a rand
 """
 
 import logging
+import math
+import random
+from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +25,7 @@ from utils.models.tokenization import padding_id
 log = logging.getLogger(__name__)
 INVERSE_REGULARIZATION = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # chosen by cross-validation
 FOLDS = 5
+FEWEST_PROBED = 500  # texts
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Regression:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a probe fits to states: `fit(states, labels, class_weights)` returns a `Regression`.
+    """What a probe fits to states: `fit(states, labels, class_weights, groups)` returns a `Regression`.
 
     A text whose "label" is `label` is one of each class in `classes_of(label)`, and all of `classes(labels)`, with so
     many labels, need texts for all folds. `spread(texts, labels)` are labels of so many texts, to try the time of it.
@@ -92,6 +96,34 @@ def has_all_folds(base: Trained, rows: Sequence[dict], fitting: Fitting) -> bool
     return all(counts[each] >= FOLDS for each in fitting.classes(base.model.config.num_labels))
 
 
+def groups_suffice(labels: Iterable[int], groups: Iterable[str]) -> bool:
+    """Whether each class that there is has groups for all folds."""
+    pairs = set(zip(labels, groups, strict=True))
+    return min(Counter(label for label, _ in pairs).values()) >= FOLDS
+
+
+def rows_for_probe(rows: Sequence[dict], flags: Namespace, fitting: Fitting) -> Sequence[dict]:
+    """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them."""
+    if flags.search or flags.label_errors:
+        return rows
+    trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
+    return part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed, fitting)
+
+
+def part_for_probe(rows: Sequence[dict], limit: float, seed: int, fitting: Fitting) -> Sequence[dict]:
+    """Return all rows, or at least `limit` random ones of more; they have rows of each class for all folds."""
+    if len(rows) <= limit:
+        return rows
+    part, counts = [], Counter()
+    for row in random.Random(seed).sample(rows, len(rows)):
+        classes = fitting.classes_of(row["label"])
+        if len(part) < limit or any(counts[each] < FOLDS for each in classes):
+            part.append(row)
+            counts.update(classes)
+    log.info("the linear probe takes %s of %s texts", *(f"{len(each):,}" for each in (part, rows)))
+    return part
+
+
 def start_from_probe(
     base: Trained,
     rows: Sequence[dict],
@@ -105,7 +137,8 @@ def start_from_probe(
     Return `Regression.out_of_fold`.
     """
     states = last_states(base, rows, bfloat16=bfloat16)
-    fitted = fitting.fit(states, numpy.array([row["label"] for row in rows]), class_weights)
+    labels, groups = numpy.array([row["label"] for row in rows]), [row["group"] for row in rows]
+    fitted = fitting.fit(states, labels, class_weights, groups)
     weights = fitted.weights + fitted.bias[:, None] * fitting.constant(states)
     base.model.score.weight.data = torch.from_numpy(weights).to(base.model.device).float()
     log.info("the head starts from a linear probe: %s in cross-validation on the training split", fitted.measured)
@@ -128,16 +161,26 @@ def constant_direction(states: numpy.ndarray) -> numpy.ndarray:
     return numpy.linalg.solve(gram + ridge, states.sum(0))
 
 
-def fit_regression(states: numpy.ndarray, labels: numpy.ndarray, class_weights: Sequence[float] | None) -> Regression:
-    """Return the logistic regression of the labels, regularized as cross-validation finds best, on states as given."""
+def fit_regression(
+    states: numpy.ndarray,
+    labels: numpy.ndarray,
+    class_weights: Sequence[float] | None,
+    groups: Sequence[str] | None = None,
+) -> Regression:
+    """Return the logistic regression of the labels, regularized as cross-validation finds best, on states as given.
+
+    Texts of one group are in one fold, unless a label has too few `groups`: two texts may be repeated many times.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 
     mean, deviation = states.mean(0), states.std(0) + 1e-6
     standardized = (states - mean) / deviation
     weights = None if class_weights is None else dict(enumerate(class_weights))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    shared = groups if groups and len(set(groups)) < len(groups) and groups_suffice(labels, groups) else None
+    splitter = StratifiedGroupKFold if shared else StratifiedKFold
+    folds = list(splitter(FOLDS, shuffle=True, random_state=0).split(states, labels, shared))
 
     def regression(inverse_regularization: float) -> LogisticRegression:
         return LogisticRegression(C=inverse_regularization, max_iter=1000, class_weight=weights)

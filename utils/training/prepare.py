@@ -6,7 +6,6 @@ import math
 import random
 import sys
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,7 +32,7 @@ from utils.training.forecast.loading import check_loading
 from utils.training.freezing import freeze_classifier_parameters, freeze_parameters
 from utils.training.labels.label_errors import check_has_folds
 from utils.training.labels.learning import LEARNING
-from utils.training.linear_probe import FOLDS, Fitting, probe_of_writer
+from utils.training.linear_probe import Fitting, part_for_probe, probe_of_writer, rows_for_probe
 from utils.training.objectives import Objective, language_modeling
 from utils.training.rows import (
     labeled_rows,
@@ -45,7 +44,6 @@ from utils.training.rows import (
 )
 
 log = logging.getLogger(__name__)
-FEWEST_PROBED = 500  # texts
 FEWEST_VALIDATED = 100  # texts: they take a moment
 # How far padding may move logits, relative to the largest: 75 architectures moved them by 2e-6 at most, and those whose
 # convolutions (ConvBERT), Fourier transforms (FNet) or landmarks (Nystromformer) see the padding by 0.01 or more.
@@ -116,7 +114,7 @@ def _prepare_language_model(data: Processed, name: str, flags: Namespace) -> Tra
         data = _with_fewer_skin_tones(data, flags.seed)
     rows = training_rows(data, base.tokenizer, longest, TRAINING_SPLITS)
     if flags.loss_on == "all":
-        rows["train"] = [{**row, "loss_start": 1} for row in rows["train"]]
+        rows["train"] = [{**row, "loss_start": 1, "completion_start": row["loss_start"]} for row in rows["train"]]
     if flags.augment:
         copies = reworded_rows(data, base.tokenizer, longest, flags.seed)
         log.info("training on %s texts and %s reworded copies", f"{len(rows['train']):,}", f"{len(copies):,}")
@@ -157,18 +155,20 @@ def _prepare_classifier(
     base = replace(base, tokenizer=tokenizer)
     if flags.oversample or flags.augment:
         options = {"oversample": flags.oversample, "augment": flags.augment, "seed": flags.seed}
-        texts, text_labels = oversample_and_augment(train.prompt, train.label, **options)
+        texts, text_labels, sources = oversample_and_augment(train.prompt, train.label, **options)
         log.info("training on %s texts, made of %s", f"{len(texts):,}", f"{len(train):,}")
-        encoded, tail = encode_for_classification(base.tokenizer, texts)
-        numbers = LABEL_KINDS[kind.name].targets(text_labels, labels, train.label)
-        rows["train"] = rows_with_labels(encoded, tail, numbers, longest)
+        encoded, tail = encode_for_classification(base.tokenizer, texts[len(train) :])
+        numbers = LABEL_KINDS[kind.name].targets(text_labels[len(train) :], labels, train.label)
+        further = rows_with_labels(encoded, tail, numbers, longest)
+        groups = [train.group[source] for source in sources[len(train) :]]
+        rows["train"] += [{**row, "group": group} for row, group in zip(further, groups, strict=True)]
     fitting = learning.fitting
     linear = probe_of_writer(base, rows["train"], fitting) or probe_of_encoder(base, rows["train"], embedder, fitting)
     freeze = with_adapters(freeze_classifier_parameters, flags)
     freeze(base.model, flags.unfreeze_last)
     _check_padding(name, base, longest)
     objective = learning.objective(base, weights, data)
-    check_has_folds(flags, probed=linear is not None)
+    check_has_folds(flags, train, probed=linear is not None)
     probe = None
     if linear is not None:
         probed = rows_for_probe(rows["train"], flags, fitting)
@@ -179,6 +179,8 @@ def _prepare_classifier(
 
 def _run_probe(start, base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> numpy.ndarray:
     base.model.to(device)  # as for training, which can then use what the cache has for the probe
+    if prefix_cache.has(base.model, probed):
+        rows = {"train": probed}
     if len(probed) < len(rows["train"]):
         caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
     else:
@@ -187,28 +189,6 @@ def _run_probe(start, base, objective, rows, weights, device, precision, prefix_
         out_of_fold = start(cached["train"], weights, bfloat16=precision == "bf16")
     base.model.to("cpu")
     return out_of_fold
-
-
-def rows_for_probe(rows: Sequence[dict], flags: Namespace, fitting: Fitting) -> Sequence[dict]:
-    """Return all rows, or a random part of them where --max_steps takes less time than a probe of all of them."""
-    if flags.search or flags.label_errors:
-        return rows
-    trained = (flags.max_steps or math.inf) * flags.batch_size * flags.gradient_accumulation_steps
-    return part_for_probe(rows, max(FEWEST_PROBED, 2 * trained), flags.seed, fitting)
-
-
-def part_for_probe(rows: Sequence[dict], limit: float, seed: int, fitting: Fitting) -> Sequence[dict]:
-    """Return all rows, or at least `limit` random ones of more; they have rows of each class for all folds."""
-    if len(rows) <= limit:
-        return rows
-    part, counts = [], Counter()
-    for row in random.Random(seed).sample(rows, len(rows)):
-        classes = fitting.classes_of(row["label"])
-        if len(part) < limit or any(counts[each] < FOLDS for each in classes):
-            part.append(row)
-            counts.update(classes)
-    log.info("the linear probe takes %s of %s texts", *(f"{len(each):,}" for each in (part, rows)))
-    return part
 
 
 def validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:

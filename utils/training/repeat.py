@@ -10,8 +10,9 @@ from utils.errors import UsageError, UserError
 from utils.files import sha256_of
 
 log = logging.getLogger(__name__)
-# Where to write is said anew, and the settings that a search found are among the flags.
-NOT_REPEATED = {"config", "export", "export_type", "label_errors", "output_path", "overwrite", "resume", "search"}
+# Where to write is said anew, the settings that a search found are among the flags, and folds don't change the model.
+NOT_REPEATED = {"config", "export", "export_type", "folds", "label_errors", "output_path", "overwrite", "resume"}
+NOT_REPEATED |= {"search"}
 
 
 def settings_of_run(path: Path, run: dict, given: Set[str]) -> dict:

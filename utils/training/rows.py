@@ -37,7 +37,7 @@ SHUFFLED_DESCRIPTIONS = 0.5
 def training_rows(
     data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
-    """Return rows {"input_ids", "loss_start", "bytes", "number"} of the named splits, cut to `max_length` tokens.
+    """Return rows {"input_ids", "loss_start", "bytes", "number", "group"} of the splits, cut to `max_length` tokens.
 
     The stored ids are used if this tokenizer made them; otherwise the texts are encoded again. `loss_start` is the
     first token that counts in the loss (`batching.collate_texts` masks the others), `bytes` the UTF-8 length of the
@@ -60,7 +60,8 @@ def training_rows(
                 truncated += 1
                 ids = ids[:max_length]
                 size = len(tokenizer.decode(ids[loss_start:]).encode())
-            rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size, "number": number, **cut})
+            place = {"number": number, "group": split.group[number]}
+            rows[name].append({"input_ids": ids, "loss_start": loss_start, "bytes": size, **place, **cut})
         if len(without_room) == len(split) > 0:
             problem = f"no row of {name} has a supervised token: the prompt of row {without_room[0]} alone fills the"
             raise DataError(f"{problem} {max_length}", "raise --max_length, or shorten the prompts")
@@ -85,14 +86,17 @@ def token_counts(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> dict[
 
 
 def reworded_rows(data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, seed: int) -> list[dict]:
-    """Return COPIES reworded rows, as `training_rows` has them, for each training row with several words as prompt."""
+    """Return COPIES reworded rows for each training row with several words as prompt.
+
+    They are as those of `training_rows`, but without a "number", since they are not in the split.
+    """
     train, generator = data.splits["train"], random.Random(seed)
     copies = train.take([row for row, prompt in enumerate(train.prompt) if len(prompt.split()) > 1] * COPIES)
     copies = replace(copies, prompt=[reword_description(prompt, generator) for prompt in copies.prompt])
-    encoded = zip(*_encode_split(data, tokenizer, copies), copies.completion, strict=True)
+    encoded = zip(*_encode_split(data, tokenizer, copies), copies.completion, copies.group, strict=True)
     return [
-        {"input_ids": ids, "loss_start": start, "bytes": len(completion.encode())}
-        for ids, start, completion in encoded
+        {"input_ids": ids, "loss_start": start, "bytes": len(completion.encode()), "group": group}
+        for ids, start, completion, group in encoded
         if len(ids) <= max_length
     ]
 
@@ -119,7 +123,7 @@ def _encode_split(data: Processed, tokenizer: "PreTrainedTokenizerBase", split: 
 def labeled_rows(
     data: Processed, tokenizer: "PreTrainedTokenizerBase", max_length: int, splits: Sequence[str]
 ) -> dict[str, list[dict]]:
-    """Return rows {"input_ids", "label", "number"} of the named splits, cut to `max_length` tokens.
+    """Return rows {"input_ids", "label", "number", "group"} of the named splits, cut to `max_length` tokens.
 
     Labels are class numbers, or scores in standard deviations of the training scores; `number` is the row's place in
     its split. The stored ids are used if this tokenizer made them; otherwise the texts are encoded again.
@@ -135,7 +139,7 @@ def labeled_rows(
         as_stored = stored and all(map(operator.eq, first, split.ids))
         encoded = split.ids if as_stored else encode_for_classification(surrounded, split.prompt)[0]
         labeled = rows_with_labels(encoded, tail, kind.targets(split.label, names, trained), max_length)
-        rows[name] = [{**row, "number": number} for number, row in enumerate(labeled)]
+        rows[name] = [{**row, "number": number, "group": split.group[number]} for number, row in enumerate(labeled)]
     return rows
 
 
@@ -182,8 +186,8 @@ def parse_class_weights(flag: str, labels: Sequence[str], names: Sequence[str]) 
 
 def oversample_and_augment(
     texts: Sequence[str], labels: Sequence[str], *, oversample: bool, augment: bool, seed: int
-) -> tuple[list[str], list[str]]:
-    """Return all texts with further ones, and their labels.
+) -> tuple[list[str], list[str], list[int]]:
+    """Return all texts followed by further ones, their labels, and the numbers of the texts that they were made of.
 
     `oversample` repeats random texts of the smaller classes until all are as large as the largest. `augment` then adds
     a varied copy of every text.
@@ -200,7 +204,8 @@ def oversample_and_augment(
     if augment:
         all_texts += [vary_text(text, generator) for text in all_texts]
         all_labels += all_labels
-    return all_texts, all_labels
+        rows += rows
+    return all_texts, all_labels, rows
 
 
 def vary_text(text: str, generator: random.Random) -> str:

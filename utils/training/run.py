@@ -1,19 +1,22 @@
 """A whole run of fine_tune.py: check, prepare, search if asked to, train, save, and remove the state."""
 
 import html
+import json
 import logging
 import threading
 import time
 from argparse import Namespace
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.cli import Parser
 from utils.locks import one_writer
+from utils.metrics.folds import fold_table
 from utils.models.export.export import export_model
 from utils.plots.loss_curves import kept_step, loss_curves, thinned
+from utils.terminal.tables import format_table
 from utils.training.adapters.flags import adapter_path
 from utils.training.steps.request import Request, check_request, check_resumable
 
@@ -39,6 +42,17 @@ class FineTuned:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def describe(self, *, as_json: bool) -> str:
+        """Return what fine_tune.py prints: what was found on the way, and the path; as JSON with the figures."""
+        found = {name: self.run[name] for name in ("label_errors", "folds", "baseline") if name in self.run}
+        if as_json:
+            return json.dumps({"output_path": str(self.path), "results": self.figures, **found}, ensure_ascii=False)
+        from utils.training.labels.label_errors import describe_label_errors
+
+        lines = [describe_label_errors(found["label_errors"], "training")] if "label_errors" in found else []
+        lines += [format_table(*fold_table(found["folds"]))] if "folds" in found else []
+        return "\n".join([*lines, str(self.path)])
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: where the model is, its figures, and the losses."""
@@ -72,8 +86,9 @@ def foresee(flags: Namespace, parser: Parser, began: float) -> "Forecast":
 
 def _trained(request: Request, began: float) -> tuple[dict, list[dict]]:
     """Train and save the model, or finish what an interrupted run had saved; return (run.json's content, the log)."""
+    from utils.training.folds.train_folds import train_folds
     from utils.training.steps import saving, training
-    from utils.training.steps.prepared import prepare_run
+    from utils.training.steps.prepared import prepare_run, set_head
 
     if done := saving.finish_saved(request):
         return done
@@ -82,6 +97,8 @@ def _trained(request: Request, began: float) -> tuple[dict, list[dict]]:
     search = training.search_for_settings(run) if run.flags.search else None
     training.begin_training(run)
     with training.told_how_to_go_on(request.state_folder):
+        if run.flags.folds:
+            run = set_head(replace(run, folds=train_folds(run)))
         outcome = training.train_run(run)
         record = saving.complete_record(run, outcome, search)
         saving.save_model(run, record, outcome.history)

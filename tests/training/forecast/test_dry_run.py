@@ -114,6 +114,12 @@ def test_what_training_refuses_is_refused(texts, capsys):
     assert_one_error(capsys.readouterr().err, "--prefix_cache on", "all blocks train")
     assert run_script(fine_tune.main, *FLAGS, "--data", texts, "--dry_run", "--resume") == 2
     assert_one_error(capsys.readouterr().err, "--resume")
-    assert run_script(fine_tune.main, *FLAGS, "--data", texts, "--json") == 2
-    assert_one_error(capsys.readouterr().err, "--json is for --dry_run")
     assert everything() == before
+
+
+def test_folds_are_in_the_time_and_in_the_notes(texts, capsys):
+    alone, judged = (foreseen(capsys, "--data", texts, "--epochs", 4, *words) for words in ([], ["--folds", 3]))
+    assert judged["steps"] == alone["steps"] == 12  # of the model
+    assert judged["seconds_parts"].keys() - alone["seconds_parts"].keys() == {"folds"}
+    assert judged["seconds_parts"]["folds"] > judged["seconds_parts"]["training"]
+    assert "--folds: 3 further trainings, each on 67% of the training texts" in judged["notes"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.evaluation.baselines import tfidf_vectorizer
 from utils.processed import Split
 from utils.tasks.label_kinds.label_sets import LABEL_SETS
+from utils.training.baseline.tfidf import fit_vectorizer
 from utils.training.labels.label_sets import fit_label_thresholds
 
 INVERSE_REGULARIZATION = (1.0, 10.0, 100.0)
@@ -49,7 +49,7 @@ def tfidf_one_vs_rest(
     from sklearn.metrics import f1_score
 
     began = time.perf_counter()
-    vectorizer, features = tfidf_vectorizer(train.prompt)
+    vectorizer, features = fit_vectorizer(train.prompt)
     expected, held_out = label_matrix(train, names), label_matrix(validation, names)
     found = {}
     for inverse in INVERSE_REGULARIZATION if len(validation) else [DEFAULT]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.evaluation.baselines import tfidf_vectorizer
 from utils.processed import Split
+from utils.training.baseline.tfidf import fit_vectorizer
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 DEFAULT = 1.0  # scikit-learn's own, for data without a validation split
@@ -38,7 +38,7 @@ def tfidf_ridge(train: Split, validation: Split, test_texts: Sequence[str]) -> S
     from sklearn.linear_model import Ridge
 
     began = time.perf_counter()
-    vectorizer, features = tfidf_vectorizer(train.prompt)
+    vectorizer, features = fit_vectorizer(train.prompt)
     errors, models = {}, {}
     for alpha in RIDGES if len(validation) else [DEFAULT]:
         models[alpha] = Ridge(alpha, solver="sparse_cg", random_state=0).fit(features, train.label)

@@ -2,6 +2,7 @@
 
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.models.cards.card import ERRORS_NOT_MEASURED, Card
+from utils.models.run_file import BASELINE_FILE
 from utils.terminal.tables import confusion_rows, markdown_table
 
 SCORES = ("precision", "recall", "f1")
@@ -46,13 +47,28 @@ class ClassifierCard(Card):
             )
         else:
             text += f"Other tools need the template of the recipe below, and the temperature {temperature:.3g}.\n\n"
-        return f"{text}Cleaning: {cleaning}."
+        return f"{text}{self._mixture()}Cleaning: {cleaning}."
+
+    def _mixture(self) -> str:
+        """Return what is mixed with the model, and where; "" where nothing is."""
+        baseline = self.run.get("baseline") or {}
+        if not baseline.get("used"):
+            return ""
+        exponents, threshold = baseline["exponents"], baseline["threshold"]
+        decision = "" if threshold is None else f", and the threshold of the mixture is {threshold:.3f}"
+        return (
+            "`classify.py` and `evaluate_model.py` mix its probabilities with those of TF-IDF + logistic regression, "
+            f"trained on the same texts (`{BASELINE_FILE}`: its words and numbers): the model's to the power of "
+            f"{exponents['model']:.3g}, times the others to the power of {exponents['tfidf']:.3g}{decision}. Other "
+            "tools get the model without them.\n\n"
+        )
 
     def results(self, table: str) -> list[str]:
         labels, tuned = self.evaluation["labels"], self.evaluation["tuned"]
         second = f" Precision, recall and F1 are those of {code(labels[1])}." if len(labels) == 2 else ""
+        mixed = " Its probabilities are mixed with the baseline's." if self.evaluation.get("with_baseline") else ""
         return [
-            f"Test split: {tuned['texts']:,} texts, with 95% bootstrap intervals.{second}",
+            f"Test split: {tuned['texts']:,} texts, with 95% bootstrap intervals.{second}{mixed}",
             table,
             f"On the same texts, this model is {self.evaluation['verdict']}.",
             "True labels in rows, predictions in columns:",

@@ -13,20 +13,23 @@ from utils.models.checkpoint import Trained, is_trained_classifier
 from utils.models.model_files import other_files
 from utils.models.opening.adapter_folder import WEIGHTS_FILE
 from utils.models.opening.adapters import IN_NAME, PREFIX, adapter_layers, fingerprint
-from utils.models.run_file import RUN_FILE
+from utils.models.run_file import BASELINE_FILE, RUN_FILE
 from utils.system_errors import as_os_errors
 from utils.training.encoders.pooling import MEAN, pooling_block
 
 
-def save_adapter(path: Path, trained: Trained) -> None:
+def save_adapter(path: Path, trained: Trained, baseline: str | None = None) -> None:
     """Write what a model with adapters has trained: the adapters, and whole, a classifier's head.
 
-    With it go the tokenizer and run.json, as with a whole model. UserError where it cannot be written.
+    With it go the tokenizer, run.json and the text of baseline.json, as with a whole model. UserError where it cannot
+    be written.
     """
     try:
         with new_folder(path) as folder, as_os_errors():
             whole = _write_weights(folder, trained)
             trained.tokenizer.save_pretrained(folder)
+            if baseline:
+                (folder / BASELINE_FILE).write_text(baseline, encoding="utf-8")
             names = sorted({entry.name for entry in folder.iterdir()} | {RUN_FILE})
             base_weights = fingerprint(trained.model, without=whole)
             record = {**trained.run, "base_weights": base_weights, "files": names}

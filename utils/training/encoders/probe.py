@@ -67,11 +67,11 @@ def start_encoder_from_probe(
     of the better one.
     """
     head = find_encoder_head(base.model, rows[0]["input_ids"])
-    labels = numpy.array([row["label"] for row in rows])
+    labels, groups = numpy.array([row["label"] for row in rows]), [row["group"] for row in rows]
     fitted = {}
     for pooling, states in encoder_states(base, rows, poolings=poolings, bfloat16=bfloat16).items():
         dense = head.standardizing(states)
-        fitted[pooling] = dense, fit(head.features(states, dense), labels, class_weights)
+        fitted[pooling] = dense, fit(head.features(states, dense), labels, class_weights, groups)
     best = min(fitted, key=lambda pooling: fitted[pooling][1].loss)
     if best == FIRST and MEAN in poolings:
         use_first_token(base.model)

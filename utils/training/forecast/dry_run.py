@@ -131,6 +131,7 @@ def _measure(
     first_samples, samples = seconds_of_samples(setup, validation, settings)
     filling = seconds_of_cache(run, plan, [*run.rows, *validation]) if plan and not plan.is_there else 0.0
     probe = seconds_of_probe(run, plan) if setup.probe else 0.0
+    judging = seconds_of_validation(run, plan, run.rows, evaluate) if settings.folds else 0.0
     times = measure_steps(run, plan, schedule)
     arithmetic = Arithmetic.of(model)
     batches = [batch for step in schedule for batch in step]
@@ -150,6 +151,7 @@ def _measure(
         samples=samples,
         state=disk.state / speed,
         end=_copies(run) * (disk.model / speed + loading) + calibration,
+        judging=judging,
     )
 
 

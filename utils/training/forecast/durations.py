@@ -26,6 +26,7 @@ class Measured:
     samples: float
     state: float  # to save one
     end: float  # to save the model, to load it again and to calibrate it
+    judging: float = 0.0  # of all folds together, on all training texts
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def add_up(
         "validation": (validation + at_the_start) * soup,
         "saving": saving * soup + measured.end,
     }
+    if folds := settings.folds:
+        training_of_a_fold = measured.first_step + measured.steps * (folds - 1) / folds
+        probe = measured.probe * (folds - 1) / folds
+        each = probe + training_of_a_fold + validation + measured.evaluation * starts + saving
+        parts["folds"] = folds * each + measured.judging
+        notes.append(f"--folds: {folds} further trainings, each on {1 - 1 / folds:.0%} of the training texts")
     if trials:
         parts["search"] = trials * MEAN_EPOCHS * (training + validation)
         notes.append(f"--search: {trials} trials of other lengths and numbers of blocks, so that times are rough")

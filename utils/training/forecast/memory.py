@@ -70,10 +70,11 @@ def memory_need(
     """Return what training and saving take: of a GPU for one process, of a machine's memory for all processes on it.
 
     `kept` are the bytes that the first batch, the longest, keeps for its gradient, and those of the largest later one.
-    AdamW's moments are there from the second step on. `keeps_start`: the trained weights are kept as they were before.
+    AdamW's moments are there from the second step on. `keeps_start`: the trained weights are kept as they were before;
+    those that folds start from are, too.
     """
     trained, first, later = parameters.trained, *kept
-    always = FLOAT32 * trained * (keeps_start + (distributed.world_size() > 1))
+    always = FLOAT32 * trained * (keeps_start + bool(settings.folds) + (distributed.world_size() > 1))
     if settings.precision == "bf16":
         always += BFLOAT16 * parameters.frozen_matrices
     moments, gradients = ADAMW * trained, FLOAT32 * trained

@@ -32,13 +32,16 @@ class Run:
 
 
 def epochs_of(run: Run) -> float:
-    """Return the epochs of all runs of the soup together, which decide about the prefix cache; a probe counts, too."""
+    """Return the epochs of all runs of the soup, or of the folds and the model, together; a probe counts, too.
+
+    They decide about the prefix cache.
+    """
     settings, probe = run.settings, run.setup.probe
     if probe and len(probe.rows) == len(run.rows):
         return math.inf
     batch = settings.batch_size * settings.gradient_accumulation_steps * distributed.world_size()
     epochs = settings.max_steps * batch / len(run.rows) if settings.max_steps else settings.epochs or math.inf
-    return epochs * settings.model_soup
+    return epochs * (settings.model_soup + (settings.folds or 0))
 
 
 def fewer_blocks(run: Run) -> list[int]:

@@ -1,6 +1,7 @@
-"""--label_errors: labels of the training split that are probably wrong, by the folds of the linear probe."""
+"""--label_errors: labels of a split that are probably wrong, by a model that was not trained on these texts."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -11,12 +12,12 @@ from utils.metrics.labels.label_errors import probable_label_errors
 from utils.processed import Split
 from utils.reading.csv_rows import encode_rows
 from utils.reading.delimited.cells import CsvDialect
-from utils.training.linear_probe import FOLDS
+from utils.training.linear_probe import FOLDS, groups_suffice
 
 COLUMNS = ["text", "label", "suggested_label", "confidence", "row"]
 
 
-def check_has_folds(flags: Namespace, *, probed: bool) -> None:
+def check_has_folds(flags: Namespace, train: Split, *, probed: bool) -> None:
     """Raise UserError where --label_errors lacks probabilities of texts by a probe that has not seen them."""
     if not flags.label_errors:
         return
@@ -24,29 +25,44 @@ def check_has_folds(flags: Namespace, *, probed: bool) -> None:
         if getattr(flags, name):
             problem = f"--label_errors judges a text by folds without it, and --{name} copies it into others"
             raise UsageError(problem, f"remove --{name} for a run that finds the errors")
-    if not probed:
-        problem = f"--label_errors needs a linear probe: a base model that has one, and {FOLDS} training texts a class"
-        raise UserError(problem, "choose another --model such as smollm2, add rows, or remove --label_errors")
+    if not probed or not groups_suffice(train.label, train.group):
+        needed = f"a base model that has one, and {FOLDS} training texts a class, in as many groups"
+        hint = "choose another --model such as smollm2, add rows, or remove --label_errors"
+        raise UserError(f"--label_errors needs a linear probe: {needed}", hint)
+
+
+def label_error_rows(
+    split: Split, labels: list[str], probabilities: numpy.ndarray, numbers: Sequence[int] | None = None
+) -> list[list[str]]:
+    """Return COLUMNS and a row for each text whose label is probably wrong, the surest first.
+
+    `probabilities` (texts, labels) are those of models that were not trained on the text. "row" is the place in the
+    split, from 0 on, or that in `numbers`, and "confidence" the probability of the suggested label.
+    """
+    index_of = {label: index for index, label in enumerate(labels)}
+    references = numpy.array([index_of[label] for label in split.label])
+    found, _ = probable_label_errors(references, [probabilities])
+    places = range(len(split)) if numbers is None else numbers
+    rows = [
+        [split.prompt[row], split.label[row], labels[other], f"{probabilities[row, other]:.6f}", str(places[row])]
+        for row, other in found
+    ]
+    return [COLUMNS, *rows]
 
 
 def write_label_errors(path: Path, train: Split, labels: list[str], probabilities: numpy.ndarray) -> dict:
-    """Write the texts whose label is probably wrong, the surest first; return what run.json says about them.
-
-    `probabilities` (texts, labels) are those of folds without the text. "row" is the place in the training split, from
-    0 on, and "confidence" the probability of the suggested label. Nothing is dropped.
-    """
-    numbers = {label: number for number, label in enumerate(labels)}
-    references = numpy.array([numbers[label] for label in train.label])
-    found, _ = probable_label_errors(references, [probabilities])
-    rows = [
-        [train.prompt[row], train.label[row], labels[other], f"{probabilities[row, other]:.6f}", str(row)]
-        for row, other in found
-    ]
+    """Write `label_error_rows` of the training split; return what run.json says about them. Nothing is dropped."""
+    rows = label_error_rows(train, labels, probabilities)
     with atomic_write(path) as file:
-        file.write(encode_rows([COLUMNS, *rows], CsvDialect()))
-    return {"path": str(path), "found": len(found), "texts": len(train)}
+        file.write(encode_rows(rows, CsvDialect()))
+    return label_errors_record(path, rows, len(train))
 
 
-def describe_label_errors(record: dict) -> str:
-    """Return the line that fine_tune.py prints."""
-    return f"{record['found']:,} of {record['texts']:,} training labels are probably wrong: {record['path']}"
+def label_errors_record(path: Path, rows: list[list[str]], texts: int) -> dict:
+    """Return what run.json and evaluation.json say about the rows of a file."""
+    return {"path": str(path), "found": len(rows) - 1, "texts": texts}
+
+
+def describe_label_errors(record: dict, split: str) -> str:
+    """Return the line that the scripts print about a training or test split."""
+    return f"{record['found']:,} of {record['texts']:,} {split} labels are probably wrong: {record['path']}"

@@ -69,7 +69,9 @@ def _evaluate_label_sets(base: Trained, model: PreTrainedModel, rows: Sequence[d
     }
 
 
-def fit_each_label(states: numpy.ndarray, labels: numpy.ndarray, class_weights: None) -> Regression:
+def fit_each_label(
+    states: numpy.ndarray, labels: numpy.ndarray, class_weights: None, groups: Sequence[str] | None = None
+) -> Regression:
     """Return a logistic regression for each label (texts, labels); one of too few texts gets its frequency alone."""
     weights = numpy.zeros((labels.shape[1], states.shape[1]))
     share = numpy.clip(labels.mean(axis=0), 1e-3, 1 - 1e-3)
@@ -77,7 +79,7 @@ def fit_each_label(states: numpy.ndarray, labels: numpy.ndarray, class_weights: 
     losses = []
     for number, has in enumerate(labels.T.astype(int)):
         if min(has.sum(), len(has) - has.sum()) >= FOLDS:
-            fitted = fit_regression(states, has, None)
+            fitted = fit_regression(states, has, None, groups)
             weights[number] = fitted.weights[1] - fitted.weights[0]
             bias[number] = fitted.bias[1] - fitted.bias[0]
             out_of_fold[:, number] = fitted.out_of_fold[:, 1]

@@ -66,14 +66,21 @@ def _evaluate_regression(base: Trained, scale: float, model: PreTrainedModel, ro
     return {"loss": float(((predicted - scores) ** 2).mean()), **defined}
 
 
-def fit_ridge(states: numpy.ndarray, scores: numpy.ndarray, class_weights: None) -> Regression:
-    """Return the ridge regression of the scores (texts,) on states (texts, width), its strength by cross-validation."""
+def fit_ridge(
+    states: numpy.ndarray, scores: numpy.ndarray, class_weights: None, groups: Sequence[str] | None = None
+) -> Regression:
+    """Return the ridge regression of the scores (texts,) on states (texts, width), its strength by cross-validation.
+
+    Texts of one group are in one fold, if there are enough `groups`.
+    """
     from sklearn.linear_model import Ridge
-    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 
     mean, deviation = states.mean(0), states.std(0) + 1e-6
     standardized = (states - mean) / deviation
-    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    shared = groups if groups and FOLDS <= len(set(groups)) < len(groups) else None
+    splitter = GroupKFold if shared else KFold
+    folds = list(splitter(FOLDS, shuffle=True, random_state=0).split(states, scores, shared))
     predicted = {ridge: cross_val_predict(Ridge(ridge), standardized, scores, cv=folds) for ridge in RIDGES}
     losses = {ridge: float(((scores - of_ridge) ** 2).mean()) for ridge, of_ridge in predicted.items()}
     best = min(losses, key=losses.get)

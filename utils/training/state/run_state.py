@@ -22,8 +22,9 @@ from utils.training.state.state_files import (
     RUN_ID,
     SAVED_FILE,
     checkpoints,
-    foreign_checkpoints,
+    foreign_states,
     is_complete,
+    read_folds,
     read_object,
     remove_checkpoint,
     remove_run_state,
@@ -41,7 +42,7 @@ def check_run_state(folder: Path, resume: bool, overwrite: bool, complete: Path 
 
     `complete` is the output, if a model is there.
     """
-    require_ours(folder, "training state", {"data", "processes"}, foreign_checkpoints(folder))
+    require_ours(folder, "training state", {"data", "processes"}, foreign_states(folder))
     interrupted = is_interrupted(folder)
     if resume and not interrupted and complete:
         problem = f"--resume, but there is no saved state in {folder}, and a model in {complete}"
@@ -84,7 +85,8 @@ def begin_run(folder: Path, flags: Mapping, data_sha256: str, resume: bool) -> N
     fixed = unchangeable_flags(flags, data=data_sha256, processes=distributed.world_size())
     if resume:
         check_same_run(folder, flags, data_sha256)
-        if checkpoints(folder) and not soup_files(folder):  # a soup removes those of its finished runs first
+        # A soup, and folds, remove those of their finished runs first.
+        if checkpoints(folder) and not soup_files(folder) and not read_folds(folder):
             newest_whole_checkpoint(folder)
     elif distributed.is_main_process():
         remove_run_state(folder)
@@ -108,8 +110,8 @@ def is_interrupted(folder: Path) -> bool:
 
 
 def is_resumable(folder: Path) -> bool:
-    """Whether there is a state to train on from: a checkpoint, or a finished run of a soup."""
-    return any(map(is_complete, checkpoints(folder))) or bool(soup_files(folder))
+    """Whether there is a state to train on from: a checkpoint, a finished run of a soup, or a finished fold."""
+    return any(map(is_complete, checkpoints(folder))) or bool(soup_files(folder)) or bool(read_folds(folder))
 
 
 def keep_complete_checkpoints(folder: Path) -> bool:

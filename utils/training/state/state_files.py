@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
+from utils.files import atomic_write
 from utils.temporary import remove
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,11 @@ CHECKPOINT_FILES = (  # in the order of their removal: without checksums, nothin
     *(PROGRESS, f".{PROGRESS}.part"),
 )
 SOUP_RUN = re.compile(r"run-\d+\.safetensors")  # the weights of a finished run of --model_soup
+FOLDS_FILE = "folds.json"  # the figures of the finished folds of --folds
 SAVED_FILE = "saved.json"  # the hash of the run.json of the model that the run writes at its end
-TEMPORARY = re.compile(rf"\.(({re.escape(ARGUMENTS_FILE)}|{re.escape(SAVED_FILE)})\..*|run-\d+)\.part|\.tmp\w{{6}}")
+TEMPORARY = re.compile(
+    rf"\.(({re.escape(ARGUMENTS_FILE)}|{re.escape(SAVED_FILE)}|{re.escape(FOLDS_FILE)})\..*|run-\d+)\.part|\.tmp\w{{6}}"
+)
 LONGEST_HEADER = 10**8  # bytes, of a safetensors file
 
 
@@ -87,12 +91,26 @@ def keep_newest(folder: Path, number: int, best: str | None) -> None:
         remove_checkpoint(checkpoint)
 
 
-def foreign_checkpoints(folder: Path) -> list[Path]:
-    """Return what is in `folder` by the name of a checkpoint, but is none of its run."""
+def foreign_states(folder: Path) -> list[Path]:
+    """Return what is in `folder` by the name of a checkpoint or of the folds' figures, but is none of its run."""
     ours = checkpoints(folder) if (folder / ARGUMENTS_FILE).exists() else []
-    return [
+    foreign = [
         path for path in sorted(folder.glob("checkpoint-*")) if CHECKPOINT.fullmatch(path.name) and path not in ours
     ]
+    return foreign + ([folder / FOLDS_FILE] if (folder / FOLDS_FILE).exists() and not read_folds(folder) else [])
+
+
+def read_folds(folder: Path) -> list[dict]:
+    """Return the figures of the finished folds of the run in `folder`, as `write_folds` wrote them."""
+    saved = read_object(folder / FOLDS_FILE) or {}
+    run = read_run_id(folder)
+    return saved.get("folds", []) if run is not None and saved.get(RUN_ID) == run else []
+
+
+def write_folds(folder: Path, folds: list[dict]) -> None:
+    """Note the figures of all finished folds. UserError where they cannot be written."""
+    with atomic_write(folder / FOLDS_FILE, "w") as file:
+        json.dump({RUN_ID: read_run_id(folder), "folds": folds}, file)
 
 
 def remove_checkpoint(checkpoint: Path) -> None:
@@ -115,7 +133,8 @@ def remove_run_state(folder: Path) -> None:
         return
     for checkpoint in checkpoints(folder):
         remove_checkpoint(checkpoint)
-    for path in soup_files(folder) + [path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]:
+    folds = [folder / FOLDS_FILE] if read_folds(folder) else []
+    for path in soup_files(folder) + folds + [path for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]:
         remove(path)
     for name in (ARGUMENTS_FILE, SAVED_FILE):
         remove(folder / name)

@@ -9,17 +9,21 @@ from dataclasses import dataclass, replace
 from utils import distributed
 from utils.compute.device import choose_device, choose_precision
 from utils.compute.prefix_cache import PrefixCache, prefix_cache_folder
+from utils.errors import DataError
 from utils.interrupts import ToldInterrupt, typed_command
 from utils.models import model_files
 from utils.models.export.export import check_exportable
 from utils.training.adapters.flags import adapter_path
 from utils.training.adapters.saved import check_adapter_suffices
+from utils.training.baseline.stack import FittedWords, fit_baseline
 from utils.training.encoders.pooling import pool_as_saved
 from utils.training.flags import TrainingSettings, settings_from
+from utils.training.folds.split import rows_outside
 from utils.training.forecast.dry_run import forecast_run
 from utils.training.forecast.fit import check_fit, plan_run
 from utils.training.forecast.forecast import Forecast
 from utils.training.labels.label_errors import write_label_errors
+from utils.training.linear_probe import FOLDS, has_all_folds
 from utils.training.prepare import TrainingSetup, prepare, validation_rows
 from utils.training.state.seconds_used import seconds_used
 from utils.training.state.state_files import checkpoints, read_object
@@ -42,6 +46,8 @@ class PreparedRun:
     validation_texts: int
     time_limit: TimeLimit | None = None
     label_errors: dict | None = None  # what run.json says about those that --label_errors found
+    folds: dict | None = None  # what run.json says about --folds
+    baseline: FittedWords | None = None  # what --with_baseline mixes with the classifier
 
     @property
     def flags(self) -> Namespace:
@@ -70,7 +76,8 @@ def foresee_run(request: Request, began: float) -> Forecast:
 def prepare_run(request: Request, began: float) -> PreparedRun:
     """Load what the run needs, fit it to the time that there is, and set a classifier's head by its linear probe.
 
-    UserError where it would not fit. A time limit counts from `began` of `time.monotonic()`.
+    With --folds, the head is still to be set. UserError where the run would not fit. A time limit counts from `began`
+    of `time.monotonic()`.
     """
     flags = request.flags
     with _told_how_to_begin_again(flags):
@@ -80,14 +87,23 @@ def prepare_run(request: Request, began: float) -> PreparedRun:
             limit.used_before = seconds_used(request.state_folder) if flags.resume else 0.0
             setup = fit_to_time(limit, run.setup, flags, run.device, run.precision, request.state_folder)
             run = replace(run, setup=setup, time_limit=limit)
-        if run.setup.probe:
-            out_of_fold = run.setup.probe.run()
-            if flags.label_errors:
-                found = request.data.splits["train"], request.data.recipe["labels"], out_of_fold
-                run = replace(run, label_errors=write_label_errors(flags.label_errors, *found))
+        if not flags.folds:
+            run = set_head(run)
+    return run
+
+
+def set_head(run: PreparedRun) -> PreparedRun:
+    """Set a classifier's head by its linear probe, if it has one; return the run with what --label_errors found."""
+    flags, data = run.flags, run.request.data
+    if run.setup.probe:
+        out_of_fold = run.setup.probe.run()
+        if flags.label_errors:
+            found = data.splits["train"], data.recipe["labels"], out_of_fold
+            run = replace(run, label_errors=write_label_errors(flags.label_errors, *found))
+    if not flags.folds:
         _pool_as_before(run)
-        if flags.save_adapter:
-            check_adapter_suffices(run.setup.base.model)
+    if flags.save_adapter:
+        check_adapter_suffices(run.setup.base.model)
     return run
 
 
@@ -122,7 +138,25 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
         check_exportable(name, setup.base.model, setup.base.tokenizer)
     whole = setup.rows["validation"]
     setup = replace(setup, rows=setup.rows | {"validation": validation_rows(whole, flags)})
-    return PreparedRun(request, device, precision, cache, setup, len(whole))
+    if flags.folds and setup.probe:
+        _check_folds(request, setup)
+    baseline = None
+    if flags.with_baseline != "off":
+        splits = request.data.splits
+        baseline = fit_baseline(splits["train"], splits["validation"], request.data.recipe["labels"])
+    return PreparedRun(request, device, precision, cache, setup, len(whole), baseline=baseline)
+
+
+def _check_folds(request: Request, setup: TrainingSetup) -> None:
+    """Raise DataError where a fold leaves too few texts of a label for the linear probe that the model starts from."""
+    folds = request.flags.folds
+    for fold in range(folds):
+        rows = rows_outside(setup.rows["train"], request.fold_of_group, fold)
+        if not has_all_folds(setup.base, rows, setup.probe.fitting):
+            problem = (
+                f"--folds {folds}: without fold {fold + 1}, a label has fewer training texts than the {FOLDS} that"
+            )
+            raise DataError(f"{problem} the linear probe needs", "raise --folds, or preprocess more rows")
 
 
 @contextlib.contextmanager

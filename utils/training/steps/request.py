@@ -11,8 +11,9 @@ from utils.files import check_apart, check_writable, sha256_of
 from utils.models import model_files
 from utils.models.export.export import check_export
 from utils.processed import Processed, load_processed
-from utils.tasks.kinds import KINDS, Kind
+from utils.tasks.kinds import CLASSIFY, KINDS, Kind
 from utils.training.flag_checks import complete_flags
+from utils.training.folds.split import fold_of_groups
 from utils.training.reporters import check_reporters
 from utils.training.state.run_state import (
     check_run_state,
@@ -39,6 +40,7 @@ class Request:
     data_sha256: str
     searchable: list[str]
     state_folder: Path
+    fold_of_group: dict[str, int] | None = None  # of the groups of the training split, with --folds
 
     @property
     def kind(self) -> Kind:
@@ -62,11 +64,20 @@ def check_request(flags: Namespace, parser: Parser) -> Request:
     if flags.export:
         inputs = [flags.data_path, flags.model, flags.config]
         check_export(KINDS[data.recipe["kind"]], flags.output_path, inputs, flags.overwrite)
-    if flags.search or flags.model_soup > 1:
-        distributed.require_single_process("--search" if flags.search else "--model_soup")
+    alone = {"--search": flags.search, "--model_soup": flags.model_soup > 1, "--folds": flags.folds}
+    if names := [name for name, given in alone.items() if given]:
+        distributed.require_single_process(names[0])
     if flags.search:
         check_search(flags, data, searchable)
-    return Request(flags, data, sha256_of(flags.data_path), searchable, state_folder)
+    if flags.with_baseline != "off":
+        from utils.training.baseline.stack import check_can_mix
+
+        check_can_mix(flags.data_path, flags.with_baseline, data.splits["validation"])
+    fold_of_group = None
+    if flags.folds:
+        train, labels = data.splits["train"], data.recipe["labels"] if data.recipe["kind"] == CLASSIFY.name else None
+        fold_of_group = fold_of_groups(flags.data_path, train, labels, flags.folds, flags.seed)
+    return Request(flags, data, sha256_of(flags.data_path), searchable, state_folder, fold_of_group)
 
 
 def _check_output(flags: Namespace, state_folder: Path) -> None:

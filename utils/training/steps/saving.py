@@ -1,9 +1,11 @@
 """The end of a run: the model's record, the model, and what an interrupted run would need, which goes."""
 
 import logging
+from collections.abc import Sequence
 
 from utils import distributed
 from utils.errors import UserError
+from utils.inference.classifier import classifier_logits
 from utils.inference.sampling import settings_to_save
 from utils.models import checkpoint, model_files, saving
 from utils.models.checkpoint import Trained
@@ -11,6 +13,7 @@ from utils.models.opening.adapters import take_out_adapters
 from utils.models.tokenization import context_length
 from utils.training.adapters.flags import adapter_path
 from utils.training.adapters.saved import save_adapter
+from utils.training.baseline.stack import choose_stack
 from utils.training.labels.learning import LEARNING
 from utils.training.reporters import log_report
 from utils.training.state.run_state import read_saving, record_saving
@@ -26,28 +29,41 @@ log = logging.getLogger(__name__)
 
 def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | None) -> dict:
     """Return run.json's content: the recipe, and what the kind of task, a time limit and a search add to it."""
-    request, flags, model, rows = run.request, run.flags, run.setup.base.model, run.setup.rows
+    request, model = run.request, run.setup.base.model
     recipe = request.data, request.data_sha256, request.base_model
-    record = build_run_record(*recipe, vars(flags), model, outcome, run.precision, run.device)
+    record = build_run_record(*recipe, vars(run.flags), model, outcome, run.precision, run.device)
     record["prefix_cache"] = run.prefix_cache.record(model)
     if request.kind.name in LEARNING:
+        validation = run.setup.rows["validation"]
         record["max_length"] = run.setup.max_length
         record["template"] = run.setup.template
         record["calibration"] = LEARNING[request.kind.name].finish(
-            run.setup.base, request.data, rows["validation"], flags, bfloat16=run.precision == "bf16"
+            run.setup.base, request.data, validation, run.flags, bfloat16=run.precision == "bf16"
         )
         record["self_contained"] = True  # the folder alone gives calibrated probabilities in any tool
+        if run.baseline:
+            record["baseline"] = _mix_baseline(run, validation)
     else:
-        record["sampling"] = settings_to_save(request.kind.name, rows["train"], context_length(model))
+        record["sampling"] = settings_to_save(request.kind.name, run.setup.rows["train"], context_length(model))
     if run.time_limit:
         record["time_limit"] = run.time_limit.record(outcome.steps, outcome.ended_by)
     if len(run.validation) < run.validation_texts:
         record["results"]["validation_rows"] = len(run.validation)
     if run.label_errors:
         record["label_errors"] = run.label_errors
+    if run.folds:
+        record["folds"] = run.folds
     if search:
         record["search"] = search
     return record
+
+
+def _mix_baseline(run: PreparedRun, rows: Sequence[dict]) -> dict:
+    """Return what run.json says about the mixture of the calibrated model with its baseline."""
+    base, data, options = run.setup.base, run.request.data, {"bfloat16": run.precision == "bf16", "progress": "mixing"}
+    logits = classifier_logits(base.model, base.tokenizer, rows, **options)
+    validation = data.splits["validation"].take(row["number"] for row in rows)
+    return choose_stack(run.baseline, logits, validation, data.recipe["labels"], run.flags)[1]
 
 
 def save_model(run: PreparedRun, record: dict, history: list[dict]) -> None:
@@ -56,11 +72,13 @@ def save_model(run: PreparedRun, record: dict, history: list[dict]) -> None:
         return
     output, base = run.flags.output_path, run.setup.base
     record_saving(run.request.state_folder, record, history)
+    mixed = run.baseline and record["baseline"]["used"]
+    baseline = run.baseline.words.as_text() if mixed else None
     kept = adapter_path(run.flags)
     if kept:
-        save_adapter(kept, Trained(base.model, base.tokenizer, record))
+        save_adapter(kept, Trained(base.model, base.tokenizer, record), baseline)
     take_out_adapters(base.model, merge=True)
-    saving.save_and_verify(output, base.model, base.tokenizer, record, history)
+    saving.save_and_verify(output, base.model, base.tokenizer, record, history, baseline)
     if kept:
         saving.check_logits(kept, base.model, base.tokenizer, checkpoint.load(str(kept)).model)
         log.info("adapters: %s", kept)

@@ -11,6 +11,7 @@ from utils.interrupts import ToldInterrupt, typed_command
 from utils.training.freezing import describe_parameters
 from utils.training.model_soup import train_soup
 from utils.training.state.run_state import begin_run, keep_complete_checkpoints
+from utils.training.state.state_files import checkpoints, is_complete
 from utils.training.steps.prepared import PreparedRun
 from utils.training.train import TrainingOutcome
 
@@ -32,6 +33,8 @@ def search_for_settings(run: PreparedRun) -> dict:
 def train_run(run: PreparedRun) -> TrainingOutcome:
     """Train the model of a run that `begin_training` has begun."""
     setup, folder, resume = run.setup, run.request.state_folder, run.flags.resume
+    if run.flags.folds:  # the interruption may have been in one of them
+        resume = resume and any(map(is_complete, checkpoints(folder)))
     shared = run.settings, folder, resume, run.prefix_cache, run.time_limit
     return train_soup(setup.base.model, setup.objective, setup.rows["train"], run.validation, *shared)
 

@@ -40,6 +40,7 @@ def fit_to_time(
     model, rows = setup.base.model, dict(setup.rows)
     limit.evaluates = bool(rows["validation"]) and flags.eval_strategy != "no"
     limit.evaluations_after = (setup.objective.metric in ("macro_f1", "average_precision")) + (flags.model_soup > 1)
+    limit.evaluations_after += flags.with_baseline != "off"  # to which the mixture is fitted
     limit.runs_left = flags.model_soup
     _estimate_saving(limit, model, folder)
     per_row = _seconds_per_row(limit, setup, device, precision)
