@@ -65,9 +65,9 @@ def read_rows(
 ) -> tuple["pandas.DataFrame", list[SourceFile]]:
     """Return what `to_rows` makes of the files, and where the rows are from.
 
-    For a task with labels they have two more columns: label, "" if there is none, and left_out, True if the map
-    leaves the label out. A first line that looks like those below it is data. `suggest_task`: log another task that
-    the columns seem made for. Raises DataError if a column is not found, or the labels are not classes.
+    For a task with labels they have two more columns: label, "" if there is none, and left_out, True if the map leaves
+    it out. A first line that looks like those below it is data. `suggest_task`: log another task that the columns seem
+    made for. DataError if a column is not found, or holds no such labels.
     """
     frame, sources = read_frame(paths, header=header, hub_split=hub_split)
     frame, label = with_label_cells(task, frame, requested.label, header)
@@ -84,7 +84,7 @@ def read_rows(
         elif unnamed:
             problem = "warning: the first line of %s looks like data, but other files have names there: it is not read"
             log.warning(problem, ", ".join(sorted(unnamed)))
-    requested = replace(requested, label=label)
+    requested = replace(requested, label=label)  # of several columns, the one that has their labels now
     if suggest_task:
         _suggest_other_tasks(frame)
     if requested.text is not None:
@@ -146,8 +146,7 @@ def added_columns(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 def _parts_of(frame: "pandas.DataFrame", sources: Sequence[SourceFile]) -> list[_Part]:
     """Return the rows of the files that have the same columns together; one file may name its text otherwise."""
-    paths, rows = defaultdict(list), defaultdict(list)
-    start = 0
+    paths, rows, start = defaultdict(list), defaultdict(list), 0
     for source, names in columns_by_source(frame, sources):
         paths[tuple(names)].append(source.path)
         rows[tuple(names)].append(range(start, start + source.rows))
@@ -184,8 +183,8 @@ def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns,
         names = [choice.name for choice in (text, label) if choice is not None]
         alike = [part for part in left if part is first or all(map(part.columns.has_values, names))]
         left = [part for part in left if part not in alike]
-        paths = [path for part in alike for path in part.paths]
-        _log_choice(sum(len(part.frame) for part in alike), text, label, paths if len(alike) < len(parts) else ())
+        paths = [path for part in alike for path in part.paths] if len(alike) < len(parts) else ()
+        _log_choice(sum(len(part.frame) for part in alike), text, label, paths)
         chosen.append((text, label))
         texts += [cells_of_frame(part.frame, part.columns, text) for part in alike]
         if label is not None:
