@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         print(push_model(hub.model_path or DEFAULT_OUTPUT, hub.hub_model_id, hub.hub_private))
         return EXIT_DONE
     if hub.model_path:
-        print(*export_trained(hub.model_path, flags.export_type, flags.overwrite), sep="\n")
+        print(*export_trained(hub.model_path, flags.export, flags.export_type, flags.overwrite), sep="\n")
         return EXIT_DONE
     say_what_begins("fine_tune", f"training {flags.model or 'a model'} on {flags.data_path}")
     with redirect_stdout(sys.stderr):  # transformers prints that W&B is offline when it is imported

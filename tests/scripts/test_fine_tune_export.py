@@ -1,5 +1,6 @@
 """fine_tune.py --export gguf: what it writes, also of a model that is trained already, and what it refuses first."""
 
+import importlib.util
 import json
 
 import pytest
@@ -77,18 +78,39 @@ def test_what_is_refused_before_training(call, tmp_path):
     assert names(tmp_path) == {"base", "data.pkl", "opt", "gpt2"}
 
 
-def test_a_classifier_is_refused(tmp_path, capsys):
+def test_of_a_classifier_and_of_one_that_writes(call, tmp_path, capsys, monkeypatch):
+    code, _, err = call("--export", "onnx")
+    assert code == 2
+    assert "--export gguf" in assert_one_error(err, "--export onnx is for models that classify", "to write texts")
     rows = {"train": opinions(12), "validation": opinions(4), "test": opinions(4)}
     save_processed(tmp_path / "data.pkl", labeled_data(rows, ["neg", "pos"]))
-    words = ["--data", tmp_path / "data.pkl", "--output_path", tmp_path / "model", "--export", "gguf"]
-    assert run_script(fine_tune.main, *words, *FAST) == 2
-    assert_one_error(capsys.readouterr().err, "--export gguf is for models that write")
-    assert names(tmp_path) == {"data.pkl"}
+    words = ["--data", tmp_path / "data.pkl", "--output_path", tmp_path / "model", "--model", "tiny", *FAST, "--export"]
+    assert run_script(fine_tune.main, *words, "gguf") == 2
+    assert "--export onnx" in assert_one_error(capsys.readouterr().err, "--export gguf is for models that write")
+    assert run_script(fine_tune.main, *words, "onnx", "--with_baseline", "on") == 2
+    assert_one_error(capsys.readouterr().err, "--export writes the model alone")
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.util, "find_spec", lambda name: None)
+        assert run_script(fine_tune.main, *words, "onnx") == 2
+        assert "requirements-onnx.txt" in assert_one_error(capsys.readouterr().err, "the package onnx is not installed")
+    assert names(tmp_path) == {"base", "data.pkl"}
+
+
+def test_a_classifier_as_onnx(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    rows = {"train": opinions(12), "validation": opinions(4), "test": opinions(4)}
+    save_processed(tmp_path / "data.pkl", labeled_data(rows, ["neg", "pos"]))
+    words = ["--data", tmp_path / "data.pkl", "--output_path", tmp_path / "model.pt", "--model", "tiny", *FAST]
+    assert run_script(fine_tune.main, *words, "--export", "onnx") == 0
+    assert names(tmp_path) == {"data.pkl", "model.pt", "model.onnx"}
+    inputs = onnxruntime.InferenceSession(tmp_path / "model.onnx").get_inputs()
+    assert {each.name: each.type for each in inputs} == dict.fromkeys(("input_ids", "attention_mask"), "tensor(int64)")
 
 
 def test_words_that_make_no_sense_alone(call, tmp_path, capsys):
     assert run_script(fine_tune.main, "--data", tmp_path / "data.pkl", "--export_type", "q8_0") == 2
-    assert_one_error(capsys.readouterr().err, "--export_type is for --export")
+    assert_one_error(capsys.readouterr().err, "--export_type is for --export gguf")
     code, _, err = call("--model_path", tmp_path / "model", "--epochs", 2, train=False)
     assert code == 2
     assert_one_error(err, "--export with --model_path does not train, so --epochs makes no sense")

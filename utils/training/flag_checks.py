@@ -30,6 +30,9 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
     vars(flags).update(missing)
     if flags.time_limit and "epochs" in missing and not flags.search:
         flags.epochs = None
+    if flags.export and flags.with_baseline != "off":
+        problem = "--export writes the model alone, and --with_baseline mixes it with TF-IDF"
+        raise UsageError(problem, "remove one of them")
     _check_validation(flags, parser)
     _check_schedule(flags, parser)
     _check_prefix_cache(flags)
@@ -101,8 +104,8 @@ def take_hub_flags(flags: Namespace, given: Set[str]) -> Namespace:
         _refuse_useless("--export with --model_path", given - {*EXPORT_FLAGS, "model_path", "overwrite", "config"})
     elif "model_path" in given:
         raise UsageError("--model_path is for --push_trained and --export", "name the base model with --model")
-    if "export_type" in given and not flags.export:
-        raise UsageError("--export_type is for --export", "add --export gguf")
+    if "export_type" in given and flags.export != "gguf":
+        raise UsageError("--export_type is for --export gguf", "remove it, or add --export gguf")
     pushes = hub.push_to_hub or hub.push_trained
     if pushes and hub.hub_model_id is None:
         raise UsageError("there is no name for the model on the Hub", "add --hub_model_id USER/NAME")

@@ -16,7 +16,7 @@ from utils.argument_types import (
     several,
 )
 from utils.cli import Parser
-from utils.models.export.export import NUMBERS
+from utils.models.export.export import NUMBERS, SUFFIXES
 from utils.tasks.kinds import CLASSIFY, KINDS
 from utils.training.adapters.flags import add_lora_flags
 
@@ -181,11 +181,11 @@ def _add_running_flags(parser: Parser) -> None:
 
 def _add_export_flags(parser: Parser) -> None:
     add_rare = parser.group("files for other programs", rare=True)
-    export = "also write the model for llama.cpp and Ollama: NAME.gguf and NAME.Modelfile"
+    export = "gguf: also write NAME.gguf and NAME.Modelfile, for llama.cpp and Ollama; onnx: NAME.onnx, of a classifier"
     trained = "with --model_path instead of --data, that model is exported, and none is trained"
-    add_rare("--export", choices=("gguf",), help=export, more=trained)
-    numbers = "in 16 bits, or in 8 for half the size (default: %(default)s)"
-    add_rare("--export_type", choices=NUMBERS, default="f16", help=numbers)
+    add_rare("--export", choices=tuple(SUFFIXES), help=export, more=trained)
+    numbers = "of the .gguf file: 16 bits, or 8 for half the size (default: %(default)s)"
+    add_rare("--export_type", choices=NUMBERS, default=NUMBERS[0], help=numbers)
 
 
 def _add_hub_flags(parser: Parser) -> None:

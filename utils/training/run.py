@@ -71,7 +71,7 @@ def train_and_save(flags: Namespace, parser: Parser, began: float | None = None)
         request = check_request(flags, parser)
         record, history = _trained(request, began)
         exports = flags.export and distributed.is_main_process()
-        exported = export_model(flags.output_path, flags.export_type) if exports else []
+        exported = export_model(flags.output_path, flags.export, flags.export_type) if exports else []
     return FineTuned(flags.output_path, record["results"], record, history, exported)
 
 

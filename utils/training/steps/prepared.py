@@ -135,7 +135,7 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
     cache = PrefixCache(folder, flags.prefix_cache, flags.prefix_cache_gb, flags.keep_prefix_cache)
     setup = prepare(request.data, name, flags, device, precision, cache)
     if flags.export:
-        check_exportable(name, setup.base.model, setup.base.tokenizer)
+        check_exportable(flags.export, name, setup.base.model, setup.base.tokenizer)
     whole = setup.rows["validation"]
     setup = replace(setup, rows=setup.rows | {"validation": validation_rows(whole, flags)})
     if flags.folds and setup.probe:

@@ -62,8 +62,8 @@ def check_request(flags: Namespace, parser: Parser) -> Request:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
     searchable = complete_flags(flags, parser, KINDS[data.recipe["kind"]])
     if flags.export:
-        inputs = [flags.data_path, flags.model, flags.config]
-        check_export(KINDS[data.recipe["kind"]], flags.output_path, inputs, flags.overwrite)
+        kind, inputs = KINDS[data.recipe["kind"]], [flags.data_path, flags.model, flags.config]
+        check_export(flags.export, kind, flags.output_path, inputs, flags.overwrite)
     alone = {"--search": flags.search, "--model_soup": flags.model_soup > 1, "--folds": flags.folds}
     if names := [name for name, given in alone.items() if given]:
         distributed.require_single_process(names[0])
