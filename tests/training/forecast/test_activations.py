@@ -1,10 +1,14 @@
 """What a batch keeps for its gradient is counted on a few tokens, and holds for longer ones and more blocks."""
 
+from argparse import Namespace
+
 import pytest
 import torch
 from planned_runs import planned_run
 from small_models import weights_of
 
+from utils.compute.blocks import find_blocks
+from utils.training.adapters.lora import with_adapters
 from utils.training.forecast.activations import count_activations, shorten
 
 LARGE = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4}
@@ -49,6 +53,18 @@ def test_counting_changes_nothing():
     assert torch.equal(torch.get_rng_state(), numbers)
     assert not model.training and all(parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(before[name], weight) for name, weight in weights_of(model).items())
+
+
+def test_adapters_are_counted_beside_weights_that_are_in_bfloat16_already():
+    """Two blocks, of which one trains: the other one is run without adapters, and in bfloat16 too."""
+    run = planned_run("llama", 1, model={**LARGE, "num_hidden_layers": 2})
+    flags = Namespace(lora=4, lora_alpha=8, lora_dropout=0.0, lora_target="all-linear", seed=0)
+    model, counted = run.setup.base.model, {}
+    for name, freeze in (("all", run.setup.freeze), ("adapters", with_adapters(run.setup.freeze, flags))):
+        freeze(model, 1)
+        counted[name] = count_activations(model, run.setup.objective, run.rows[0], "bf16").with_one.fixed
+    casts = 2 * sum(each.numel() for each in find_blocks(model).blocks[-1].parameters() if not each.requires_grad)
+    assert counted["all"] - counted["adapters"] > casts / 2
 
 
 def test_a_shorter_row_has_the_same_share_of_what_counts():

@@ -88,7 +88,7 @@ def _count(
     for rows, length in SHAPES:
         inputs = objective.collate([shorten(row, length)] * rows)
         inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-        with _without(model, skipped, inputs):
+        with _without(model, skipped, inputs, precision):
             kept.append(_kept_bytes(model, objective, inputs, precision))
     matrix = [[1, rows, rows * length, rows * length**2] for rows, length in SHAPES]
     solution = numpy.linalg.solve(numpy.array(matrix, dtype=float), numpy.array(kept, dtype=float))
@@ -96,12 +96,14 @@ def _count(
 
 
 @contextlib.contextmanager
-def _without(model: PreTrainedModel, skipped: Sequence[torch.nn.Module], inputs: dict) -> Iterator[None]:
+def _without(
+    model: PreTrainedModel, skipped: Sequence[torch.nn.Module], inputs: dict, precision: str
+) -> Iterator[None]:
     """Within the context, the blocks return what they get."""
     if not skipped:
         yield
         return
-    with eval_mode(model), torch.no_grad():
+    with eval_mode(model), torch.no_grad(), autocast(model.device.type, precision):
         without_labels = {name: tensor for name, tensor in inputs.items() if name != "labels"}
         tuple_length = hidden_states_after(model, skipped[0], without_labels)[1]
 
