@@ -177,6 +177,14 @@ def test_flags_that_contradict_each_other(words, parts, capsys, processed, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_an_adapter_alone_is_not_kept_of_a_classifier_that_is_mixed_with_its_baseline(capsys, tmp_path):
+    data = tmp_path / "reviews.pkl"
+    words = ["--task", "reviews", "--data", SAMPLES / "reviews.csv", "--model", "tiny", "--output_path", data]
+    assert run_script(preprocess.main, *words) == 0
+    words = ["--data", data, *LORA, "--save_adapter", "--with_baseline", "auto", "--output_path", tmp_path / "out"]
+    refuses(capsys, fine_tune, 2, words, "--with_baseline mixes in a part")
+
+
 def test_without_peft_the_command_that_installs_it_is_told(capsys, processed, tmp_path, monkeypatch, trained):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     words = ["--data", processed, "--output_path", tmp_path / "out", "--lora", 4]

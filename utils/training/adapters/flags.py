@@ -57,3 +57,6 @@ def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
     if flags.unfreeze_last == 0:
         problem = f"--lora {flags.lora} puts adapters into the blocks that train, and --unfreeze_last 0 trains none"
         raise UsageError(problem, "raise --unfreeze_last, or remove it")
+    if flags.save_adapter and flags.with_baseline != parser.get_default("with_baseline"):
+        problem = "--save_adapter keeps the adapters alone, and --with_baseline mixes in a part that is none"
+        raise UsageError(problem, "remove one of them")
