@@ -35,7 +35,7 @@ class Parameters:
     adapters: int  # among the trained ones: they are merged when the model is saved
     trained_blocks: int
     frozen_matrices: int
-    tied_head: int  # numbers of a trained head that is the embedding, too: it has two gradients for a while, unless one is sparse
+    tied_head: int  # numbers of a trained head that is the embedding, too: two gradients for a while, if none is sparse
 
 
 def count(model: PreTrainedModel) -> Parameters:
