@@ -3,6 +3,7 @@
 import importlib.util
 import json
 
+import onnxruntime
 import pytest
 from exported_models import merging_tokenizer
 from running import assert_one_error, run_script
@@ -97,8 +98,6 @@ def test_of_a_classifier_and_of_one_that_writes(call, tmp_path, capsys, monkeypa
 
 
 def test_a_classifier_as_onnx(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     rows = {"train": opinions(12), "validation": opinions(4), "test": opinions(4)}
     save_processed(tmp_path / "data.pkl", labeled_data(rows, ["neg", "pos"]))
     words = ["--data", tmp_path / "data.pkl", "--output_path", tmp_path / "model.pt", "--model", "tiny", *FAST]

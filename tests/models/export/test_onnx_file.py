@@ -1,6 +1,7 @@
 """A classifier written to an .onnx file gives the model's logits in ONNX Runtime, whatever the batch."""
 
 import numpy
+import onnxruntime
 import pytest
 import torch
 from running import user_error
@@ -9,8 +10,6 @@ from small_classifiers import base_folder
 from utils.models.checkpoint import Trained, load_base_classifier
 from utils.models.classifier_tokenizer import with_template
 
-onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
 BATCHES = [
     ["ok"],
     ["bad", "It was a long film, but not too long", "été 😀"],

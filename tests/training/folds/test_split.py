@@ -42,12 +42,12 @@ def test_texts_without_labels_are_divided_by_group():
         (split(["a", "b", "c"] * 2, ["x", "y"] * 3), "data.pkl has 6 training texts in 3 groups, too few"),
         (
             split(list("abcdefghijk"), ["x"] * 8 + ["y"] * 3),
-            "would have no text labeled 'y', which 3 training texts are",
+            "would have no text labeled 'y': there are 3 training texts",
         ),
-        (split(list("abcdefgh"), ["x"] * 8), "would have no text labeled 'y', which 0 training texts are"),
+        (split(list("abcdefgh"), ["x"] * 8), "would have no text labeled 'y': there are 0 training texts"),
         (
             split(list("abcdefgh") + ["i"] * 9, ["x"] * 8 + ["y"] * 9),
-            "would have no text labeled 'y', which 9 training texts in 1 groups are",
+            "would have no text labeled 'y': there are 9 training texts in 1 groups",
         ),
     ],
     ids=["few rows", "few groups", "few of a label", "one label", "a label in one group"],

@@ -30,7 +30,7 @@ def fold_of_groups(path: Path, train: Split, labels: list[str] | None, folds: in
             texts = train.label.count(label)
             inside = len({group for group, own in zip(train.group, train.label, strict=True) if own == label})
             number = f"{texts:,} training texts" + (f" in {inside:,} groups" if inside < texts else "")
-            problem = f"--folds {folds}: fold {missing[0] + 1} would have no text labeled {label!r}, which {number} are"
+            problem = f"--folds {folds}: fold {missing[0] + 1} would have no text labeled {label!r}: there are {number}"
             raise DataError(problem, "lower --folds, or preprocess more rows")
     return fold_of
 
