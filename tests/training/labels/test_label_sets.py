@@ -36,11 +36,13 @@ def test_the_best_threshold_is_the_best_of_all_cuts():
         assert found == pytest.approx(best)
 
 
-def test_a_label_without_a_text_has_the_threshold_of_one_half():
-    labels = numpy.array([[1, 0]] * 10 + [[0, 0]] * 10)
+def test_a_label_of_few_texts_shares_the_threshold_of_all_labels():
+    labels = numpy.array([[1, 0]] * 10 + [[0, 0]] * 9 + [[0, 1]])
     probabilities = numpy.where(labels == 1, 0.2, 0.1)
-    thresholds = fit_label_thresholds(probabilities, labels, seed=1)
-    assert thresholds == [pytest.approx(0.15), 0.5]
+    probabilities[-1, 1] = 0.002  # by which alone all texts would get the label
+    probabilities[:-1, 1] = 0.001
+    assert fit_label_thresholds(probabilities, labels, seed=1) == pytest.approx([0.15, 0.15])
+    assert fit_label_thresholds(probabilities, numpy.zeros((20, 2)), seed=1) == [0.5, 0.5]
 
 
 def test_a_rare_label_gets_its_frequency_and_the_others_are_told_apart():

@@ -21,6 +21,7 @@ from utils.training.objectives import Objective
 
 log = logging.getLogger(__name__)
 RESAMPLES = 200
+LEAST_FITTED = 5  # validation texts of a label that gets a threshold of its own
 
 
 def multi_label_classification(base: Trained, class_weights: None, data: Processed) -> Objective:
@@ -123,14 +124,21 @@ def finish_label_sets(
 def fit_label_thresholds(probabilities: numpy.ndarray, labels: numpy.ndarray, seed: int) -> list[float]:
     """Return for each label the probability from which on predicting it gives the best F1: both are (texts, labels).
 
-    It is the median over resamples of the rows, since the best threshold of one small split is luck; 0.5 for a label
-    that no row has.
+    It is the median over resamples of the rows, since the best threshold of one small split is luck. Labels of fewer
+    than five rows share the threshold that is best for all labels together: one row alone would give its label to most
+    texts. It is 0.5 where no row has a label.
     """
     generator = numpy.random.default_rng(seed)
     draws = [generator.integers(len(labels), size=len(labels)) for _ in range(RESAMPLES)]
+    labels = labels.astype(bool)
+
+    def median(columns: numpy.ndarray, have: numpy.ndarray) -> float:
+        return float(numpy.median([_best_threshold(columns[draw].ravel(), have[draw].ravel()) for draw in draws]))
+
+    shared = median(probabilities, labels)
     return [
-        float(numpy.median([_best_threshold(column[draw], has[draw]) for draw in draws])) if has.any() else 0.5
-        for column, has in zip(probabilities.T, labels.T.astype(bool), strict=True)
+        median(column, has) if has.sum() >= LEAST_FITTED else shared
+        for column, has in zip(probabilities.T, labels.T, strict=True)
     ]
 
 
