@@ -28,7 +28,9 @@ def test_two_samples_follow_each_evaluation(tmp_path, capfd, caplog):
     assert [entry["step"] for entry in followers] == [0, 3, 6]
     assert followers[0]["samples"] == [texts[0].text for texts in expected]
     assert all(len(entry["samples"]) == 2 for entry in followers)
-    assert caplog.text.count("  sample: ") == 6
+    lines = [record.message for record in caplog.records if "sample: " in record.message]
+    assert [line.endswith(" …") for line in lines[:2]] == [not text.finished for [text] in expected]
+    assert len(lines) == 6
     assert "sample" not in "".join(capfd.readouterr())  # but for those who want log lines
 
 

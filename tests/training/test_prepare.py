@@ -33,6 +33,12 @@ def test_a_language_model_gets_the_rows_of_both_splits():
     assert trainable and all(name.startswith(("transformer.h.1.", "transformer.ln_f.")) for name in trainable)
 
 
+@pytest.mark.parametrize(("length", "longest"), [(3, 16), (20, 2 * 21), (300, 128)])  # texts end with one more token
+def test_a_sample_is_at_most_twice_as_long_as_the_texts(length, longest):
+    setup = prepared(processed_data(**TEXTS | {"validation": ["x" * length] * 3}), WRITING)
+    assert [callback.longest for callback in setup.objective.callbacks] == [longest]
+
+
 def test_rows_are_no_longer_than_asked_for():
     setup = prepared(processed_data(**TEXTS), WRITING, max_length=5)
     assert setup.max_length == 5

@@ -153,17 +153,6 @@ def test_a_measured_evaluation_replaces_the_estimate_but_for_those_without_a_pre
     assert limit.left() == 67 - 25 - 25
 
 
-def test_samples_that_will_be_shorter_are_not_reserved_in_full():
-    clock = Clock()
-    limit = TimeLimit(100.0, clock, seconds_saved_later=lambda: 8.0)
-
-    def evaluate():
-        clock.now += 20.0
-
-    limit.measuring_evaluation(evaluate)()
-    assert limit.left() == 80 - (20 - 8)
-
-
 def test_evaluations_that_cost_too_much_of_the_time_are_left_out(tmp_path):
     clock = Clock()
     model = timed(random_model("gpt2"), clock, evaluation=0.02)

@@ -6,34 +6,22 @@ Without it: `torch.autocast` alone, with float32 weights. Results are the same, 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from utils.compute.patching import replaced_forward
-
 
 @contextlib.contextmanager
 def weights_in_bf16(model: torch.nn.Module, enabled: bool, *, all_layers: bool = False) -> Iterator[None]:
-    """Within the context, the matrices of frozen layers, or of all, are in bfloat16; then the originals are back.
-
-    With all layers, the head multiplies by a copy in bfloat16, and inference alone is possible.
-    """
+    """Within the context, the matrices of frozen layers, or of all, are in bfloat16; then the originals are back."""
     originals = cast_weights(model, all_layers=all_layers) if enabled else {}
-    head = _head_of(model) if enabled and all_layers else None
     try:
-        with replaced_forward({head: _in_bf16(head)} if type(head) is torch.nn.Linear else {}):
-            yield
+        yield
     finally:
         for parameter, original in originals.items():
             parameter.data = original.to(parameter.device)
-
-
-def _in_bf16(head: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
-    weight, bias = (None if each is None else each.detach().bfloat16() for each in (head.weight, head.bias))
-    return lambda hidden: torch.nn.functional.linear(hidden.bfloat16(), weight, bias)
 
 
 def cast_weights(model: torch.nn.Module, *, all_layers: bool = False) -> dict[torch.nn.Parameter, torch.Tensor]:
@@ -41,7 +29,7 @@ def cast_weights(model: torch.nn.Module, *, all_layers: bool = False) -> dict[to
 
     `model` may be a part of a model. The head stays in float32, since it often is the embedding too.
     """
-    head = _head_of(model)
+    head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
     originals = {}
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
@@ -50,7 +38,3 @@ def cast_weights(model: torch.nn.Module, *, all_layers: bool = False) -> dict[to
                     originals[parameter] = parameter.data.cpu()  # takes no memory of a GPU meanwhile
                     parameter.data = parameter.data.to(torch.bfloat16)
     return originals
-
-
-def _head_of(model: torch.nn.Module) -> torch.nn.Module | None:
-    return model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None

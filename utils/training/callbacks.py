@@ -14,10 +14,8 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from utils import distributed
-from utils.compute.bf16_weights import weights_in_bf16
-from utils.compute.device import autocast
 from utils.errors import UserError
-from utils.inference.generation import generate_from_ids
+from utils.inference.generation import Generated, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.interrupts import ENDS_ALONE
 from utils.models.checkpoint import Trained
@@ -121,33 +119,27 @@ class ProgressCallback(TrainerCallback):
 class SamplesCallback(TrainerCallback):
     """Shows and logs what the model writes after each prompt (token ids) at every evaluation.
 
-    `seconds` is how long that took the last time, and `tokens` those of the longest sample.
+    A sample ends with the token `end`, or after `longest` tokens, since an untuned model rarely ends by itself.
     """
 
-    def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int):
-        self.seconds, self.tokens = 0.0, 0
+    def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int, longest: int):
         self.base = base
         self.prompts = prompts
         self.end = end
+        self.longest = longest
 
     def on_evaluate(self, args, state, control, **kwargs):
-        precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
-        samples = self.generate(args.seed, precision, progress="samples")
+        samples = self.generate(args.seed, progress="samples")
         for sample in samples:
             with tqdm.external_write_mode(file=sys.stderr):
-                log.info("  sample: %s", " ".join(sample.split()))
-        state.log_history.append({"step": state.global_step, "samples": samples})
+                log.info("  sample: %s%s", " ".join(sample.text.split()), "" if sample.finished else " …")
+        state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
 
-    def generate(self, seed: int, precision: str, progress: str | None = None) -> list[str]:
-        """Return what the model writes now after each prompt, in fp32, bf16 or fp16; `progress` names a bar."""
-        sampling, options = Sampling(seed=seed), {"end": self.end, "progress": progress}
-        began = time.perf_counter()
-        model, device = self.base.model, self.base.model.device.type
-        in_bf16 = precision == "bf16" and device == "cpu"
-        with autocast(device, precision), weights_in_bf16(model, in_bf16, all_layers=True):
-            generated = generate_from_ids(model, self.base.tokenizer, self.prompts, sampling, **options)
-        self.seconds, self.tokens = time.perf_counter() - began, max(text.tokens for [text] in generated)
-        return [text.text for [text] in generated]
+    def generate(self, seed: int, progress: str | None = None) -> list[Generated]:
+        """Return what the model writes now after each prompt; `progress` names a bar."""
+        sampling, options = Sampling(seed=seed, max_new_tokens=self.longest), {"end": self.end, "progress": progress}
+        generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
+        return [sample for [sample] in generated]
 
 
 class FiniteLossCallback(TrainerCallback):

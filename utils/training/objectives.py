@@ -14,6 +14,7 @@ from utils.compute.chunked_loss import next_token_scoring
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
 from utils.compute.likelihood import score_texts
 from utils.inference.classifier import classifier_logits
+from utils.inference.sampling import Sampling
 from utils.models.checkpoint import Trained
 from utils.models.tokenization import padding_id, start_and_end
 from utils.training.callbacks import SamplesCallback
@@ -49,11 +50,17 @@ class Objective:
         return value != other and self.best(value, other) == value
 
 
-def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int | None = None) -> Objective:
+def language_modeling(
+    base: Trained,
+    samples: Sequence[list[int]],
+    *,
+    end: int | None = None,
+    longest_sample: int = Sampling.max_new_tokens,
+) -> Objective:
     """Return the objective of predicting the next token. Rows are those of `rows.training_rows`.
 
     `samples` are prompts, as token ids with the start token, whose continuations are logged; `end` is the token that
-    ends them, by default end-of-text.
+    ends them, by default end-of-text, and `longest_sample` the most tokens that they may have.
     """
     end_of_text = start_and_end(base.tokenizer)[1]
     context, scores = next_token_scoring(base.model)
@@ -65,7 +72,7 @@ def language_modeling(base: Trained, samples: Sequence[list[int]], *, end: int |
         evaluate=_evaluate_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
-        callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end)],
+        callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end, longest_sample)],
         decode=partial(base.tokenizer.decode, skip_special_tokens=True),
     )
 

@@ -17,6 +17,7 @@ from utils.compute.batching import pad_rows
 from utils.compute.forward import find_batching
 from utils.compute.prefix_cache import PrefixCache
 from utils.errors import UsageError, UserError
+from utils.inference.sampling import Sampling
 from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.classifier_tokenizer import encode_for_classification, surroundings, truncate, with_template
@@ -50,6 +51,7 @@ FEWEST_VALIDATED = 100  # texts: they take a moment
 ROUNDING = 1e-3
 PROBES = ("a text", "another text, which is longer: it fills more than one line of an average book, or of a letter")
 SAMPLES = 2  # texts that are shown at every evaluation
+SHORTEST_SAMPLE = 16  # tokens that one may have, whatever the data
 TRAINING_SPLITS = ("train", "validation")  # the test split is for evaluate_model.py
 
 
@@ -121,7 +123,14 @@ def _prepare_language_model(data: Processed, name: str, flags: Namespace) -> Tra
         rows["train"] += copies
     prompts = [list(row["input_ids"][: row["loss_start"]]) for row in rows["validation"][:SAMPLES]]
     end = open_chat_template(base.tokenizer).end if answers else None
-    return TrainingSetup(base, language_modeling(base, prompts, end=end), rows, longest, freeze)
+    objective = language_modeling(base, prompts, end=end, longest_sample=_longest_sample(rows["validation"]))
+    return TrainingSetup(base, objective, rows, longest, freeze)
+
+
+def _longest_sample(rows: Sequence[dict]) -> int:
+    """Return the most tokens of a sample: twice as many as the completions of these rows have on average."""
+    tokens = sum(len(row["input_ids"]) - row["loss_start"] for row in rows)
+    return min(Sampling.max_new_tokens, max(SHORTEST_SAMPLE, 2 * tokens // max(1, len(rows))))
 
 
 def _with_fewer_skin_tones(data: Processed, seed: int) -> Processed:

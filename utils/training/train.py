@@ -12,7 +12,6 @@ from utils import distributed
 from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import OFF, PrefixCache
-from utils.compute.tied_embedding import sparse_embedding_gradient
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
 from utils.training.finite import check_weights
 from utils.training.flags import TrainingSettings
@@ -95,7 +94,6 @@ def train(
         trainer.cached_rows(prefix_cache, settings.precision, epochs),
         interruption.listening(),
         weights_in_bf16(model, settings.precision == "bf16"),
-        sparse_embedding_gradient(model),
         explain_state_errors(state_folder),
     ):
         trainer.train(resume_from_checkpoint=checkpoint)

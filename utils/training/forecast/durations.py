@@ -22,7 +22,6 @@ class Measured:
     steps: float  # all of a run
     spread: float
     evaluation: float
-    first_samples: float
     samples: float
     state: float  # to save one
     end: float  # to save the model, to load it again and to calibrate it
@@ -50,7 +49,7 @@ def add_up(
     starts = validates and settings.eval_on_start != "off"
     training = measured.first_step + measured.steps
     validation = (measured.evaluation + measured.samples) * len(schedule.validated)
-    at_the_start = (measured.evaluation + measured.first_samples) * starts
+    at_the_start = (measured.evaluation + measured.samples) * starts
     saving = measured.state * len(schedule.saved)
     parts = {
         "start": measured.preparation,

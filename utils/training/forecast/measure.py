@@ -20,7 +20,6 @@ from utils.compute.blocks import hidden_states_after, starting_after
 from utils.compute.cache_plan import CachePlan
 from utils.compute.device import autocast
 from utils.compute.forward import run_in_batches
-from utils.compute.tied_embedding import sparse_embedding_gradient
 from utils.temporary import temporary_folder
 from utils.training.forecast.arithmetic import Arithmetic
 from utils.training.forecast.planned import Run
@@ -200,7 +199,7 @@ def _train(run: Run, rows: list[dict], steps: int) -> tuple[list[float], list[fl
     with temporary_folder() as folder:
         objective = run.setup.objective
         trainer = _InOrder(objective, model, rows, [], settings, folder, [watch], eval_on_start=False, saves=False)
-        with weights_in_bf16(model, settings.precision == "bf16"), sparse_embedding_gradient(model):
+        with weights_in_bf16(model, settings.precision == "bf16"):
             trainer.train()
     vars(model).pop("_is_accelerate_prepared", None)
     return watch.steps, watch.optimizer

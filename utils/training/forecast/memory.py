@@ -35,7 +35,7 @@ class Parameters:
     adapters: int  # among the trained ones: they are merged when the model is saved
     trained_blocks: int
     frozen_matrices: int
-    tied_head: int  # numbers of a trained head that is the embedding, too: two gradients for a while, if none is sparse
+    tied_head: int  # numbers of a trained head that is the embedding, too: it has two gradients for a while
 
 
 def count(model: PreTrainedModel) -> Parameters:
@@ -77,8 +77,7 @@ def memory_need(
     always = FLOAT32 * trained * (keeps_start + bool(settings.folds) + (distributed.world_size() > 1))
     if settings.precision == "bf16":
         always += BFLOAT16 * parameters.frozen_matrices
-    moments, gradients = ADAMW * trained, FLOAT32 * trained
-    tied = 0 if settings.device == "cpu" and distributed.world_size() == 1 else FLOAT32 * parameters.tied_head
+    moments, gradients, tied = ADAMW * trained, FLOAT32 * trained, FLOAT32 * parameters.tied_head
     accumulated = gradients if settings.gradient_accumulation_steps > 1 else 0
     loaded = FLOAT32 * parameters.total  # the best state, and the saved model, to compare it: files that are mapped
     if settings.device != "cpu":

@@ -31,7 +31,6 @@ class TimeLimit:
     uncached: float = 0.0  # what an evaluation takes without a prefix cache, as those after training do
     state: float = 0.0
     saving: float = 0.0
-    seconds_saved_later: Callable[[], float] = lambda: 0.0  # by the samples of a later evaluation
     evaluations_after: int = 0
     model_bytes: int = 0
     state_bytes: int = 0
@@ -92,7 +91,7 @@ class TimeLimit:
         def measured(*arguments, **options):
             began = self.used()
             result = evaluate(*arguments, **options)
-            seconds = self.used() - began - self.seconds_saved_later()
+            seconds = self.used() - began
             self.evaluation = max(self.evaluation, seconds) if self.evaluated else seconds
             self.evaluated = True
             return result

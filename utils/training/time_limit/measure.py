@@ -8,7 +8,6 @@ import zlib
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -18,7 +17,6 @@ from utils.compute.blocks import find_blocks, frozen_blocks
 from utils.compute.device import autocast
 from utils.temporary import folder_for_a_while
 from utils.training.prepare import TrainingSetup
-from utils.training.samples import samples_callback, seconds_saved_later, usual_tokens
 from utils.training.time_limit.limit import TimeLimit, saving_seconds
 
 log = logging.getLogger(__name__)
@@ -47,8 +45,6 @@ def fit_to_time(
     if flags.eval_on_start != "on":
         rows["validation"] = _part(limit, rows["validation"], per_row, flags.seed)
     limit.evaluation = limit.uncached = per_row * len(rows["validation"])
-    if (samples := samples_callback(setup)) and limit.evaluates:
-        limit.seconds_saved_later = partial(seconds_saved_later, samples, usual_tokens(rows["validation"]))
     probe = setup.probe
     limit.epochs = _expected_epochs(limit, model, rows["train"], per_row)
     # Where a prefix cache pays off, the probe's pass through all texts fills it.
