@@ -44,13 +44,14 @@ def test_texts_without_labels_are_divided_by_group():
             split(list("abcdefghijk"), ["x"] * 8 + ["y"] * 3),
             "would have no text labeled 'y': there are 3 training texts",
         ),
+        (split(list("abcdef"), ["x", "y"] * 3), "would have no text labeled 'x': there are 3 training texts"),
         (split(list("abcdefgh"), ["x"] * 8), "would have no text labeled 'y': there are 0 training texts"),
         (
             split(list("abcdefgh") + ["i"] * 9, ["x"] * 8 + ["y"] * 9),
             "would have no text labeled 'y': there are 9 training texts in 1 groups",
         ),
     ],
-    ids=["few rows", "few groups", "few of a label", "one label", "a label in one group"],
+    ids=["few rows", "few groups", "few of a label", "few of each label", "one label", "a label in one group"],
 )
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_what_cannot_be_divided(train, problem):

@@ -17,6 +17,7 @@ from utils.models import checkpoint
 from utils.processed import load_processed, save_processed
 from utils.training.folds import train_folds
 from utils.training.folds.split import fold_of_groups
+from utils.training.state.state_files import foreign_states, read_folds, write_folds
 
 FAST = ["--precision", "fp32", "--device", "cpu", "--epochs", 2, "--batch_size", 8, "--seed", 7]
 LABELS = ["neg", "pos"]
@@ -157,6 +158,23 @@ def test_a_fold_that_is_finished_is_not_trained_again(call, data, tmp_path, monk
     assert run_of(tmp_path / "halves")["folds"] == run_of(tmp_path / "model")["folds"]
     assert_same_weights(tmp_path / "halves", tmp_path / "model")
     assert not (tmp_path / "halves.training").exists()
+
+
+NOTED = {"seed": 8, "epochs": 2.0, "texts": 16, "tuned": {"accuracy": 0.75}}
+
+
+@pytest.mark.parametrize(
+    "folds",
+    ["abc", 5, [1], [{}], [{**NOTED, "tuned": {"accuracy": "high"}}], [{**NOTED, "texts": math.nan}], [NOTED, NOTED]],
+    ids=["text", "number", "numbers", "empty", "text as figure", "not a number", "twice"],
+)
+def test_figures_of_folds_that_no_run_noted_are_not_taken(tmp_path, folds):
+    (tmp_path / "arguments.json").write_text('{"run": "1"}')
+    write_folds(tmp_path, [NOTED])
+    assert read_folds(tmp_path) == [NOTED]
+    write_folds(tmp_path, folds)
+    assert read_folds(tmp_path) == []
+    assert foreign_states(tmp_path) == [tmp_path / "folds.json"]
 
 
 @pytest.mark.parametrize(

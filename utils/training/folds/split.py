@@ -22,17 +22,25 @@ def fold_of_groups(path: Path, train: Split, labels: list[str] | None, folds: in
         raise DataError(f"{path} has {found}, too few for --folds {folds}", "lower --folds, or preprocess more rows")
     splitter = StratifiedGroupKFold if labels else GroupKFold
     classes = train.label if labels else None
+    pairs = set(zip(train.group, train.label, strict=True))
+    groups_of = {label: [group for group, own in pairs if own == label] for label in labels or ()}
+    for label, inside in groups_of.items():  # before the splitter, which refuses in other words where all are too few
+        if len(inside) < folds:
+            raise _too_few(train, label, len(inside), folds)
     splits = splitter(folds, shuffle=True, random_state=seed).split(train.group, classes, train.group)
     fold_of = {train.group[row]: fold for fold, (_, held_out) in enumerate(splits) for row in held_out}
     counts = Counter((fold_of[group], label) for group, label in zip(train.group, train.label, strict=True))
-    for label in labels or ():
-        if missing := [fold for fold in range(folds) if not counts[fold, label]]:
-            texts = train.label.count(label)
-            inside = len({group for group, own in zip(train.group, train.label, strict=True) if own == label})
-            number = f"{texts:,} training texts" + (f" in {inside:,} groups" if inside < texts else "")
-            problem = f"--folds {folds}: fold {missing[0] + 1} would have no text labeled {label!r}: there are {number}"
-            raise DataError(problem, "lower --folds, or preprocess more rows")
+    for label, inside in groups_of.items():
+        if not all(counts[fold, label] for fold in range(folds)):
+            raise _too_few(train, label, len(inside), folds)
     return fold_of
+
+
+def _too_few(train: Split, label: str, groups: int, folds: int) -> DataError:
+    texts = train.label.count(label)
+    number = f"{texts:,} training texts" + (f" in {groups:,} groups" if groups < texts else "")
+    problem = f"--folds {folds}: a fold would have no text labeled {label!r}: there are {number}"
+    return DataError(problem, "lower --folds, or preprocess more rows")
 
 
 def rows_outside(rows: Sequence[dict], fold_of_group: Mapping[str, int], fold: int) -> list[dict]:

@@ -6,6 +6,7 @@ has the run's id, and each checkpoint repeats it; earlier versions wrote no id, 
 
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatch
@@ -101,10 +102,22 @@ def foreign_states(folder: Path) -> list[Path]:
 
 
 def read_folds(folder: Path) -> list[dict]:
-    """Return the figures of the finished folds of the run in `folder`, as `write_folds` wrote them."""
+    """Return the figures of the finished folds of the run in `folder`, as `write_folds` wrote them; else []."""
     saved = read_object(folder / FOLDS_FILE) or {}
-    run = read_run_id(folder)
-    return saved.get("folds", []) if run is not None and saved.get(RUN_ID) == run else []
+    run, folds = read_run_id(folder), saved.get("folds")
+    if run is None or saved.get(RUN_ID) != run or not isinstance(folds, list) or not all(map(_is_fold, folds)):
+        return []
+    return folds if len({fold["seed"] for fold in folds}) == len(folds) else []
+
+
+def _is_fold(fold: object) -> bool:
+    """Whether a value is what --folds notes about one fold: numbers, and numbers in "tuned" and other objects."""
+    if not isinstance(fold, dict) or not {"seed", "epochs", "texts", "tuned"} <= fold.keys():
+        return False
+    figures = [each for value in fold.values() for each in (value.values() if isinstance(value, dict) else [value])]
+    return isinstance(fold["tuned"], dict) and all(
+        isinstance(each, int | float) and math.isfinite(each) for each in figures
+    )
 
 
 def write_folds(folder: Path, folds: list[dict]) -> None:
