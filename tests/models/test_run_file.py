@@ -41,6 +41,14 @@ def test_a_part_of_a_token_is_refused(tmp_path):
     assert "sampling: top_k is 1.5" in user_error(read_run, tmp_path / "run.json").problem
 
 
+@pytest.mark.parametrize("threshold", [{}, {"threshold": 5}])
+def test_a_mixture_without_a_probability_to_decide_at_is_refused(tmp_path, threshold):
+    mixed = {"used": True, "exponents": {"model": 1.0, "tfidf": 0.5}, **threshold}
+    fields = {"kind": "classify", "task": "reviews", "cleaning": {}, "labels": ["0", "1"], "baseline": mixed}
+    (tmp_path / "run.json").write_text(json.dumps(COMMON | fields), encoding="utf-8")
+    assert "baseline: the threshold" in user_error(read_run, tmp_path / "run.json").problem
+
+
 SOURCE = {"path": "a.csv", "rows": 9, "sha256": "0"}
 WHOLE = {field: dict.fromkeys(parts, "x") for field, parts in RECORD.items()}
 WHOLE["data"]["sources"] = [SOURCE]

@@ -164,6 +164,8 @@ def _check_baseline(path: Path, record: dict) -> None:
     for value in numbers:
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
             raise _damaged(path, f"baseline: {value!r} is not a number of at least 0")
+    if "threshold" not in record or (record["threshold"] or 0) > 1:
+        raise _damaged(path, f"baseline: the threshold {record.get('threshold')} is no probability, nor null")
 
 
 def _is_pair(value: object) -> bool:

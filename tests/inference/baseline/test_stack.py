@@ -1,6 +1,7 @@
 """What is mixed with a classifier: the probabilities of scikit-learn's own models, and files that are damaged."""
 
 import json
+import os
 
 import numpy
 import pytest
@@ -63,6 +64,12 @@ def test_a_damaged_file_is_an_error(tmp_path, damage):
     error = user_error(open_stack, str(tmp_path), {"baseline": record}, 2)
     assert f"baseline.json of {tmp_path} is damaged" in error.problem
     assert "copy" in error.hint
+
+
+def test_a_pipe_is_an_error_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "baseline.json")
+    record = {"used": True, "exponents": {"model": 1, "tfidf": 1}, "threshold": 0.5}
+    assert "not a file" in user_error(open_stack, str(tmp_path), {"baseline": record}, 2).problem
 
 
 def test_a_missing_file_is_an_error(tmp_path):

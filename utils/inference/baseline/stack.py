@@ -16,6 +16,7 @@ from utils.errors import UserError
 from utils.models.load_errors import COPY_AGAIN
 from utils.models.pt_file import read_text
 from utils.models.run_file import BASELINE_FILE
+from utils.system_errors import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,8 @@ def open_stack(model_path: str, run: dict, labels: int) -> Stack | None:
         return None
     path = Path(model_path).expanduser()
     try:
-        text = read_text(path, BASELINE_FILE) if path.suffix == ".pt" else (path / BASELINE_FILE).read_text("utf-8")
+        in_file = path.suffix == ".pt"
+        text = read_text(path, BASELINE_FILE) if in_file else read_file(path / BASELINE_FILE).decode("utf-8")
     except (OSError, ValueError) as error:
         raise UserError(f"{model_path} lacks its {BASELINE_FILE}, or it is damaged: {error}", COPY_AGAIN) from error
     words = read_words(text, f"{BASELINE_FILE} of {model_path}", labels)

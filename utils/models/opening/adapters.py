@@ -1,8 +1,10 @@
 """Adapters in a model: where they are, and how they are merged into its weights."""
 
 import hashlib
+import re
 from collections.abc import Container
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -10,11 +12,16 @@ from transformers import PreTrainedModel
 
 from utils.compute.last_block import forget_skippable_modules
 from utils.errors import UserError
+from utils.models.folder_checks import COPY_AGAIN
 from utils.models.load_errors import open_with
 from utils.models.opening.adapter_folder import WEIGHTS_FILE, base_of_adapter
 from utils.models.run_file import RUN_FILE, read_run
 
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
 IN_NAME = ".lora_"  # in the names of an adapter's parameters
+IN_A = re.compile(r"\.lora_(embedding_)?A\b")  # in those of the matrix of which the rank is the first size
 PREFIX = "base_model.model."  # before the names of a model's parameters in peft's files
 FINGERPRINTED = 64  # numbers of each weight
 NAME_ITS_BASE = "name the model that it was trained on, as base_model_name_or_path in its adapter_config.json"
@@ -57,6 +64,7 @@ def merge_adapter(model: PreTrainedModel, folder: Path, *, with_head: bool) -> N
         raise UserError(f"{failure}, whose weights are not those that it was trained on", NAME_ITS_BASE)
     config = open_with(failure, NAME_ITS_BASE, LoraConfig.from_pretrained, str(folder))
     config.modules_to_save = None  # `_set_whole` does it
+    _check_rank(config, weights, failure)
     open_with(failure, NAME_ITS_BASE, inject_adapter_in_model, config, model)
     products = {key: weight for key, weight in weights.items() if key not in whole}
     found = open_with(failure, NAME_ITS_BASE, set_peft_model_state_dict, model, products)
@@ -77,6 +85,16 @@ def fingerprint(model: PreTrainedModel, without: Container[str]) -> str:
             digest.update(plain.encode())
             digest.update(parameter.detach().flatten()[:FINGERPRINTED].float().cpu().numpy())
     return digest.hexdigest()[:16]
+
+
+def _check_rank(config: "LoraConfig", weights: dict[str, torch.Tensor], failure: str) -> None:
+    """Raise UserError for a rank that no weight has: peft would make adapters of that size before it compares them."""
+    stored = max((weight.shape[0] for key, weight in weights.items() if IN_A.search(key) and weight.ndim), default=0)
+    patterns = config.rank_pattern if isinstance(config.rank_pattern, dict) else {}
+    for rank in (config.r, *patterns.values()):
+        if not isinstance(rank, int) or rank > stored:
+            problem = f"{failure}: its adapter_config.json has the rank {rank!r}, its weights {stored}"
+            raise UserError(problem, COPY_AGAIN)
 
 
 def _set_whole(model: PreTrainedModel, whole: dict[str, torch.Tensor], failure: str) -> None:
