@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 ERRORS = ("UserError", "DataError", "UsageError", "warning", "info")
-OTHER_PROGRAMS = {"no-deps", "logdir", "use_fsdp"}  # of pip, TensorBoard and accelerate
+OTHER_PROGRAMS = {"no-deps", "logdir", "use_fsdp", "local-dir"}  # of pip, TensorBoard, accelerate and hf
 FLAG = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
 COMMAND = re.compile(r"(?:python )?(\w+)\.py((?:(?!\.py|;| or ).)*)")
 

@@ -522,7 +522,7 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
         ("utils.training.trainer", "ObjectiveTrainer.cached_rows", "to start again: ", set()),
         ("utils.training.steps.saving", "build_run_record", " --resume\n", {"mine.training"}),
         ("utils.models.saving", "_replace_folder", " --resume\n", {"mine.training"}),
-        ("utils.models.saving", "_probe_logits", " --resume\n", {"mine.training", "mine"}),
+        ("utils.models.saving", "probe_logits", " --resume\n", {"mine.training", "mine"}),
     ],
     ids=["preparing", "filling_the_cache", "recording", "saving", "verifying"],
 )

@@ -93,7 +93,12 @@ def test_a_trained_folder_answers_alike_in_every_tool(tmp_path, monkeypatch, cap
     assert json.loads(Path("trained/config.json").read_text())["num_hidden_layers"] == 4
     texts = ["good thing number 1", "awful thing number 2 that nobody would want to buy a second time"]
     capsys.readouterr()
-    assert classify.main(["--model_path", "trained", "--text", texts[0], "--text", texts[1], "--json"]) == 0
+    assert (
+        classify.main(
+            ["--model_path", "trained", "--text", texts[0], "--text", texts[1], "--json", "--precision", "fp32"]
+        )
+        == 0
+    )
     ours = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     plain = pipeline("text-classification", model="trained", top_k=None, device="cpu")
     encoded = plain.tokenizer(texts[0])["input_ids"]
