@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Sequence
 
+from utils.reading.nested import parse_nested
 from utils.tasks.label_kinds.label_sets import SEPARATOR
-from utils.tasks.labels import MISSING, label_key
+from utils.tasks.labels import MISSING, as_number, label_key
 from utils.terminal.tables import format_table
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ class LabelSetCounts:
         self._true, self._both = dict.fromkeys(self.labels, 0), dict.fromkeys(self.labels, 0)
         self._found = dict.fromkeys(self.labels, 0)  # predicted where the true labels are known
         self._by_key = {label_key(label): label for label in self.labels}
+        numbers = {label: as_number(label) for label in self.labels}
+        self._by_number = {number: label for label, number in numbers.items() if number is not None}
 
     def add(
         self, predictions: Sequence[Sequence[str] | None], cells: Sequence[str] | None = None, truncated: int = 0
@@ -39,12 +42,12 @@ class LabelSetCounts:
                 self._compare(set(prediction), self._labels_in(cell))
 
     def _labels_in(self, cell: str) -> set[str]:
-        known = set()
-        for part in filter(str.strip, cell.split(SEPARATOR)):
-            if label := self._by_key.get(label_key(part)):
+        listed, known = parse_nested(cell), set()
+        parts = map(str, listed) if isinstance(listed, list) else cell.split(SEPARATOR)
+        for name in (" ".join(part.split()) for part in parts):
+            if label := self._by_key.get(label_key(name)) or self._by_number.get(as_number(name)):  # "1.0" is "1"
                 known.add(label)
-            else:
-                name = " ".join(part.split())
+            elif name.casefold() not in MISSING:
                 self.unknown_labels[name] = self.unknown_labels.get(name, 0) + 1
         return known
 
