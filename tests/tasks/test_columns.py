@@ -39,6 +39,15 @@ def test_a_table_to_classify_may_have_no_label(tmp_path):
     assert positions == (1, None)
 
 
+def test_lists_of_several_labels_stay_lists(tmp_path):
+    path = tmp_path / "a.jsonl"
+    labels = [["warm", "dear"], [], ["warm"]]
+    rows = [{"text": f"text {number}", "labels": of_text} for number, of_text in enumerate(labels)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    table, (_, label_at) = open_table_to_classify(str(path), RequestedColumns(label="labels"), header=True)
+    assert [json.loads(cells[label_at]) for _, cells in table.rows()] == labels
+
+
 # Inside objects and lists ---------------------------------------------------------------------------------------------
 
 TEXTS = [

@@ -120,7 +120,7 @@ def open_table_to_classify(
     table, text_at = with_column(table, columns, text)
     label_at = None
     if label is not None:
-        table, label_at = with_column(table, columns, label)
+        table, label_at = with_column(table, columns, label, keep_lists=True)
     if not any(cells[text_at].strip() for _, cells in table.rows()):
         hint = f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}"
         raise DataError(f"{path}: column {text.name!r} holds no text in any of {table.count:,} rows", hint)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from utils.errors import DataError
 from utils.reading.columns import find_requested_column, unique_names
 from utils.reading.json_records import NotText
-from utils.reading.nested import find_path, join_texts, nested_columns, texts_by_path, value_at
+from utils.reading.nested import find_path, join_texts, nested_columns, parse_nested, texts_by_path, value_at
 from utils.reading.table_stream import TableStream
 from utils.tasks.column_choice import Candidate, Choice
 
@@ -128,11 +128,18 @@ def cells_of_frame(frame: "pandas.DataFrame", columns: TableColumns, choice: Cho
     return pandas.Series([text_of_row(row, parts) for row in cells], index=frame.index, dtype="str")
 
 
-def with_column(table: TableStream, columns: TableColumns, choice: Choice) -> tuple[TableStream, int]:
-    """Return the table with the chosen column, and its position."""
+def with_column(
+    table: TableStream, columns: TableColumns, choice: Choice, *, keep_lists: bool = False
+) -> tuple[TableStream, int]:
+    """Return the table with the chosen column, and its position.
+
+    `keep_lists`: a column of lists, some of none or several values, stays as it is, not one value a line.
+    """
     exists = choice.name in columns.names
     position = columns.names.index(choice.name) if exists else len(table.columns)
     if columns.is_plain(choice.name) and not choice.fillers:
+        return table, position
+    if keep_lists and exists and _holds_several(table, position):
         return table, position
     parts = columns.parts([choice.name, *choice.fillers])
 
@@ -141,6 +148,11 @@ def with_column(table: TableStream, columns: TableColumns, choice: Choice) -> tu
             yield number, [*cells[:position], text_of_row(cells, parts) or "", *cells[position + 1 :]]
 
     return replace(table, columns=table.columns if exists else [*table.columns, choice.name], rows=rows), position
+
+
+def _holds_several(table: TableStream, position: int) -> bool:
+    values = (parse_nested(cells[position]) for _, cells in table.rows())
+    return any(isinstance(value, list) and len(value) != 1 for value in values)
 
 
 def _values_per_row(rows: dict[int, list[str]]) -> float:
