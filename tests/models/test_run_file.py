@@ -41,6 +41,17 @@ def test_a_part_of_a_token_is_refused(tmp_path):
     assert "sampling: top_k is 1.5" in user_error(read_run, tmp_path / "run.json").problem
 
 
+@pytest.mark.parametrize(
+    ("kind", "calibration"),
+    [("multilabel", {}), ("multilabel", None), ("classify", {"thresholds": [0.5, 0.5]}), ("score", {"thresholds": []})],
+)
+def test_thresholds_of_another_kind_of_model_are_refused(tmp_path, kind, calibration):
+    labels = ["0", "1"] if kind != "score" else []
+    fields = {"kind": kind, "task": "reviews", "cleaning": {}, "labels": labels, "calibration": calibration}
+    (tmp_path / "run.json").write_text(json.dumps(COMMON | fields), encoding="utf-8")
+    assert "thresholds are for 'multilabel' alone" in user_error(read_run, tmp_path / "run.json").problem
+
+
 @pytest.mark.parametrize("threshold", [{}, {"threshold": 5}])
 def test_a_mixture_without_a_probability_to_decide_at_is_refused(tmp_path, threshold):
     mixed = {"used": True, "exponents": {"model": 1.0, "tfidf": 0.5}, **threshold}

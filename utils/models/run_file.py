@@ -147,6 +147,10 @@ def _check_contents(path: Path, run: dict) -> None:
     thresholds = calibration.get("thresholds")
     if thresholds is not None and not _are_thresholds(thresholds, run.get("labels") or ()):
         raise _damaged(path, "calibration: thresholds are not one probability for each label")
+    if "kind" in run and (run["kind"] == MULTILABEL.name) != (thresholds is not None):
+        raise _damaged(
+            path, f"kind is {run['kind']!r}, and thresholds are for {MULTILABEL.name!r} alone, which needs them"
+        )
     _check_baseline(path, run.get("baseline") or {})
     if run.get("max_length") is not None and run["max_length"] < 1:
         raise _damaged(path, f"max_length is {run['max_length']}, not a number of tokens")
