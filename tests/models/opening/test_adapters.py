@@ -67,6 +67,8 @@ def test_what_peft_wrote_gives_the_logits_that_it_had_there(tmp_path, base, opti
         ({"r": 10**12}, "has the rank 1000000000000, its weights 3"),
         ({"r": "3"}, "has the rank '3'"),
         ({"rank_pattern": {"q_proj": 10**12}}, "has the rank 1000000000000, its weights 3"),
+        ({"rank_pattern": {"(q|_)*": 1}}, "has the pattern '(q|_)*', expected a layer's name"),
+        ({"alpha_pattern": {"q.*_proj": 1}}, "has the pattern 'q.*_proj'"),
         ({"target_modules": ["q_proj"]}, "does not fit its base model"),
         ({"target_modules": ["nothing"]}, "does not fit its base model"),
     ],
@@ -74,6 +76,14 @@ def test_what_peft_wrote_gives_the_logits_that_it_had_there(tmp_path, base, opti
 def test_an_adapter_whose_configuration_does_not_fit_is_refused(adapter, changed, words):
     configure(adapter, **changed)
     assert words in user_error(checkpoint.load, str(adapter)).problem
+
+
+@pytest.mark.parametrize("name", ["target_modules", "exclude_modules"])
+def test_a_regular_expression_that_never_ends_is_not_asked(adapter, name):
+    expected = checkpoint.load(str(adapter)).model.state_dict()
+    configure(adapter, **{name: r"([\w.]+)+!"})
+    actual = checkpoint.load(str(adapter)).model.state_dict()
+    assert all(torch.equal(actual[key], weight) for key, weight in expected.items())
 
 
 def test_an_adapter_of_a_base_with_other_sizes_is_refused(adapter, base):

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 IN_NAME = ".lora_"  # in the names of an adapter's parameters
 IN_A = re.compile(r"\.lora_(embedding_)?A\b")  # in those of the matrix of which the rank is the first size
 PREFIX = "base_model.model."  # before the names of a model's parameters in peft's files
+ALL_LINEAR = "all-linear"  # peft's word for all layers but the head
+PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?")
 FINGERPRINTED = 64  # numbers of each weight
 NAME_ITS_BASE = "name the model that it was trained on, as base_model_name_or_path in its adapter_config.json"
 
@@ -64,9 +66,10 @@ def merge_adapter(model: PreTrainedModel, folder: Path, *, with_head: bool) -> N
         raise UserError(f"{failure}, whose weights are not those that it was trained on", NAME_ITS_BASE)
     config = open_with(failure, NAME_ITS_BASE, LoraConfig.from_pretrained, str(folder))
     config.modules_to_save = None  # `_set_whole` does it
+    products = {key: weight for key, weight in weights.items() if key not in whole}
+    _name_layers(config, products, failure)
     _check_rank(config, weights, failure)
     open_with(failure, NAME_ITS_BASE, inject_adapter_in_model, config, model)
-    products = {key: weight for key, weight in weights.items() if key not in whole}
     found = open_with(failure, NAME_ITS_BASE, set_peft_model_state_dict, model, products)
     del model.peft_config  # transformers would take it for its own
     if differing := [*found.unexpected_keys, *(key for key in found.missing_keys if IN_NAME in key)]:
@@ -85,6 +88,21 @@ def fingerprint(model: PreTrainedModel, without: Container[str]) -> str:
             digest.update(plain.encode())
             digest.update(parameter.detach().flatten()[:FINGERPRINTED].float().cpu().numpy())
     return digest.hexdigest()[:16]
+
+
+def _name_layers(config: "LoraConfig", products: Iterable[str], failure: str) -> None:
+    """Let the weights say which layers have adapters, where a regular expression would, which may take for ever."""
+    targets, excluded = config.target_modules, config.exclude_modules
+    if (isinstance(targets, str) and targets != ALL_LINEAR) or isinstance(excluded, str) or config.layers_pattern:
+        config.target_modules = sorted({key.partition(IN_NAME)[0] for key in products})
+        config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
+    for patterns in (config.rank_pattern, config.alpha_pattern):
+        strange = next((key for key in patterns or () if not PLAIN_PATTERN.fullmatch(key)), None)
+        if strange:
+            problem = (
+                f"{failure}: its adapter_config.json has the pattern {strange[:40]!r}, expected the name of a layer"
+            )
+            raise UserError(problem, "write layers' names into rank_pattern and alpha_pattern")
 
 
 def _check_rank(config: "LoraConfig", weights: dict[str, torch.Tensor], failure: str) -> None:
