@@ -97,11 +97,9 @@ def _name_layers(config: "LoraConfig", products: Iterable[str], failure: str) ->
         config.target_modules = sorted({key.partition(IN_NAME)[0] for key in products})
         config.exclude_modules = config.layers_to_transform = config.layers_pattern = None
     for patterns in (config.rank_pattern, config.alpha_pattern):
-        strange = next((key for key in patterns or () if not PLAIN_PATTERN.fullmatch(key)), None)
-        if strange:
-            problem = (
-                f"{failure}: its adapter_config.json has the pattern {strange[:40]!r}, expected the name of a layer"
-            )
+        names = patterns if isinstance(patterns, dict) else ()
+        if strange := [name for name in names if not PLAIN_PATTERN.fullmatch(name)]:
+            problem = f"{failure}: its adapter_config.json has the pattern {strange[0][:40]!r}, expected a layer's name"
             raise UserError(problem, "write layers' names into rank_pattern and alpha_pattern")
 
 
