@@ -9,9 +9,10 @@ import numpy as np
 
 from utils.errors import DataError
 from utils.evaluation.baselines import majority_class, verdict
+from utils.evaluation.labels.judged import notes_on_texts, predict_test
 from utils.evaluation.labels.points import classifier_points
 from utils.evaluation.labels.texts import confident_mistakes, label_errors, outcomes
-from utils.inference.classifier import Classifier, classify_texts
+from utils.inference.classifier import Classifier
 from utils.metrics.bootstrap import cluster_numbers
 from utils.metrics.classification import Classification, classification_difference
 from utils.metrics.compute import compute_metric
@@ -52,14 +53,8 @@ def evaluate_classifier(
     that the model's own cleaning empties are left out, for the baselines too, and counted.
     """
     labels, test = classifier.labels, data.splits["test"]
-    result = classify_texts(classifier, test.prompt, bfloat16=precision == "bf16", progress="classifying")
-    rows = [row for row, label in enumerate(result.labels) if label is not None]
-    if not rows:
-        raise DataError("the model's cleaning leaves nothing of any test text", "evaluate it on data of its own task")
-    if len(rows) < len(test):
-        empty = len(test) - len(rows)
-        log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
-    test, index_of = test.take(rows), {label: index for index, label in enumerate(labels)}
+    result, rows, test = predict_test(classifier, test, bfloat16=precision == "bf16", progress="classifying")
+    index_of = {label: index for index, label in enumerate(labels)}
     references = np.array([index_of[label] for label in test.label])
     predictions = np.array([index_of[result.labels[row]] for row in rows])
     probabilities = result.probabilities[rows]
@@ -180,11 +175,7 @@ def _notes(evaluation: dict) -> str:
         notes.append(f"which is predicted from a probability of {evaluation['threshold']:.3f}")
     if evaluation.get("with_baseline"):
         notes.append("its probabilities are mixed with those of the baseline that it was saved with")
-    if evaluation["truncated_texts"]:
-        notes.append(f"{evaluation['truncated_texts']:,} cut to {evaluation['max_length']} tokens")
-    if evaluation["texts_left_out"]:
-        notes.append(f"{evaluation['texts_left_out']:,} more are empty after cleaning")
-    return f" ({', '.join(notes)})" if notes else ""
+    return notes_on_texts(evaluation, notes)
 
 
 def _describe_tfidf(baseline: dict) -> str:

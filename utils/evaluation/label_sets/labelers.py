@@ -15,7 +15,8 @@ from utils.evaluation.label_sets.baselines import (
     most_frequent_set,
     tfidf_one_vs_rest,
 )
-from utils.inference.classifier import Classifier, classify_texts
+from utils.evaluation.labels.judged import notes_on_texts, predict_test
+from utils.inference.classifier import Classifier
 from utils.metrics.bootstrap import cluster_numbers
 from utils.metrics.figures import LABELING
 from utils.metrics.label_sets import label_set_differences, label_set_intervals, scores_by_label
@@ -49,14 +50,8 @@ def evaluate_labels(classifier: Classifier, data: Processed, *, seed: int, preci
     that the model's own cleaning empties are left out, for the baselines too, and counted.
     """
     names, test = classifier.labels, data.splits["test"]
-    result = classify_texts(classifier, test.prompt, bfloat16=precision == "bf16", progress="classifying")
-    rows = [row for row, labels in enumerate(result.labels) if labels is not None]
-    if not rows:
-        raise DataError("the model's cleaning leaves nothing of any test text", "evaluate it on data of its own task")
-    if len(rows) < len(test):
-        empty = len(test) - len(rows)
-        log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
-    test, probabilities = test.take(rows), result.probabilities[rows]
+    result, rows, test = predict_test(classifier, test, bfloat16=precision == "bf16", progress="classifying")
+    probabilities = result.probabilities[rows]
     labels = label_matrix(test, names)
     predictions = probabilities >= np.array(classifier.thresholds)
     train, validation = data.splits["train"], data.splits["validation"]
@@ -146,7 +141,7 @@ def format_labels_report(evaluation: dict) -> str:
         for mistake in evaluation["largest_mistakes"]
     ]
     parts = [
-        f"test split: {evaluation['texts']:,} texts{_notes(evaluation)}; 95% intervals in brackets",
+        f"test split: {evaluation['texts']:,} texts{notes_on_texts(evaluation)}; 95% intervals in brackets",
         format_table(["", *(TITLES[name] for name in columns)], figure_rows(LABELING, columns.values())),
         f"{TITLES[TFIDF]} were trained on the same train split in {baseline['train_seconds']:.1f} s "
         f"(C {baseline['settings']['C']:g}: {chosen})",
@@ -169,12 +164,3 @@ def mistake_rows(mistakes: list[dict], names: Sequence[str]) -> Iterator[list[st
 
 def _joined(labels: Sequence[str]) -> str:
     return f"{SEPARATOR} ".join(labels) or "–"
-
-
-def _notes(evaluation: dict) -> str:
-    notes = []
-    if evaluation["truncated_texts"]:
-        notes.append(f"{evaluation['truncated_texts']:,} cut to {evaluation['max_length']} tokens")
-    if evaluation["texts_left_out"]:
-        notes.append(f"{evaluation['texts_left_out']:,} more are empty after cleaning")
-    return f" ({', '.join(notes)})" if notes else ""

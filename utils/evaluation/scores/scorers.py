@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from utils.errors import DataError
 from utils.evaluation.baselines import verdict
+from utils.evaluation.labels.judged import notes_on_texts, predict_test
 from utils.evaluation.scores.baselines import ScoreBaseline, mean_score, tfidf_ridge
-from utils.inference.classifier import Classifier, classify_texts
+from utils.inference.classifier import Classifier
 from utils.metrics.bootstrap import cluster_numbers
 from utils.metrics.figures import SCORING
 from utils.metrics.histogram import shared_histogram
@@ -29,15 +29,7 @@ def evaluate_scorer(classifier: Classifier, data: Processed, *, seed: int, preci
     An error is {"text", "score", "prediction", "error"}, the largest first. Test texts that the model's own cleaning
     empties are left out, for the baselines too, and counted.
     """
-    test = data.splits["test"]
-    result = classify_texts(classifier, test.prompt, bfloat16=precision == "bf16", progress="scoring")
-    rows = [row for row, score in enumerate(result.labels) if score is not None]
-    if not rows:
-        raise DataError("the model's cleaning leaves nothing of any test text", "evaluate it on data of its own task")
-    if len(rows) < len(test):
-        empty = len(test) - len(rows)
-        log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
-    test = test.take(rows)
+    result, rows, test = predict_test(classifier, data.splits["test"], bfloat16=precision == "bf16", progress="scoring")
     references, predictions = np.array(test.label), result.probabilities[rows, 0]
     train, validation = data.splits["train"], data.splits["validation"]
     baselines = {MEAN: mean_score(train, test.prompt), TFIDF: tfidf_ridge(train, validation, test.prompt)}
@@ -95,7 +87,7 @@ def format_scorer_report(evaluation: dict) -> str:
     ]
     return "\n\n".join(
         [
-            f"test split: {evaluation['texts']:,} texts{_notes(evaluation)}; 95% intervals in brackets",
+            f"test split: {evaluation['texts']:,} texts{notes_on_texts(evaluation)}; 95% intervals in brackets",
             format_table(["", *(TITLES[name] for name in columns)], figure_rows(SCORING, columns.values())),
             f"{TITLES[TFIDF]} was trained on the same train split in {baseline['train_seconds']:.1f} s "
             f"(strength {settings['alpha']:g}: {chosen})",
@@ -111,12 +103,3 @@ def error_rows(errors: list[dict]) -> Iterator[list[str]]:
     yield ["text", "score", "prediction", "error"]
     for error in errors:
         yield [error["text"], f"{error['score']:g}", f"{error['prediction']:.6f}", f"{error['error']:.6f}"]
-
-
-def _notes(evaluation: dict) -> str:
-    notes = []
-    if evaluation["truncated_texts"]:
-        notes.append(f"{evaluation['truncated_texts']:,} cut to {evaluation['max_length']} tokens")
-    if evaluation["texts_left_out"]:
-        notes.append(f"{evaluation['texts_left_out']:,} more are empty after cleaning")
-    return f" ({', '.join(notes)})" if notes else ""

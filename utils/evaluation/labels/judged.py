@@ -1,0 +1,37 @@
+"""Which test texts are judged: those of which the model's own cleaning leaves something."""
+
+import logging
+from collections.abc import Sequence
+
+from utils.errors import DataError
+from utils.inference.classifier import Classifier, Predictions, classify_texts
+from utils.processed import Split
+
+log = logging.getLogger(__name__)
+
+
+def predict_test(
+    classifier: Classifier, test: Split, *, bfloat16: bool, progress: str
+) -> tuple[Predictions, list[int], Split]:
+    """Return (the predictions for all test texts, the numbers of the texts to judge, the split of these).
+
+    The others are left out with a warning. DataError where none is left.
+    """
+    result = classify_texts(classifier, test.prompt, bfloat16=bfloat16, progress=progress)
+    rows = [row for row, label in enumerate(result.labels) if label is not None]
+    if not rows:
+        raise DataError("the model's cleaning leaves nothing of any test text", "evaluate it on data of its own task")
+    if len(rows) < len(test):
+        empty = len(test) - len(rows)
+        log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
+    return result, rows, test.take(rows)
+
+
+def notes_on_texts(evaluation: dict, before: Sequence[str] = ()) -> str:
+    """Return what the first line of a report has in parentheses: other notes, and how many texts were cut or empty."""
+    notes = [*before]
+    if evaluation["truncated_texts"]:
+        notes.append(f"{evaluation['truncated_texts']:,} cut to {evaluation['max_length']} tokens")
+    if evaluation["texts_left_out"]:
+        notes.append(f"{evaluation['texts_left_out']:,} more are empty after cleaning")
+    return f" ({', '.join(notes)})" if notes else ""
