@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
     def group(self, title: str, *, rare: bool = False) -> Callable[..., None]:
         """Return what adds flags to the group with this title in the help, as `add_argument` does.
 
-        --help_all alone shows rare flags, and what a flag's help goes on with as `more`.
+        --help_all alone shows rare flags, and the second part of a flag's help, `more`.
         """
         group = self._groups.get(title) or self._groups.setdefault(title, self.add_argument_group(title))
 
@@ -190,7 +190,7 @@ class Parser(argparse.ArgumentParser):
                 raise UsageError(f"{path} records a run of fine_tune.py, not of {self.prog}", "name a YAML file")
             settings = self._settings_of_run(path, settings, given_names)
             for name in [name for name in settings if not self.knows(f"--{name}")]:
-                log.warning("warning: %s has --%s, which is no flag any more and is left out", path, name)
+                log.warning("warning: %s has --%s, which is no longer a flag and is left out", path, name)
                 del settings[name]
         return self._as_arguments(str(path), settings, given_names)
 

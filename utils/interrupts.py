@@ -20,7 +20,7 @@ FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption
 
 
 class ToldInterrupt(KeyboardInterrupt):
-    """An interruption of which the log has said how the work goes on."""
+    """An interruption of which the log has said how to continue the work."""
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
 
     Logging, environment variables and, if the script `uses_model`, malloc are set up here and nowhere else, so that a
     program that imports a script or calls its main keeps its own. A script that `repeats` does it all again when the
-    same command is given again, which an interruption says, unless the log has said how the work goes on.
+    same command is given again, which an interruption says, unless the log has said how to continue the work.
     """
     guard_stderr()
     try:

@@ -45,7 +45,7 @@ def explain_temporary_errors() -> Iterator[None]:
 
 
 def remove(path: Path) -> bool:
-    """Remove a file, or a folder and all that is in it; return whether there is nothing (any more).
+    """Remove a file, or a folder and all that is in it; return whether nothing is left.
 
     What fails is tried once more: errors of disks and networks pass.
     """

@@ -89,7 +89,7 @@ def test_flags_of_other_versions_and_other_libraries_are_named(first, work, caps
     capsys.readouterr()
     assert train("--config", first, "--output_path", "second") == 0
     said = capsys.readouterr().err
-    assert said.count("--forgotten, which is no flag any more") == 1
+    assert said.count("--forgotten, which is no longer a flag") == 1
     assert said.count("it had torch 1.0, here") == 1
     assert same_weights(work / "first", work / "second")
 

@@ -87,8 +87,8 @@ def test_a_reporter_that_raises_does_not_end_the_run(event, tmp_path, monkeypatc
     outcome = run_training(random_model("llama"), *rows, tmp_path, report_to=["tensorboard"])
     assert outcome.steps == 3
     assert reporter.events[-1] == event
-    [warning] = [record.getMessage() for record in caplog.records if "goes on without it" in record.getMessage()]
-    assert warning.endswith("tensorboard failed, and the run goes on without it: the server is gone")
+    [warning] = [record.getMessage() for record in caplog.records if "continues without it" in record.getMessage()]
+    assert warning.endswith("tensorboard failed, and the run continues without it: the server is gone")
 
 
 @pytest.mark.usefixtures("wandb")
@@ -96,7 +96,7 @@ def test_a_package_that_cannot_be_opened_does_not_end_the_run(tmp_path, caplog):
     rows = rows_of(TEXTS), []
     outcome = run_training(random_model("llama"), *rows, tmp_path, report_to=["wandb"])
     assert outcome.steps == 3
-    assert "wandb failed, and the run goes on without it" in caplog.text
+    assert "wandb failed, and the run continues without it" in caplog.text
 
 
 def test_tensorboard_without_a_folder_is_one_warning(tmp_path, caplog):
@@ -107,7 +107,7 @@ def test_tensorboard_without_a_folder_is_one_warning(tmp_path, caplog):
     )
     assert outcome.steps == 3
     [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert warning.startswith("warning: tensorboard failed, and the run goes on without it: ")
+    assert warning.startswith("warning: tensorboard failed, and the run continues without it: ")
     assert "mine.tensorboard" in warning
 
 
@@ -127,4 +127,4 @@ def test_an_artifact_that_cannot_be_stored_is_one_warning(monkeypatch, caplog):
     log_report(["tensorboard"], {}, {}, [], None)
     assert caplog.messages == []
     log_report(["wandb"], {}, {}, [], None)
-    assert caplog.messages == ["warning: wandb failed, and the run goes on without it: the disk is full"]
+    assert caplog.messages == ["warning: wandb failed, and the run continues without it: the disk is full"]

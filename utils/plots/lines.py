@@ -15,7 +15,7 @@ MARKED = 40  # points at most: more markers would hide the line
 class Series:
     """A curve through the points (x, y), in the order given; `low` and `high`, if given, are a band around `y`.
 
-    Points whose y is None or not finite are left out, and the line goes on without a gap.
+    Points whose y is None or not finite are left out, and the line continues without a gap.
     """
 
     name: str

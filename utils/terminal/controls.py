@@ -68,7 +68,7 @@ def guard_stderr() -> None:
     """Hide credentials in all that Python writes there from now on: warnings, tables, tracebacks, bars.
 
     On a terminal, show these characters, too. For good, since Python writes the traceback of a bug when nothing of ours
-    is running any more.
+    is still running.
     """
     if sys.stderr is None or isinstance(sys.stderr, _Changed):
         return

@@ -30,7 +30,8 @@ class _Formatter(argparse.HelpFormatter):
         more = getattr(action, "more", "")
         if not more or not self.everything:
             return as_typed(action.help)
-        return as_typed(f"{action.help}{' ' if more.startswith('(') else '; '}{more}")
+        joint = " " if more.startswith("(") else ". " if re.match("[A-Z][a-z]* ", more) else "; "
+        return as_typed(f"{action.help}{joint}{more}")
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text

@@ -15,7 +15,7 @@ REMOVED_NAME, REMOVED_TAG = "\x1d", "\x1e"  # like `links.REMOVED_LINK`
 _NAME = r"A-Za-z0-9_À-ɏ"
 _SMALL = r"a-z0-9_ß-öø-ÿ"
 # Names have dots and hyphens on Bluesky, YouTube, TikTok and Instagram, but not on X, where "@JetBlue.Thanks" and
-# "@BernieSanders-who" lack a blank: a name goes on with small letters behind small letters, and "Jo-Doe" with capitals.
+# "@BernieSanders-who" lack a blank: a name continues with small letters after small ones, and "Jo-Doe" with capitals.
 _SENTENCE = (
     rf"(?!(?:i|im|it|its|you|your|we|they|he|she|the|this|that|and|but|so|no|yes|why|what|how|when|where|is|are|was|do|"
     rf"can|not|just|my|please|pls|plz|thanks|thank|thx|great|love|hi|hey|lol)(?![{_NAME}]|[.-][{_NAME}]))"

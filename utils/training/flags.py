@@ -110,7 +110,7 @@ def _add_training_flags(parser: Parser) -> None:
     add_rare("--weight_decay", type=non_negative_float, default=SUPPRESS, help=_defaults("weight_decay"))
     warmup = "number of steps, or below 1 a fraction of all steps (default: %(default)s)"
     add_rare("--warmup_steps", type=non_negative_float, default=0.06, help=warmup)
-    scheduler = f"how the learning rate goes on after the warmup: {', '.join(SCHEDULERS)} (default: %(default)s)"
+    scheduler = f"how the learning rate changes after the warmup: {', '.join(SCHEDULERS)} (default: %(default)s)"
     add_rare("--lr_scheduler_type", choices=SCHEDULERS, default="linear", metavar="NAME", help=scheduler)
     add_rare("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
     add_rare("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
@@ -125,7 +125,7 @@ def _add_training_flags(parser: Parser) -> None:
 
 def _add_kind_flags(parser: Parser) -> None:
     add, add_rare = parser.group("for some tasks only"), parser.group("for some tasks only", rare=True)
-    add_rare("--packing", action="store_true", help=SUPPRESS)  # has no effect any more
+    add_rare("--packing", action="store_true", help=SUPPRESS)  # no longer has an effect
     loss_on = f"to {verb_phrases('loss_on')}: learn the response only, or the instruction too (default: %(default)s)"
     add_rare("--loss_on", choices=("response", "all"), default="response", help=loss_on)
     head = f"to {verb_phrases('train_head')}: also train the head, untied from the embedding"

@@ -59,7 +59,7 @@ def _wandb_has_login() -> bool:
 
 
 def reporter_callbacks(names: Sequence[str], output_path: Path) -> list["TrainerCallback"]:
-    """Return a callback for each reporter. What it raises is a warning, after which the run goes on without it."""
+    """Return a callback for each reporter. What it raises is a warning, after which the run continues without it."""
     openers = {"wandb": _wandb_callback, "tensorboard": lambda: _tensorboard_callback(output_path)}
     return [_guarded(name, openers[name]) for name in names if name != "none"]
 
@@ -145,6 +145,6 @@ def _attempt(name: str, call: Callable[[], object]) -> bool:
         call()
     except Exception as error:  # whatever a package, its server or its disk does
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
-        log.warning("warning: %s failed, and the run goes on without it: %s", name, reason)
+        log.warning("warning: %s failed, and the run continues without it: %s", name, reason)
         return False
     return True

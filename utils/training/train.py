@@ -133,6 +133,6 @@ def has_pending_validation(checkpoint: Path) -> bool:
 
 
 def _epochs(args: TrainingArguments, rows: int) -> float:
-    """Return the epochs of a whole run: one that goes on takes the prefix cache if it began with it."""
+    """Return the epochs of a whole run: a continued one takes the prefix cache if it began with it."""
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     return args.max_steps * batch / rows if args.max_steps > 0 else args.num_train_epochs

@@ -108,7 +108,7 @@ def set_head(run: PreparedRun) -> PreparedRun:
 
 
 def _pool_as_before(run: PreparedRun) -> None:
-    """Let an encoder that goes on pool as it did: under a time limit, its probe may take other rows than before."""
+    """Let a continued run's encoder pool as before: under a time limit, its probe may take other rows than then."""
     saved = [config for each in checkpoints(run.request.state_folder) if (config := read_object(each / "config.json"))]
     if run.flags.resume and run.setup.probe and saved:
         pool_as_saved(run.setup.base.model, saved[-1])
@@ -125,7 +125,7 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
     precision = choose_precision(flags.precision, device)
     distributed.initialize(device)
     if flags.packing:
-        log.info("--packing has no effect any more: batches of similar lengths need little padding")
+        log.info("--packing no longer has an effect: batches of similar lengths need little padding")
     source = "--model" if flags.model else "from preprocessing"
     log.info("base model %s (%s), %s on %s", name, source, precision, device)
     if (processes := distributed.world_size()) > 1:

@@ -84,7 +84,7 @@ def _check_output(flags: Namespace, state_folder: Path) -> None:
     """Raise UserError where the run would lose something, or has nothing to resume; set `flags.resume` to a bool."""
     flags.resume = resumes_from(flags.resume, state_folder)
     if flags.resume and flags.search and has_search(flags.output_path) and not is_interrupted(state_folder):
-        flags.resume = False  # the search alone has begun, and goes on
+        flags.resume = False  # only the search had begun, and it continues
     complete = flags.output_path if model_files.is_written(flags.output_path) and not flags.overwrite else None
     check_run_state(state_folder, flags.resume, flags.overwrite, complete)
     check_apart(flags.output_path, [flags.data_path, flags.model])

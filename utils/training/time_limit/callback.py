@@ -18,7 +18,7 @@ class TimeLimitCallback(TrainerCallback):
 
     def __init__(self, limit: TimeLimit, *, resumed: bool):
         self.limit = limit
-        self.checked = resumed  # a run that goes on ends with a model, even where no time is left
+        self.checked = resumed  # a continued run ends with a model, even where no time is left
         self.recent: deque[float] = deque(maxlen=RECENT_STEPS)
         self.validated = 0.0  # when the last evaluation ended
 

@@ -49,7 +49,7 @@ class TimeLimit:
         return self.now
 
     def begin_run(self, progress: dict | None) -> None:
-        """Begin a training, or go on with one whose saved state has this progress.json."""
+        """Begin a training, or continue one whose saved state has this progress.json."""
         saved = (progress or {}).get("time", {})
         self.run_began, self.ended = saved.get("run_began", self.used()), saved.get("ended", False)
 
