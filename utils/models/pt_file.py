@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from utils.errors import UserError
 from utils.files import atomic_write
 from utils.models.base_models import TRAIN_FIRST
-from utils.models.folder_checks import check_archive, check_files, check_numbers, check_size
+from utils.models.folder_checks import check_archive, check_files, check_numbers
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report
+from utils.models.opening.config_checks import check_size
 from utils.models.run_file import RUN_FILE, read_run
 from utils.system_errors import as_os_errors
 from utils.tasks.kinds import KINDS

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models.base_models import ALTERNATIVES, BaseModel, check_hub
-from utils.models.folder_checks import VOCABULARIES, check_size, read_json_object, stored_size
+from utils.models.folder_checks import VOCABULARIES, read_json_object, stored_size
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_pickled_numbers
 from utils.models.opening.adapter_folder import CONFIG_FILE, labels_of_adapter
+from utils.models.opening.config_checks import check_size
 from utils.models.tiny_model import tiny_model, tiny_tokenizer
 
 if TYPE_CHECKING:
