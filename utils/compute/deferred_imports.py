@@ -25,6 +25,7 @@ NAMES = {
         "reduce",
     },
     "accelerate.utils.modeling": {"clean_device_map", "get_max_layer_size"},
+    "datasets": {"Dataset"},
     "peft": {"PeftMixedModel", "PeftModel"},
     "scipy.optimize": {"linear_sum_assignment"},
     "torch._dynamo.eval_frame": {"OptimizedModule"},
@@ -121,7 +122,7 @@ class _Finder(MetaPathFinder, Loader):
 
 class _StandIn(ModuleType):
     def __getattr__(self, name: str):
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         if self.__name__ == COMPILER and name in MARKS and sys.modules.get(COMPILER) is self:
             return _unmarked

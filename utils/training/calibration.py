@@ -4,8 +4,6 @@ import logging
 from collections.abc import Sequence
 
 import numpy
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from utils.inference.classifier import classifier_logits
 from utils.models.checkpoint import Trained
@@ -57,6 +55,8 @@ def fit_calibration(
     logits: numpy.ndarray, labels: Sequence[int], threshold: str, seed: int, *, scalable: bool = True
 ) -> dict[str, float | None]:
     """Return what `calibrate` does, from logits (texts, classes) and labels; a baseline gets the same as a model."""
+    from scipy.special import softmax
+
     temperature = fit_temperature(logits, labels) if labels and scalable else 1.0
     if logits.shape[1] > 2:
         cut = None
@@ -73,6 +73,9 @@ def fit_temperature(logits: numpy.ndarray, labels: Sequence[int]) -> float:
     C. Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017, arXiv:1706.04599), with a standard normal
     prior on the temperature's logarithm: without it, a small split without a mistake would make every answer certain.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     rows, labels = numpy.arange(len(labels)), numpy.asarray(labels)
 
     def loss(log_temperature: float) -> float:

@@ -86,7 +86,6 @@ def foresee(flags: Namespace, parser: Parser, began: float) -> "Forecast":
 
 def _trained(request: Request, began: float) -> tuple[dict, list[dict]]:
     """Train and save the model, or finish what an interrupted run had saved; return (run.json's content, the log)."""
-    from utils.training.folds.train_folds import train_folds
     from utils.training.steps import saving, training
     from utils.training.steps.prepared import prepare_run, set_head
 
@@ -98,6 +97,8 @@ def _trained(request: Request, began: float) -> tuple[dict, list[dict]]:
     training.begin_training(run)
     with training.told_how_to_go_on(request.state_folder):
         if run.flags.folds:
+            from utils.training.folds.train_folds import train_folds  # it takes scikit-learn
+
             run = set_head(replace(run, folds=train_folds(run)))
         outcome = training.train_run(run)
         record = saving.complete_record(run, outcome, search)

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy
 import torch
-from scipy.special import expit, logit
 from transformers import PreTrainedModel
 
 from utils.compute.batching import IGNORED, collate_labeled
@@ -74,6 +73,8 @@ def fit_each_label(
     states: numpy.ndarray, labels: numpy.ndarray, class_weights: None, groups: Sequence[str] | None = None
 ) -> Regression:
     """Return a logistic regression for each label (texts, labels); one of too few texts gets its frequency alone."""
+    from scipy.special import logit
+
     weights = numpy.zeros((labels.shape[1], states.shape[1]))
     share = numpy.clip(labels.mean(axis=0), 1e-3, 1 - 1e-3)
     bias, out_of_fold = logit(share), numpy.tile(share, (len(labels), 1))
@@ -108,6 +109,8 @@ def finish_label_sets(
     base: Trained, data: Processed, validation_rows: Sequence[dict], flags: Namespace, *, bfloat16: bool
 ) -> dict:
     """Fit a threshold for each label on validation, note them in the model's configuration, and return them."""
+    from scipy.special import expit
+
     names = data.recipe["labels"]
     thresholds = [0.5] * len(names)
     if validation_rows:

@@ -5,6 +5,7 @@ import logging
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from utils import distributed
 from utils.compute.device import choose_device, choose_precision
@@ -15,7 +16,6 @@ from utils.models import model_files
 from utils.models.export.export import check_exportable
 from utils.training.adapters.flags import adapter_path
 from utils.training.adapters.saved import check_adapter_suffices
-from utils.training.baseline.stack import FittedWords, fit_baseline
 from utils.training.encoders.pooling import pool_as_saved
 from utils.training.flags import TrainingSettings, settings_from
 from utils.training.folds.split import rows_outside
@@ -30,6 +30,9 @@ from utils.training.state.state_files import checkpoints, read_object
 from utils.training.steps.request import Request
 from utils.training.time_limit.limit import TimeLimit, begin_limit
 from utils.training.time_limit.measure import fit_to_time
+
+if TYPE_CHECKING:
+    from utils.training.baseline.stack import FittedWords
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class PreparedRun:
     time_limit: TimeLimit | None = None
     label_errors: dict | None = None  # what run.json says about those that --label_errors found
     folds: dict | None = None  # what run.json says about --folds
-    baseline: FittedWords | None = None  # what --with_baseline mixes with the classifier
+    baseline: "FittedWords | None" = None  # what --with_baseline mixes with the classifier
 
     @property
     def flags(self) -> Namespace:
@@ -142,6 +145,8 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
         _check_folds(request, setup)
     baseline = None
     if flags.with_baseline != "off":
+        from utils.training.baseline.stack import fit_baseline  # it takes scipy
+
         splits = request.data.splits
         baseline = fit_baseline(splits["train"], splits["validation"], request.data.recipe["labels"])
     return PreparedRun(request, device, precision, cache, setup, len(whole), baseline=baseline)

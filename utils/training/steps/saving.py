@@ -13,7 +13,6 @@ from utils.models.opening.adapters import take_out_adapters
 from utils.models.tokenization import context_length
 from utils.training.adapters.flags import adapter_path
 from utils.training.adapters.saved import save_adapter
-from utils.training.baseline.stack import choose_stack
 from utils.training.labels.learning import LEARNING
 from utils.training.reporters import log_report
 from utils.training.state.run_state import read_saving, record_saving
@@ -60,6 +59,8 @@ def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | N
 
 def _mix_baseline(run: PreparedRun, rows: Sequence[dict]) -> dict:
     """Return what run.json says about the mixture of the calibrated model with its baseline."""
+    from utils.training.baseline.stack import choose_stack  # it takes scipy
+
     base, data, options = run.setup.base, run.request.data, {"bfloat16": run.precision == "bf16", "progress": "mixing"}
     logits = classifier_logits(base.model, base.tokenizer, rows, **options)
     validation = data.splits["validation"].take(row["number"] for row in rows)
