@@ -22,7 +22,8 @@ def test_two_samples_follow_each_evaluation(tmp_path, capfd, caplog):
     caplog.set_level(logging.INFO)
     model = random_model("gpt2")
     outcome = run_training(model, rows_of(TEXTS), rows_of(VALIDATION), tmp_path, epochs=2)
-    expected = generate_texts(random_model("gpt2"), tiny_tokenizer(), ["", ""], Sampling(seed=SETTINGS.seed))
+    first = Sampling(seed=SETTINGS.seed, max_new_tokens=16)
+    expected = generate_texts(random_model("gpt2"), tiny_tokenizer(), ["", ""], first)
     followers = [after for before, after in pairwise(outcome.history) if "eval_loss" in before]
     assert [entry.keys() for entry in followers] == [{"step", "samples"}] * 3
     assert [entry["step"] for entry in followers] == [0, 3, 6]

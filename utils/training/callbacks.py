@@ -14,6 +14,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 
 from utils import distributed
+from utils.compute.device import autocast
 from utils.errors import UserError
 from utils.inference.generation import Generated, generate_from_ids
 from utils.inference.sampling import Sampling
@@ -30,6 +31,7 @@ SHOWN_METRICS = (
     *("loss", "token_accuracy", "accuracy"),
 )
 REPEATED_SIGNAL_SECONDS = 5.0
+LONGEST_BEFORE_TRAINING = 16  # tokens of a sample
 TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
@@ -119,7 +121,8 @@ class ProgressCallback(TrainerCallback):
 class SamplesCallback(TrainerCallback):
     """Shows and logs what the model writes after each prompt (token ids) at every evaluation.
 
-    A sample ends with the token `end`, or after `longest` tokens, since an untuned model rarely ends by itself.
+    A sample ends with the token `end`, or after `longest` tokens, since an untuned model rarely ends by itself. Before
+    the first step, which waits for them, they have `LONGEST_BEFORE_TRAINING` tokens at most if `short_at_start`.
     """
 
     def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int, longest: int):
@@ -127,17 +130,23 @@ class SamplesCallback(TrainerCallback):
         self.prompts = prompts
         self.end = end
         self.longest = longest
+        self.short_at_start = True
 
     def on_evaluate(self, args, state, control, **kwargs):
-        samples = self.generate(args.seed, progress="samples")
+        short = self.short_at_start and state.global_step == 0
+        longest = min(self.longest, LONGEST_BEFORE_TRAINING) if short else self.longest
+        precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
+        # The model's own autocast begins anew with each token, and casts all weights again.
+        with autocast(self.base.model.device.type, precision):
+            samples = self.generate(args.seed, longest, progress="samples")
         for sample in samples:
             with tqdm.external_write_mode(file=sys.stderr):
                 log.info("  sample: %s%s", " ".join(sample.text.split()), "" if sample.finished else " …")
         state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
 
-    def generate(self, seed: int, progress: str | None = None) -> list[Generated]:
-        """Return what the model writes now after each prompt; `progress` names a bar."""
-        sampling, options = Sampling(seed=seed, max_new_tokens=self.longest), {"end": self.end, "progress": progress}
+    def generate(self, seed: int, longest: int, progress: str | None = None) -> list[Generated]:
+        """Return what the model writes now after each prompt, at most `longest` tokens; `progress` names a bar."""
+        sampling, options = Sampling(seed=seed, max_new_tokens=longest), {"end": self.end, "progress": progress}
         generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
         return [sample for [sample] in generated]
 

@@ -13,5 +13,5 @@ def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: i
     if samples is None or not validation:
         return 0.0
     began = time.perf_counter()
-    samples.generate(seed)
+    samples.generate(seed, samples.longest)
     return time.perf_counter() - began
