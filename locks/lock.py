@@ -27,7 +27,7 @@ def main() -> None:
     write("users", [package for package in users if not re.match(TORCH, package)])
     write("torch", [package for package in users if re.match(TORCH, package)])
     write("torch-cpu", [TORCH_FOR_CPU])
-    optional = ("adapters", "engines", "onnx", "reporters", "plots")
+    optional = ("4bit", "adapters", "engines", "onnx", "reporters", "plots")
     added = "".join(read(f"requirements-{name}.txt") for name in optional) + pins[1]
     everything = resolve(pins[0] + re.sub(r"(?m)^-r .*\n", "", added))
     write("developers", [package for package in everything if package not in users])

@@ -59,7 +59,8 @@ HINTS = {
     "torch_dtype": "use --precision",
     "dtype": "use --precision",
     "use_peft": "use --lora RANK",
-    "load_in_4bit": "weights are not quantized here: --lora RANK keeps them in bfloat16 with --precision bf16",
+    "load_in_4bit": "fine_tune.py has it, and saves float32 weights; generate.py --engine ctranslate2 takes 8 bits",
+    "load_in_8bit": "use --load_in_4bit with --lora RANK, or --lora RANK alone, which keeps weights in bfloat16",
     "do_predict": "use evaluate_model.py, which alone reads the test split",
 }
 TAKE_TRUTH = (

@@ -9,10 +9,12 @@ from benchmarks.gpu_check.material import Workplace, make_all
 
 @dataclass(frozen=True)
 class Check:
-    """A function that returns what it found in a few words, or raises FailedError; and why a CPU leaves it out."""
+    """A function that returns what it found in a few words, or raises FailedError; why a CPU leaves it out, and the
+    optional package that it needs."""
 
     run: Callable[[Workplace], str]
     not_on_cpu: str | None = None
+    package: str | None = None
 
 
 CHECKS = {
@@ -20,11 +22,17 @@ CHECKS = {
     "training in float32": Check(training.float32),
     "training in bfloat16": Check(training.bfloat16),
     "training in float16": Check(training.float16, "the gradient scaler is for CUDA"),
+    "LoRA": Check(training.lora, package="peft"),
+    "LoRA in 4 bits": Check(training.lora_in_4_bits, "weights of 4 bits are for the memory of a GPU", "bitsandbytes"),
     "resuming": Check(training.resumed),
     "prefix cache": Check(training.prefix_cache),
     "torchrun": Check(training.torchrun),
     "dry run": Check(training.dry_run),
     "memory": Check(training.memory, "it counts what PyTorch takes of a GPU"),
+    "memory of LoRA": Check(training.memory_of_lora, "it counts what PyTorch takes of a GPU", "peft"),
+    "memory of LoRA in 4 bits": Check(
+        training.memory_of_lora_in_4_bits, "it counts what PyTorch takes of a GPU", "bitsandbytes"
+    ),
     "too large a batch": Check(training.too_large, "it is made for the memory of a GPU"),
     "generation": Check(using.generation),
     "classification": Check(using.classification),

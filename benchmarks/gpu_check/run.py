@@ -84,6 +84,8 @@ def run_checks(work: Workplace, checks: Mapping[str, Check]) -> list[Result]:
 def _outcome(work: Workplace, check: Check) -> tuple[str, str]:
     if work.device == "cpu" and check.not_on_cpu:
         return LEFT_OUT, check.not_on_cpu
+    if check.package and importlib.util.find_spec(check.package) is None:
+        return LEFT_OUT, f"{check.package} is not installed"
     try:
         return PASSED, check.run(work)
     except FailedError as error:

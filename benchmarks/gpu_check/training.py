@@ -17,6 +17,7 @@ RESUMED = {"cpu": 0.0, "cuda": 1e-3}  # of each tensor's largest weight; kernels
 SAME_LOSSES = 1e-4  # relative, in float32
 INTERRUPTED_AT = 10  # steps
 GIGABYTE = 10**9
+LORA = {"lora": 4, "lr": 0.01, "precision": "bf16", "data": "tweets.pkl"}
 
 
 def float32(work: Workplace) -> str:
@@ -40,6 +41,19 @@ def _mixed(work: Workplace, precision: str) -> str:
     near = _largest_difference(_smoothed(folder), _smoothed(work.made("writer")))
     require(near <= NEAR_FLOAT32, f"losses differ from float32's by {near:.1%}, more than {NEAR_FLOAT32:.0%}")
     return f"{learned}, within {near:.1%} of float32"
+
+
+def lora(work: Workplace) -> str:
+    """Train adapters beside frozen weights in bfloat16."""
+    return _learned(work, work.train("lora", **LORA), LORA["precision"])
+
+
+def lora_in_4_bits(work: Workplace) -> str:
+    """Train adapters beside frozen weights in 4 bits."""
+    folder = work.train("lora-4-bits", **LORA, load_in_4bit=True)
+    learned = _learned(work, folder, LORA["precision"])
+    require(_record(folder)["arguments"]["load_in_4bit"], "run.json says nothing of 4 bits")
+    return learned
 
 
 def resumed(work: Workplace) -> str:
@@ -100,8 +114,22 @@ def dry_run(work: Workplace) -> str:
 
 def memory(work: Workplace) -> str:
     """Train with GPT-2's shape, and compare the GPU's memory at its peak with the forecast."""
-    flags = {"precision": "auto", "data": "many.pkl", "model": "gpt2-shape", "batch_size": 32, "max_steps": 6}
-    command = work.training("measured", **flags, eval_strategy="no", save_steps=6)
+    return _memory(work, "measured", precision="auto")
+
+
+def memory_of_lora(work: Workplace) -> str:
+    """Do that with adapters."""
+    return _memory(work, "measured-lora", precision="bf16", lora=16)
+
+
+def memory_of_lora_in_4_bits(work: Workplace) -> str:
+    """Do that with adapters beside weights in 4 bits."""
+    return _memory(work, "measured-4-bits", precision="bf16", lora=16, load_in_4bit=True)
+
+
+def _memory(work: Workplace, output: str, **more: object) -> str:
+    flags = {"data": "many.pkl", "model": "gpt2-shape", "batch_size": 32, "max_steps": 6, **more}
+    command = work.training(output, **flags, eval_strategy="no", save_steps=6)
     low, high = json.loads(work.shell.run([*command, "--dry_run", "--json"]).out)["memory_range"]
     program = (
         "import sys, torch, fine_tune; fine_tune.main(sys.argv[1:]);"

@@ -64,6 +64,11 @@ def test_where_nothing_fails_nothing_is_left(some_checks, tmp_path, capsys):
     assert not (tmp_path / "work").exists()
 
 
+def test_a_check_whose_package_is_not_installed_is_left_out(work):
+    [result] = run.run_checks(work, {"adapters": Check(fails, package="no_such_package")})
+    assert (result.outcome, result.found) == (LEFT_OUT, "no_such_package is not installed")
+
+
 @pytest.mark.parametrize(("built", "why"), [("13.0", "PyTorch sees none"), (None, "built without CUDA")])
 def test_without_a_gpu_it_is_two_lines(built, why, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

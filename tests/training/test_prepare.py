@@ -11,7 +11,7 @@ from utils.compute.prefix_cache import OFF
 from utils.training.linear_probe import CLASS_FITTING, rows_for_probe
 from utils.training.prepare import prepare
 
-FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1, "lora": None}
+FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1, "lora": None, "load_in_4bit": False}
 WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
 SHORT = {"max_steps": None, "batch_size": 8, "gradient_accumulation_steps": 1, "search": None, "label_errors": None}
 CLASSIFYING = FLAGS | SHORT | {"class_weights": "none", "threshold": "auto", "oversample": False}

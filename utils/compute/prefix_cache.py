@@ -83,6 +83,10 @@ class PrefixCache:
                 for name, split in splits.items()
             }
 
+    def may_cache(self, model: PreTrainedModel) -> bool:
+        """Whether the model has frozen blocks, and they may run for a cache."""
+        return bool(self._frozen_blocks(model))
+
     def has(self, model: PreTrainedModel, rows: Sequence[dict]) -> bool:
         """Whether the hidden states of these rows are there for the blocks of the model that are frozen now."""
         opened = self._opened.get(len(self._frozen_blocks(model)))

@@ -121,6 +121,8 @@ def _introduction(run: dict, summary: str) -> str:
         what = (
             f"LoRA adapters of rank {rank} ({trained:,} numbers) were trained and merged into its {total:,} parameters"
         )
+        if run["arguments"].get("load_in_4bit"):
+            what += ", of which training and its validation saw those of the layers in 4 bits (NF4)"
     return (
         f"# {plain(last_path_part(output).removesuffix('.pt'))}\n\n"
         f"{summary} (task {code(run['task'])}). The base model is {base}{reason}; {what}."

@@ -54,6 +54,7 @@ class TrainingSettings:
     time_limit: float | None = None  # seconds, of the whole command
     eval_on_start: str | None = None  # off: the model before training is not validated
     folds: int | None = None  # trainings on parts of the texts, before that of the model
+    load_in_4bit: bool = False  # frozen matrices, while adapters train
 
 
 def settings_from(flags: Namespace, precision: str, device: str) -> TrainingSettings:

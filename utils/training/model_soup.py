@@ -22,6 +22,7 @@ from utils.compute.device import autocast
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.errors import UserError
 from utils.temporary import remove
+from utils.training.adapters.frozen_weights import frozen_weights
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
 from utils.training.state.run_state import explain_state_errors
@@ -174,8 +175,6 @@ def _evaluate(
     model: PreTrainedModel, objective: Objective, rows: Sequence[dict], settings: TrainingSettings
 ) -> dict[str, float]:
     """Return the metrics of the validation split in the precision in which the runs were evaluated."""
-    model.to(settings.device)
-    with autocast(settings.device, settings.precision):
-        metrics = objective.evaluate(model, rows)
-    model.to("cpu")
-    return metrics
+    with frozen_weights(model, settings), autocast(settings.device, settings.precision):
+        model.to(settings.device)
+        return objective.evaluate(model, rows)

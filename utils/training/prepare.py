@@ -26,6 +26,7 @@ from utils.preprocessing.emoji_unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.tasks.kinds import KINDS
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
+from utils.training.adapters.frozen_weights import on_device
 from utils.training.adapters.lora import with_adapters
 from utils.training.encoders.embedder import read_embedder
 from utils.training.encoders.probe import probe_of_encoder
@@ -181,23 +182,22 @@ def _prepare_classifier(
     probe = None
     if linear is not None:
         probed = rows_for_probe(rows["train"], flags, fitting)
-        arguments = (linear.start, base, objective, rows, weights, device, precision, prefix_cache)
+        arguments = (linear.start, base, objective, rows, weights, device, precision, prefix_cache, flags.load_in_4bit)
         probe = Probe(probed, partial(_run_probe, *arguments, probed=probed), linear.states, fitting)
     return TrainingSetup(base, objective, rows, longest, freeze, probe, template=data.recipe["template"])
 
 
-def _run_probe(start, base, objective, rows, weights, device, precision, prefix_cache, *, probed) -> numpy.ndarray:
-    base.model.to(device)  # as for training, which can then use what the cache has for the probe
+def _run_probe(
+    start, base, objective, rows, weights, device, precision, prefix_cache, load_in_4bit, *, probed
+) -> numpy.ndarray:
     if prefix_cache.has(base.model, probed):
         rows = {"train": probed}
     if len(probed) < len(rows["train"]):
         caching = contextlib.nullcontext({"train": probed})  # the cache would take all rows
     else:
         caching = prefix_cache.cached_rows(base.model, objective.collate, rows, precision=precision, epochs=math.inf)
-    with caching as cached:
-        out_of_fold = start(cached["train"], weights, bfloat16=precision == "bf16")
-    base.model.to("cpu")
-    return out_of_fold
+    with on_device(base.model, device, precision, load_in_4bit=load_in_4bit), caching as cached:  # as for training
+        return start(cached["train"], weights, bfloat16=precision == "bf16")
 
 
 def validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from transformers import PreTrainedModel, TrainingArguments
 
 from utils import distributed
-from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import OFF, PrefixCache
+from utils.training.adapters.frozen_weights import frozen_weights
 from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback, SamplesCallback
 from utils.training.finite import check_weights
 from utils.training.flags import TrainingSettings
@@ -96,7 +96,7 @@ def train(
     with (
         trainer.cached_rows(prefix_cache, settings.precision, epochs),
         interruption.listening(),
-        weights_in_bf16(model, settings.precision == "bf16"),
+        frozen_weights(model, settings),
         explain_state_errors(state_folder),
     ):
         trainer.train(resume_from_checkpoint=checkpoint)
@@ -107,7 +107,7 @@ def train(
     check_weights(model, trainer.state.global_step)
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     vars(model).pop("_is_accelerate_prepared", None)  # or a second run would train without autocast
-    model.to("cpu").eval()
+    model.eval()
     first, later = trainer.first_evaluation, trainer.later_evaluations
     after = objective.best(later, default=None)
     if start and None not in (first, after) and objective.is_better(first, after):

@@ -121,10 +121,15 @@ class ObjectiveTrainer(Trainer):
     def cached_rows(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
         """Within the context, the cache provides the frozen blocks' output, if it can. `epochs` are yet to come."""
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
+        if cache.may_cache(self.model):
+            self.model.to(self.args.device)
         with cache.cached_rows(self.model, self.objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None
             yield
         self.train_dataset, self.eval_dataset = rows["train"], rows["validation"] or None
+
+    def _move_model_to_device(self, model, device) -> None:
+        """Leave the model where it is: accelerate moves it when training begins, its frozen weights being small."""
 
     def _get_train_sampler(self, train_dataset=None):
         processes = distributed.world_size()

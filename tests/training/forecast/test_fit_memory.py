@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from planned_runs import planned_run
 
 from utils.errors import UserError
+from utils.training.adapters.lora import with_adapters
 from utils.training.forecast.fit_memory import activations_of, check_memory, free_memory, kept_by, need_of
 from utils.training.forecast.memory import count
 from utils.training.forecast.planned import frozen_as
@@ -83,6 +85,21 @@ def test_processes_of_a_machine_share_its_memory_and_have_a_gpu_each(device, tim
     for name, value in {"LOCAL_RANK": 0, "RANK": 0, "WORLD_SIZE": 8, "LOCAL_WORLD_SIZE": 4}.items():
         monkeypatch.setenv(name, str(value))
     assert needs(run).low == times * (alone.low + exchanged)
+
+
+def test_on_a_gpu_frozen_weights_are_counted_as_small_as_they_train():
+    """By hand: of Llama's matrices of 7 layers in 3 blocks; embedding, head and norms stay in float32."""
+    flags = Namespace(lora=4, lora_alpha=8, lora_dropout=0.0, lora_target="all-linear", seed=0)
+    run = planned_run(model=LARGE, device="cuda", precision="bf16")
+    with_adapters(run.setup.freeze, flags)(run.setup.base.model, None)
+    frozen, largest = 3 * (4 * 128 * 128 + 3 * 128 * 256), 128 * 256
+    parameters = count(run.setup.base.model)
+
+    def low(**changed):
+        return need_of(replace(run, settings=replace(run.settings, **changed)), parameters, (0.0, 0.0)).low
+
+    assert low(precision="fp32") - low() == 2 * frozen
+    assert low() - low(load_in_4bit=True) == 2 * frozen - frozen * (1 / 2 + 1 / 64 + 4 / (64 * 256)) - 2 * largest
 
 
 def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch):

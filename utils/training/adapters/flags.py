@@ -10,7 +10,8 @@ from utils.errors import UsageError
 from utils.models.opening.adapter_folder import INSTALL_PEFT
 
 ALL_LINEAR, ATTENTION = "all-linear", "attention"  # the layers of a block that get adapters
-DEPENDENT = ("lora_alpha", "lora_dropout", "lora_target", "save_adapter")
+DEPENDENT = ("lora_alpha", "lora_dropout", "lora_target", "load_in_4bit", "save_adapter")
+INSTALL_BITSANDBYTES = "pip install -r requirements-4bit.txt"
 RATE_FACTOR = 10  # times the learning rate of the kind of task (docs/results.md)
 
 
@@ -30,6 +31,8 @@ def add_lora_flags(parser: Parser) -> None:
     add_rare("--lora_dropout", type=share, default=0.0, metavar="SHARE", help=dropout)
     target = "with --lora: the layers that get adapters (default: %(default)s)"
     add_rare("--lora_target", choices=(ALL_LINEAR, ATTENTION), default=ALL_LINEAR, help=target)
+    small = "with --lora, on a CUDA GPU: the frozen weights have 4 bits while the adapters train (QLoRA)"
+    add_rare("--load_in_4bit", action="store_true", help=small)
     kept = "with --lora: also keep the adapters, as NAME.adapter beside the model, in peft's format"
     add_rare("--save_adapter", action="store_true", help=kept)
 
@@ -51,6 +54,8 @@ def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
         return
     if importlib.util.find_spec("peft") is None:
         raise UsageError(f"--lora {flags.lora}: the package peft is not installed", INSTALL_PEFT)
+    if flags.load_in_4bit:
+        _check_4_bits(flags)
     if flags.train_head:
         problem = f"--lora {flags.lora} keeps all weights frozen, and --train_head trains the whole head"
         raise UsageError(problem, "remove one of them")
@@ -60,3 +65,16 @@ def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
     if flags.save_adapter and flags.with_baseline != parser.get_default("with_baseline"):
         problem = "--save_adapter keeps the adapters alone, and --with_baseline mixes in a part that is none"
         raise UsageError(problem, "remove one of them")
+
+
+def _check_4_bits(flags: Namespace) -> None:
+    """Raise UsageError where --load_in_4bit misses its package, or contradicts other flags; a prefix cache is off."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UsageError("--load_in_4bit: the package bitsandbytes is not installed", INSTALL_BITSANDBYTES)
+    if flags.search:
+        problem = "--search trains copies of the model, and --load_in_4bit is for a model that hardly fits once"
+        raise UsageError(problem, "search with a smaller base model or without --load_in_4bit, or remove --search")
+    if flags.prefix_cache == "on":
+        problem = "--prefix_cache on keeps what the whole weights give, and --load_in_4bit trains on those of 4 bits"
+        raise UsageError(problem, "remove one of them")
+    flags.prefix_cache = "off"

@@ -10,6 +10,7 @@ from utils.compute.device import autocast
 from utils.inference.classifier import classifier_logits
 from utils.models.classifier_tokenizer import find_head
 from utils.tasks.kinds import CLASSIFY
+from utils.training.adapters.frozen_weights import on_device
 from utils.training.baseline.stack import choose_stack, fit_baseline
 from utils.training.baseline.tfidf import predict_words
 from utils.training.calibration import fit_calibration
@@ -25,15 +26,16 @@ def judge(run: PreparedRun, fold: int) -> dict:
     held_out = rows_inside(run.setup.rows["train"], run.request.fold_of_group, fold)
     rows = {"validation": run.setup.rows["validation"], "held_out": held_out}
     model, collate = run.setup.base.model, run.setup.objective.collate
-    model.to(run.device)
     options = {"precision": run.precision, "epochs": math.inf}
-    with run.prefix_cache.cached_rows(model, collate, rows, **options) as cached:
+    with (
+        on_device(model, run.device, run.precision, load_in_4bit=run.flags.load_in_4bit),
+        run.prefix_cache.cached_rows(model, collate, rows, **options) as cached,
+    ):
         if run.request.kind == CLASSIFY:
             figures = _judge_classifier(run, fold, **cached)
         else:
             with autocast(run.device, run.precision):
                 figures = {"tuned": run.setup.objective.evaluate(model, cached["held_out"])}
-    model.to("cpu")
     return {"texts": len(held_out), **figures}
 
 

@@ -12,6 +12,7 @@ from utils.compute.prefix_cache import PrefixCache, format_size
 from utils.errors import UserError
 from utils.processed import Processed
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
+from utils.training.adapters.frozen_weights import frozen_weights
 from utils.training.forecast.arithmetic import Arithmetic
 from utils.training.forecast.disk import DiskNeed
 from utils.training.forecast.durations import Measured, add_up
@@ -125,18 +126,18 @@ def _measure(
     """Return the times of the run's parts. The model is not to be used afterwards: it has learned a little."""
     setup, settings, model, validation = run.setup, run.settings, run.setup.base.model, run.validation
     evaluate = evaluation_of(run)
-    model.to(settings.device)
-    full_pass = seconds_of_validation(run, None, validation, evaluate) if validation else 0.0
-    evaluation = seconds_of_validation(run, plan, validation, evaluate) if validation and plan else full_pass
-    samples = seconds_of_samples(setup, validation, settings.seed)
-    filling = seconds_of_cache(run, plan, [*run.rows, *validation]) if plan and not plan.is_there else 0.0
-    probe = seconds_of_probe(run, plan) if setup.probe else 0.0
-    judging = seconds_of_validation(run, plan, run.rows, evaluate) if settings.folds else 0.0
-    times = measure_steps(run, plan, schedule)
+    with frozen_weights(model, settings):
+        model.to(settings.device)
+        full_pass = seconds_of_validation(run, None, validation, evaluate) if validation else 0.0
+        evaluation = seconds_of_validation(run, plan, validation, evaluate) if validation and plan else full_pass
+        samples = seconds_of_samples(setup, validation, settings.seed)
+        filling = seconds_of_cache(run, plan, [*run.rows, *validation]) if plan and not plan.is_there else 0.0
+        probe = seconds_of_probe(run, plan) if setup.probe else 0.0
+        judging = seconds_of_validation(run, plan, run.rows, evaluate) if settings.folds else 0.0
+        times = measure_steps(run, plan, schedule)
     arithmetic = Arithmetic.of(model)
     batches = [batch for step in schedule for batch in step]
     steps = sum(times.seconds(operations(arithmetic, batch, cached=plan is not None)) for batch in batches)
-    model.to("cpu")
     loading, speed = seconds_to_load(name, model), speed_of_disk(settings.output_path)
     calibration = 0.0 if model.can_generate() else full_pass
     return Measured(

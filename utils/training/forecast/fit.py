@@ -14,7 +14,9 @@ from utils.training.prepare import TrainingSetup
 def plan_run(setup: TrainingSetup, flags: Namespace, precision: str, device: str) -> Run:
     """Return the run that the flags ask for."""
     validation = [] if flags.eval_strategy == "no" else setup.rows["validation"]
-    return Run(setup, settings_from(flags, precision, device), setup.rows["train"], flags.unfreeze_last, validation)
+    may_cache = flags.prefix_cache != "off" and flags.unfreeze_last is not None
+    settings = settings_from(flags, precision, device)
+    return Run(setup, settings, setup.rows["train"], flags.unfreeze_last, validation, may_cache)
 
 
 def check_fit(run: Run, cache: PrefixCache) -> None:

@@ -13,7 +13,7 @@ from utils.errors import UserError
 from utils.training.forecast.activations import Activations, count_activations
 from utils.training.forecast.limits import available_memory
 from utils.training.forecast.memory import MemoryNeed, Parameters, count, memory_need
-from utils.training.forecast.planned import Run, fewer_blocks, frozen_as, gigabytes
+from utils.training.forecast.planned import Run, epochs_of, fewer_blocks, frozen_as, gigabytes
 from utils.training.forecast.schedule import Batch, plan_steps
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,9 @@ def free_memory(device: str, available: Callable[[], int | None] = available_mem
 
 def need_of(run: Run, parameters: Parameters, kept: tuple[float, float]) -> MemoryNeed:
     """Return what the run takes, if its first batch, and the largest later one, keep so many bytes."""
-    return memory_need(parameters, kept, run.settings, keeps_start=run.setup.objective.keep_start)
+    passes = run.setup.probe is not None or (run.may_cache and epochs_of(run) > 1)
+    keeps = run.setup.objective.keep_start
+    return memory_need(parameters, kept, run.settings, keeps_start=keeps, passes_whole=passes)
 
 
 def kept_by(run: Run, parameters: Parameters, activations: Activations) -> tuple[float, float]:

@@ -15,7 +15,6 @@ from torch.utils.data import SequentialSampler
 from transformers import PreTrainedModel, TrainerCallback
 
 from utils.compute.batching import batches_by_length
-from utils.compute.bf16_weights import weights_in_bf16
 from utils.compute.blocks import hidden_states_after, starting_after
 from utils.compute.cache_plan import CachePlan
 from utils.compute.device import autocast
@@ -199,8 +198,7 @@ def _train(run: Run, rows: list[dict], steps: int) -> tuple[list[float], list[fl
     with temporary_folder() as folder:
         objective = run.setup.objective
         trainer = _InOrder(objective, model, rows, [], settings, folder, [watch], eval_on_start=False, saves=False)
-        with weights_in_bf16(model, settings.precision == "bf16"):
-            trainer.train()
+        trainer.train()
     vars(model).pop("_is_accelerate_prepared", None)
     return watch.steps, watch.optimizer
 

@@ -23,6 +23,7 @@ class Run:
     rows: Sequence[dict]
     unfreeze_last: int | None
     validation: Sequence[dict]
+    may_cache: bool = False  # whether a prefix cache may be filled before
 
     @property
     def largest(self) -> tuple[int, int]:

@@ -10,8 +10,8 @@ from utils.training.state.state_files import ARGUMENTS_FILE, read_object
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
 # Flags that earlier versions lacked, and what runs did then.
 ADDED_FLAGS = {"lr_scheduler_type": "linear", "eval_strategy": None, "eval_on_start": None, "time_limit": None}
-ADDED_FLAGS |= {"lora": None, "lora_alpha": 32, "lora_dropout": 0.0, "lora_target": "all-linear"}
-ADDED_FLAGS |= {"folds": None, "with_baseline": "off"}
+ADDED_FLAGS |= {"lora": None, "lora_alpha": 32, "lora_dropout": 0.0, "lora_target": "all-linear", "load_in_4bit": False}
+ADDED_FLAGS |= {"base_model": None, "folds": None, "with_baseline": "off"}
 FREE_TO_CHANGE = {"config", "data_path", "logging_steps", "output_path", "overwrite", "report_to", "resume"}
 FREE_TO_CHANGE |= {"export", "export_type", "label_errors", "save_adapter"}
 FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}

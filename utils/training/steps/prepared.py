@@ -15,6 +15,7 @@ from utils.interrupts import ToldInterrupt, typed_command
 from utils.models import model_files
 from utils.models.export.export import check_exportable
 from utils.training.adapters.flags import adapter_path
+from utils.training.adapters.frozen_weights import check_device_for_4_bits
 from utils.training.adapters.saved import check_adapter_suffices
 from utils.training.encoders.pooling import pool_as_saved
 from utils.training.flags import TrainingSettings, settings_from
@@ -125,6 +126,7 @@ def _load(request: Request, *, writes: bool) -> PreparedRun:
     if path := adapter_path(flags):
         model_files.check_output(path, flags.overwrite or flags.resume, tries=writes)
     device = choose_device(flags.device)
+    check_device_for_4_bits(flags, device)
     precision = choose_precision(flags.precision, device)
     distributed.initialize(device)
     if flags.packing:

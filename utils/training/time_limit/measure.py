@@ -16,6 +16,8 @@ from utils import distributed
 from utils.compute.blocks import find_blocks, frozen_blocks
 from utils.compute.device import autocast
 from utils.temporary import folder_for_a_while
+from utils.training.adapters.frozen_weights import frozen_weights
+from utils.training.flags import settings_from
 from utils.training.prepare import TrainingSetup
 from utils.training.time_limit.limit import TimeLimit, saving_seconds
 
@@ -41,7 +43,7 @@ def fit_to_time(
     limit.evaluations_after += flags.with_baseline != "off"  # to which the mixture is fitted
     limit.runs_left = flags.model_soup
     _estimate_saving(limit, model, folder)
-    per_row = _seconds_per_row(limit, setup, device, precision)
+    per_row = _seconds_per_row(limit, setup, flags, device, precision)
     if flags.eval_on_start != "on":
         rows["validation"] = _part(limit, rows["validation"], per_row, flags.seed)
     limit.evaluation = limit.uncached = per_row * len(rows["validation"])
@@ -57,17 +59,16 @@ def fit_to_time(
     return replace(setup, rows=rows, probe=probe)
 
 
-def _seconds_per_row(limit: TimeLimit, setup: TrainingSetup, device: str, precision: str) -> float:
+def _seconds_per_row(limit: TimeLimit, setup: TrainingSetup, flags: Namespace, device: str, precision: str) -> float:
     """Return how long the model takes to evaluate a row, measured on a few of them."""
     model, objective, rows = setup.base.model, setup.objective, setup.rows["validation"] or setup.rows["train"]
     sample = random.Random(0).sample(rows, min(len(rows), MEASURED_ROWS))
-    model.to(device)
-    with autocast(device, precision):
+    with frozen_weights(model, settings_from(flags, precision, device)), autocast(device, precision):
+        model.to(device)
         objective.evaluate(model, sample[:1])  # imports and allocates what it needs
         began = limit.used()
         objective.evaluate(model, sample)
         seconds = limit.used() - began
-    model.to("cpu")
     return seconds / len(sample)
 
 
