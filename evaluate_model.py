@@ -22,6 +22,7 @@ from utils.evaluation.report.write import COMPARISON, write_comparison
 from utils.evaluation.run import NUM_SAMPLES, evaluate_and_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.inference.sampling import ANSWER_MAX_NEW_TOKENS, Sampling
+from utils.models.opening.adapter_folder import BASE_HELP
 from utils.process import PROCESS_BEGAN, run
 from utils.results.following import after_evaluation
 from utils.terminal.notices import say_what_begins, say_what_is_done
@@ -33,6 +34,7 @@ def build_parser() -> Parser:
     parser = Parser(__doc__)
     add = parser.group("model and data")
     add("--model_path", default="models/fine_tuned_model.pt", metavar="MODEL", help="default: %(default)s")
+    parser.group("model and data", rare=True)("--base_model", metavar="MODEL", help=BASE_HELP)
     add("--data_path", "--data", type=Path, metavar="PKL", help="output of preprocess.py; not used with --compare")
     add("--output_path", type=output_path, metavar="FILE.json", help="default: evaluation.json in or beside the model")
     page = "also write a page to read, with pictures (default: report.html beside evaluation.json, or comparison.html)"
@@ -108,7 +110,7 @@ def evaluate(model_path: str | os.PathLike, data: str | os.PathLike, **flags) ->
 
 def compare(args) -> int:
     """Print the table of --compare, or its JSON; write the page that --report asks for."""
-    for name in ("data_path", "output_path", "errors_path", "label_errors", "answers_path", "plots"):
+    for name in ("data_path", "base_model", "output_path", "errors_path", "label_errors", "answers_path", "plots"):
         if getattr(args, name) is not None:
             raise UsageError(f"--compare only reads evaluations, so --{name} has no use", f"remove --{name}")
     comparison = compare_evaluations(args.compare)

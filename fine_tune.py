@@ -24,6 +24,7 @@ from utils.files import atomic_write
 from utils.hugging_face_names import accept_hugging_face_names
 from utils.models.export.export import export_trained
 from utils.models.model_files import picture_path
+from utils.models.opening.adapter_folder import BASE_HELP
 from utils.process import PROCESS_BEGAN, run
 from utils.processed import save_processed
 from utils.publishing.hub import check_push, push_model
@@ -58,6 +59,7 @@ def build_parser() -> Parser:
     add("--overwrite", action="store_true", help="replace an existing model")
     model = f"{MODEL_HELP} (default: as preprocess.py)"
     add("--model", "--model_name_or_path", help=model, more=MORE_OF_MODEL)
+    parser.group("data and model", rare=True)("--base_model", metavar="MODEL", help=BASE_HELP)
     add_fine_tuning_flags(parser)
     forecast = "say what the run would take (steps, memory, disk, time), and write nothing"
     parser.group("running")("--dry_run", action="store_true", help=forecast)

@@ -31,6 +31,7 @@ from utils.locks import one_writer
 from utils.models import checkpoint
 from utils.models.chat_templates import LENGTHS
 from utils.models.checkpoint import Trained
+from utils.models.opening.adapter_folder import BASE_HELP, name_base
 from utils.process import PROCESS_BEGAN, run
 from utils.results.following import after_use
 from utils.results.texts import open_kept_model, prepare_device, write_records
@@ -50,6 +51,7 @@ def build_parser() -> Parser:
     add = parser.group("model and prompts")
     model = f"a trained model, or a {MODEL_HELP}"
     add("--model_path", metavar="MODEL", default=DEFAULT_MODEL, help=model, more=MORE_OF_MODEL)
+    parser.group("model and prompts", rare=True)("--base_model", metavar="MODEL", help=BASE_HELP)
     add("--prompt", action="append", default=[], metavar="TEXT", help="the beginning of a text (repeatable)")
     prompts = 'or .jsonl with {"prompt": "…"} per line; - is stdin, the default where it is piped'
     add("--prompts_file", type=Path, metavar="FILE", help="one prompt per line", more=prompts)
@@ -144,6 +146,7 @@ def check_flags(args) -> None:
     check_unicode_argument("system", args.system or "")
     check_chat(args)
     check_engine(args)
+    name_base(args.model_path, args.base_model)
     if args.output_path:
         check_apart(
             args.output_path, [args.prompts_file or "-", args.config, *checkpoint.files_of_model(args.model_path)]

@@ -27,12 +27,13 @@ from utils.locks import one_writer
 from utils.models import checkpoint
 from utils.models.base_models import check_present, describe_base
 from utils.models.checkpoint import Trained
+from utils.models.opening.adapter_folder import name_base
 from utils.models.run_file import check_record
 from utils.processed import Processed, load_processed
 
 NUM_SAMPLES = 64
 REPEATED = ("compare_base", "limit", "num_samples", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")
-REPEATED += ("seed", "precision")  # flags that change the figures
+REPEATED += ("seed", "precision", "base_model")  # flags that change the figures
 Evaluated = tuple[dict, str, Callable[[], None]]  # figures, tables, and what writes the rows of a further file
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def evaluate_and_write(args) -> Evaluation:
     kind = data.recipe["kind"]
     check_flags(args, kind)
     model_path = Path(args.model_path)
+    name_base(str(args.model_path), args.base_model)
     check_present(str(args.model_path))
     unnamed_answers = kind == "instruct" and args.answers_path is None
     if unnamed_answers:
@@ -139,7 +141,8 @@ def _models_of(args, trained: Trained) -> dict[str, Trained]:
     """Return the model as "tuned", and before it, with --compare_base, its base model as "base"."""
     if not args.compare_base:
         return {"tuned": trained}
-    return {"base": checkpoint.load(checkpoint.base_model_of(args.model_path, trained.run)), "tuned": trained}
+    base = args.base_model or checkpoint.base_model_of(args.model_path, trained.run)
+    return {"base": checkpoint.load(base), "tuned": trained}
 
 
 def _evaluate_writer(args, models: dict[str, Trained], data: Processed, settings: dict) -> Evaluated:

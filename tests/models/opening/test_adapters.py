@@ -90,7 +90,7 @@ def test_an_adapter_of_a_base_with_other_sizes_is_refused(adapter, base):
     random_model("llama", intermediate_size=48).save_pretrained(base)
     error = user_error(checkpoint.load, str(adapter))
     assert f"does not fit its base model {base}" in error.problem
-    assert "base_model_name_or_path" in error.hint
+    assert "--base_model, or as base_model_name_or_path" in error.hint
 
 
 def test_an_adapter_that_names_itself_is_refused(adapter):

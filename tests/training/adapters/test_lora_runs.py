@@ -1,6 +1,8 @@
 """fine_tune.py --lora: a plain model with what adapters learned, the adapters beside it, and what is refused."""
 
+import importlib.util
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from small_models import MODEL_FILES, random_model, tiny_tokenizer, weights_of
 from transformers import AutoModelForCausalLM
 
 import classify
+import evaluate_model
 import fine_tune
 import generate
 import preprocess
@@ -108,6 +111,35 @@ def test_an_adapter_is_a_model_wherever_one_is_named(trained, capsys, processed,
         torch.testing.assert_close(weight, weights_of(on_top)[name], rtol=1e-5, atol=1e-6)
 
 
+def test_the_base_model_of_an_adapter_can_be_named(trained, base, capsys, processed, tmp_path):
+    adapter, moved, other = (tmp_path / name for name in ("mine.adapter", "moved", "other"))
+    shutil.copytree(trained.with_name("mine.adapter"), adapter)
+    config = json.loads((adapter / "adapter_config.json").read_text()) | {"base_model_name_or_path": "/nowhere/base"}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    shutil.copytree(base, moved)
+    shutil.copytree(base, other)
+    random_model("llama", seed=1).save_pretrained(other)
+
+    generated = ["--model_path", adapter, "--prompt", "I", "--greedy", "--max_new_tokens", 9]
+    assert "--base_model" in refuses(capsys, generate, 1, generated, "/nowhere/base")
+    assert run_script(generate.main, *generated, "--base_model", moved) == 0
+    named = capsys.readouterr().out
+    assert run_script(generate.main, "--model_path", trained, *generated[2:]) == 0
+    assert capsys.readouterr().out == named != ""
+
+    hint = refuses(capsys, generate, 1, [*generated, "--base_model", other], "not those that it was trained on")
+    assert "--base_model" in hint
+    refuses(capsys, generate, 1, generated, "/nowhere/base")  # what was named is forgotten
+    words = ["--model_path", trained, "--prompt", "I", "--base_model", moved]
+    refuses(capsys, generate, 2, words, f"--base_model is for an adapter, and {trained} is none")
+
+    words = ["--data", processed, "--model", adapter, "--base_model", moved, "--max_steps", 1, *LORA]
+    trains(capsys, *words, "--output_path", tmp_path / "further")
+    words = ["--data", processed, "--model_path", adapter, "--base_model", moved, "--compare_base", "--limit", 5]
+    assert run_script(evaluate_model.main, *words[:7], "--output_path", tmp_path / "e.json") == 0
+    assert json.loads((tmp_path / "e.json").read_text())["model_path"] == str(adapter)
+
+
 def test_a_classifier_and_its_adapter_answer_alike(tmp_path, capsys, base):
     data, path = tmp_path / "reviews.pkl", tmp_path / "reviews.pt"
     words = ["--task", "reviews", "--data", SAMPLES / "reviews.csv", "--model", base, "--output_path", data]
@@ -170,6 +202,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(base, processed, tmp_p
         (["--lora", 4, "--unfreeze_last", 0], ["--unfreeze_last 0 trains none"]),
         (["--lora", 0], ["--lora"]),
         (["--lora", 4, "--lora_dropout", 1], ["--lora_dropout"]),
+        (["--load_in_4bit"], ["--load_in_4bit is about adapters"]),
     ],
 )
 def test_flags_that_contradict_each_other(words, parts, capsys, processed, tmp_path):
@@ -191,6 +224,31 @@ def test_without_peft_the_command_that_installs_it_is_told(capsys, processed, tm
     assert "requirements-adapters.txt" in refuses(capsys, fine_tune, 2, words, "peft is not installed")
     words = ["--model_path", trained.with_name("mine.adapter"), "--prompt", "I"]
     assert "requirements-adapters.txt" in refuses(capsys, generate, 1, words, "peft is not installed")
+
+
+@pytest.mark.parametrize(
+    ("words", "part", "hint"),
+    [
+        ([], "this run is on the CPU", "--lora alone trains here"),
+        (["--search", 2], "--search trains copies of the model", "smaller base model"),
+        (["--prefix_cache", "on", "--unfreeze_last", 1], "--prefix_cache on keeps", "remove one"),
+    ],
+)
+def test_weights_in_4_bits_are_refused_where_they_make_no_sense(
+    words, part, hint, capsys, processed, tmp_path, monkeypatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: "there" if name == "bitsandbytes" else find(name))
+    words = ["--data", processed, "--output_path", tmp_path / "out", *LORA, "--load_in_4bit", *words]
+    assert hint in refuses(capsys, fine_tune, 2, words, part)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_bitsandbytes_the_command_that_installs_it_is_told(capsys, processed, tmp_path, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "bitsandbytes" else find(name))
+    words = ["--data", processed, "--output_path", tmp_path / "out", *LORA, "--load_in_4bit"]
+    assert "requirements-4bit.txt" in refuses(capsys, fine_tune, 2, words, "bitsandbytes is not installed")
 
 
 def test_a_quantized_base_is_refused_with_adapters_too(capsys, processed, tmp_path, base):

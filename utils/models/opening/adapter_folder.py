@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from utils.errors import UserError
+from utils.errors import UsageError, UserError
 from utils.models.folder_checks import ADAPTERS, COPY_AGAIN, WEIGHTS, check_content, read_json_object
 from utils.models.run_file import RUN_FILE, read_run
 
@@ -16,6 +16,23 @@ NOT_MERGED = (
     *("layer_replication", "trainable_token_indices", "megatron_config", "alora_invocation_tokens"),
     *("target_parameters", "arrow_config", "velora_config", "monteclora_config", "kasa_config"),
 )
+BASE_HELP = "of an adapter: its base model, where its adapter_config.json names another place"
+_named: dict[Path, str] = {}  # the base models that --base_model names, by the adapter's folder
+
+
+def name_base(adapter: str, base: str | None) -> None:
+    """Let `base` be the base model of the adapter in a folder, whatever that says; None: let it be what that says.
+
+    UsageError where the folder is no adapter.
+    """
+    folder = Path(adapter).expanduser()
+    _named.pop(folder.absolute(), None)
+    if base is None:
+        return
+    if not is_adapter_folder(folder):
+        hint = "remove it, or name the adapter's folder as the model"
+        raise UsageError(f"--base_model is for an adapter, and {adapter} is none", hint)
+    _named[folder.absolute()] = base
 
 
 def is_adapter_folder(folder: Path) -> bool:
@@ -47,10 +64,10 @@ def base_of_adapter(folder: Path) -> str:
         raise UserError(problem, "merge it into its base model with peft")
     if found := [name for name in NOT_MERGED if config.get(name)]:
         raise UserError(f"{folder} is an adapter with {found[0]}, which is not merged here", "merge it with peft")
-    base = config.get("base_model_name_or_path")
+    base = _named.get(folder.absolute()) or config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         problem = f"{folder / CONFIG_FILE} does not say what the adapter was trained on"
-        raise UserError(problem, "write the base model's name or folder into it, as base_model_name_or_path")
+        raise UserError(problem, "name the base model with --base_model")
     if not (folder / WEIGHTS_FILE).is_file():
         hint = "save it with peft as safetensors" if (folder / PICKLE_FILE).is_file() else COPY_AGAIN
         raise UserError(f"{folder} has an adapter without its {WEIGHTS_FILE}", hint)

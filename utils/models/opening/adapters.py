@@ -26,7 +26,9 @@ PREFIX = "base_model.model."  # before the names of a model's parameters in peft
 ALL_LINEAR = "all-linear"  # peft's word for all layers but the head
 PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?")
 FINGERPRINTED = 64  # numbers of each weight
-NAME_ITS_BASE = "name the model that it was trained on, as base_model_name_or_path in its adapter_config.json"
+NAME_ITS_BASE = (
+    "name the model that it was trained on with --base_model, or as base_model_name_or_path in its adapter_config.json"
+)
 
 
 def adapter_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:

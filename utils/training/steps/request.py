@@ -10,6 +10,7 @@ from utils.errors import DataError
 from utils.files import check_apart, check_writable, sha256_of
 from utils.models import model_files
 from utils.models.export.export import check_export
+from utils.models.opening.adapter_folder import name_base
 from utils.processed import Processed, load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS, Kind
 from utils.training.flag_checks import complete_flags
@@ -60,6 +61,7 @@ def check_request(flags: Namespace, parser: Parser) -> Request:
     check_apart(flags.output_path, [flags.model or data.recipe["base_model"]])
     if len(data.splits["train"]) == 0:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
+    name_base(flags.model or data.recipe["base_model"], flags.base_model)
     searchable = complete_flags(flags, parser, KINDS[data.recipe["kind"]])
     if flags.export:
         kind, inputs = KINDS[data.recipe["kind"]], [flags.data_path, flags.model, flags.config]
