@@ -29,6 +29,7 @@ from utils.inference.counts.prediction_counts import log_counts
 from utils.inference.prompts import check_unicode_argument, json_object
 from utils.locks import one_writer
 from utils.models import checkpoint
+from utils.models.opening.adapter_folder import BASE_HELP
 from utils.process import PROCESS_BEGAN, run
 from utils.reading.compressed import compression
 from utils.reading.csv_rows import encode_rows
@@ -39,6 +40,7 @@ from utils.reading.read_frame import files_of
 from utils.reading.table_stream import dialect_of_output
 from utils.results.following import after_use
 from utils.results.labels import (
+    check_label_columns,
     counts_for,
     keep_loaded_on_device,
     load_classifier,
@@ -49,6 +51,7 @@ from utils.results.labels import (
 )
 from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
 from utils.tasks.escaped_cells import undo_in_column
+from utils.tasks.label_kinds.label_columns import label_cell, several_columns
 from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.text.formulas import ESCAPE_FORMULAS_HELP, without_formula
 
@@ -64,6 +67,7 @@ def build_parser() -> Parser:
     parser = Parser(__doc__)
     add, add_rare = parser.group("model and texts"), parser.group("model and texts", rare=True)
     add("--model_path", default=DEFAULT_MODEL, metavar="MODEL", help="default: %(default)s")
+    add_rare("--base_model", metavar="MODEL", help=BASE_HELP)
     add("--text", action="append", default=[], metavar="TEXT", help="a text to classify (repeatable)")
     add(
         "--data_path",
@@ -73,7 +77,8 @@ def build_parser() -> Parser:
     )
     add("--output_path", type=output_path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
     add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
-    add("--label_column", metavar="COLUMN", help="the column with the true labels, for the scores (default: found)")
+    label = "the column with the true labels, for the scores (default: found)"
+    add("--label_column", metavar="COLUMN", help=label, more="; a,b,c: columns of 0 and 1, of several labels a text")
     add_rare("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
     add_rare("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
     add = parser.group("running")
@@ -184,6 +189,9 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
     requested = RequestedColumns(args.text_column, args.label_column)
     table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
+    labels = several_columns(table.columns, args.label_column)
+    places = list(map(table.columns.index, labels))
+    check_label_columns(classifier, labels)
     texts = (cells[text] for _, cells in table.rows())  # older models learned escapes as text
     undo = undo_in_column(texts, table.columns[text]) if classifier.cleaning.rules > 1 else str
     if label is not None and classifier.function != "softmax" and classifier.pipeline is not None:
@@ -204,6 +212,9 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
         for rows in in_chunks(cells for _, cells in table.rows()):
             predictions = classify_texts(classifier, [undo(cells[text]) for cells in rows], bfloat16=bfloat16)
             true_labels = None if label is None else [cells[label] for cells in rows]
+            if labels:
+                numbered = enumerate(rows, counts.rows + 1)
+                true_labels = [label_cell(labels, [cells[at] for at in places], row) for row, cells in numbered]
             counts.add(predictions.labels, true_labels, predictions.truncated)
             added = new_cells(classifier, predictions, escaped)
             rows = [list(map(escaped, cells)) for cells in rows] if args.escape_formulas else rows
@@ -213,7 +224,7 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
     scores = None if label is None else counts.scores(mostly_unknown=args.label_column is not None)
     log_counts(counts, classifier.max_length)
     if label is not None:
-        counts.log_labels(scores, table.columns[label])
+        counts.log_labels(scores, args.label_column if labels else table.columns[label])
     if shown := counts.table(scores):
         print(shown, file=sys.stderr)
     result = {"output_path": str(path), **counts.summary(), "scores": scores}

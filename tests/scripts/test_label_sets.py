@@ -65,6 +65,42 @@ def test_the_pickle_has_tuples_that_any_python_reads(data):
     assert sum(content["audit"]["labels"]["red"].values()) == 160
 
 
+def test_true_labels_may_be_columns_of_yes_and_no(model, tmp_path, capsys):
+    """The figures are those of the same labels in one column."""
+    texts = ["a fast thing", "a heavy red thing", "a thing", "a red thing"]
+    rows = [[text, *(str(int(name in text)) for name in NAMES)] for text in texts]
+    (tmp_path / "one.csv").write_text("".join(f"{row}\n" for row in ["review,labels", *_in_one_column(texts)]))
+    (tmp_path / "three.csv").write_text("".join(f"{','.join(row)}\n" for row in [["review", *NAMES], *rows]))
+    results = []
+    for name, words in (("one", []), ("three", ["--label_column", "red, fast,heavy"])):
+        flags = ["--data", tmp_path / f"{name}.csv", "--output_path", tmp_path / f"{name}.out.csv", "--json"]
+        assert run_script(classify.main, "--model_path", model, *flags, *FAST, *words) == 0
+        results.append(json.loads(capsys.readouterr().out)["scores"])
+    assert results[0] == results[1]
+    assert results[0]["per_label"]["red"]["rows"] == 2
+
+
+def _in_one_column(texts):
+    return [f"{text},{';'.join(name for name in NAMES if name in text) or ';'}" for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "code", "words"),
+    [
+        ("fast,heavy", "1", 2, "names no column for 'red'"),
+        ("fast,heavy,blue", "1", 3, "there is no column 'blue'"),
+        ("fast,heavy,red", "perhaps", 3, "column 'red' holds 'perhaps' in row 2, expected 0 or 1"),
+    ],
+)
+def test_columns_of_yes_and_no_that_are_wrong_are_refused(model, tmp_path, capsys, column, cell, code, words):
+    data, output = tmp_path / "a.csv", tmp_path / "out.csv"
+    data.write_text(f"review,fast,heavy,red\na thing,0,1,0\na red thing,0,0,{cell}\n")
+    flags = ["--model_path", model, "--data", data, "--label_column", column, "--output_path", output]
+    assert run_script(classify.main, *flags, *FAST) == code
+    assert_one_error(capsys.readouterr().err, words)
+    assert not output.exists()
+
+
 def test_any_tool_gives_the_probabilities_that_classify_gives(model, data):
     from transformers import pipeline
 

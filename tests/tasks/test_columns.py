@@ -39,13 +39,23 @@ def test_a_table_to_classify_may_have_no_label(tmp_path):
     assert positions == (1, None)
 
 
-def test_lists_of_several_labels_stay_lists(tmp_path):
+def test_lists_of_several_labels_stay_lists_and_are_found_by_their_name(tmp_path, caplog):
     path = tmp_path / "a.jsonl"
     labels = [["warm", "dear"], [], ["warm"]]
     rows = [{"text": f"text {number}", "labels": of_text} for number, of_text in enumerate(labels)]
     path.write_text("\n".join(map(json.dumps, rows)))
-    table, (_, label_at) = open_table_to_classify(str(path), RequestedColumns(label="labels"), header=True)
-    assert [json.loads(cells[label_at]) for _, cells in table.rows()] == labels
+    for requested in (None, "labels"):
+        table, (_, label_at) = open_table_to_classify(str(path), RequestedColumns(label=requested), header=True)
+        assert [json.loads(cells[label_at]) for _, cells in table.rows()] == labels
+    assert not caplog.records  # nothing is joined
+
+
+def test_a_column_with_lists_of_objects_is_not_taken_for_labels(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{"text": f"text {number}", "labels": [{"name": "bug"}, {"name": "new"}]} for number in range(5)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    _, (_, label_at) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert label_at is None
 
 
 # Inside objects and lists ---------------------------------------------------------------------------------------------

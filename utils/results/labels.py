@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 
 from utils import distributed
 from utils.compute.loaded_models import keep_loaded
+from utils.errors import UsageError
 from utils.inference.classifier import Classifier, Predictions, open_classifier
 from utils.inference.counts.label_set_counts import LabelSetCounts
 from utils.inference.counts.prediction_counts import PredictionCounts
 from utils.inference.counts.score_totals import ScoreTotals
 from utils.models.base_models import check_present
+from utils.models.opening.adapter_folder import name_base
 from utils.tasks.label_kinds.label_sets import SEPARATOR
-from utils.tasks.labels import parse_label_map
+from utils.tasks.labels import label_key, list_labels, parse_label_map
 from utils.terminal.tables import one_line
 
 
@@ -29,6 +31,7 @@ def load_classifier(
     args: Namespace, load: Callable[[str, str], Classifier] = load_on_device
 ) -> tuple[Classifier, bool]:
     """Return the classifier on its device, and whether it computes in bfloat16."""
+    name_base(args.model_path, args.base_model)
     check_present(str(args.model_path))
 
     from utils.compute.device import choose_device, choose_precision
@@ -47,6 +50,17 @@ def counts_for(classifier: Classifier) -> PredictionCounts | LabelSetCounts | Sc
         return ScoreTotals()
     label_map = classifier.run.get("label_map")  # with which preprocess.py made the model's labels of others
     return PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
+
+
+def check_label_columns(classifier: Classifier, columns: Sequence[str]) -> None:
+    """Raise UsageError where a model does not give several labels, or has one for which no column was named."""
+    if columns and classifier.thresholds is None:
+        problem = f"--label_column names {len(columns)} columns, and this model does not give texts several labels"
+        raise UsageError(problem, "name the one column with the true labels")
+    named = set(map(label_key, columns))
+    if columns and (missing := [label for label in classifier.labels if label_key(label) not in named]):
+        problem = f"--label_column names no column for {list_labels(missing)}, which the model gives, too"
+        raise UsageError(problem, "name the columns of all labels, as in preprocess.py")
 
 
 def new_columns(classifier: Classifier) -> list[str]:

@@ -20,7 +20,7 @@ from utils.tasks.base import Task
 from utils.tasks.column_choice import Choice, choose_label, choose_text, possible_labels
 from utils.tasks.escaped_cells import without_escapes
 from utils.tasks.first_line import first_line_is_data
-from utils.tasks.label_kinds.label_columns import with_label_cells
+from utils.tasks.label_kinds.label_columns import column_of_lists, several_columns, with_label_cells
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 from utils.tasks.labels import LabelMap, look_like_labels
 from utils.tasks.posts import to_rows
@@ -116,7 +116,9 @@ def open_table_to_classify(
         if bare.count > table.count:
             log.info(FIRST_LINE_IS_DATA)
             table, columns, header = bare, columns_of_stream(bare), False
-    text, label = _choose(task, columns, requested, header, needs_label=False)
+    first = next(iter(several_columns(columns.names, requested.label)), requested.label)
+    text, label = _choose(task, columns, replace(requested, label=first), header, needs_label=False)
+    label = label or (column_of_lists(columns, task.label_columns) if header else None)
     table, text_at = with_column(table, columns, text)
     label_at = None
     if label is not None:
@@ -209,7 +211,9 @@ def _choose(
 ) -> tuple[Choice, Choice | None]:
     """Return the columns of the text and of the label; DataError if one is not found, or is clearly no other."""
     candidates = columns.candidates()
-    label = None if requested.label is None else Choice(columns.find_requested(requested.label, "label"))
+    label = None
+    if requested.label is not None:
+        label = Choice(columns.find_requested(requested.label, "label", keeps_lists=not needs_label))
     if requested.text is not None:
         text = Choice(columns.find_requested(requested.text, "text"))
     else:

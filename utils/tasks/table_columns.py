@@ -48,10 +48,11 @@ class TableColumns:
             if path != name
         ]
 
-    def find_requested(self, requested: str, content: str) -> str:
+    def find_requested(self, requested: str, content: str, *, keeps_lists: bool = False) -> str:
         """Return the column or the path that a user asked for, by name or number, for the `content` text or label.
 
-        Raises DataError if there is no such column or path, or only objects and lists are there.
+        Raises DataError if there is no such column or path, or only objects and lists are there. With `keeps_lists`, a
+        column of lists is used as it is, and nothing is joined.
         """
         name = find_requested_column(self.names, requested) or requested
         values = [value_at(cell, keys) for place, keys in self.parts([name]) for cell in self.sample(self.names[place])]
@@ -64,7 +65,8 @@ class TableColumns:
             problem = f"column {requested!r} holds objects or lists"
             inside = [path for path in inside if path.startswith((f"{name}.", f"{name}["))] or inside
         else:
-            if any(path.is_repeated for path in paths if path.name.replace("[]", "") == name.replace("[]", "")):
+            of_name = [path for path in paths if path.name.replace("[]", "") == name.replace("[]", "")]
+            if any(path.is_repeated for path in of_name) and not (keeps_lists and name in self.names):
                 log.warning("warning: rows have several values in %r, which are joined", requested)
             return name
         if inside:

@@ -10,9 +10,11 @@ from utils.reading.columns import find_column, find_requested_column
 from utils.reading.nested import parse_nested
 from utils.reading.read_frame import NOT_TEXT
 from utils.tasks.base import Task
+from utils.tasks.column_choice import Choice
 from utils.tasks.kinds import MULTILABEL
 from utils.tasks.label_kinds.label_sets import NO_LABEL, SEPARATOR
 from utils.tasks.labels import MISSING
+from utils.tasks.table_columns import TableColumns
 
 if TYPE_CHECKING:
     import pandas
@@ -35,9 +37,8 @@ def with_label_cells(
     if task.kind != MULTILABEL.name:
         return frame, requested
     columns, known = list(frame), task.label_columns if has_names else ()
-    wanted = [name.strip() for name in (requested or "").split(",")]
-    if len(wanted) > 1 and find_requested_column(columns, requested) is None:
-        return _joined(frame, [_found(columns, name) for name in wanted])
+    if several := several_columns(columns, requested):
+        return _joined(frame, several)
     name = find_column(columns, known) if requested is None else find_requested_column(columns, requested)
     if name is None:
         return frame, requested
@@ -51,6 +52,40 @@ def with_label_cells(
     return _with_text(frame, name, cells), name
 
 
+def column_of_lists(columns: TableColumns, known: Sequence[str]) -> Choice | None:
+    """Return the column with a known name that holds lists of labels; None if there is none."""
+    name = find_column(columns.names, known)
+    lists = [] if name is None else [each for each in map(parse_nested, columns.sample(name)) if isinstance(each, list)]
+    if not lists or any(isinstance(label, dict | list) for each in lists for label in each):
+        return None
+    return Choice(name)
+
+
+def several_columns(columns: Sequence[str], requested: str | None) -> list[str]:
+    """Return the columns that `requested` names with commas between them; none where it names one.
+
+    DataError for a name of no column.
+    """
+    wanted = [name.strip() for name in (requested or "").split(",")]
+    if len(wanted) == 1 or find_requested_column(columns, requested) is not None:
+        return []
+    return [_found(columns, name) for name in wanted]
+
+
+def label_cell(names: Sequence[str], cells: Sequence[str | None], row: int) -> str:
+    """Return the labels of a row whose columns with these names say yes or no, as one cell. DataError for others."""
+    labels = [name for name, cell in zip(names, cells, strict=True) if _says_yes(cell, name, row)]
+    return _written(labels, names[0], row)
+
+
+def _says_yes(cell: str | None, name: str, row: int) -> bool:
+    said = cell.strip().casefold() if isinstance(cell, str) else ""
+    if said not in YES and said not in NO:
+        problem = f"column {name!r} holds {cell[:40]!r} in row {row:,}, expected 0 or 1"
+        raise DataError(problem, "each column of --label_column a,b,c says whether a text has that label")
+    return said in YES
+
+
 def _found(columns: Sequence[str], name: str) -> str:
     found = find_requested_column(columns, name)
     if found is None:
@@ -61,17 +96,9 @@ def _found(columns: Sequence[str], name: str) -> str:
 
 def _joined(frame: "pandas.DataFrame", names: Sequence[str]) -> tuple["pandas.DataFrame", str]:
     """Write the labels of columns of yes and no into the first of them."""
-    labels = [[] for _ in range(len(frame))]
-    for name in names:
-        for row, cell in enumerate(frame[name]):
-            said = cell.strip().casefold() if isinstance(cell, str) else ""
-            if said in YES:
-                labels[row].append(name)
-            elif said not in NO:
-                problem = f"column {name!r} holds {cell[:40]!r} in row {row + 1:,}, expected 0 or 1"
-                raise DataError(problem, "each column of --label_column a,b,c says whether a text has that label")
     log.info("the labels are the columns %s", ", ".join(map(repr, names)))
-    cells = [_written(of_row, names[0], row) for row, of_row in enumerate(labels, 1)]
+    of_rows = zip(*(frame[name] for name in names), strict=True)
+    cells = [label_cell(names, of_row, row) for row, of_row in enumerate(of_rows, 1)]
     return _with_text(frame, names[0], cells), names[0]
 
 
