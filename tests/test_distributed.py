@@ -151,6 +151,19 @@ def test_two_processes_train_as_one_does_on_batches_of_twice_the_size(folder):
     assert (run["processes"], run["arguments"]["batch_size"]) == (2, 4)
 
 
+def test_two_processes_train_adapters_as_one_does(folder):
+    words = ["--lora", 2, "--lora_dropout", 0, "--max_steps", 14, "--save_steps", 7, "--save_adapter"]
+    result = two(ROOT / "fine_tune.py", *training(folder, "two adapted", 4, *words))
+    assert (result.returncode, result.stdout) == (0, f"{folder / 'two adapted'}\n"), result.stderr
+    assert run_script(fine_tune.main, *training(folder, "one adapted", 8, *words)) == 0
+    assert_trained_alike(folder / "two adapted", folder / "one adapted")
+    found, wanted = (
+        load_file(folder / f"{name} adapted.adapter" / "adapter_model.safetensors") for name in ("two", "one")
+    )
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-5)
+
+
 def test_filler_rows_in_the_last_batches_are_unsupervised():
     rows = training_rows(processed_data(train=texts(9)), tiny_tokenizer(), 128, ["train"])["train"]
     order = ShuffledLengthGroupedSampler(rows, 8, 42, multiple=4)

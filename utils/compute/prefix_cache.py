@@ -83,9 +83,9 @@ class PrefixCache:
                 for name, split in splits.items()
             }
 
-    def may_cache(self, model: PreTrainedModel) -> bool:
-        """Whether the model has frozen blocks, and they may run for a cache."""
-        return bool(self._frozen_blocks(model))
+    def may_cache(self, model: PreTrainedModel, epochs: float) -> bool:
+        """Whether the model has frozen blocks that may run for a cache, with so many epochs to train."""
+        return bool(self._frozen_blocks(model)) and (self.mode == "on" or epochs > 1)
 
     def has(self, model: PreTrainedModel, rows: Sequence[dict]) -> bool:
         """Whether the hidden states of these rows are there for the blocks of the model that are frozen now."""

@@ -121,7 +121,7 @@ class ObjectiveTrainer(Trainer):
     def cached_rows(self, cache: PrefixCache, precision: str, epochs: float) -> Iterator[None]:
         """Within the context, the cache provides the frozen blocks' output, if it can. `epochs` are yet to come."""
         rows = {"train": self.train_dataset, "validation": self.eval_dataset or []}
-        if cache.may_cache(self.model):
+        if cache.may_cache(self.model, epochs):
             self.model.to(self.args.device)
         with cache.cached_rows(self.model, self.objective.collate, rows, precision=precision, epochs=epochs) as cached:
             self.train_dataset, self.eval_dataset = cached["train"], cached["validation"] or None

@@ -70,10 +70,10 @@ def train_folds(run: PreparedRun) -> dict:
 def _fill_prefix_cache(run: PreparedRun) -> None:
     """Run the frozen blocks over all rows, once for all folds and the model."""
     setup = run.setup
-    if not run.prefix_cache.may_cache(setup.base.model):
+    epochs = epochs_of(plan_run(setup, run.flags, run.precision, run.device))
+    if not run.prefix_cache.may_cache(setup.base.model, epochs):
         return
     setup.base.model.to(run.device)
-    epochs = epochs_of(plan_run(setup, run.flags, run.precision, run.device))
     options = {"precision": run.precision, "epochs": epochs}
     with run.prefix_cache.cached_rows(setup.base.model, setup.objective.collate, setup.rows, **options):
         pass

@@ -42,6 +42,8 @@ def train_run(run: PreparedRun) -> TrainingOutcome:
 def begin_training(run: PreparedRun) -> None:
     """Say what will train, and empty the state for a new run, or check that it is of the run to resume."""
     log.info(describe_parameters(run.setup.base.model))
+    if run.flags.load_in_4bit:
+        log.info("validation sees the frozen weights in 4 bits, and the model that is saved has them in float32")
     begin_run(run.request.state_folder, vars(run.flags), run.request.data_sha256, run.flags.resume)
 
 
