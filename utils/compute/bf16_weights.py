@@ -14,9 +14,14 @@ from transformers.pytorch_utils import Conv1D
 
 
 @contextlib.contextmanager
-def weights_in_bf16(model: torch.nn.Module, enabled: bool, *, all_layers: bool = False) -> Iterator[None]:
-    """Within the context, the matrices of frozen layers, or of all, are in bfloat16; then the originals are back."""
-    originals = cast_weights(model, all_layers=all_layers) if enabled else {}
+def weights_in_bf16(
+    model: torch.nn.Module, enabled: bool, *, all_layers: bool = False, device: str | None = None
+) -> Iterator[None]:
+    """Within the context, the matrices of frozen layers, or of all, are in bfloat16; then the originals are back.
+
+    Where a `device` is given, each is put there at once, so that memory never holds all of them twice.
+    """
+    originals = cast_weights(model, all_layers=all_layers, device=device) if enabled else {}
     try:
         yield
     finally:
@@ -24,7 +29,9 @@ def weights_in_bf16(model: torch.nn.Module, enabled: bool, *, all_layers: bool =
             parameter.data = original.to(parameter.device)
 
 
-def cast_weights(model: torch.nn.Module, *, all_layers: bool = False) -> dict[torch.nn.Parameter, torch.Tensor]:
+def cast_weights(
+    model: torch.nn.Module, *, all_layers: bool = False, device: str | None = None
+) -> dict[torch.nn.Parameter, torch.Tensor]:
     """Cast the matrices of frozen linear layers, or of all, to bfloat16, and return the originals.
 
     `model` may be a part of a model. The head stays in float32, since it often is the embedding too.
@@ -36,5 +43,5 @@ def cast_weights(model: torch.nn.Module, *, all_layers: bool = False) -> dict[to
             for parameter in module.parameters(recurse=False):
                 if parameter.dtype == torch.float32 and (all_layers or not parameter.requires_grad):
                     originals[parameter] = parameter.data.cpu()  # takes no memory of a GPU meanwhile
-                    parameter.data = parameter.data.to(torch.bfloat16)
+                    parameter.data = parameter.data.to(device or parameter.device, torch.bfloat16)
     return originals

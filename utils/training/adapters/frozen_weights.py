@@ -44,7 +44,7 @@ def frozen_weights(model: PreTrainedModel, settings: TrainingSettings) -> Iterat
     """
     with (
         _in_4_bits(model, settings.device, settings.precision, enabled=settings.load_in_4bit),
-        weights_in_bf16(model, settings.precision == "bf16"),
+        weights_in_bf16(model, settings.precision == "bf16", device=settings.device),
     ):
         try:
             yield
