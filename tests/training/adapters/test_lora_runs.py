@@ -172,6 +172,14 @@ def test_a_soup_of_adapters_is_the_mean_of_the_runs_and_has_an_adapter_too(base,
         torch.testing.assert_close(adapted[name], soup[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("words", [["--dry_run", "--json"], ["--max_steps", 2, "--time_limit", "1h"]])
+def test_what_is_measured_before_training_computes_in_bfloat16_as_training_does(
+    words, base, processed, tmp_path, capsys
+):
+    flags = ["--data", processed, "--model", base, *LORA[:2], "--precision", "bf16", "--device", "cpu", "--epochs", 1]
+    trains(capsys, *flags, *words, "--output_path", tmp_path / "out")
+
+
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(base, processed, tmp_path, capsys):
     words = ["--data", processed, "--model", base, *LORA, "--unfreeze_last", 2, "--lora_dropout", 0.1]
     words += ["--max_steps", 6, "--save_steps", 3, "--eval_strategy", "no", "--save_total_limit", 5]

@@ -8,6 +8,7 @@ from argparse import Namespace
 from functools import partial
 
 from utils.compute.cache_plan import CachePlan
+from utils.compute.device import autocast
 from utils.compute.prefix_cache import PrefixCache, format_size
 from utils.errors import UserError
 from utils.processed import Processed
@@ -130,7 +131,8 @@ def _measure(
         model.to(settings.device)
         full_pass = seconds_of_validation(run, None, validation, evaluate) if validation else 0.0
         evaluation = seconds_of_validation(run, plan, validation, evaluate) if validation and plan else full_pass
-        samples = seconds_of_samples(setup, validation, settings.seed)
+        with autocast(settings.device, settings.precision):  # as in training
+            samples = seconds_of_samples(setup, validation, settings.seed)
         filling = seconds_of_cache(run, plan, [*run.rows, *validation]) if plan and not plan.is_there else 0.0
         probe = seconds_of_probe(run, plan) if setup.probe else 0.0
         judging = seconds_of_validation(run, plan, run.rows, evaluate) if settings.folds else 0.0
