@@ -84,8 +84,8 @@ def _tweets(size: Size, material: Material) -> None:
     counts = {"tweets": size.tweets, "notebook-tweets": size.notebook_tweets, "search-tweets": size.search_tweets}
     counts |= {"least-tweets": LEAST} | {f"tweets-{count}": count for count in size.growing_tweets}
     for name, count in counts.items():
-        validation = LEAST // 4 if name == "least-tweets" else size.validation
-        take(whole, material.file(f"{name}.pkl"), count, validation)
+        others = (LEAST // 4, LEAST) if name == "least-tweets" else (size.validation, None)
+        take(whole, material.file(f"{name}.pkl"), count, *others)
     beginnings = [" ".join(text.split()[:PROMPT_WORDS]) for text in training_split(whole).completion]
     for name, count in {"prompts": size.texts, "least-prompts": 1}.items():
         material.file(f"{name}.txt").write_text("\n".join(beginnings[:count]) + "\n", encoding="utf-8")
@@ -107,8 +107,8 @@ def _reviews(size: Size, material: Material) -> None:
     whole = material.file("reviews-whole.pkl")
     flags = {"task": "reviews", "data_path": source, "model": material.file("smollm2"), "output_path": whole}
     run(words("preprocess.py", *columns, **flags), material.logs / "material.log")
-    take(whole, material.file("reviews.pkl"), size.reviews, size.validation)
-    take(whole, material.file("least-reviews.pkl"), LEAST, LEAST // 4)
+    take(whole, material.file("reviews.pkl"), size.reviews, size.validation, None)
+    take(whole, material.file("least-reviews.pkl"), LEAST, LEAST // 4, None)
     texts = _texts(size, material, RAW_REVIEWS, "reviews.csv")
     for count in (size.classified_reviews, size.pipeline_reviews, 1):
         with material.file(f"reviews-{count}.csv").open("w", encoding="utf-8", newline="") as file:
@@ -125,12 +125,12 @@ def _classifier(size: Size, material: Material) -> None:
 MAKERS = {"models": _models, "tweets": _tweets, "raw": _raw, "reviews": _reviews, "classifier": _classifier}
 
 
-def take(source: Path, target: Path, train: int | None, validation: int | None) -> None:
+def take(source: Path, target: Path, train: int | None, validation: int | None, test: int | None) -> None:
     """Write the first rows of a processed pickle to another one."""
     from utils.processed import load_processed, save_processed
 
     data = load_processed(source)
-    counts = {"train": train, "validation": validation, "test": None}
+    counts = {"train": train, "validation": validation, "test": test}
     splits = {name: split.take(range(len(split))[: counts[name]]) for name, split in data.splits.items()}
     save_processed(target, replace(data, splits=splits))
 

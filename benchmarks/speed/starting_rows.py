@@ -58,7 +58,7 @@ def evaluate(size: Size, material: Material) -> Comparison:
     model, data = material.file("smollm2"), material.file("least-tweets.pkl")
     flags = {"model_path": model, "data": data, "num_samples": 1, "output_path": material.runs / "evaluation.json"}
     return Comparison(
-        title="evaluate_model.py: a few tweets and one sample",
+        title=f"evaluate_model.py: {LEAST} tweets and one sample",
         ours=Side("ours", words("evaluate_model.py", **flags)),
         against=(Against(Side("a script for the perplexity alone", words(*SHORTEST, "perplexity", model, data))),),
         start=True,

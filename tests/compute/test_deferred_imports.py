@@ -35,8 +35,8 @@ HEAVY = (
 )
 
 
-def values_of(code: str) -> list:
-    """Run the code after `BEGIN` in a new process, and return what it prints last, a JSON list."""
+def values_of(code: str) -> list | bool:
+    """Run the code after `BEGIN` in a new process, and return what it prints last, JSON."""
     command = [sys.executable, "-c", BEGIN + code]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -65,6 +65,11 @@ for folder in Path({str(tmp_path)!r}).iterdir():
 print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 """
     assert values_of(code) == []
+
+
+def test_metrics_are_made_without_evaluators():
+    code = "import utils.metrics.likelihood; print(json.dumps('evaluate.evaluator.base' in sys.modules))"
+    assert values_of(code) is False
 
 
 def test_a_script_trains_without_them(tmp_path):
@@ -102,6 +107,7 @@ ASKED = {
     "a model of all": ("from transformers.models import LlamaConfig as it", "transformers.models.llama"),
     "a model's package": ("import transformers; it = transformers.models.bert.BertModel", "transformers.models.bert"),
     "a version": ("import datasets; it = datasets.__version__", ""),
+    "an evaluator": ("from evaluate import evaluator as it; it = it('text-generation')", "evaluate.evaluator"),
     "after import": ("import accelerate; it = accelerate.Accelerator", "accelerate.accelerator"),
 }
 

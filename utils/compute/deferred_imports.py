@@ -1,7 +1,7 @@
-"""Imports of PyTorch and transformers that none of our models needs, put off until something asks for them.
+"""Imports of PyTorch, transformers and evaluate that none of our models needs, put off until something asks for them.
 
 transformers imports PyTorch's compiler, its distributed tensors and accelerate with every model: more than half of the
-time until a script has its model. For the modules below a stand-in is imported. It knows only the names given here;
+time until a script has its model. Its Trainer imports datasets, and evaluate its evaluators with scipy. For the modules below a stand-in is imported. It knows only the names given here;
 whatever calls one of these, or asks for another name, gets the real module. So a new version of transformers that
 needs more is slower, and no less right; tests/compute/test_deferred_imports.py says so.
 """
@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 # The functions and classes that IMPORTERS take from each module, and use later or never.
-IMPORTERS = ("accelerate.", "huggingface_hub.", "transformers.")
+IMPORTERS = ("accelerate.", "evaluate.", "huggingface_hub.", "transformers.")
 NAMES = {
     "accelerate": {"PartialState", "dispatch_model"},
     "accelerate.hooks": {"AlignDevicesHook", "add_hook_to_module"},
@@ -26,6 +26,20 @@ NAMES = {
     },
     "accelerate.utils.modeling": {"clean_device_map", "get_max_layer_size"},
     "datasets": {"Dataset"},
+    "evaluate.evaluator": {
+        "AudioClassificationEvaluator",
+        "AutomaticSpeechRecognitionEvaluator",
+        "Evaluator",
+        "ImageClassificationEvaluator",
+        "QuestionAnsweringEvaluator",
+        "SummarizationEvaluator",
+        "Text2TextGenerationEvaluator",
+        "TextClassificationEvaluator",
+        "TextGenerationEvaluator",
+        "TokenClassificationEvaluator",
+        "TranslationEvaluator",
+        "evaluator",
+    },
     "peft": {"PeftMixedModel", "PeftModel"},
     "scipy.optimize": {"linear_sum_assignment"},
     "torch._dynamo.eval_frame": {"OptimizedModule"},
@@ -126,7 +140,7 @@ class _StandIn(ModuleType):
             raise AttributeError(name)
         if self.__name__ == COMPILER and name in MARKS and sys.modules.get(COMPILER) is self:
             return _unmarked
-        if name in NAMES.get(self.__name__, ()) and _importer().startswith(IMPORTERS):
+        if name in NAMES.get(self.__name__, ()) and f"{_importer()}.".startswith(IMPORTERS):
             return _Deferred(self.__name__, name)
         if f"{self.__name__}.{name}" in self.finder.deferred:
             return importlib.import_module(f"{self.__name__}.{name}")
