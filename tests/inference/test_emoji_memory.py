@@ -25,12 +25,18 @@ KNOWN = [[description, emoji] for emoji, _, _, descriptions, _ in TABLE for desc
 
 
 def by_hand(alone: dict[str, float], description: str) -> dict[str, float]:
-    """Half the model's probability, half that of the nearest training description."""
+    """Half the model's probability, half that of the nearest training description, of the emoji and of its concept."""
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5))
     vectors = vectorizer.fit_transform([text for text, _ in KNOWN])
     [cosines] = (vectorizer.transform([description]) @ vectors.T).toarray()
     near = {emoji: max(c for c, (_, one) in zip(cosines, KNOWN, strict=True) if one == emoji) for emoji in EMOJI}
-    powers = {emoji: numpy.exp(cosine / 0.05) if cosine > 0 else 0.0 for emoji, cosine in near.items()}
+    concept_of = {emoji: concept for emoji, _, concept, *_ in TABLE}
+    best = {emoji: max(c for one, c in near.items() if concept_of[one] == concept_of[emoji]) for emoji in EMOJI}
+    powers = {
+        emoji: numpy.exp((near[emoji] + 2 * best[emoji]) / 3 / 0.05) if best[emoji] > 0 else 0.0 for emoji in EMOJI
+    }
+    if "medium" not in description:
+        powers["👋🏽"] *= 0.001
     total = sum(powers.values())
     return {emoji: 0.5 * alone[emoji] + 0.5 * power / total for emoji, power in powers.items()} if total else alone
 
@@ -50,7 +56,7 @@ def models(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("target", ["emoji", "codepoints"])
 def test_half_is_the_models_and_half_the_nearest_descriptions(target):
     model = trained(target, descriptions=KNOWN)
-    asked = ["black hat", "a flag of France", "xyz", "hello"]
+    asked = ["black hat", "a flag of France", "xyz", "hello", "a medium wave"]
     found, alone = rank_with_memory(model, open_memory(model.run), asked, 12)
     for description, mixed, own, plain in zip(asked, found, alone, rank_emoji(model, asked, 12), strict=True):
         assert {one.emoji: one.probability for one in own} == pytest.approx(
@@ -82,6 +88,21 @@ def test_a_probability_does_not_depend_on_how_many_are_asked_for(depth, monkeypa
                 assert {one.emoji: one.probability for one in few} == pytest.approx(
                     {one.emoji: expected[one.emoji] for one in few}, abs=1e-6
                 )
+
+
+def test_skin_tones_come_when_they_are_asked_for_and_concepts_share_their_descriptions():
+    pairs = [["raised fist: light skin tone", "✊🏻"], ["raised fist: dark skin tone", "✊🏿"], ["punch", "✊"]]
+    pairs += [["light bulb", "💡"], ["a lit light", "💡"], ["raised hand", "✋"], ["fist to the right", "🤜"]]
+    run = {"descriptions": pairs, "targets": [[emoji, emoji] for _, emoji in pairs]}
+    memory = open_memory(run)
+    assert memory.words_for_skin_tones == {"skin", "tone", "dark"}
+    plain, dark = memory.probabilities(["raised fist", "dark raised fist"])
+    assert plain["✊"] > plain["✊🏻"] and plain["✊"] > plain["🤜"]
+    assert max(dark, key=dark.get) == "✊🏿"
+    assert sum(plain.values()) == pytest.approx(1)
+    assert sum(dark.values()) == pytest.approx(1)
+    [alone] = open_memory({**run, "descriptions": pairs[2:]}).probabilities(["raised fist"])
+    assert "✊" not in alone  # without "raised fist" of another tone, it has no n-gram in common
 
 
 def test_models_of_before_remember_nothing():

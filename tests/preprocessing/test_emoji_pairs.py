@@ -5,7 +5,13 @@ from collections import Counter
 import pytest
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_pairs import filter_pairs, list_targets, split_pairs, split_wordings
+from utils.preprocessing.emoji_pairs import (
+    filter_pairs,
+    list_targets,
+    split_pairs,
+    split_wordings,
+    with_names_of_characters,
+)
 from utils.preprocessing.emoji_resolve import EmojiPair
 from utils.preprocessing.filters import Filters
 from utils.preprocessing.usable_rows import UsableRows
@@ -47,6 +53,25 @@ def test_a_concept_is_in_one_split_and_shares_count_concepts():
     concepts = [{filtered.groups[row] for row in rows} for rows in split_rows.values()]
     assert [len(each) for each in concepts] == [8, 1, 1]
     assert len(set.union(*concepts)) == 10
+
+
+def test_names_of_characters_are_in_train_alone_and_tell_nothing_of_the_other_splits():
+    wordings = [
+        ("grin", "😀"),
+        ("wave", "👋"),
+        ("hand, waving sign", "👋"),
+        ("a fox", "🦊"),
+        ("fox", "🦊"),
+        ("cat", "🐈"),
+    ]
+    names = [("grinning face", "😀"), ("Waving Hand-Signs", "👋"), ("fox face", "🦊"), ("cat two", "🐈")]
+    pairs = [EmojiPair(*pair, None, None, "en") for pair in wordings]
+    pairs += [EmojiPair(*pair, None, None, "unicode") for pair in names]
+    filtered = filter_pairs(UsableRows(pairs, {}, {}), Filters(), seed=0)
+    split_rows = split_pairs(filtered, SHARES, "description", seed=0)
+    assert sorted(row for rows in split_rows.values() for row in rows) == list(range(len(wordings)))
+    split_rows = with_names_of_characters(filtered, {"train": [0, 1, 3], "validation": [2], "test": [4, 5]})
+    assert split_rows == {"train": [0, 1, 3, 6, 8], "validation": [2], "test": [4, 5]}
 
 
 def test_every_emoji_in_validation_and_test_has_another_description_in_train():

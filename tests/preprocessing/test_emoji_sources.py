@@ -14,10 +14,13 @@ def test_names_and_aliases_in_other_languages():
         ("😀", "fr", ":visage_rieur:"),
         ("😀", "en", ":grinning_face:"),
         ("😀", "en", ":grinning:"),
+        ("😀", "unicode", "grinning face"),
         ("☹️", "fr", ":visage_mécontent:"),
         ("☹️", "en", ":frowning_face:"),
         ("☹️", "en", ":white_frowning_face:"),
+        ("☹️", "unicode", "white frowning face"),
     ]
+    assert {row.language for row in package_names(["😀"], ["fr"])} == {"fr"}
 
 
 def test_languages_are_checked():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.preprocessing.emoji_unicode import (
+    character_name,
     concept_of,
     emoji_of_name,
     format_code_points,
@@ -139,6 +140,22 @@ def test_every_sequence_of_the_package_has_one_form():
 )
 def test_emoji_by_their_names(name, text):
     assert emoji_of_name(name) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("😀", "grinning face"),
+        ("☹️", "white frowning face"),
+        ("8️⃣", "digit eight"),
+        ("🇰🇷", "kr"),
+        ("👋🏽", None),  # two characters
+        ("👨‍🌾", None),
+        ("\U0001faff", None),  # reserved for an emoji to come
+    ],
+)
+def test_names_of_characters(text, name):
+    assert character_name(text) == name
 
 
 def test_every_name_of_the_package_is_found():

@@ -113,7 +113,7 @@ def format_emoji_report(evaluation: dict) -> str:
         f"Ranks count among the first {evaluation['depth']}. A skin tone or gender other than the described one is a "
         "mistake, but the right concept. Unconstrained output is the most probable token at each step.",
         f"The nearest training description is found by TF-IDF of 2 to 5 characters. {_describe_reach(evaluation)}"
-        + (" With memory, it has half the weight in each probability." if WITHOUT_MEMORY in evaluation else ""),
+        + (" With memory, half of each probability comes from them." if WITHOUT_MEMORY in evaluation else ""),
         f"{TITLES['tuned']} on the same descriptions: {evaluation['verdict']}",
     ]
     if "base" in evaluation["difference"]:

@@ -1,14 +1,17 @@
 """A model that writes emoji, mixed with the training descriptions most similar to the one at hand.
 
-Half of an emoji's probability is the model's, and half comes from its most similar training description: the model
-knows what words mean, and spelling finds what training has seen once. This is a nearest neighbor language model
-(U. Khandelwal et al., "Generalization through Memorization", ICLR 2020). Share and temperature were chosen on a
-validation split (docs/results.md).
+Half of an emoji's probability is the model's, and half comes from its most similar training description and that of its
+concept: the model knows what words mean, and spelling finds what training has seen once, also where it has seen it of
+another skin tone or gender. This is a nearest neighbor language model (U. Khandelwal et al.,
+"Generalization through Memorization", ICLR 2020). The numbers were chosen on validation splits (docs/results.md).
 """
 
 import math
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -16,6 +19,7 @@ import numpy
 from utils.errors import DataError
 from utils.inference.emoji_ranking import PROMPTS_AT_ONCE, RankedEmoji, rank_emoji
 from utils.models.checkpoint import Trained
+from utils.preprocessing.emoji_unicode import concept_of, has_skin_tone
 from utils.processed import Split
 
 SHARE = 0.5
@@ -23,6 +27,10 @@ TEMPERATURE = 0.05  # of cosines
 DEPTH = 50  # of the model's ranking: an emoji below has a probability of 0 there
 NGRAM_RANGE = (2, 5)  # characters, within words
 ROWS_AT_ONCE = 512
+CONCEPT_WEIGHT = 2 / 3  # in the mean of the cosines of an emoji and of its concept
+UNASKED_SKIN_TONE = 0.001  # of the weight that an emoji has where its description has one of the words for skin tones
+# A word is for skin tones if it is in this share of their descriptions or more, and this share of it is there.
+IN_TONED, OF_TONED = 0.1, 0.9
 
 
 class DescriptionIndex:
@@ -59,8 +67,55 @@ class DescriptionIndex:
 class EmojiMemory:
     """The training descriptions, and the target of each emoji."""
 
-    descriptions: DescriptionIndex
+    pairs: Sequence[tuple[str, str]]  # description, emoji
     target_of: dict[str, str]
+
+    @cached_property
+    def descriptions(self) -> DescriptionIndex:
+        return DescriptionIndex(*zip(*self.pairs, strict=True))
+
+    @cached_property
+    def concepts(self) -> dict[str, str]:
+        """The concept of each emoji that has a description."""
+        return {emoji: concept_of(emoji) for emoji in dict.fromkeys(emoji for _, emoji in self.pairs)}
+
+    @cached_property
+    def members(self) -> dict[str, list[str]]:
+        """The emoji of each concept."""
+        members = defaultdict(list)
+        for emoji, concept in self.concepts.items():
+            members[concept].append(emoji)
+        return members
+
+    @cached_property
+    def words_for_skin_tones(self) -> set[str]:
+        """The words that are in many descriptions of emoji with a skin tone and in next to no others."""
+        toned, everywhere, number = Counter(), Counter(), 0
+        for description, emoji in self.pairs:
+            words = _words(description)
+            everywhere.update(words)
+            if has_skin_tone(emoji):
+                toned.update(words)
+                number += 1
+        return {
+            word for word, count in toned.items() if count >= IN_TONED * number and count >= OF_TONED * everywhere[word]
+        }
+
+    def probabilities(self, queries: Sequence[str]) -> Iterator[dict[str, float]]:
+        """Yield, for each query, emoji → its probability by the descriptions alone; {} without an n-gram in common."""
+        for query, cosines in zip(queries, self.descriptions.cosines_by_emoji(queries), strict=True):
+            best: dict[str, float] = {}
+            for emoji, cosine in cosines.items():
+                best.setdefault(self.concepts[emoji], cosine)
+            scores = {
+                emoji: (CONCEPT_WEIGHT * cosine + (1 - CONCEPT_WEIGHT) * cosines.get(emoji, 0.0)) / TEMPERATURE
+                for concept, cosine in best.items()
+                for emoji in self.members[concept]
+            }
+            if self.words_for_skin_tones and not self.words_for_skin_tones & _words(query):
+                unasked = math.log(UNASKED_SKIN_TONE)
+                scores = {emoji: score + unasked * has_skin_tone(emoji) for emoji, score in scores.items()}
+            yield _softmax(scores)
 
 
 def nearest_emoji(
@@ -79,8 +134,8 @@ def open_memory(run: Mapping[str, Any]) -> EmojiMemory | None:
     """Return the memory that a model's run.json holds; None where it holds none."""
     if not run.get("descriptions"):
         return None
-    descriptions, emoji = zip(*run["descriptions"], strict=True)
-    return EmojiMemory(DescriptionIndex(descriptions, emoji), {target[1]: target[0] for target in run["targets"]})
+    pairs = [(description, emoji) for description, emoji in run["descriptions"]]
+    return EmojiMemory(pairs, {target[1]: target[0] for target in run["targets"]})
 
 
 def rank_with_memory(
@@ -97,13 +152,17 @@ def rank_with_memory(
     own = rank_emoji(
         trained, descriptions, max(num, DEPTH), bfloat16=bfloat16, batch_size=batch_size, progress=progress
     )
-    nearest = map(_softmax, memory.descriptions.cosines_by_emoji(descriptions))
+    nearest = memory.probabilities(descriptions)
     return [_mix(memory, *both)[:num] for both in zip(own, nearest, strict=True)], own
 
 
-def _softmax(cosines: Mapping[str, float]) -> dict[str, float]:
-    highest = max(cosines.values(), default=0.0)
-    powers = {emoji: math.exp((cosine - highest) / TEMPERATURE) for emoji, cosine in cosines.items()}
+def _words(description: str) -> set[str]:
+    return set(re.findall(r"\w+", description.casefold()))
+
+
+def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
+    highest = max(scores.values(), default=0.0)
+    powers = {emoji: math.exp(score - highest) for emoji, score in scores.items()}
     total = sum(powers.values())
     return {emoji: power / total for emoji, power in powers.items()}
 

@@ -3,13 +3,14 @@
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.models.tokenization import apply_template, encode, token_ids
 from utils.preprocessing.emoji_resolve import EmojiPair
+from utils.preprocessing.emoji_sources import UNICODE
 from utils.preprocessing.emoji_unicode import concept_of, format_code_points
 from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, describe_drops
 from utils.preprocessing.usable_rows import UsableRows
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 METADATA = ("emoji", "group", "sub_group", "language")
 UNENCODABLE = "emoji that the tokenizer cannot encode in whole"
+NAME_OF_UNSEEN = "character's name that validation or test may ask for"
 
 
 def drop_unencodable(table: UsableRows, tokenizer: "PreTrainedTokenizerBase", target: str) -> UsableRows:
@@ -88,22 +90,41 @@ def split_pairs(filtered: FilteredRows, shares: Sequence[float], split_by: str, 
     """Return the row numbers of each split; DataError if a split would have no row.
 
     By "concept", every concept is in one split alone. By "description", every description is, however it is spelled
-    (see `wording_key`), and the training split has another description of every emoji in the other splits.
+    (see `wording_key`), and the training split has another description of every emoji in the other splits. Names of
+    characters are in no split yet (see `with_names_of_characters`).
     """
-    emoji = filtered.metadata["emoji"]
+    rows = [row for row, language in enumerate(filtered.metadata["language"]) if language != UNICODE]
+    emoji = [filtered.metadata["emoji"][row] for row in rows]
     if split_by == "concept":
-        splits = _split_concepts(filtered.groups, shares, seed)
-        rows, concepts = len(filtered.texts), len(set(filtered.groups))
-        problem = f"{rows:,} rows of {concepts:,} concepts are left, too few for three splits"
+        groups = [filtered.groups[row] for row in rows]
+        splits = _split_concepts(groups, shares, seed)
+        problem = f"{len(rows):,} rows of {len(set(groups)):,} concepts are left, too few for three splits"
         hint = f"add more rows, or filter less (dropped: {describe_drops(filtered.dropped) or 'nothing'})"
     else:
-        splits = split_wordings([wording_key(text) for text in filtered.texts], emoji, shares, seed)
+        splits = split_wordings([wording_key(filtered.texts[row]) for row in rows], emoji, shares, seed)
         number = len(set(emoji))
         problem = f"too few of the {number:,} emoji have two descriptions, one to train on and one to test with"
         hint = "add more descriptions: --aliases en (or more languages: en,fr), or use --split_by concept"
     if not all(splits):
         raise DataError(problem, hint)
-    return dict(zip(SPLITS, splits, strict=True))
+    return {name: [rows[place] for place in split] for name, split in zip(SPLITS, splits, strict=True)}
+
+
+def with_names_of_characters(
+    filtered: FilteredRows, split_rows: Mapping[str, Sequence[int]]
+) -> dict[str, Sequence[int]]:
+    """Return the splits with the names of characters in train alone, since nobody types them.
+
+    Left out are those of emoji that train lacks, and those that say the same as a row of the other splits does.
+    """
+    known = {filtered.metadata["emoji"][row] for row in split_rows["train"]}
+    unseen = {wording_key(filtered.texts[row]) for name in SPLITS[1:] for row in split_rows[name]}
+    names = [
+        row
+        for row, (emoji, language) in enumerate(zip(*map(filtered.metadata.get, ("emoji", "language")), strict=True))
+        if language == UNICODE and emoji in known and wording_key(filtered.texts[row]) not in unseen
+    ]
+    return {**split_rows, "train": sorted([*split_rows["train"], *names])}
 
 
 def _split_concepts(concepts: Sequence[str], shares: Sequence[float], seed: int) -> list[list[int]]:

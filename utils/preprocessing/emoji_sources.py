@@ -11,6 +11,7 @@ import emoji
 
 from utils.errors import DataError, UsageError
 from utils.preprocessing.emoji_resolve import RawEmojiRow
+from utils.preprocessing.emoji_unicode import character_name
 from utils.reading.columns import column_key, columns_by_source, find_columns, find_requested_column, row_locations
 from utils.reading.read_frame import SourceFile, read_frame
 from utils.tasks.emoji import COLUMNS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas
 
 BUILTIN = "builtin"  # the data path that means the package's table
+UNICODE = "unicode"  # the language of names of characters
 # codepoint_1, codepoint_2, …: one column per code point
 _NUMBERED_COLUMN = re.compile("(?:" + "|".join(COLUMNS["code_points"]) + r")[_.-]?\d+")
 
@@ -67,7 +69,10 @@ def read_builtin() -> tuple[list[RawEmojiRow], list[SourceFile]]:
 
 
 def package_names(emojis: Sequence[str], languages: Sequence[str]) -> list[RawEmojiRow]:
-    """Return a row for every name of the emoji in these languages; English names include the package's aliases."""
+    """Return a row for every name of the emoji in these languages.
+
+    English names include the package's aliases and, in the language `UNICODE`, what Unicode calls their characters.
+    """
     emoji.config.load_language(list(languages))
     rows = []
     for text in emojis:
@@ -76,6 +81,8 @@ def package_names(emojis: Sequence[str], languages: Sequence[str]) -> list[RawEm
             names = [data[code]] if code in data else []
             names += data.get("alias", []) if code == "en" else []
             rows += [RawEmojiRow(text, name, f"the emoji package, {code}", language=code) for name in names]
+        if "en" in languages and (name := character_name(text)):
+            rows.append(RawEmojiRow(text, name, "Unicode", language=UNICODE))
     return rows
 
 

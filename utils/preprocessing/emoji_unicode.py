@@ -2,6 +2,7 @@
 
 import random
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
@@ -95,6 +96,23 @@ def _emoji_pattern():
     return regex.compile(rf"{element}(?:\u200D{element})*", regex.VERSION1)
 
 
+_KEYCAP = "\u20e3"
+_FIRST_REGIONAL_INDICATOR, _LAST_REGIONAL_INDICATOR = "\U0001f1e6", "\U0001f1ff"
+
+
+def character_name(emoji: str) -> str | None:
+    """Return Unicode's name of the character that an emoji is, "digit eight" of a keycap, the letters "kr" of a flag.
+
+    None for other sequences, and for characters that are newer than Python's own tables.
+    """
+    characters = without_selectors(emoji).removesuffix(_KEYCAP)
+    if len(characters) == 1:
+        return unicodedata.name(characters, "").lower() or None
+    if all(_FIRST_REGIONAL_INDICATOR <= character <= _LAST_REGIONAL_INDICATOR for character in characters):
+        return "".join(chr(ord("a") + ord(character) - ord(_FIRST_REGIONAL_INDICATOR)) for character in characters)
+    return None
+
+
 _PUNCTUATION = re.compile(r"[\s_:,.!()’'“”\"-]+")
 
 
@@ -162,6 +180,11 @@ def concept_of(emoji: str) -> str:
     return format_code_points(_COUPLES.get(joined, joined) or plain)
 
 
+def has_skin_tone(emoji: str) -> bool:
+    """Return whether a person or a hand in the emoji has a skin tone."""
+    return any(ord(character) in _TONES for character in emoji)
+
+
 def subsample_skin_tones(emoji: Sequence[str], seed: int) -> list[int]:
     """Return the numbers of the rows to train on: those without a skin tone, and a fifth of the others, drawn with
     `seed`; all rows if every one has a skin tone.
@@ -169,7 +192,7 @@ def subsample_skin_tones(emoji: Sequence[str], seed: int) -> list[int]:
     Five rows with a skin tone for every row without would teach the model that people always have one. An emoji and its
     skin tone are separate tokens, so a fifth is enough to learn them (docs/results.md).
     """
-    toned = [row for row, each in enumerate(emoji) if any(ord(character) in _TONES for character in each)]
+    toned = [row for row, each in enumerate(emoji) if has_skin_tone(each)]
     if len(toned) == len(emoji):
         return list(range(len(emoji)))
     omitted = set(random.Random(seed).sample(toned, len(toned) - len(toned) // 5))

@@ -8,7 +8,7 @@ import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -22,7 +22,15 @@ from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import encode, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
-from utils.preprocessing.emoji_pairs import drop_unencodable, encode_pairs, filter_pairs, list_targets, split_pairs
+from utils.preprocessing.emoji_pairs import (
+    NAME_OF_UNSEEN,
+    drop_unencodable,
+    encode_pairs,
+    filter_pairs,
+    list_targets,
+    split_pairs,
+    with_names_of_characters,
+)
 from utils.preprocessing.emoji_sources import check_languages
 from utils.preprocessing.emoji_table import read_emoji_table
 from utils.preprocessing.filters import FilteredRows, Filters, filter_rows
@@ -161,6 +169,9 @@ def process_emoji(
     filtered = filter_pairs(table, settings.filters, settings.seed)
     split_rows = split_pairs(filtered, settings.task.split, split_by, settings.seed)
     warn_if_uneven(split_rows, settings.task.split, "the emoji are split instead of the rows, see --split_by")
+    split_rows = with_names_of_characters(filtered, split_rows)
+    if left_out := len(filtered.texts) - sum(map(len, split_rows.values())):
+        filtered = replace(filtered, dropped={**filtered.dropped, NAME_OF_UNSEEN: left_out})
     encoded = encode_pairs(filtered, tokenizer, settings.task.template, emoji_target)
     targets = list_targets(table.kept, emoji_target)
     recipe = {"target": emoji_target, "split_by": split_by, "aliases": languages, "targets": targets}
