@@ -107,8 +107,8 @@ def _reviews(size: Size, material: Material) -> None:
     whole = material.file("reviews-whole.pkl")
     flags = {"task": "reviews", "data_path": source, "model": material.file("smollm2"), "output_path": whole}
     run(words("preprocess.py", *columns, **flags), material.logs / "material.log")
-    take(whole, material.file("reviews.pkl"), size.reviews, size.validation, None)
-    take(whole, material.file("least-reviews.pkl"), LEAST, LEAST // 4, None)
+    take(whole, material.file("reviews.pkl"), size.reviews, size.validation)
+    take(whole, material.file("least-reviews.pkl"), LEAST, LEAST // 4)
     texts = _texts(size, material, RAW_REVIEWS, "reviews.csv")
     for count in (size.classified_reviews, size.pipeline_reviews, 1):
         with material.file(f"reviews-{count}.csv").open("w", encoding="utf-8", newline="") as file:
@@ -125,7 +125,9 @@ def _classifier(size: Size, material: Material) -> None:
 MAKERS = {"models": _models, "tweets": _tweets, "raw": _raw, "reviews": _reviews, "classifier": _classifier}
 
 
-def take(source: Path, target: Path, train: int | None, validation: int | None, test: int | None) -> None:
+def take(
+    source: Path, target: Path, train: int | None, validation: int | None, test: int | None = None
+) -> None:
     """Write the first rows of a processed pickle to another one."""
     from utils.processed import load_processed, save_processed
 

@@ -1,9 +1,10 @@
 """Imports of PyTorch, transformers and evaluate that none of our models needs, put off until something asks for them.
 
 transformers imports PyTorch's compiler, its distributed tensors and accelerate with every model: more than half of the
-time until a script has its model. Its Trainer imports datasets, and evaluate its evaluators with scipy. For the modules below a stand-in is imported. It knows only the names given here;
-whatever calls one of these, or asks for another name, gets the real module. So a new version of transformers that
-needs more is slower, and no less right; tests/compute/test_deferred_imports.py says so.
+time until a script has its model. Its Trainer imports datasets, and evaluate its evaluators with scipy.
+For the modules below a stand-in is imported. It knows only the names given here; whatever calls one of these, or asks
+for another name, gets the real module. So a new version of transformers that needs more is slower, and no less right;
+tests/compute/test_deferred_imports.py says so.
 """
 
 import importlib
