@@ -125,9 +125,7 @@ def _classifier(size: Size, material: Material) -> None:
 MAKERS = {"models": _models, "tweets": _tweets, "raw": _raw, "reviews": _reviews, "classifier": _classifier}
 
 
-def take(
-    source: Path, target: Path, train: int | None, validation: int | None, test: int | None = None
-) -> None:
+def take(source: Path, target: Path, train: int | None, validation: int | None, test: int | None = None) -> None:
     """Write the first rows of a processed pickle to another one."""
     from utils.processed import load_processed, save_processed
 
