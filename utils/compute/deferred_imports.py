@@ -13,6 +13,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+from utils.compute.kept_names import keep_names
+
 # The functions and classes that IMPORTERS take from each module, and use later or never.
 IMPORTERS = ("accelerate.", "evaluate.", "huggingface_hub.", "transformers.")
 NAMES = {
@@ -60,6 +62,7 @@ PLACEMENTS = ("Partial", "Replicate", "Shard")  # transformers makes some at onc
 COMPILER, META_KERNELS = "torch._dynamo", "torch._meta_registrations"
 # Importing this package reads three thousand files for the names of all models, and modules below it don't need it.
 INDEPENDENT_OF_PARENT = "transformers.models"
+READS_NAMES = "transformers.utils.import_utils"
 OTHERS = {  # the packages of those modules, and modules that are imported for what they do
     COMPILER,
     META_KERNELS,
@@ -102,6 +105,10 @@ class _Finder(MetaPathFinder, Loader):
         if name in self.deferred:
             found = PathFinder.find_spec(name, path)
             return found and ModuleSpec(name, self, loader_state=found.submodule_search_locations)
+        if name == READS_NAMES:
+            found = PathFinder.find_spec(name, path)
+            found.loader = _KeepingNames(found.loader)
+            return found
         parent = sys.modules.get(name.rpartition(".")[0])
         if not isinstance(parent, _StandIn) or parent.__name__ == INDEPENDENT_OF_PARENT:
             return None
@@ -133,6 +140,23 @@ class _Finder(MetaPathFinder, Loader):
             parent, _, leaf = member.rpartition(".")
             if stand_in and parent and vars(sys.modules[parent]).get(leaf) is stand_in:
                 delattr(sys.modules[parent], leaf)
+
+
+class _KeepingNames(Loader):
+    """Loads the module with which transformers reads what its models define, and lets it keep that."""
+
+    def __init__(self, loader: Loader):
+        self.loader = loader
+
+    def __getattr__(self, name: str):  # what else is asked of the loader of a file
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+        keep_names(module)
 
 
 class _StandIn(ModuleType):
