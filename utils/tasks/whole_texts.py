@@ -32,10 +32,14 @@ REPOST_PARENT = re.compile("(?:retweeted|reposted)(?:tweet|status)?(?:results?)?
 REPOST_PREFIX = re.compile(r"\s*RT @\w+:?\s*")
 
 MORE_LENGTH = 40  # of "Read more" in any language, with blanks around it
+# Every alternative starts with a plain character, so that `re` can skip quickly.
 CERTAINLY_CUT = re.compile(
     r"https?(?::/{0,2}(?:t(?:\.(?:c(?:o(?:/\w*)?)?)?)?)?)?…\s*\Z"  # the link itself is cut
-    r"|(?:…|\.{3})\s*https?://(?:(?:twitter|x)\.com/\w+/(?:web/)?status/|fb\.me/)\S+\s*\Z"
-    rf"|\(cont\)\s*https?://\S+\s*\Z|(?:(?:…|\.{{3}})\s*|\n\s*)(?i:{MORE})\W*\Z|…more\s*\Z"
+    + "".join(
+        rf"|{dots}\s*(?:https?://(?:(?:twitter|x)\.com/\w+/(?:web/)?status/|fb\.me/)\S+\s*\Z|(?i:{MORE})\W*\Z)"
+        for dots in ("…", r"\.\.\.")
+    )
+    + rf"|\n\s*(?i:{MORE})\W*\Z|…more\s*\Z|\(cont\)\s*https?://\S+\s*\Z"
 )
 CUT_BEFORE_LINK = re.compile(r"(?P<dots>\s?…|\.{3})\]?\s*https?://\S+\s*\Z")
 ENDS_OPEN = re.compile(r"(?:…|\.{3})\]?\s*(?:https?:\S*)?\s*\Z")
@@ -153,6 +157,8 @@ def _is_cut(text: str) -> bool:
     end_of_text = max(0, len(text) - LONGEST_END)
     if CERTAINLY_CUT.search(text, end_of_text):
         return True
+    if "http" not in text:
+        return False
     end = CUT_BEFORE_LINK.search(text, end_of_text)
     if end is None:
         return False

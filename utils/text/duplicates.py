@@ -7,8 +7,8 @@ A near duplicate is a text again, with a typo, a changed word or another end; te
 - A passage of 20 characters that `SHARED` rows have (in a small file: more than half of the rows), or such a beginning
   or end of 15, is a template: an instruction, a context, a signature. It counts nothing, as in a weighted Jaccard index
   with the weights 0 and 1, so that what is the texts' own must be as similar.
-- Neither do mistakes and numbers count there (see templates.py): 2,000 copies of an advertisement with changing typos
-  and numbers are one text.
+- Neither do mistakes and numbers count there (see similar/templates.py): 2,000 copies of an advertisement with changing
+  typos and numbers are one text.
 """
 
 from collections import Counter
@@ -18,9 +18,18 @@ from functools import lru_cache
 import numpy as np
 
 from utils.text.links import remove_urls
-from utils.text.minhash import HASHES, candidate_pairs, write_signatures
-from utils.text.shingles import SHINGLE, Hashed, SharedPassages, blocks, hash_many, hash_rows, in_order, without_digits
-from utils.text.templates import Templates, Text
+from utils.text.similar.minhash import HASHES, candidate_pairs, write_signatures
+from utils.text.similar.own_similarity import own_similarity
+from utils.text.similar.shingles import (
+    Hashed,
+    SharedPassages,
+    blocks,
+    hash_many,
+    hash_rows,
+    in_order,
+    without_digits,
+)
+from utils.text.similar.templates import Templates, Text
 from utils.text.words import bare_words
 
 SHARED = 8  # rows with the same passage make it a template
@@ -30,9 +39,7 @@ _LEVELS = 8  # each level of candidates ignores what so many times as many rows 
 _PATIENCE = 4  # comparisons of a row with texts of the same template that turn out to be different
 _OWN_THRESHOLD = 0.6  # of the threshold, for candidates without their template, which may have typos in it
 _OWN_PART = 0.5  # of a row; if more of it is its own, rows of the same template are not similar as a whole
-_ADDED = 4  # pieces, of a short word, that a copy can have more than a text that is all template
 _PAIRS_AHEAD = 1_000
-_TYPO = 2  # letters in a row, which count as one piece if they differ
 
 
 def duplicated(keys: Sequence[Hashable]) -> np.ndarray:
@@ -113,7 +120,7 @@ def _near_pairs(
             if not all(one.template.isdisjoint(another.template) for one, another in both):
                 sets = numberless
                 all_sets = zip(sets(row), sets(other), strict=True)
-                if any(_own_similarity(*pair, each) < threshold for pair, each in zip(both, all_sets, strict=True)):
+                if any(own_similarity(*pair, each) < threshold for pair, each in zip(both, all_sets, strict=True)):
                     tried[row] += whole
                     continue
         if any(_jaccard(*pair) < threshold for pair in zip(sets(row), sets(other), strict=True)):
@@ -127,56 +134,15 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return common / (len(one) + len(other) - common)
 
 
-def _own_similarity(one: Text, other: Text, sets: tuple[frozenset[str], frozenset[str]]) -> float:
-    """Return how similar two texts are without the templates that they share; `sets` are all of their shingles.
-
-    What stands in place of a piece of the other's template is a mistake and makes no difference, unless many rows have
-    it, such as one of a few answers.
-    """
-    if one.template.isdisjoint(other.template):
-        return 1.0
-    common = len(one.own.keys() & other.own.keys())
-    different = _difference(one, other, *sets), _difference(other, one, *reversed(sets))
-    if common == min(different) == 0 and max(different) <= _ADDED:
-        return 1.0
-    return common / (common + sum(different))
-
-
-def _difference(one: Text, other: Text, its: frozenset[str], others: frozenset[str]) -> int:
-    """Return how many shingles a text has that neither the other has nor are a mistake of one of them."""
-    own = _count(_new(one, other, others), len(its)) - len(other.template - its)
-    variants = len(one.variants - others) - len((other.own.keys() | other.mistakes) - its)
-    return max(0, own) + max(0, variants)
-
-
-def _new(one: Text, other: Text, others: frozenset[str]) -> list[int]:
-    """Return the places of a text's own shingles that another does not have, or not as often."""
-    new = one.own.keys() - others
-    new |= {each for each, times in one.times.items() if each in one.own and times > other.times.get(each, 1)}
-    return sorted(one.own[shingle] for shingle in new)
-
-
-def _count(places: list[int], shingles: int) -> int:
-    """Return the number of places, of which those that a wrong letter or two change count as one."""
-    count = 0
-    while places:
-        # Shingles between these may be somewhere else in the other text.
-        length = next((i for i in range(1, len(places)) if places[i] - places[i - 1] > SHINGLE), len(places))
-        start, end = places[0], places[length - 1] + 1
-        letters = end - start - (SHINGLE - 1) * (start > 0 and end < shingles)
-        count += 1 if letters <= _TYPO else length
-        places = places[length:]
-    return count
-
-
 def _candidates(
     forms: list[tuple[str, ...]], apart: np.ndarray | None, threshold: float, each: Callable
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Templates | None, dict[int, int]]:
     """Return pairs of rows that may be similar: later, earlier, and whether that is as a whole.
 
-    Also the templates, and where in them the rows start that have one. Where too many rows are similar as a whole to
-    compare all, which may be by their template alone, the candidates are those that are similar without what many rows
-    share, for several numbers of rows. The pairs are in the order of the later row; those found as a whole come last.
+    Also the templates, and the numbers in them of the compared rows that have one. Where too many rows are similar as a
+    whole to compare all, which may be by their template alone, the candidates are those that are similar without what
+    many rows share, for several numbers of rows. The pairs are in the order of the later row; those found as a whole
+    come last.
     """
     least = min(SHARED, max(SHARED_AT_LEAST, len(forms) // 2 + 1))
     values = np.empty((HASHES, len(forms)), dtype=np.uint32)
@@ -190,12 +156,14 @@ def _candidates(
     del values
     pairs = [(later, earlier, True)]
     templates, places = None, {}
-    rows = passages.rows(least, np.concatenate([later, earlier, crowded]))
+    compared = np.concatenate([later, earlier, crowded])
+    rows = passages.rows(least, compared)
     del passages
     if len(rows):
         hashed = hash_many([forms[row] for row in rows], digits=True)
-        templates = Templates(hashed, least)
-        places = dict(zip(rows.tolist(), hashed.starts.tolist(), strict=True))
+        wanted = np.isin(rows, compared)
+        templates = Templates(hashed, least, wanted)
+        places = {row: number for number, row in enumerate(rows.tolist()) if wanted[number]}
         for chosen, values in _own_signatures(hashed, templates.shared, np.isin(rows, crowded), least):
             numbers = None if apart is None else apart[rows[chosen]]
             later, earlier, _ = candidate_pairs(values, numbers, _OWN_THRESHOLD * threshold)

@@ -9,7 +9,7 @@ import numpy as np
 SHINGLE = 5  # characters
 PASSAGE = 20  # characters, whose rows are counted: longer than phrases, shorter than any template that matters
 STEPS = PASSAGE - SHINGLE + 1  # shingles of a passage
-_BITS = 22  # of hashes, in a table that fits the processor's cache
+BITS = 22  # of hashes, in a table that fits the processor's cache
 _ZEROS = str.maketrans("123456789", "0" * 9)
 _SAMPLED = np.uint32(3)  # a passage in four, chosen by its hash, is enough to notice the rows that share passages
 
@@ -131,8 +131,8 @@ def at_least(passages: np.ndarray, least: int, does: np.ndarray | None = None) -
 
 def among(values: np.ndarray, chosen: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
     """Return the places (`where` that is true) of all hashes, unsigned, among the chosen ones, and of a few others."""
-    table = np.zeros(2**_BITS, dtype=bool)
-    shift = values.dtype.type(8 * values.itemsize - _BITS)
+    table = np.zeros(2**BITS, dtype=bool)
+    shift = values.dtype.type(8 * values.itemsize - BITS)
     table[chosen >> shift] = True
     found = table[values >> shift]
     return np.flatnonzero(found if where is None else found & where)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from utils.text.shingles import among
+from utils.text.similar.shingles import among
 
 HASHES = 96  # MinHash values of each row
 MISSED_AT_THRESHOLD = 1e-3  # the probability that a pair of exactly the threshold's similarity is not compared
