@@ -38,7 +38,7 @@ class Workers:
     """So many processes, which start with the first work for several; with one, this process does all work itself."""
 
     def __init__(self, processes: int = 1):
-        self._processes = processes
+        self.processes = processes
         self._pool: ProcessPoolExecutor | None = None
         self._stack = ExitStack()
         self._functions = 0
@@ -53,29 +53,25 @@ class Workers:
 
     def start(self, paths: Iterable[str | Path]) -> None:
         """Start the processes now, so that they are ready when this one has read these files, unless they are small."""
-        if self._processes > 1 and _size(paths) >= EARLY_BYTES:
-            self._submit(_import_libraries, range(self._processes))
+        if self.processes > 1 and _size(paths) >= EARLY_BYTES:
+            self._submit(_import_libraries, range(self.processes))
 
     def map(self, function: Callable, chunks: Sequence, work: str) -> Iterator:
-        """Yield what the function makes of each chunk, in their order; `work` says in an error what it does.
+        """Return what the function makes of each chunk, in their order; `work` says in an error what it does.
 
-        UserError if a process was killed.
+        Several processes start at once, and this one when the first result is asked for. UserError if one was killed.
         """
-        if self._processes == 1 or len(chunks) < 2:
-            yield from map(function, chunks)
-            return
-        try:
-            yield from self._submit(_call, repeat(self._saved(function)), chunks)
-        except BrokenProcessPool as error:
-            problem = f"a process that was {work} texts was killed, perhaps because memory ran out"
-            raise UserError(problem, "try again with --num_proc 1") from error
+        if self.processes == 1 or len(chunks) < 2:
+            return map(function, chunks)
+        with _explained(work):
+            return _each(self._submit(_call, repeat(self._saved(function)), chunks), work)
 
     def _submit(self, function: Callable, *arguments: Iterable) -> Iterator:
         with environment_of_workers():
             if self._pool is None:
                 # This starts multiprocessing's process that removes semaphores, which then unblocks interrupts.
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self._processes, context, _end_with_parent)
+                self._pool = ProcessPoolExecutor(self.processes, context, _end_with_parent)
             with _interrupts_blocked():
                 return self._pool.map(function, *arguments)
 
@@ -88,6 +84,20 @@ class Workers:
         with explain_temporary_errors():
             path.write_bytes(pickle.dumps(function))
         return path
+
+
+@contextmanager
+def _explained(work: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        problem = f"a process that was {work} texts was killed, perhaps because memory ran out"
+        raise UserError(problem, "try again with --num_proc 1") from error
+
+
+def _each(results: Iterator, work: str) -> Iterator:
+    with _explained(work):
+        yield from results
 
 
 def _call(path: Path, chunk: Sequence):

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -146,8 +146,11 @@ def filter_rows(
     keep_conflicts: bool = False,
     workers: Workers | None = None,
     label_kind: LabelKind = CLASSES,
+    meanwhile: Callable[[Sequence[str]], object] | None = None,
 ) -> FilteredRows:
     """Filter the rows of `read_rows`, clean them, filter again, drop duplicates, and sample. `workers` help with it.
+
+    `meanwhile` is called with the texts that are left before this process looks for near duplicates.
 
     A text with several classes is dropped; with `keep_conflicts`, its rows with the most frequent class are kept.
     Near duplicates with different labels are all kept, because one word can make the difference.
@@ -193,7 +196,8 @@ def filter_rows(
     kept.drop("exact duplicate", duplicated(kept.take(keys)))
     del keys  # of a million texts, 0.1 GB
     apart = kept.spread(label_kind.strata(kept.take(labels)), len(labels)) if has_labels else None
-    drop_near_duplicates(kept, cleaned.texts, filters, words=cleaned.bare_words, apart=apart, workers=workers)
+    words = cleaned.bare_words
+    drop_near_duplicates(kept, cleaned.texts, filters, words=words, apart=apart, workers=workers, meanwhile=meanwhile)
     kept.sample(filters, seed)
 
     before = texts.iloc[kept.numbers].array

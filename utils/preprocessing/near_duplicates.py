@@ -2,8 +2,7 @@
 
 import logging
 import re
-from collections.abc import Hashable, Sequence
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,17 +36,24 @@ def drop_near_duplicates(
     words: Sequence[str] | None = None,
     apart: Sequence[Hashable] | None = None,
     workers: Workers | None = None,
+    meanwhile: Callable[[Sequence[str]], object] | None = None,
 ) -> None:
     """Drop the rows that nearly repeat an earlier one, unless `filters` keep them; see `near_duplicates`.
 
-    All lists have one entry per row. `workers` help with it. If more than a tenth of the rows are dropped, a warning
-    shows two of them.
+    All lists have one entry per row. `workers` help with it, and are free for `meanwhile`, which is called with the
+    compared texts, before this process is done. If more than a tenth of the rows are dropped, a warning shows two.
     """
     if filters.near_duplicates is None:
         return
     texts = kept.take(texts)
     words, apart = (None if values is None else kept.take(values) for values in (words, apart))
-    each = map if workers is None else partial(workers.map, work="comparing")
+
+    def each(function: Callable, chunks: Sequence) -> Iterator:
+        results = (workers or Workers()).map(function, chunks, "comparing")
+        if meanwhile is not None:
+            meanwhile(texts)
+        return results
+
     original = near_duplicates(texts, filters.near_duplicates, words, apart, each)
     dropped = np.flatnonzero(original >= 0)
     kept.drop(NEAR_DUPLICATE, original >= 0)

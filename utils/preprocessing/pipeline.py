@@ -6,20 +6,21 @@ whose defaults are those of preprocess.py, so other programs can call these func
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from utils.compute.ahead import Ahead
 from utils.compute.workers import Workers
 from utils.errors import UsageError
 from utils.models.base_models import resolve
 from utils.models.chat_templates import keeps_system, open_chat_template, set_chat_template
 from utils.models.classifier_tokenizer import encode_for_classification, with_template
 from utils.models.opening.load import load_tokenizer
-from utils.models.tokenization import encode, tokenizer_fingerprint
+from utils.models.tokenization import encode, packed_token_ids, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
 from utils.preprocessing.emoji_pairs import (
@@ -101,13 +102,18 @@ def process_texts(
         workers.start(paths)
         rows, sources = read_rows(task, paths, columns, classes, **options)
         tokenizer = settings.load_tokenizer()
-        labels = {"label_kind": LABEL_KINDS[task.kind]} if task.kind in LABEL_KINDS else {}
-        filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, workers, **labels)
+        labeled = task.kind in LABEL_KINDS
+        encoder = with_template(tokenizer, task.template) if labeled else tokenizer
+        ahead = Ahead(workers, "encoding")
+        filter_options = {"label_kind": LABEL_KINDS[task.kind]} if labeled else {}
+        if settings.filters.sample is settings.filters.max_rows is None:
+            filter_options["meanwhile"] = partial(packed_token_ids, encoder, each=ahead.start)
+        filtered = filter_rows(rows, cleaning, settings.filters, seed, keep_conflicts, workers, **filter_options)
         del rows
         filtered, split_rows = assign_splits(filtered, task, seed)
-        encoded = encode_texts(filtered, task, tokenizer, workers)
+        encoded = encode_texts(filtered, encoder, labeled, ahead.map)
     recipe = {"cleaning": asdict(cleaning)}
-    if task.kind in LABEL_KINDS:
+    if labeled:
         names = LABEL_KINDS[task.kind].names(filtered.labels)
         recipe |= {"labels": names, "label_map": label_map, "keep_conflicts": keep_conflicts}
     return _processed(settings, tokenizer, sources, filtered, encoded, split_rows, recipe)
@@ -180,13 +186,14 @@ def process_emoji(
     return processed
 
 
-def encode_texts(filtered: FilteredRows, task: Task, tokenizer: "PreTrainedTokenizerBase", workers: Workers) -> Split:
+def encode_texts(
+    filtered: FilteredRows, tokenizer: "PreTrainedTokenizerBase", labeled: bool, each: Callable = map
+) -> Split:
     """Return the columns of all rows with their token ids; a text to classify is a prompt, any other a completion."""
     texts, nothing = filtered.texts, [""] * len(filtered.texts)
-    each = partial(workers.map, work="encoding")
-    if task.kind in LABEL_KINDS:
+    if labeled:
         prompts, completions = texts, nothing
-        ids, _ = encode_for_classification(with_template(tokenizer, task.template), texts, each)
+        ids, _ = encode_for_classification(tokenizer, texts, each)
         loss_start = [0] * len(ids)
     else:
         prompts, completions = nothing, texts

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from utils.text.similar.shared_passages import AT_ONCE, CONTEXT, CONTEXT_STEPS, contexts
-from utils.text.similar.shingles import BITS, SHINGLE, Hashed, among, blocks
+from utils.text.similar.shared_passages import CONTEXT, CONTEXT_STEPS, contexts
+from utils.text.similar.shingles import AT_ONCE, BITS, SHINGLE, Hashed, among, blocks
 
 LONGEST_MISTAKE, LONGEST_AT_END = 16, 10  # letters of a mistake, of one with which a text starts or ends
 MISTAKEN = 1 / 16  # of the rows of a template can make the same mistake

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from utils.text.similar.shingles import PASSAGE, SHINGLE, STEPS, Hashed, at_least, blocks
+from utils.text.similar.shingles import AT_ONCE, PASSAGE, SHINGLE, STEPS, Hashed, at_least, blocks
 
-AT_ONCE = 2**20  # passages; a million tweets can share 50 million
 CONTEXT = PASSAGE - SHINGLE  # characters beside what is the same in most rows
 CONTEXT_STEPS = CONTEXT - SHINGLE + 1  # shingles of a context
 
@@ -40,7 +39,9 @@ def shared_by_shingle(places: np.ndarray, counts: np.ndarray, hashed: Hashed, le
     width = 1
     while width < STEPS:  # the largest number if a shingle is in several passages
         step = min(width, STEPS - width)
-        np.maximum(shared[step:], shared[:-step].copy(), out=shared[step:])
+        for block in reversed(list(blocks(len(shared) - step, AT_ONCE))):
+            after = shared[block.start + step : block.stop + step]
+            np.maximum(after, shared[block], out=after)
         width += step
     long = hashed.text_counts >= CONTEXT_STEPS
     ends = np.cumsum(hashed.text_counts)

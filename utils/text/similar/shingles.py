@@ -9,6 +9,7 @@ import numpy as np
 SHINGLE = 5  # characters
 PASSAGE = 20  # characters, whose rows are counted: longer than phrases, shorter than any template that matters
 STEPS = PASSAGE - SHINGLE + 1  # shingles of a passage
+AT_ONCE = 2**20  # hashes; a million tweets have 60 million
 BITS = 22  # of hashes, in a table that fits the processor's cache
 _ZEROS = str.maketrans("123456789", "0" * 9)
 _SAMPLED = np.uint32(3)  # a passage in four, chosen by its hash, is enough to notice the rows that share passages
@@ -34,7 +35,8 @@ class Hashed:
         for place in range(SHINGLE, PASSAGE, SHINGLE):
             passages *= np.uint32(0x9E3779B1)
             passages[: max(0, len(passages) - place)] ^= self.hashes[place:]
-        passages ^= passages >> np.uint32(15)
+        for block in blocks(len(passages), AT_ONCE):
+            passages[block] ^= passages[block] >> np.uint32(15)
         does = np.ones(len(passages), dtype=bool)
         ends = np.cumsum(self.text_counts)
         for back in range(1, STEPS):
@@ -134,8 +136,12 @@ def among(values: np.ndarray, chosen: np.ndarray, where: np.ndarray | None = Non
     table = np.zeros(2**BITS, dtype=bool)
     shift = values.dtype.type(8 * values.itemsize - BITS)
     table[chosen >> shift] = True
-    found = table[values >> shift]
-    return np.flatnonzero(found if where is None else found & where)
+    found = np.empty(len(values), dtype=bool)
+    for block in blocks(len(values), AT_ONCE):
+        np.take(table, values[block] >> shift, out=found[block])
+    if where is not None:
+        found &= where
+    return np.flatnonzero(found)
 
 
 def without_digits(form: str) -> str:

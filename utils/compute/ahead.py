@@ -1,0 +1,29 @@
+"""Work of worker processes that starts before all is known of it: texts are encoded while they are compared."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from utils.compute.workers import Workers
+
+
+class Ahead:
+    """The results of a function for texts of which only some turn out to be needed, in the same order."""
+
+    def __init__(self, workers: Workers, work: str):
+        self._workers, self._work = workers, work
+        self._results: Iterator | None = None
+
+    def start(self, function: Callable, chunks: Sequence[Sequence[str]]) -> tuple:
+        """Start the work, if other processes can do it meanwhile; what does it may ask for no results yet."""
+        if self._workers.processes > 1:
+            parts = self._workers.map(function, chunks, self._work)
+            self._results = zip(chain.from_iterable(chunks), chain.from_iterable(parts), strict=True)
+        return ()
+
+    def map(self, function: Callable, chunks: Sequence[Sequence[str]]) -> Iterator[list]:
+        """Yield what the function makes of each chunk: of texts with which the work has started, if it has."""
+        if self._results is None:
+            yield from self._workers.map(function, chunks, self._work)
+            return
+        for chunk in chunks:
+            yield [next(result for started, result in self._results if started == text) for text in chunk]
