@@ -11,7 +11,7 @@ from transformers import MambaConfig, MambaForCausalLM
 from utils.errors import DataError, UserError
 from utils.inference.emoji_ranking import generate_unconstrained, rank_emoji, rank_unconstrained
 from utils.models import checkpoint
-from utils.preprocessing.emoji_resolve import normalize_description
+from utils.preprocessing.emoji.resolve import normalize_description
 
 DESCRIPTIONS = ["a cat crying with joy", "man", "flag of a country far away, seen in the rain", "hello there"]
 

@@ -7,7 +7,8 @@ import pytest
 from sentences import sentence
 
 from utils.errors import DataError
-from utils.preprocessing.filters import HINTS, Filters, describe_drops, filter_rows, filter_warnings
+from utils.preprocessing.filter_rows import filter_rows
+from utils.preprocessing.filters import HINTS, Filters, describe_drops, filter_warnings
 from utils.text.cleaning import Cleaning
 
 ALL = Filters(

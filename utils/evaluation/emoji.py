@@ -14,7 +14,7 @@ from utils.metrics.figures import EMOJI, FIGURES
 from utils.metrics.ranking import RANKING_DEPTH, Ranking, places_of
 from utils.metrics.shares import share_difference_interval, share_interval
 from utils.models.checkpoint import Trained
-from utils.preprocessing.emoji_unicode import format_code_points
+from utils.preprocessing.emoji.unicode import format_code_points
 from utils.processed import Processed, Split
 from utils.terminal.tables import NO_FIGURE, figure_rows, format_table, one_line, with_interval
 from utils.text.emoji_wording import description_key

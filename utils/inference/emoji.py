@@ -12,8 +12,8 @@ from utils.inference.generation import BATCH_SIZE
 from utils.inference.prompts import Prompt
 from utils.models import checkpoint
 from utils.models.checkpoint import Trained
-from utils.preprocessing.emoji_resolve import normalize_description
-from utils.preprocessing.emoji_unicode import format_code_points
+from utils.preprocessing.emoji.resolve import normalize_description
+from utils.preprocessing.emoji.unicode import format_code_points
 from utils.tasks.kinds import EMOJI
 from utils.terminal.tables import one_line
 

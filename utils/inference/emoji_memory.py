@@ -19,7 +19,7 @@ import numpy
 from utils.errors import DataError
 from utils.inference.emoji_ranking import PROMPTS_AT_ONCE, RankedEmoji, rank_emoji
 from utils.models.checkpoint import Trained
-from utils.preprocessing.emoji_unicode import concept_of, has_skin_tone
+from utils.preprocessing.emoji.unicode import concept_of, has_skin_tone
 from utils.processed import Split
 
 SHARE = 0.5

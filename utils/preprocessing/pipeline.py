@@ -23,7 +23,7 @@ from utils.models.opening.load import load_tokenizer
 from utils.models.tokenization import encode, packed_token_ids, tokenizer_fingerprint
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
-from utils.preprocessing.emoji_pairs import (
+from utils.preprocessing.emoji.pairs import (
     NAME_OF_UNSEEN,
     drop_unencodable,
     encode_pairs,
@@ -32,9 +32,10 @@ from utils.preprocessing.emoji_pairs import (
     split_pairs,
     with_names_of_characters,
 )
-from utils.preprocessing.emoji_sources import check_languages
-from utils.preprocessing.emoji_table import read_emoji_table
-from utils.preprocessing.filters import FilteredRows, Filters, filter_rows
+from utils.preprocessing.emoji.sources import check_languages
+from utils.preprocessing.emoji.table import read_emoji_table
+from utils.preprocessing.filter_rows import filter_rows
+from utils.preprocessing.filters import FilteredRows, Filters
 from utils.preprocessing.instructions import (
     SYSTEM_LEFT_OUT,
     add_length_hints,

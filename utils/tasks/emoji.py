@@ -1,4 +1,4 @@
-"""Descriptions of emoji, for which a model learns to write the emoji or its code points (see emoji_sources.py)."""
+"""Descriptions of emoji, for which a model learns to write the emoji or its code points (preprocessing/emoji/)."""
 
 from utils.tasks.base import Task
 

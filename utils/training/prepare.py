@@ -22,7 +22,7 @@ from utils.models import checkpoint
 from utils.models.chat_templates import open_chat_template, set_chat_template
 from utils.models.classifier_tokenizer import encode_for_classification, surroundings, truncate, with_template
 from utils.models.tokenization import context_length, longest_text, padding_id
-from utils.preprocessing.emoji_unicode import subsample_skin_tones
+from utils.preprocessing.emoji.unicode import subsample_skin_tones
 from utils.processed import Processed
 from utils.tasks.kinds import KINDS
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS

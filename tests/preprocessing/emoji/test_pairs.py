@@ -5,14 +5,14 @@ from collections import Counter
 import pytest
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_pairs import (
+from utils.preprocessing.emoji.pairs import (
     filter_pairs,
     list_targets,
     split_pairs,
     split_wordings,
     with_names_of_characters,
 )
-from utils.preprocessing.emoji_resolve import EmojiPair
+from utils.preprocessing.emoji.resolve import EmojiPair
 from utils.preprocessing.filters import Filters
 from utils.preprocessing.usable_rows import UsableRows
 

@@ -3,7 +3,7 @@
 import pytest
 
 from utils.errors import UsageError
-from utils.preprocessing.emoji_sources import check_languages, package_names
+from utils.preprocessing.emoji.sources import check_languages, package_names
 
 NEWER = "\U0001faff"  # reserved for emoji to come
 

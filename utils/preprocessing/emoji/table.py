@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_resolve import SPREADSHEET, UNUSABLE_EMOJI_REASONS, EmojiPair, RawEmojiRow, resolve_row
-from utils.preprocessing.emoji_sources import BUILTIN, package_names, package_source, read_builtin, read_emoji_rows
-from utils.preprocessing.emoji_unicode import is_known, without_selectors
+from utils.preprocessing.emoji.resolve import SPREADSHEET, UNUSABLE_EMOJI_REASONS, EmojiPair, RawEmojiRow, resolve_row
+from utils.preprocessing.emoji.sources import BUILTIN, package_names, package_source, read_builtin, read_emoji_rows
+from utils.preprocessing.emoji.unicode import is_known, without_selectors
 from utils.preprocessing.filters import describe_drops
 from utils.preprocessing.usable_rows import UnusableRowError, UsableRows
 from utils.reading.read_frame import SourceFile

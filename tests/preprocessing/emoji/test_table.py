@@ -3,7 +3,7 @@
 import pytest
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_table import read_emoji_table
+from utils.preprocessing.emoji.table import read_emoji_table
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_resolve import (
+from utils.preprocessing.emoji.resolve import (
     EMOJI_REPAIRED,
     SPREADSHEET,
     UNUSABLE_EMOJI_REASONS,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import emoji
 
 from utils.errors import DataError, UsageError
-from utils.preprocessing.emoji_resolve import RawEmojiRow
-from utils.preprocessing.emoji_unicode import character_name
+from utils.preprocessing.emoji.resolve import RawEmojiRow
+from utils.preprocessing.emoji.unicode import character_name
 from utils.reading.columns import column_key, columns_by_source, find_columns, find_requested_column, row_locations
 from utils.reading.read_frame import SourceFile, read_frame
 from utils.tasks.emoji import COLUMNS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.preprocessing.emoji_unicode import (
+from utils.preprocessing.emoji.unicode import (
     character_name,
     concept_of,
     emoji_of_name,

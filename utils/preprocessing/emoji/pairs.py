@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.models.tokenization import apply_template, encode, token_ids
-from utils.preprocessing.emoji_resolve import EmojiPair
-from utils.preprocessing.emoji_sources import UNICODE
-from utils.preprocessing.emoji_unicode import concept_of, format_code_points
+from utils.preprocessing.emoji.resolve import EmojiPair
+from utils.preprocessing.emoji.sources import UNICODE
+from utils.preprocessing.emoji.unicode import concept_of, format_code_points
 from utils.preprocessing.filters import FilteredRows, Filters, KeptRows, describe_drops
 from utils.preprocessing.usable_rows import UsableRows
 from utils.processed import SPLITS, Split

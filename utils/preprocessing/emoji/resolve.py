@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from utils.errors import DataError
-from utils.preprocessing.emoji_unicode import (
+from utils.preprocessing.emoji.unicode import (
     emoji_of_name,
     format_code_points,
     fully_qualified,
