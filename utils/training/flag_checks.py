@@ -5,7 +5,7 @@ from collections.abc import Set
 
 from utils.errors import UsageError
 from utils.tasks.kinds import KINDS, Kind
-from utils.training.adapters.flags import RATE_FACTOR, check_lora_flags
+from utils.training.adapters.flags import check_lora_flags
 from utils.training.flags import verb_phrases
 
 EXPORT_FLAGS = ("export", "export_type")
@@ -26,7 +26,7 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
             )
     missing = {name: value for name, value in kind.training_defaults.items() if name not in flags}
     if flags.lora and "learning_rate" in missing:
-        missing["learning_rate"] *= RATE_FACTOR
+        missing["learning_rate"] = kind.lora_rate
     vars(flags).update(missing)
     if flags.time_limit and "epochs" in missing and not flags.search:
         flags.epochs = None

@@ -12,7 +12,6 @@ from utils.models.opening.adapter_folder import INSTALL_PEFT
 ALL_LINEAR, ATTENTION = "all-linear", "attention"  # the layers of a block that get adapters
 DEPENDENT = ("lora_alpha", "lora_dropout", "lora_target", "load_in_4bit", "save_adapter")
 INSTALL_BITSANDBYTES = "pip install -r requirements-4bit.txt"
-RATE_FACTOR = 10  # times the learning rate of the kind of task (docs/results.md)
 
 
 def add_lora_flags(parser: Parser) -> None:
@@ -20,7 +19,7 @@ def add_lora_flags(parser: Parser) -> None:
     add, add_rare = parser.group("training"), parser.group("training", rare=True)
     more = (
         "They learn beside the frozen weights of the blocks of --unfreeze_last, and are merged into them at the end: "
-        f"that takes less memory. 16 is usual. The default learning rate is {RATE_FACTOR} times as high"
+        "that takes less memory. 16 is usual. The default learning rate is 10 times as high, 20 times to write texts"
     )
     add(
         "--lora", type=positive_int, metavar="RANK", help="train LoRA adapters of this rank, not the weights", more=more
