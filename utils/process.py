@@ -85,6 +85,7 @@ def _set_up_process() -> None:
     handler.setFormatter(ControlsShown("%(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("utils").setLevel(logging.INFO)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which peft imports with any adapter
     gc.set_threshold(OBJECTS_UNTIL_COLLECTION)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

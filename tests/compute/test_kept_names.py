@@ -65,12 +65,16 @@ def test_files_of_one_model_are_always_read(home, reader):
     assert not home.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"[1", b"[1]", b"\xff", b'[["torch"], {}]'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[1", b"[]", b"[" * 200_000, b"\xff", b'{"digest": "", "names": [[["torch"], {"one": ["One"]}]]}']
+)
 def test_damaged_names_are_read_again(home, reader, content):
     reader.read()
     [kept] = home.rglob("*.json")
+    whole = kept.read_bytes()
     kept.write_bytes(content)
-    assert [reader.read(), reader.times] == [FOUND, 2]
+    assert [reader.read(), reader.read(), reader.times] == [FOUND, FOUND, 2]
+    assert kept.read_bytes() == whole
 
 
 def test_names_that_cannot_be_kept_are_read(home, reader):

@@ -66,10 +66,13 @@ def test_the_pickle_has_tuples_that_any_python_reads(data):
 
 
 def test_true_labels_may_be_columns_of_yes_and_no(model, tmp_path, capsys):
-    """The figures are those of the same labels in one column."""
+    """The figures are those of the same labels in one column; a row whose cells are all empty has no true labels."""
     texts = ["a fast thing", "a heavy red thing", "a thing", "a red thing"]
-    rows = [[text, *(str(int(name in text)) for name in NAMES)] for text in texts]
-    (tmp_path / "one.csv").write_text("".join(f"{row}\n" for row in ["review,labels", *_in_one_column(texts)]))
+    rows = [[text, *("1" if name in text else "" for name in NAMES)] for text in texts]
+    rows = [row if any(row[1:]) else [row[0], *"000"] for row in rows] + [["red and unlabelled", "", "", ""]]
+    (tmp_path / "one.csv").write_text(
+        "".join(f"{row}\n" for row in ["review,labels", *_in_one_column(texts), "red and unlabelled,"])
+    )
     (tmp_path / "three.csv").write_text("".join(f"{','.join(row)}\n" for row in [["review", *NAMES], *rows]))
     results = []
     for name, words in (("one", []), ("three", ["--label_column", "red, fast,heavy"])):
@@ -77,7 +80,7 @@ def test_true_labels_may_be_columns_of_yes_and_no(model, tmp_path, capsys):
         assert run_script(classify.main, "--model_path", model, *flags, *FAST, *words) == 0
         results.append(json.loads(capsys.readouterr().out)["scores"])
     assert results[0] == results[1]
-    assert results[0]["per_label"]["red"]["rows"] == 2
+    assert (results[0]["rows"], results[0]["per_label"]["red"]["rows"]) == (4, 2)
 
 
 def _in_one_column(texts):

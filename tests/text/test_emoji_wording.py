@@ -36,6 +36,7 @@ def test_punctuation_that_tells_emoji_apart(one, other):
     [
         ("ice cream", "Ice-Cream"),
         ("icecream", "ice cream"),
+        ("Turks & Caicos", "turks caicos"),
         ("keycap: *", "keycap *"),
         ("flag: Peru", "flag – Peru"),
         ("Japanese “here” button", "Japanese here button"),

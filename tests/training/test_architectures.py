@@ -22,6 +22,7 @@ LONG = "a text that is longer than all of these models take, so that it is cut t
 FLAGS = {"max_length": None, "augment": False, "seed": 1, "train_head": False, "loss_on": "response"}
 FLAGS |= {"class_weights": "none", "oversample": False, "threshold": "auto", "max_steps": None, "batch_size": 2}
 FLAGS |= {"gradient_accumulation_steps": 1, "search": None, "label_errors": None, "lora": None}
+FLAGS |= {"load_in_4bit": False}
 TEXTS = processed_data(train=["a red cat", "the tall tree", LONG], validation=["one more day", LONG])
 LABELED = labeled_data(
     {"train": [*opinions(11), (LONG, "pos")], "validation": [*opinions(2, 20), (LONG, "neg")]}, ["neg", "pos"]

@@ -37,16 +37,17 @@ def keep_names(module: ModuleType) -> None:
 def _kept(models: Path, read: Callable[[], dict]) -> dict:
     from huggingface_hub.constants import HF_HOME
 
+    file = Path(HF_HOME) / "names_in_transformers" / f"{_fingerprint(models)}.json"
     try:
-        file = Path(HF_HOME) / "names_in_transformers" / f"{_fingerprint(models)}.json"
-        groups = json.loads(file.read_text(encoding="utf-8"))
-        return {frozenset(needs): {name: set(names) for name, names in modules.items()} for needs, modules in groups}
-    except FileNotFoundError:
-        names = read()
-        _write(file, names)
-        return names
-    except (OSError, ValueError, TypeError, AttributeError):  # not to be read, or damaged
-        return read()
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        groups = {frozenset(needs): {name: set(each) for name, each in found.items()} for needs, found in kept["names"]}
+        if kept["digest"] == _digest(kept["names"]):
+            return groups
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # not there, or damaged
+        pass
+    names = read()
+    _write(file, names)
+    return names
 
 
 def _write(file: Path, names: dict) -> None:
@@ -54,10 +55,15 @@ def _write(file: Path, names: dict) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with folder_for_a_while(file.parent, ".names-") as folder:
-            (folder / file.name).write_text(json.dumps(groups), encoding="utf-8")
+            kept = {"digest": _digest(groups), "names": groups}
+            (folder / file.name).write_text(json.dumps(kept), encoding="utf-8")
             (folder / file.name).replace(file)
     except OSError:  # no space, or nothing may be written there: the next command reads the files again
         return
+
+
+def _digest(groups: list) -> str:
+    return hashlib.sha256(json.dumps(groups).encode()).hexdigest()
 
 
 def _fingerprint(models: Path) -> str:

@@ -3,9 +3,9 @@
 import re
 import unicodedata
 
-# Punctuation that is spelling: "ice-cream", "man: running", "“here” button". Of the rest, "*", "#" and "+" tell emoji
-# apart, and so do "!" and "?" where they are a word of their own, and the minus of "-1".
-_SPELLING = frozenset(".,:;…·_()[]{}'\"`´’‘“”«»„‹›")
+# Punctuation that is spelling: "ice-cream", "man: running", "“here” button", "Turks & Caicos". Of the rest, "*", "#"
+# and "+" tell emoji apart, and so do "!" and "?" where they are a word of their own, and the minus of "-1".
+_SPELLING = frozenset("&.,:;…·_()[]{}'\"`´’‘“”«»„‹›")
 _SIGN = re.compile(r"[-−‐-‒–](?=\d)")
 
 

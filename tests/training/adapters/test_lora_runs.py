@@ -130,6 +130,7 @@ def test_the_base_model_of_an_adapter_can_be_named(trained, base, capsys, proces
     hint = refuses(capsys, generate, 1, [*generated, "--base_model", other], "not those that it was trained on")
     assert "--base_model" in hint
     refuses(capsys, generate, 1, generated, "/nowhere/base")  # what was named is forgotten
+    refuses(capsys, generate, 1, ["--model_path", "nowhere/a", "--prompt", "I", "--base_model", moved], "nowhere/a")
     words = ["--model_path", trained, "--prompt", "I", "--base_model", moved]
     refuses(capsys, generate, 2, words, f"--base_model is for an adapter, and {trained} is none")
 

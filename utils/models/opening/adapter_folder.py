@@ -29,7 +29,7 @@ def name_base(adapter: str, base: str | None) -> None:
     _named.pop(folder.absolute(), None)
     if base is None:
         return
-    if not is_adapter_folder(folder):
+    if folder.exists() and not is_adapter_folder(folder):
         hint = "remove it, or name the adapter's folder as the model"
         raise UsageError(f"--base_model is for an adapter, and {adapter} is none", hint)
     _named[folder.absolute()] = base

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas
 
 log = logging.getLogger(__name__)
-YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no", *MISSING})
+YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
 def with_label_cells(
@@ -73,14 +73,19 @@ def several_columns(columns: Sequence[str], requested: str | None) -> list[str]:
 
 
 def label_cell(names: Sequence[str], cells: Sequence[str | None], row: int) -> str:
-    """Return the labels of a row whose columns with these names say yes or no, as one cell. DataError for others."""
-    labels = [name for name, cell in zip(names, cells, strict=True) if _says_yes(cell, name, row)]
+    """Return the labels of a row whose columns with these names say yes or no, as one cell. DataError for others.
+
+    An empty cell is a no, unless all are: then nobody has labelled the row, and the cell is empty.
+    """
+    said = [cell.strip().casefold() if isinstance(cell, str) else "" for cell in cells]
+    if all(each in MISSING for each in said):
+        return ""
+    labels = [name for name, each, cell in zip(names, said, cells, strict=True) if _is_yes(each, cell, name, row)]
     return _written(labels, names[0], row)
 
 
-def _says_yes(cell: str | None, name: str, row: int) -> bool:
-    said = cell.strip().casefold() if isinstance(cell, str) else ""
-    if said not in YES and said not in NO:
+def _is_yes(said: str, cell: str, name: str, row: int) -> bool:
+    if said not in YES and said not in NO and said not in MISSING:
         problem = f"column {name!r} holds {cell[:40]!r} in row {row:,}, expected 0 or 1"
         raise DataError(problem, "each column of --label_column a,b,c says whether a text has that label")
     return said in YES
