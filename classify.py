@@ -78,7 +78,7 @@ def build_parser() -> Parser:
     add("--output_path", type=output_path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
     add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
     label = "the column with the true labels, for the scores (default: found)"
-    add("--label_column", metavar="COLUMN", help=label, more="; a,b,c: columns of 0 and 1, of several labels a text")
+    add("--label_column", metavar="COLUMN", help=label, more="a,b,c: columns of 0 and 1, of several labels a text")
     add_rare("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
     add_rare("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
     add = parser.group("running")

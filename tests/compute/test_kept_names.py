@@ -44,7 +44,7 @@ def test_what_transformers_defines_is_the_same_when_it_was_kept(home):
     models = Path(transformers.__file__).parent / "models"
     expected = import_utils.define_import_structure(models, prefix="models")
     assert [module.define_import_structure(models, prefix="models") for _ in range(2)] == [expected] * 2
-    assert len(list(home.rglob("*.json"))) == 1
+    assert len(list(home.rglob("*.txt"))) == 1
     call = f'import_structure = {READER}(Path(__file__).parent / "models", prefix="models")'
     assert call in Path(transformers.__file__).read_text(encoding="utf-8")
 
@@ -70,7 +70,7 @@ def test_files_of_one_model_are_always_read(home, reader):
 )
 def test_damaged_names_are_read_again(home, reader, content):
     reader.read()
-    [kept] = home.rglob("*.json")
+    [kept] = home.rglob("*.txt")
     whole = kept.read_bytes()
     kept.write_bytes(content)
     assert [reader.read(), reader.read(), reader.times] == [FOUND, FOUND, 2]

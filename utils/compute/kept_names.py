@@ -37,33 +37,35 @@ def keep_names(module: ModuleType) -> None:
 def _kept(models: Path, read: Callable[[], dict]) -> dict:
     from huggingface_hub.constants import HF_HOME
 
-    file = Path(HF_HOME) / "names_in_transformers" / f"{_fingerprint(models)}.json"
+    file = Path(HF_HOME) / "names_in_transformers" / f"{_fingerprint(models)}.txt"
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        groups = {frozenset(needs): {name: set(each) for name, each in found.items()} for needs, found in kept["names"]}
-        if kept["digest"] == _digest(kept["names"]):
-            return groups
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # not there, or damaged
-        pass
+        digest, _, groups = file.read_text(encoding="utf-8").partition("\n")
+    except (OSError, ValueError):  # not there, or damaged
+        digest = groups = ""
+    if digest == _digest(groups):
+        return {
+            frozenset(needs): {name: set(each) for name, each in found.items()} for needs, found in json.loads(groups)
+        }
     names = read()
     _write(file, names)
     return names
 
 
 def _write(file: Path, names: dict) -> None:
-    groups = [[sorted(needs), {name: sorted(each) for name, each in found.items()}] for needs, found in names.items()]
+    groups = json.dumps(
+        [[sorted(needs), {name: sorted(each) for name, each in found.items()}] for needs, found in names.items()]
+    )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with folder_for_a_while(file.parent, ".names-") as folder:
-            kept = {"digest": _digest(groups), "names": groups}
-            (folder / file.name).write_text(json.dumps(kept), encoding="utf-8")
+            (folder / file.name).write_text(f"{_digest(groups)}\n{groups}", encoding="utf-8")
             (folder / file.name).replace(file)
     except OSError:  # no space, or nothing may be written there: the next command reads the files again
         return
 
 
-def _digest(groups: list) -> str:
-    return hashlib.sha256(json.dumps(groups).encode()).hexdigest()
+def _digest(groups: str) -> str:
+    return hashlib.sha256(groups.encode()).hexdigest()
 
 
 def _fingerprint(models: Path) -> str:

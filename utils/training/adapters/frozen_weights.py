@@ -45,22 +45,25 @@ def frozen_weights(model: PreTrainedModel, settings: TrainingSettings) -> Iterat
     with (
         _in_4_bits(model, settings.device, settings.precision, enabled=settings.load_in_4bit),
         weights_in_bf16(model, settings.precision == "bf16", device=settings.device),
+        _on_cpu_afterwards(model),
     ):
-        try:
-            yield
-        finally:
-            model.to("cpu")
+        yield
 
 
 @contextlib.contextmanager
 def on_device(model: PreTrainedModel, device: str, precision: str, *, load_in_4bit: bool) -> Iterator[None]:
     """Within the context, the model is on the device, its frozen matrices in 4 bits if asked; then on the CPU again."""
-    with _in_4_bits(model, device, precision, enabled=load_in_4bit):
+    with _in_4_bits(model, device, precision, enabled=load_in_4bit), _on_cpu_afterwards(model):
         model.to(device)
-        try:
-            yield
-        finally:
-            model.to("cpu")
+        yield
+
+
+@contextlib.contextmanager
+def _on_cpu_afterwards(model: PreTrainedModel) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        model.to("cpu")
 
 
 @contextlib.contextmanager
