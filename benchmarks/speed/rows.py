@@ -11,6 +11,7 @@ from benchmarks.speed.sizes import Size
 TWEETS, REVIEWS, RAW = ("models", "tweets"), ("models", "reviews"), ("models", "raw")
 CLASSIFIER = (*REVIEWS, "classifier")
 CT2 = ("ctranslate2",)
+BF16 = {"precision": "bf16"}
 AIMS = {"loop": 15.0, "trl": 2.0}  # targets of rows about the last blocks, beside Trainer's
 last_blocks, everything = training_rows.last_blocks, training_rows.everything
 ROWS: dict[str, tuple[tuple[str, ...], Callable[[Size, Material], Row]]] = {  # the material that it needs, and the row
@@ -26,8 +27,9 @@ ROWS: dict[str, tuple[tuple[str, ...], Callable[[Size, Material], Row]]] = {  # 
     "reviews-2-epochs": (REVIEWS, partial(training_rows.reviews, 2, {})),
     "reviews": (REVIEWS, partial(training_rows.reviews, None, {"trainer": 3.0})),
     "search": (TWEETS, series_rows.search),
-    "generate": (TWEETS, partial(using_rows.generate, "transformers", 10.0, ())),
-    "generate-ctranslate2": (TWEETS, partial(using_rows.generate, "ctranslate2", 25.0, CT2)),
+    "generate": (TWEETS, partial(using_rows.generate, "transformers", {}, 10.0, ())),
+    "generate-bf16": (TWEETS, partial(using_rows.generate, "transformers in bfloat16", BF16, 10.0, ())),
+    "generate-ctranslate2": (TWEETS, partial(using_rows.generate, "ctranslate2", {"engine": "ctranslate2"}, 25.0, CT2)),
     "classify": (CLASSIFIER, using_rows.classify),
     "preprocess": (RAW, using_rows.preprocess),
     "start-classify": (CLASSIFIER, starting_rows.classify),
@@ -47,4 +49,11 @@ ROWS: dict[str, tuple[tuple[str, ...], Callable[[Size, Material], Row]]] = {  # 
 LONG = ("quality",)  # `make bench-quality`
 USUAL = tuple(name for name in ROWS if name not in LONG)
 # The page's first table has one row for each kind of work; the variants of these are among the details.
-VARIANTS = ("whole-3-epochs", "tweets-3-epochs", "tweets-gpt2", "reviews-2-epochs", "generate-ctranslate2")
+VARIANTS = (
+    "whole-3-epochs",
+    "tweets-3-epochs",
+    "tweets-gpt2",
+    "reviews-2-epochs",
+    "generate-bf16",
+    "generate-ctranslate2",
+)

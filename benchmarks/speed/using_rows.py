@@ -13,12 +13,13 @@ PIPELINES, ROW_BY_ROW, BATCHED = (
 BATCHES = {"batch_size": 32}
 
 
-def generate(engine: str, target: float, needs: tuple[str, ...], size: Size, material: Material) -> Comparison:
+def generate(
+    how: str, flags: dict[str, str], target: float, needs: tuple[str, ...], size: Size, material: Material
+) -> Comparison:
     """Generate the same number of tokens for every prompt; the least command generates one text."""
     model, prompts, one = (material.file(name) for name in ("smollm2", "prompts.txt", "least-prompts.txt"))
     lengths = {"max_new_tokens": size.new_tokens, "min_new_tokens": size.new_tokens}
-    chosen = {} if engine == "transformers" else {"engine": engine}
-    ours = [words("generate.py", model_path=model, prompts_file=file, **lengths, **chosen) for file in (prompts, one)]
+    ours = [words("generate.py", model_path=model, prompts_file=file, **lengths, **flags) for file in (prompts, one)]
 
     def pipeline(name: str, count: int, **flags: object) -> Side:
         commands = [
@@ -28,7 +29,7 @@ def generate(engine: str, target: float, needs: tuple[str, ...], size: Size, mat
         return Side(name, *commands, scale=(size.texts - 1) / (count - 1))  # one text is in the least command
 
     return Comparison(
-        title=f"generate {size.texts} texts of {size.new_tokens} tokens, SmolLM2-135M, {engine}",
+        title=f"generate {size.texts} texts of {size.new_tokens} tokens, SmolLM2-135M, {how}",
         ours=Side("ours", *ours, needs=needs),
         against=(
             Against(pipeline("pipeline in batches of 32", size.texts, **BATCHES)),
