@@ -6,7 +6,6 @@ python classify.py --model_path models/reviews --data_path reviews.csv --output_
 
 import itertools
 import json
-import logging
 import operator
 import os
 import sys
@@ -38,9 +37,10 @@ from utils.reading.hub_datasets import is_hub_path
 from utils.reading.piped_lines import arriving_lines
 from utils.reading.read_frame import files_of
 from utils.reading.table_stream import dialect_of_output
+from utils.results.columns_to_classify import added_columns, open_table_to_classify
 from utils.results.following import after_use
 from utils.results.labels import (
-    check_label_columns,
+    columns_to_compare,
     counts_for,
     keep_loaded_on_device,
     load_classifier,
@@ -48,14 +48,13 @@ from utils.results.labels import (
     new_columns,
     prediction_line,
     prediction_records,
+    true_labels,
 )
-from utils.tasks.columns import RequestedColumns, added_columns, open_table_to_classify
+from utils.tasks.columns import RequestedColumns
 from utils.tasks.escaped_cells import undo_in_column
-from utils.tasks.label_kinds.label_columns import label_cell, several_columns
 from utils.terminal.notices import say_what_begins, say_what_is_done
 from utils.text.formulas import ESCAPE_FORMULAS_HELP, without_formula
 
-log = logging.getLogger(f"{distributed.__package__}.classify")  # also where utils has another name
 DEFAULT_MODEL = "models/fine_tuned_model.pt"
 ROWS_AT_ONCE = 1024
 FILE_FLAGS = ("output_path", "text_column", "label_column", "no_header", "escape_formulas")
@@ -187,16 +186,11 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
     if args.data_path == "-":
         distributed.require_single_process("reading a table from stdin")
     requested = RequestedColumns(args.text_column, args.label_column)
-    table, (text, label) = open_table_to_classify(args.data_path, requested, not args.no_header)
+    table, found = open_table_to_classify(args.data_path, requested, not args.no_header)
     classifier, bfloat16 = load_classifier(args)
-    labels = several_columns(table.columns, args.label_column)
-    places = list(map(table.columns.index, labels))
-    check_label_columns(classifier, labels)
-    texts = (cells[text] for _, cells in table.rows())  # older models learned escapes as text
-    undo = undo_in_column(texts, table.columns[text]) if classifier.cleaning.rules > 1 else str
-    if label is not None and classifier.function != "softmax" and classifier.pipeline is not None:
-        log.warning("warning: no scores for column %r: the model doesn't choose one label", table.columns[label])
-        label = None
+    columns = columns_to_compare(classifier, found, table.columns)
+    texts = (cells[columns.text] for _, cells in table.rows())  # older models learned escapes as text
+    undo = undo_in_column(texts, table.columns[columns.text]) if classifier.cleaning.rules > 1 else str
     counts = counts_for(classifier)
     dialect, escaped = dialect_of_output(path, args.data_path, table.dialect), str
     if args.escape_formulas:  # with quotes, since a spreadsheet also splits cells at a line end without them
@@ -210,21 +204,17 @@ def _classify_into(path: Path, inputs: list[str], args) -> dict:
             (BOM if dialect.byte_order_mark else "").encode() + encode_rows([list(map(escaped, header))], dialect)
         )
         for rows in in_chunks(cells for _, cells in table.rows()):
-            predictions = classify_texts(classifier, [undo(cells[text]) for cells in rows], bfloat16=bfloat16)
-            true_labels = None if label is None else [cells[label] for cells in rows]
-            if labels:
-                numbered = enumerate(rows, counts.rows + 1)
-                true_labels = [label_cell(labels, [cells[at] for at in places], row) for row, cells in numbered]
-            counts.add(predictions.labels, true_labels, predictions.truncated)
+            predictions = classify_texts(classifier, [undo(cells[columns.text]) for cells in rows], bfloat16=bfloat16)
+            counts.add(predictions.labels, true_labels(columns, rows, counts.rows + 1), predictions.truncated)
             added = new_cells(classifier, predictions, escaped)
             rows = [list(map(escaped, cells)) for cells in rows] if args.escape_formulas else rows
             file.write(encode_rows(map(operator.add, rows, added), dialect))
             bar.update(len(rows))
 
-    scores = None if label is None else counts.scores(mostly_unknown=args.label_column is not None)
+    scores = None if columns.label is None else counts.scores(mostly_unknown=args.label_column is not None)
     log_counts(counts, classifier.max_length)
-    if label is not None:
-        counts.log_labels(scores, args.label_column if labels else table.columns[label])
+    if columns.label is not None:
+        counts.log_labels(scores, args.label_column if columns.labels else table.columns[columns.label])
     if shown := counts.table(scores):
         print(shown, file=sys.stderr)
     result = {"output_path": str(path), **counts.summary(), "scores": scores}

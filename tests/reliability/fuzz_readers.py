@@ -29,7 +29,8 @@ from utils.models import checkpoint, saving
 from utils.processed import load_processed, save_processed
 from utils.reading import compressed
 from utils.reading.piped_lines import arriving_lines
-from utils.tasks.columns import RequestedColumns, open_table_to_classify, read_rows
+from utils.results.columns_to_classify import open_table_to_classify
+from utils.tasks.columns import RequestedColumns, read_rows
 from utils.tasks.tasks import TASKS
 
 CHECKSUM_BYTES = 73

@@ -74,11 +74,14 @@ def test_true_labels_may_be_columns_of_yes_and_no(model, tmp_path, capsys):
         "".join(f"{row}\n" for row in ["review,labels", *_in_one_column(texts), "red and unlabelled,"])
     )
     (tmp_path / "three.csv").write_text("".join(f"{','.join(row)}\n" for row in [["review", *NAMES], *rows]))
+    capsys.readouterr()
     results = []
     for name, words in (("one", []), ("three", ["--label_column", "red, fast,heavy"])):
         flags = ["--data", tmp_path / f"{name}.csv", "--output_path", tmp_path / f"{name}.out.csv", "--json"]
         assert run_script(classify.main, "--model_path", model, *flags, *FAST, *words) == 0
-        results.append(json.loads(capsys.readouterr().out)["scores"])
+        printed = capsys.readouterr()
+        results.append(json.loads(printed.out)["scores"])
+    assert "the labels in columns 'red', 'fast' and 'heavy'" in printed.err
     assert results[0] == results[1]
     assert (results[0]["rows"], results[0]["per_label"]["red"]["rows"]) == (4, 2)
 
@@ -92,6 +95,7 @@ def _in_one_column(texts):
     [
         ("fast,heavy", "1", 2, "names no column for 'red'"),
         ("fast,heavy,blue", "1", 3, "there is no column 'blue'"),
+        ("fast,heavy,red,", "1", 2, "has a comma without a column before or after it"),
         ("fast,heavy,red", "perhaps", 3, "column 'red' holds 'perhaps' in row 2, expected 0 or 1"),
     ],
 )

@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from utils.errors import DataError
-from utils.tasks.columns import RequestedColumns, open_table_to_classify, read_rows
+from utils.results.columns_to_classify import open_table_to_classify
+from utils.tasks.columns import RequestedColumns, read_rows
 from utils.tasks.reviews import REVIEWS
 from utils.tasks.tweets import TWEETS
 
@@ -25,19 +26,19 @@ def test_training_and_classifying_choose_the_same_columns(tmp_path, caplog, cont
     path.write_text(content)
     caplog.set_level("INFO")
     rows, _ = read_rows(REVIEWS, [str(path)], RequestedColumns())
-    table, (text_at, label_at) = open_table_to_classify(str(path), RequestedColumns(), header=True)
-    assert (table.columns[text_at], table.columns[label_at]) == (text, label)
+    table, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert (table.columns[columns.text], table.columns[columns.label]) == (text, label)
     cells = [cells for _, cells in table.rows()]
-    assert [row[text_at] for row in cells] == rows["text"].tolist()
-    assert [row[label_at] for row in cells] == rows["label"].tolist()
+    assert [row[columns.text] for row in cells] == rows["text"].tolist()
+    assert [row[columns.label] for row in cells] == rows["label"].tolist()
     assert caplog.text.count(f"the text is in column {text!r}, the label in column {label!r}") == 2
 
 
 def test_a_table_to_classify_may_have_no_label(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,text\n1,good film\n2,bad film\n")
-    _, positions = open_table_to_classify(str(path), RequestedColumns(), header=True)
-    assert positions == (1, None)
+    _, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert (columns.text, columns.label) == (1, None)
 
 
 def test_lists_of_several_labels_stay_lists_and_are_found_by_their_name(tmp_path, caplog):
@@ -46,8 +47,8 @@ def test_lists_of_several_labels_stay_lists_and_are_found_by_their_name(tmp_path
     rows = [{"text": f"text {number}", "labels": of_text} for number, of_text in enumerate(labels)]
     path.write_text("\n".join(map(json.dumps, rows)))
     for requested in (None, "labels"):
-        table, (_, label_at) = open_table_to_classify(str(path), RequestedColumns(label=requested), header=True)
-        assert [json.loads(cells[label_at]) for _, cells in table.rows()] == labels
+        table, columns = open_table_to_classify(str(path), RequestedColumns(label=requested), header=True)
+        assert [json.loads(cells[columns.label]) for _, cells in table.rows()] == labels
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
@@ -55,8 +56,8 @@ def test_a_column_with_lists_of_objects_is_not_taken_for_labels(tmp_path):
     path = tmp_path / "a.jsonl"
     rows = [{"text": f"text {number}", "labels": [{"name": "bug"}, {"name": "new"}]} for number in range(5)]
     path.write_text("\n".join(map(json.dumps, rows)))
-    _, (_, label_at) = open_table_to_classify(str(path), RequestedColumns(), header=True)
-    assert label_at is None
+    _, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert columns.label is None
 
 
 # Inside objects and lists ---------------------------------------------------------------------------------------------
@@ -79,12 +80,12 @@ def both_ways(tmp_path):
         path, requested = tmp_path / "a.jsonl", RequestedColumns(text, label)
         path.write_text("\n".join(map(json.dumps, rows)))
         trained, _ = read_rows(task, [str(path)], requested)
-        table, (text_at, label_at) = open_table_to_classify(str(path), requested, header=True)
+        table, columns = open_table_to_classify(str(path), requested, header=True)
         cells = [cells for _, cells in table.rows()]
-        assert [row[text_at] for row in cells] == trained["text"].tolist()
+        assert [row[columns.text] for row in cells] == trained["text"].tolist()
         assert {len(row) for row in cells} == {len(table.columns)}
-        labels = None if label_at is None else [row[label_at] for row in cells]
-        return trained["text"].tolist(), labels, table.columns[text_at]
+        labels = None if columns.label is None else [row[columns.label] for row in cells]
+        return trained["text"].tolist(), labels, table.columns[columns.text]
 
     return read
 
@@ -196,9 +197,9 @@ def test_objects_that_pandas_wrote_into_a_csv_file(tmp_path):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(csv_rows)
     assert read_rows(TWEETS, [str(path)], RequestedColumns())[0]["text"].tolist() == TEXTS
-    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    table, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
     assert table.columns == ["id", "record", "record.text"]
-    assert [cells[text_at] for _, cells in table.rows()] == TEXTS
+    assert [cells[columns.text] for _, cells in table.rows()] == TEXTS
 
 
 # Files without names, and several files -------------------------------------------------------------------------------
@@ -209,8 +210,8 @@ def test_a_file_of_one_column_without_a_name_loses_no_row(tmp_path, caplog):
     path.write_text("\n".join(TEXTS))
     caplog.set_level("INFO")
     assert read_rows(TWEETS, [str(path)], RequestedColumns())[0]["text"].tolist() == TEXTS
-    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
-    assert [cells[text_at] for _, cells in table.rows()] == TEXTS
+    table, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert [cells[columns.text] for _, cells in table.rows()] == TEXTS
     assert caplog.text.count("the first line names no known column") == 2
 
 
@@ -265,9 +266,9 @@ def test_whole_texts_are_classified_in_a_column_of_their_own(tmp_path):
         "note_tweet": {"text": "the tram was late and so we walked"},
     }
     path.write_text("\n".join(map(json.dumps, [cut, {"text": "good film", "note_tweet": None}])))
-    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    table, columns = open_table_to_classify(str(path), RequestedColumns(), header=True)
     assert table.columns == ["text", "note_tweet", "whole_text"]
-    assert [cells[text_at] for _, cells in table.rows()] == ["the tram was late and so we walked", "good film"]
+    assert [cells[columns.text] for _, cells in table.rows()] == ["the tram was late and so we walked", "good film"]
     assert [cells[0] for _, cells in table.rows()] == [cut["text"], "good film"]
-    table, (text_at, _) = open_table_to_classify(str(path), RequestedColumns(text="text"), header=True)
-    assert (table.columns, text_at) == (["text", "note_tweet"], 0)
+    table, columns = open_table_to_classify(str(path), RequestedColumns(text="text"), header=True)
+    assert (table.columns, columns.text) == (["text", "note_tweet"], 0)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from utils.errors import DataError
 from utils.preprocessing.turns import read_turns
-from utils.reading.columns import column_key, columns_by_source, find_columns, find_requested_column
+from utils.reading.columns import (
+    check_not_repeated_in,
+    column_key,
+    columns_by_source,
+    find_columns,
+    find_requested_column,
+)
 from utils.reading.json_records import NotText, as_text
 from utils.reading.nested import find_path, parse_nested, value_at
 from utils.reading.read_frame import NOT_TEXT, SourceFile
@@ -36,7 +42,7 @@ def read_columns(
     """Return the cells of each key of COLUMNS, None where a row has none; "bad" and "media" say True or False.
 
     `requested` names columns, or paths inside of them, for some keys; the others are recognized. What was not a text
-    in the file is `NotText`. DataError if a file lacks the columns of instructions.
+    in the file is `NotText`. DataError if a file lacks the columns of instructions, or has two of one name.
     """
     names = list(frame)
     chosen = {key: [_requested_path(names, key, name)] for key, name in requested.items()}
@@ -46,6 +52,9 @@ def read_columns(
         if key not in requested:
             chosen[key] = find_columns(free, known)
     _leave_out(chosen, requested, frame)
+    for key, paths in chosen.items():
+        for path in paths:
+            check_not_repeated_in(frame, sources, path, f"--columns {key}=", requested.get(key))
     for source, filled in columns_by_source(frame, sources):
         _check(source, filled, chosen)
     like_trl = bool(chosen["messages"]) or "completion" in map(column_key, chosen["output"])

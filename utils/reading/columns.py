@@ -1,7 +1,7 @@
 """The names of columns: made unique, compared regardless of case and blanks, and looked up."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from utils.reading.read_frame import SourceFile
 
+REPEATED = "repeated"  # the key in a frame's attrs: what `repeated_names` returns
 MOST_COLUMNS = 10_000  # of a table; pandas takes minutes for millions of them
 # Cells that rows lack take memory that the file does not have: two bytes can stand for 10,000 of them.
 MISSING_ALWAYS, MISSING_PER_CELL = 10_000_000, 20
@@ -43,6 +44,53 @@ def unique_names(names: Sequence[str]) -> list[str]:
             candidate = f"{base}.{repeats[key]}"
         unique[column_key(candidate)] = candidate
     return list(unique.values())
+
+
+def repeated_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the unique names of the columns that share their name with others, each with the name that they share."""
+    count = Counter(map(column_key, names))
+    first = {column_key(name): name.strip() for name in reversed(names)}
+    unique = zip(unique_names(names), map(column_key, names), strict=True)
+    return {column: first[key] for column, key in unique if key and count[key] > 1}
+
+
+def check_not_repeated(
+    path: str,
+    columns: Sequence[str],
+    repeated: Mapping[str, str],
+    column: str,
+    flag: str | None = None,
+    requested: str | None = None,
+) -> None:
+    """Raise DataError if a file has several columns of the name of the one that was chosen.
+
+    A column that was `requested` by its number, or by its unique name, is the one that is meant.
+    """
+    shared = repeated.get(column)
+    if shared is None or (requested is not None and column_key(requested) != column_key(shared)):
+        return
+    numbers = [number for number, name in enumerate(columns) if repeated.get(name) == shared]
+    if len(numbers) < 2:
+        return
+    listed = f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+    problem = f"{path}: {len(numbers)} columns are named {shared!r}, numbers {listed} counted from 0"
+    rename = "give the others different names in the file"
+    raise DataError(problem, f"name one by its number: {flag}{numbers[0]}; or {rename}" if flag else rename)
+
+
+def check_not_repeated_in(
+    frame: "pandas.DataFrame",
+    sources: Sequence["SourceFile"],
+    column: str,
+    flag: str | None = None,
+    requested: str | None = None,
+) -> None:
+    """Raise DataError like `check_not_repeated` for each file of a frame."""
+    repeated = frame.attrs.get(REPEATED, {})
+    if column in repeated:
+        for source, filled in columns_by_source(frame, sources):
+            of_source = {name: shared for name, shared in repeated.items() if name in filled}
+            check_not_repeated(source.path, list(frame), of_source, column, flag, requested)
 
 
 def column_key(name: str) -> str:

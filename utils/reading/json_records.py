@@ -35,17 +35,32 @@ class NotText(str):
     __slots__ = ()
 
 
+def _with_each_key_once(pairs: list[tuple[str, object]]) -> dict:
+    """Return an object; ValueError where one of its keys has two values, of which a dict would keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        first = dict(reversed(pairs))
+        for key, value in found.items():
+            if first[key] != value:
+                raise ValueError(f"the key {key!r} is there twice in one object, with different values")
+    return found
+
+
 # Not strict: a raw tab inside a string is common and harmless.
 DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=_Number, strict=False)
+DECODER_OF_ROWS = json.JSONDecoder(
+    object_pairs_hook=_with_each_key_once, parse_float=_Number, parse_constant=_Number, strict=False
+)
 
 
 def read_json(text: bytes, name: str) -> dict[str, list[str | None]]:
     """Return the columns of the rows in a JSON value (`json_shapes.py`), of JSON Lines, or of objects one by one.
 
-    null and a key that an object lacks are None. Raises DataError with line and column for invalid JSON.
+    null and a key that an object lacks are None. Raises DataError with line and column for invalid JSON, and for an
+    object with two values of one key.
     """
     try:
-        value = DECODER.decode(text.decode())
+        value = DECODER_OF_ROWS.decode(text.decode())
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.doc[error.pos] == "{":
             is_line = "\n" in error.doc[: error.pos] and "\n" not in error.doc[: error.pos].strip()
@@ -124,7 +139,7 @@ def _objects_of_lines(text: bytes, name: str) -> Iterator[dict]:
             problem = f"{name}, line {number} is longer than {LONGEST_LINE:,} bytes"
             raise DataError(problem, "JSON Lines have one row per line; check how the file was made")
         try:
-            value = DECODER.decode(line.rstrip(b"\n").decode())
+            value = DECODER_OF_ROWS.decode(line.rstrip(b"\n").decode())
         except (ValueError, RecursionError) as error:
             raise _invalid_line(name, number, error, is_last=not lines.read().strip()) from error
         if not isinstance(value, dict):
@@ -137,7 +152,7 @@ def _objects_in_a_row(text: str, name: str) -> Iterator[dict]:
     position = 0
     while (position := BLANKS.match(text, position).end()) < len(text):
         try:
-            value, position = DECODER.raw_decode(text, position)
+            value, position = DECODER_OF_ROWS.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise _invalid(f"{name}, line {error.lineno}", error) from error
         except (ValueError, RecursionError) as error:
@@ -160,7 +175,7 @@ def _invalid(where: str, error: Exception) -> DataError:
 
 def _invalid_line(name: str, number: int, error: Exception, is_last: bool) -> DataError:
     problem = _invalid(f"{name}, line {number}", error).problem
-    if is_last and number > 1:
+    if is_last and number > 1 and isinstance(error, json.JSONDecodeError):
         hint = f"the file looks cut off: delete line {number}, or download the file again"
         return DataError(f"{problem}; it is the last line, and all lines before it are valid", hint)
     return DataError(problem, "correct or delete that line; each line must be one complete object")

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 
 from utils.errors import DataError
 from utils.reading.columns import check_width
@@ -18,7 +19,8 @@ ROWS_AT_ONCE = 10_000
 def read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
     """Return the columns of a Parquet file as text (`as_text`), without the index that pandas wrote.
 
-    DataError if it is damaged, or if its rows take unreasonably more memory than the file (`check_expansion`).
+    DataError if it is damaged or has two columns of one name, or if its rows take unreasonably more memory than the
+    file (`check_expansion`).
     """
     import pyarrow
     from pyarrow import parquet
@@ -28,6 +30,8 @@ def read_parquet(data: bytes, name: str) -> dict[str, list[str | None]]:
     try:
         file = parquet.ParquetFile(pyarrow.BufferReader(data))
         columns = {column: [] for column in file.schema_arrow.names if not PANDAS_INDEX.match(column)}
+        if repeated := [column for column, count in Counter(file.schema_arrow.names).items() if count > 1]:
+            raise DataError(f"{name}: several columns are named {repeated[0]!r}", "write it again with a name for each")
         check_width(name, len(columns))
         for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
             size += batch.nbytes

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.errors import DataError
-from utils.reading.columns import column_key, unique_names
+from utils.reading.columns import REPEATED, column_key, repeated_names, unique_names
 from utils.reading.compressed import (
     OPENERS,
     STDIN,
@@ -63,9 +63,9 @@ def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: s
     of several files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null"
     are the text that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file
     lacks, "" for an empty cell. Nested JSON stays JSON text; `frame.attrs[NOT_TEXT]` says where: {column: bytes, one
-    per row, 1 for what was a list, an object, true or false}, of the columns that have any. Without `header`, the
-    first line of CSV and TSV is data and the columns are "0", "1", …. Raises DataError if a file is missing, damaged
-    or without a row.
+    per row, 1 for what was a list, an object, true or false}, of the columns that have any; `frame.attrs[REPEATED]`,
+    which columns a file names alike (`repeated_names`). Without `header`, the first line of CSV and TSV is data and the
+    columns are "0", "1", …. Raises DataError if a file is missing, damaged or without a row.
     """
     frames, sources = [], []
     for file in [file for path in paths for file in files_of(path)]:
@@ -186,17 +186,20 @@ def _read_delimited(path: str, kind: str, header: bool) -> tuple:
     first = frame.iloc[:, 0].tolist()
     if not table.columns[0].strip() and all(cell == str(row) for row, cell in enumerate(first, int(first[0] == "1"))):
         frame = frame.iloc[:, 1:]  # a running index, which pandas wrote
+    frame.attrs[REPEATED] = repeated_names(table.columns)
     return frame, str(table.text.encoding)
 
 
 def _frame_of_columns(columns: dict[str, list[str | None]]):
     import pandas as pd
 
-    by_name = dict(zip(unique_names([as_text(column) for column in columns]), columns.values(), strict=True))
+    names = [as_text(column) for column in columns]
+    by_name = dict(zip(unique_names(names), columns.values(), strict=True))
     frame = pd.DataFrame(by_name, dtype="str")
     marks = {name: bytes(isinstance(cell, NotText) for cell in cells) for name, cells in by_name.items()}
     # As bytes, since pandas copies attrs deeply with every column taken: it takes them as they are.
     frame.attrs[NOT_TEXT] = {name: mark for name, mark in marks.items() if any(mark)}
+    frame.attrs[REPEATED] = repeated_names(names)
     return frame
 
 
@@ -226,12 +229,15 @@ def _union(frames: list):
     import pandas as pd
 
     spelling: dict[str, str] = {}
+    repeated: dict[str, str] = {}
     marks = []
     for frame in frames:
-        marked = frame.attrs.pop(NOT_TEXT, {})
+        marked, shared = frame.attrs.pop(NOT_TEXT, {}), frame.attrs.pop(REPEATED, {})
         frame.columns = [spelling.setdefault(column_key(column), column) for column in frame.columns]
+        repeated.update((spelling[column_key(column)], spelling[column_key(name)]) for column, name in shared.items())
         marks.append({spelling[column_key(column)]: mark for column, mark in marked.items()})
     union = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    union.attrs[REPEATED] = repeated
     union.attrs[NOT_TEXT] = {
         column: b"".join(mark.get(column, bytes(len(frame))) for frame, mark in zip(frames, marks, strict=True))
         for column in dict.fromkeys(column for mark in marks for column in mark)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from utils.errors import DataError
+from utils.reading.columns import REPEATED
 from utils.reading.csv_rows import DELIMITED_FORMATS, open_delimited
 from utils.reading.delimited.cells import NO_DELIMITER, CsvDialect, NumberedRow
 from utils.reading.nested import nested_columns
@@ -36,12 +37,12 @@ def open_table(path: str, header: bool = True) -> TableStream:
     kind = format_of(Path(files[0]))
     if len(files) > 1 or Path(path).is_dir() or kind not in DELIMITED_FORMATS:
         frame = read_frame([path], header=header)[0]
-        nested, frame = nested_columns(frame), frame.fillna("")
+        nested, repeated, frame = nested_columns(frame), frame.attrs[REPEATED], frame.fillna("")
 
         def rows() -> Iterator[NumberedRow]:
             return enumerate(map(list, frame.itertuples(index=False, name=None)), start=1)
 
-        return TableStream(list(frame), len(frame), rows, CsvDialect(), nested)
+        return TableStream([repeated.get(name, name) for name in frame], len(frame), rows, CsvDialect(), nested)
     file = open_delimited(files[0], kind, header)
     count = sum(1 for _ in file.rows(report=True))
     if not count:

@@ -1,7 +1,9 @@
 """What classify.py gives for texts: the classifier that its flags name, and one JSON object or line per text."""
 
+import logging
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from utils import distributed
 from utils.compute.loaded_models import keep_loaded
@@ -12,9 +14,13 @@ from utils.inference.counts.prediction_counts import PredictionCounts
 from utils.inference.counts.score_totals import ScoreTotals
 from utils.models.base_models import check_present
 from utils.models.opening.adapter_folder import name_base
+from utils.results.columns_to_classify import ColumnsToClassify
+from utils.tasks.label_kinds.label_columns import label_cell
 from utils.tasks.label_kinds.label_sets import SEPARATOR
 from utils.tasks.labels import label_key, list_labels, parse_label_map
 from utils.terminal.tables import one_line
+
+log = logging.getLogger(__name__)
 
 
 def load_on_device(model_path: str, device: str) -> Classifier:
@@ -52,8 +58,13 @@ def counts_for(classifier: Classifier) -> PredictionCounts | LabelSetCounts | Sc
     return PredictionCounts(classifier.labels, parse_label_map(label_map) if label_map else None)
 
 
-def check_label_columns(classifier: Classifier, columns: Sequence[str]) -> None:
-    """Raise UsageError where a model does not give several labels, or has one for which no column was named."""
+def columns_to_compare(classifier: Classifier, found: ColumnsToClassify, names: Sequence[str]) -> ColumnsToClassify:
+    """Return where the text and the true labels are; no label of a model whose predictions cannot be compared with it.
+
+    `names` are the table's columns. UsageError where a model does not give several labels, or has one for which no
+    column was named.
+    """
+    columns = found.labels
     if columns and classifier.thresholds is None:
         problem = f"--label_column names {len(columns)} columns, and this model does not give texts several labels"
         raise UsageError(problem, "name the one column with the true labels")
@@ -61,6 +72,23 @@ def check_label_columns(classifier: Classifier, columns: Sequence[str]) -> None:
     if columns and (missing := [label for label in classifier.labels if label_key(label) not in named]):
         problem = f"--label_column names no column for {list_labels(missing)}, which the model gives, too"
         raise UsageError(problem, "name the columns of all labels, as in preprocess.py")
+    if found.label is not None and classifier.function != "softmax" and classifier.pipeline is not None:
+        log.warning("warning: no scores for column %r: the model doesn't choose one label", names[found.label])
+        return replace(found, label=None)
+    return found
+
+
+def true_labels(found: ColumnsToClassify, rows: Sequence[Sequence[str]], first_row: int) -> list[str] | None:
+    """Return the cell with the true label of each row, or labels as `a;b`; None where there are none.
+
+    The rows are counted from `first_row` on. DataError for a cell of a column of 0 and 1 that is neither.
+    """
+    if found.label is None:
+        return None
+    if not found.labels:
+        return [cells[found.label] for cells in rows]
+    labels, places = list(found.labels), found.labels.values()
+    return [label_cell(labels, [cells[at] for at in places], row) for row, cells in enumerate(rows, first_row)]
 
 
 def new_columns(classifier: Classifier) -> list[str]:

@@ -1,7 +1,7 @@
 """Read the text and the label of every row of a table, whose first line may be data.
 
-`read_rows` reads what preprocess.py needs, `open_table_to_classify` what classify.py does. Both choose alike: the
-columns or paths that the user asks for, else those that column_choice.py recognizes by their names and cells.
+`read_rows` reads what preprocess.py needs, results/columns_to_classify.py what classify.py does. Both choose
+alike: the columns or paths that the user asks for, else those that column_choice.py recognizes by their names and cells.
 """
 
 import itertools
@@ -12,21 +12,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UsageError
-from utils.reading.columns import column_key, columns_by_source, find_column
+from utils.reading.columns import check_not_repeated_in, columns_by_source, find_column
 from utils.reading.read_frame import NOT_TEXT, SourceFile, read_frame
-from utils.reading.table_stream import TableStream, open_table
 from utils.tasks.alpaca import has_conversation_columns
 from utils.tasks.base import Task
 from utils.tasks.column_choice import Choice, choose_label, choose_text, possible_labels
 from utils.tasks.escaped_cells import without_escapes
 from utils.tasks.first_line import first_line_is_data
-from utils.tasks.label_kinds.label_columns import column_of_lists, several_columns, with_label_cells
+from utils.tasks.label_kinds.label_columns import LABEL_FLAG, with_label_cells
 from utils.tasks.label_kinds.label_kinds import LABEL_KINDS
 from utils.tasks.labels import LabelMap, look_like_labels
 from utils.tasks.posts import to_rows
-from utils.tasks.table_columns import TableColumns, cells_of_frame, columns_of_frame, columns_of_stream, with_column
+from utils.tasks.table_columns import TableColumns, cells_of_frame, columns_of_frame
 from utils.tasks.tasks import TASKS
-from utils.tasks.whole_texts import with_whole_texts
 
 if TYPE_CHECKING:
     import pandas
@@ -38,10 +36,14 @@ FIRST_LINE_IS_DATA = "the first line names no known column, and its cells look l
 
 @dataclass(frozen=True)
 class RequestedColumns:
-    """The columns that a user asks for, by name, number or path; None: recognized."""
+    """The columns that a user asks for, by name, number or path; None: recognized.
+
+    `labels` are columns of 0 and 1 whose labels are in the column `label` now.
+    """
 
     text: str | None = None
     label: str | None = None
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,26 +72,32 @@ def read_rows(
     made for. DataError if a column is not found, or holds no such labels.
     """
     frame, sources = read_frame(paths, header=header, hub_split=hub_split)
-    frame, label = with_label_cells(task, frame, requested.label, header)
+    frame, labels_in = with_label_cells(task, frame, sources, requested.label, header)
     parts = _parts_of(frame, sources)
-    if header and (unnamed := [part for part in parts if _may_lack_names(task, requested, part.columns)]):
+    if header and (unnamed := [part for part in parts if may_lack_names(task, requested, part.columns)]):
         bare, bare_sources = read_frame(paths, header=False, hub_split=hub_split)
         longer = {source.path for source, other in zip(bare_sources, sources, strict=True) if source.rows > other.rows}
         unnamed = {path for part in unnamed for path in part.paths} & longer  # JSON and Parquet name their columns
         if unnamed == longer and unnamed:
             log.info(FIRST_LINE_IS_DATA)
             sources, header = bare_sources, False
-            frame, label = with_label_cells(task, bare, requested.label, header)
+            frame, labels_in = with_label_cells(task, bare, sources, requested.label, header)
             parts = _parts_of(frame, sources)
         elif unnamed:
             problem = "warning: the first line of %s looks like data, but other files have names there: it is not read"
             log.warning(problem, ", ".join(sorted(unnamed)))
-    requested = replace(requested, label=label)  # of several columns, the one that has their labels now
+    label_asked = requested.label
+    requested = replace(requested, label=next(iter(labels_in), None), labels=labels_in)
     if suggest_task:
         _suggest_other_tasks(frame)
     if requested.text is not None:
         parts = [_Part([], frame, columns_of_frame(frame))]
-    texts, labels, (text, label) = _read_parts(task, parts, requested, header)
+    texts, labels, chosen = _read_parts(task, parts, requested, header)
+    for text, label in chosen:
+        check_not_repeated_in(frame, sources, text.name, "--text_column ", requested.text)
+        if label is not None:
+            check_not_repeated_in(frame, sources, label.name, LABEL_FLAG, label_asked)
+    text, label = chosen[0]
     frame = frame.assign(**{text.name: without_escapes(texts.reindex(frame.index), text.name)})
     # Replies and retweets that somebody labeled are meant to be there, unless the file itself calls them that.
     rows = to_rows(frame, text.name, infer_from_text=label is None, whole=requested.text is None)
@@ -97,53 +105,6 @@ def read_rows(
         labels, left_out = LABEL_KINDS[task.kind].read(labels.reindex(frame.index), label.name, label_map)
         rows = rows.assign(label=labels, left_out=left_out)
     return rows, sources
-
-
-def open_table_to_classify(
-    path: str, requested: RequestedColumns, header: bool
-) -> tuple[TableStream, tuple[int, int | None]]:
-    """Return the table in a file and the positions of its text and of its label, None if there is no label.
-
-    What was inside an object becomes a column of its own at the end, and so does the whole text where the file has a
-    longer version of some. Raises DataError if there is no such column, or no row has a text.
-    """
-    names = (*TASKS["reviews"].text_columns, *TASKS["tweets"].text_columns)
-    task = replace(TASKS["reviews"], text_columns=names)
-    table = open_table(path, header)
-    columns = columns_of_stream(table)
-    if header and _may_lack_names(task, requested, columns):
-        bare = open_table(path, header=False)
-        if bare.count > table.count:
-            log.info(FIRST_LINE_IS_DATA)
-            table, columns, header = bare, columns_of_stream(bare), False
-    first = next(iter(several_columns(columns.names, requested.label)), requested.label)
-    text, label = _choose(task, columns, replace(requested, label=first), header, needs_label=False)
-    label = label or (column_of_lists(columns, task.label_columns) if header else None)
-    table, text_at = with_column(table, columns, text)
-    label_at = None
-    if label is not None:
-        table, label_at = with_column(table, columns, label, keep_lists=True)
-    if not any(cells[text_at].strip() for _, cells in table.rows()):
-        hint = f"name another with --text_column; the columns are: {', '.join(map(repr, table.columns))}"
-        raise DataError(f"{path}: column {text.name!r} holds no text in any of {table.count:,} rows", hint)
-    _log_choice(table.count, text, label)
-    if requested.text is None:
-        table, text_at = with_whole_texts(table, columns, text_at)
-    return table, (text_at, label_at)
-
-
-def added_columns(present: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Return the names of new columns: those that are wanted, numbered if a name is taken."""
-    taken = {column_key(name) for name in present}
-    names = []
-    for base in wanted:
-        numbered = (base if number == 1 else f"{base}_{number}" for number in itertools.count(1))
-        name = next(name for name in numbered if column_key(name) not in taken)
-        taken.add(column_key(name))
-        names.append(name)
-        if name != base:
-            log.info("there is a column %r already; the new one is %r", base, name)
-    return names
 
 
 def _parts_of(frame: "pandas.DataFrame", sources: Sequence[SourceFile]) -> list[_Part]:
@@ -166,7 +127,7 @@ def _parts_of(frame: "pandas.DataFrame", sources: Sequence[SourceFile]) -> list[
 
 
 def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns, has_names: bool) -> tuple:
-    """Return the texts, the labels (None if there are none) and the columns chosen in the part with the most rows.
+    """Return the texts, the labels (None if there are none) and the columns chosen, of most rows first.
 
     The other parts are read alike if they have these columns. Rows of a part where none can be chosen are missing,
     which is a warning; DataError if this is so for all parts.
@@ -178,7 +139,7 @@ def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns,
     while left:
         first = left[0]
         try:
-            text, label = _choose(task, first.columns, requested, has_names)
+            text, label = choose_columns(task, first.columns, requested, has_names)
         except DataError as error:
             problems.append((left.pop(0), error))
             continue
@@ -186,7 +147,7 @@ def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns,
         alike = [part for part in left if part is first or all(map(part.columns.has_values, names))]
         left = [part for part in left if part not in alike]
         paths = [path for part in alike for path in part.paths] if len(alike) < len(parts) else ()
-        _log_choice(sum(len(part.frame) for part in alike), text, label, paths)
+        log_choice(sum(len(part.frame) for part in alike), text, label, paths, requested.labels)
         chosen.append((text, label))
         texts += [cells_of_frame(part.frame, part.columns, text) for part in alike]
         if label is not None:
@@ -195,18 +156,18 @@ def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns,
         if not chosen:
             raise error
         log.warning("warning: %s: %s; its rows are left out", ", ".join(part.paths), error.problem)
-    return pandas.concat(texts), pandas.concat(labels) if labels else None, chosen[0]
+    return pandas.concat(texts), pandas.concat(labels) if labels else None, chosen
 
 
-def _may_lack_names(task: Task, requested: RequestedColumns, columns: TableColumns) -> bool:
-    """Whether the first line, by which the columns are named, looks like data. A column asked for by name is named."""
+def may_lack_names(task: Task, requested: RequestedColumns, columns: TableColumns) -> bool:
+    """Return whether the first line, which names the columns, looks like data. A column asked for by name is named."""
     if any(name is not None and not name.isdecimal() for name in (requested.text, requested.label)):
         return False
     names = (*task.text_columns, *task.label_columns)
     return first_line_is_data(columns.names, list(map(columns.sample, columns.names)), names)
 
 
-def _choose(
+def choose_columns(
     task: Task, columns: TableColumns, requested: RequestedColumns, has_names: bool, needs_label: bool = True
 ) -> tuple[Choice, Choice | None]:
     """Return the columns of the text and of the label; DataError if one is not found, or is clearly no other."""
@@ -232,9 +193,14 @@ def _choose(
     return text, label
 
 
-def _log_choice(rows: int, text: Choice, label: Choice | None, paths: Sequence[str] = ()) -> None:
+def log_choice(
+    rows: int, text: Choice, label: Choice | None, paths: Sequence[str] = (), labels: Sequence[str] = ()
+) -> None:
+    """Log which columns of how many rows, of all files or of those with these paths, hold what."""
     of_files = f" of {paths[0]}" + f" and {len(paths) - 1:,} more" * (len(paths) > 1) if paths else ""
     and_label = "" if label is None else f", the label in column {label.name!r}"
+    if len(labels) > 1:
+        and_label = f", the labels in columns {', '.join(map(repr, labels[:-1]))} and {labels[-1]!r}"
     log.info("read %s rows%s; the text is in column %r%s", f"{rows:,}", of_files, text.name, and_label)
     for column in text.fillers:
         log.info("where column %r is empty, the text is that in column %r", text.name, column)

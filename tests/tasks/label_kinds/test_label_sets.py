@@ -6,7 +6,7 @@ import logging
 import pandas as pd
 import pytest
 
-from utils.errors import DataError
+from utils.errors import DataError, UserError
 from utils.tasks.base import Task
 from utils.tasks.columns import RequestedColumns, read_rows
 from utils.tasks.kinds import MULTILABEL
@@ -52,13 +52,14 @@ def test_columns_of_yes_and_no(tmp_path):
     [
         ("food,servise", "there is no column 'servise'; the columns are: 'text', 'food', 'service'"),
         ("food,service", "column 'service' holds 'maybe' in row 2, expected 0 or 1"),
+        ("food,", "--label_column 'food,' has a comma without a column before or after it"),
     ],
 )
 def test_columns_that_are_not_there_or_say_neither_yes_nor_no(tmp_path, label_column, problem):
     pd.DataFrame({"text": TEXTS, "food": [1, 0, 1, 0], "service": ["1", "maybe", "0", "1"]}).to_csv(
         tmp_path / "a.csv", index=False
     )
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(UserError) as raised:
         labels_of(tmp_path / "a.csv", label_column)
     assert raised.value.problem == problem
 

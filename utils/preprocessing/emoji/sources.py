@@ -12,7 +12,14 @@ import emoji
 from utils.errors import DataError, UsageError
 from utils.preprocessing.emoji.resolve import RawEmojiRow
 from utils.preprocessing.emoji.unicode import character_name
-from utils.reading.columns import column_key, columns_by_source, find_columns, find_requested_column, row_locations
+from utils.reading.columns import (
+    check_not_repeated_in,
+    column_key,
+    columns_by_source,
+    find_columns,
+    find_requested_column,
+    row_locations,
+)
 from utils.reading.read_frame import SourceFile, read_frame
 from utils.tasks.emoji import COLUMNS
 
@@ -28,7 +35,7 @@ _NUMBERED_COLUMN = re.compile("(?:" + "|".join(COLUMNS["code_points"]) + r")[_.-
 def read_emoji_rows(
     paths: Sequence[str], *, text_column: str | None = None, hub_split: str = "train"
 ) -> tuple[list[RawEmojiRow], list[SourceFile]]:
-    """Return every row of the files; DataError if a file has no column of descriptions, or not the one asked for."""
+    """Return every row of the files; DataError if a file has no column of descriptions, two, or not that asked for."""
     frame, sources = read_frame(paths, hub_split=hub_split)
     columns = list(frame)
     found = {content: find_columns(columns, names) for content, names in COLUMNS.items()}
@@ -38,6 +45,10 @@ def read_emoji_rows(
             problem = f"there is no column {text_column!r}; the columns are: {', '.join(map(repr, columns))}"
             raise DataError(problem, "name one of them with --text_column")
         found["description"] = [column]
+    for content, names in found.items():
+        flag, requested = ("--text_column ", text_column) if content == "description" else (None, None)
+        for column in names:
+            check_not_repeated_in(frame, sources, column, flag, requested)
     for source, names in columns_by_source(frame, sources):
         if not set(found["description"]) & set(names):
             raise DataError(

@@ -1,14 +1,13 @@
 """Several labels a text in other forms than `a;b`: lists, and a column of 0 and 1 for each label."""
 
 import itertools
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from utils.errors import DataError
-from utils.reading.columns import find_column, find_requested_column
+from utils.errors import DataError, UsageError
+from utils.reading.columns import check_not_repeated_in, find_column, find_requested_column
 from utils.reading.nested import parse_nested
-from utils.reading.read_frame import NOT_TEXT
+from utils.reading.read_frame import NOT_TEXT, SourceFile
 from utils.tasks.base import Task
 from utils.tasks.column_choice import Choice
 from utils.tasks.kinds import MULTILABEL
@@ -19,37 +18,44 @@ from utils.tasks.table_columns import TableColumns
 if TYPE_CHECKING:
     import pandas
 
-log = logging.getLogger(__name__)
+LABEL_FLAG = "--label_column "
 YES, NO = frozenset({"1", "1.0", "true", "yes"}), frozenset({"0", "0.0", "false", "no"})
 
 
 def with_label_cells(
-    task: Task, frame: "pandas.DataFrame", requested: str | None, has_names: bool
-) -> tuple["pandas.DataFrame", str | None]:
-    """Return the table with labels written as `a;b` in one column, and the name of that column, None where it is open.
+    task: Task, frame: "pandas.DataFrame", sources: Sequence[SourceFile], requested: str | None, has_names: bool
+) -> tuple["pandas.DataFrame", list[str]]:
+    """Return the table with labels written as `a;b` in one column, and the names of the columns that held them.
 
-    A table for a task without several labels a text is returned as it is.
+    The labels are in the first of these; there is none where the column is open. A table for a task without several
+    labels a text is returned as it is.
 
     `requested` names a column, or several with commas between them, of which each says whether a text has the label of
     its name. Without it, a column with a known name is taken that holds lists, in a table that `has_names`. DataError
-    for a name of no column, and for cells that are neither yes nor no.
+    for a name of no column or of two, and for cells that are neither yes nor no.
     """
+    unchanged = frame, [] if requested is None else [requested]
     if task.kind != MULTILABEL.name:
-        return frame, requested
+        return unchanged
     columns, known = list(frame), task.label_columns if has_names else ()
     if several := several_columns(columns, requested):
-        return _joined(frame, several)
+        for name, asked in several.items():
+            check_not_repeated_in(frame, sources, name, LABEL_FLAG, asked)
+        of_rows = zip(*(frame[name] for name in several), strict=True)
+        cells = [label_cell(list(several), of_row, row) for row, of_row in enumerate(of_rows, 1)]
+        return _with_text(frame, next(iter(several)), cells), list(several)
     name = find_column(columns, known) if requested is None else find_requested_column(columns, requested)
     if name is None:
-        return frame, requested
+        return unchanged
+    check_not_repeated_in(frame, sources, name, LABEL_FLAG, requested)
     lists = [parse_nested(cell) if isinstance(cell, str) else None for cell in frame[name]]
     if not any(isinstance(each, list) for each in lists):
-        return frame, requested
+        return unchanged
     cells = [
         _written(each, name, row) if isinstance(each, list) else cell
         for row, (each, cell) in enumerate(zip(lists, frame[name], strict=True), 1)
     ]
-    return _with_text(frame, name, cells), name
+    return _with_text(frame, name, cells), [name]
 
 
 def column_of_lists(columns: TableColumns, known: Sequence[str]) -> Choice | None:
@@ -61,15 +67,18 @@ def column_of_lists(columns: TableColumns, known: Sequence[str]) -> Choice | Non
     return Choice(name)
 
 
-def several_columns(columns: Sequence[str], requested: str | None) -> list[str]:
-    """Return the columns that `requested` names with commas between them; none where it names one.
+def several_columns(columns: Sequence[str], requested: str | None) -> dict[str, str]:
+    """Return the columns that `requested` names with commas between them, each with its name or number there.
 
-    DataError for a name of no column.
+    There are none where it names one column. DataError for a name of no column, UsageError for a comma too many.
     """
     wanted = [name.strip() for name in (requested or "").split(",")]
     if len(wanted) == 1 or find_requested_column(columns, requested) is not None:
-        return []
-    return [_found(columns, name) for name in wanted]
+        return {}
+    if not all(wanted):
+        hint = f"{LABEL_FLAG}{','.join(filter(None, wanted)) or 'a,b,c'}"
+        raise UsageError(f"{LABEL_FLAG}{requested!r} has a comma without a column before or after it", hint)
+    return {_found(columns, name): name for name in wanted}
 
 
 def label_cell(names: Sequence[str], cells: Sequence[str | None], row: int) -> str:
@@ -97,14 +106,6 @@ def _found(columns: Sequence[str], name: str) -> str:
         problem = f"there is no column {name!r}; the columns are: {', '.join(map(repr, columns))}"
         raise DataError(problem, "name the columns of the labels with --label_column, with commas between them")
     return found
-
-
-def _joined(frame: "pandas.DataFrame", names: Sequence[str]) -> tuple["pandas.DataFrame", str]:
-    """Write the labels of columns of yes and no into the first of them."""
-    log.info("the labels are the columns %s", ", ".join(map(repr, names)))
-    of_rows = zip(*(frame[name] for name in names), strict=True)
-    cells = [label_cell(names, of_row, row) for row, of_row in enumerate(of_rows, 1)]
-    return _with_text(frame, names[0], cells), names[0]
 
 
 def _written(labels: list, column: str, row: int) -> str:
