@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
 def classify(texts: str | Iterable[str | None], model_path: str | os.PathLike = DEFAULT_MODEL, **flags) -> list[dict]:
     """Return {"text", "label", "probabilities"} for each text, like the JSON objects that the script prints.
 
-    A text of which nothing is left, or that is None, has no label. `flags` are precision and device, as on the command
+    A text that is None, or empty after cleaning, has no label. `flags` are precision and device, as on the command
     line. Only the first call loads the model. UserError where it is no classifier.
     """
     args = build_parser().parse_options({"model_path": model_path, **flags}, without=NOT_FROM_PYTHON)

@@ -123,7 +123,7 @@ def generate(
 
     A prompt is a text (to continue, to answer or, for a model that writes emoji, to describe one), a list of messages,
     or an object as in a --prompts_file. `flags` are those of the command line (`max_new_tokens=40`, `greedy=True`, …).
-    Only the first call loads the model. UserError where it cannot do what is asked for.
+    Only the first call loads the model. UserError if it cannot do what the arguments ask.
     """
     args = build_parser().parse_options({"model_path": model_path, **flags}, without=NOT_FROM_PYTHON)
     check_flags(args)

@@ -132,7 +132,7 @@ def preprocess(
     check_writable(args.output_path)
     if asks_for_collecting(args):
         collect(args)
-    # Processes run the program that calls this again, and it may not expect that: only if they are asked for.
+    # Processes run the calling program again, which it may not expect: start some only on request.
     args.num_proc = args.num_proc or 1
     result = process_and_save(args, task)
     warn_of_filters(result.audit)

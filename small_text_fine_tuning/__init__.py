@@ -23,7 +23,7 @@ __all__ = ["samples", *_MODULES]
 
 
 def __getattr__(name: str) -> object:
-    """Import a function's script when the function is first asked for."""
+    """Import a function's script when the function is first requested."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{SCRIPTS}.{_MODULES[name]}"), name)

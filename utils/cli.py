@@ -95,7 +95,7 @@ class Parser(argparse.ArgumentParser):
     def accept_translated(
         self, ours: Mapping[str, str], translate: Callable[[argparse.Namespace], None], hints: Mapping[str, str]
     ) -> None:
-        """Let flags that the help does not show stand for others: `ours` has those that they stand for, by destination.
+        """Accept hidden flags as names of others: `ours` maps the destination of each to that of the flag that it sets.
 
         `translate` replaces them in the parsed flags. `hints` are for flags that exist elsewhere, and not here.
         """
@@ -215,7 +215,7 @@ class Parser(argparse.ArgumentParser):
         return {self._name_of(action) for action in actions if action is not None}
 
     def _name_of(self, action: argparse.Action) -> str:
-        """Return the name of the flag that an action sets, or stands for."""
+        """Return the name of the flag that an action sets, directly or as another name of it."""
         return self._ours.get(action.dest, action.dest)
 
     def _config_path(self, given: list[str]) -> Path | None:

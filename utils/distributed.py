@@ -32,7 +32,7 @@ def rank() -> int:
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that prints and writes."""
+    """Return whether this is the process that prints and writes."""
     return rank() == 0
 
 
@@ -42,7 +42,7 @@ def processes_here() -> int:
 
 
 def spans_machines() -> bool:
-    """Whether some processes run on other machines, with disks of their own."""
+    """Return whether some processes run on other machines, with disks of their own."""
     return world_size() > processes_here()
 
 
@@ -124,7 +124,7 @@ def sum_over_processes(numbers: "numpy.ndarray") -> "numpy.ndarray":
 
 
 def any_process(flag: bool) -> bool:
-    """Whether `flag` is true in any of the processes."""
+    """Return whether `flag` is true in any of the processes."""
     if world_size() == 1:
         return flag
     import torch

@@ -1,4 +1,4 @@
-"""Exit codes, the exceptions that users see as one error line and one hint, and how such lines name the scripts."""
+"""Exit codes, the exceptions that users see as one error line and one hint, and the scripts' names in such lines."""
 
 import re
 from pathlib import Path

@@ -118,13 +118,13 @@ def default_file_mode() -> int:
 
 
 def _holds(target: Path, path: str | Path) -> bool:
-    """Whether `target` is a file, or a folder that it is in."""
+    """Return whether `target` is a file, or a folder that it is in."""
     source = Path(os.path.realpath(path))
     return any(target.samefile(place) for place in (source, *source.parents))
 
 
 def _is_stdin(target: Path) -> bool:
-    """Whether `target` is the file that the shell gave as stdin; a terminal and a pipe are none."""
+    """Return whether `target` is the file that the shell gave as stdin; a terminal and a pipe are none."""
     try:
         stdin = os.fstat(sys.stdin.fileno())
     except (AttributeError, OSError, ValueError):  # no stdin, or one without a file

@@ -1,7 +1,7 @@
-"""Replacing a folder at once: the new one is complete and on the disk before it takes the name of the old one.
+"""Replacing a folder at once: the new one takes the old one's name only when it is complete and on the disk.
 
 Beside NAME, `.NAME.new-model` is the folder that is being written, and `.NAME.old-model` the one that was replaced.
-Whoever writes NAME holds its lock (`locks.one_writer`), so that what a dead process has left there is nobody's.
+A process that writes NAME holds its lock (`locks.one_writer`), so any such folder that it finds is from a dead process.
 """
 
 import errno
@@ -28,7 +28,7 @@ NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of a file system that do
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Make the folder in which what is to replace `path` is written. Nothing is left of it after the block."""
+    """Make the folder for the replacement of `path`, and remove it after the block."""
     new = _beside(path, NEW)
     _remove(new)
     try:
@@ -97,7 +97,7 @@ def _remove_replaced(old: Path, path: Path, kept: Collection[str]) -> None:
 
 
 def is_lost(path: Path) -> bool:
-    """Whether a process was killed after it took the old folder's name, and before it gave it to the new one."""
+    """Return whether a process was killed after it took the old folder's name, and before it gave it to the new one."""
     return not os.path.lexists(path) and _replaced(path) is not None
 
 
@@ -160,7 +160,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_mount_point(path: Path) -> bool:
-    """Whether another file system, or a part of one, stands at `path` or below, so that `path` cannot be renamed."""
+    """Return whether a file system, or part of one, is mounted at or below `path`, so that `path` cannot be renamed."""
     path = path.resolve()
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()

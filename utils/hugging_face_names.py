@@ -1,7 +1,7 @@
 """Flags as Hugging Face's scripts and TrainingArguments name them, translated into ours.
 
-Only what means the same is accepted: what is the same flag under another name, and what can be translated exactly. The
-rest is refused with the way on. The help shows our names alone, docs/fine_tune.md all of them.
+Only exact equivalents are accepted: the same flag under another name, or a value that translates exactly. Other flags
+are refused with a hint. The help shows our names alone, docs/fine_tune.md all of them.
 """
 
 from argparse import SUPPRESS, ArgumentTypeError, Namespace
@@ -108,7 +108,7 @@ def _translate(parser: Parser, names: Sequence[str], flags: Namespace) -> None:
         ours = OURS[name]
         before = getattr(flags, ours, default := parser.get_default(ours))
         if before not in (default, value):
-            hint = f"remove one of them: --{name} stands for --{ours} here"
+            hint = f"remove one of them: --{name} means --{ours} here"
             raise UsageError(f"--{name} {given[name]} contradicts --{ours} {before}", hint)
         choices = parser._option_string_actions[f"--{ours}"].choices
         if choices and value not in choices:

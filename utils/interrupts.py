@@ -1,4 +1,4 @@
-"""Interruptions: the signals that end a script, and the commands that start it again, go on, or come next."""
+"""Interruptions: the signals that end a script, and the commands to print: start again, continue, or the next step."""
 
 import shlex
 import signal
@@ -20,7 +20,7 @@ FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption
 
 
 class ToldInterrupt(KeyboardInterrupt):
-    """An interruption of which the log has said how to continue the work."""
+    """An interruption after which the log has already said how to continue the work."""
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def lock_file(path: Path) -> Path:
 
 
 def is_lock(file: Path) -> bool:
-    """Whether a file has what those of locks have: its holder, or nothing."""
+    """Return whether a file has what those of locks have: its holder, or nothing."""
     with file.open("rb") as opened:
         return opened.read(len(HOLDER)) in (b"", HOLDER)
 
@@ -127,7 +127,7 @@ def _release(path: Path, descriptor: int) -> None:
 
 
 def _is_at(file: Path, descriptor: int) -> bool:
-    """Whether the open file still has its name."""
+    """Return whether the open file still has its name."""
     try:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
     except FileNotFoundError:

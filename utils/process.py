@@ -17,7 +17,7 @@ from utils.interrupts import ToldInterrupt, interrupts_end_the_block, typed_comm
 from utils.terminal.controls import SHOWN, ControlsShown, controls_shown_on_stdout, guard_stderr
 
 PROCESS_BEGAN = time.monotonic() - time.process_time()  # the start of Python and the first imports are all computing
-# What even asking whether a name exists raises: it is too long, or in a folder that we may not look into.
+# Errors of asking whether a name exists: it is too long, or in a folder that we may not look into.
 UNUSABLE_NAMES = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
 
 # How often torch's threads look for work before they sleep (300,000 by default): enough for the gaps within a forward
@@ -56,8 +56,8 @@ def run(main: Callable[[], int], *, uses_model: bool = False, repeats: bool = Fa
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
         if repeats and not isinstance(error, ToldInterrupt) and (command := typed_command()):
-            goes_on = "to go on" if "--scrape" in sys.argv else "no output was changed; to start again"
-            print(f"{goes_on}: {command}", file=sys.stderr)
+            advice = "to continue" if "--scrape" in sys.argv else "no output was changed; to start again"
+            print(f"{advice}: {command}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our stdout (head, less) has stopped, which is no error. Python would complain again when it

@@ -1,6 +1,6 @@
-"""What a processed pickle must hold, checked when it is loaded: the type of every field and of every cell.
+"""The schema of the processed pickle, checked when it is loaded: the type of every field and of every cell.
 
-The checks raise ValueError, which names the field, what it is, and what was expected.
+The checks raise ValueError with the field's name, its value and the expected type.
 """
 
 import itertools
@@ -150,7 +150,7 @@ def _check_texts(name: str, values: Iterable) -> None:
 
 
 def _check_plain(name: str, value: object, budget: int, depth: int) -> int:
-    """Return what is left of `budget`, a number of values, after this one and all that is in it."""
+    """Return the rest of `budget`, a number of values, after this one and all values in it."""
     if not isinstance(value, dict | list | tuple):
         _check_texts(name, [value])
         return budget - 1

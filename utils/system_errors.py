@@ -1,5 +1,5 @@
-"""Errors of the system and of libraries: an OSError where the system refused to write, or where reading has no end;
-whose fault an error is.
+"""Errors of the system and of libraries: recognize a refused write or an endless read as OSError, and tell a user's
+errors from bugs of ours.
 """
 
 import errno
@@ -48,7 +48,7 @@ def read_file(path: Path) -> bytes:
 
 
 def passed_through_our_code(error: BaseException) -> bool:
-    """Whether an error that was caught around the call of a library is a bug of ours.
+    """Return whether an error that was caught around the call of a library is a bug of ours.
 
     It is where the call itself raised it (wrong arguments), or code of ours that the library called.
     """

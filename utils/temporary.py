@@ -1,4 +1,4 @@
-"""Temporary files and folders: nothing is left of them, and a full TMPDIR is told in two lines."""
+"""Temporary files and folders: always removed, and a full TMPDIR is reported in two lines."""
 
 import errno
 import os

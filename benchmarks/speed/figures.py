@@ -16,7 +16,7 @@ def seconds_of(record: dict, seconds: Seconds) -> list[float]:
 
 
 def leaves_out_start(record: dict) -> bool:
-    """Whether the side's start-up was measured, so that its work is known without it."""
+    """Return whether the side's start-up was measured, so that its work is known without it."""
     return all(run["least_seconds"] is not None for run in record["runs"])
 
 
@@ -36,7 +36,7 @@ def strongest(row: dict) -> dict | None:
 
 
 def equally_good(ours: dict, theirs: dict) -> bool | None:
-    """Whether our model's loss is not worse than theirs; None where either is unknown."""
+    """Return whether our model's loss is not worse than theirs; None where either is unknown."""
     if "loss" not in ours or "loss" not in theirs:
         return None
     return ours["loss"] <= theirs["loss"] * MAX_LOSS_RATIO

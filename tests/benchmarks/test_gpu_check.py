@@ -95,7 +95,7 @@ def test_a_command_that_hangs_ends_with_all_it_started():
 
 
 def _runs(number: int) -> bool:
-    """Whether the process is there, and no zombie that nobody has waited for."""
+    """Return whether the process is there, and no zombie that nobody has waited for."""
     try:
         with open(f"/proc/{number}/stat", encoding="ascii") as file:  # noqa: PTH123 - no file of ours
             return file.read().rpartition(") ")[2][0] != "Z"

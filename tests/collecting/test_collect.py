@@ -106,7 +106,7 @@ def test_an_end_in_the_middle_loses_nothing(raw, signal_sent, code):
         assert ids(raw) == newest_first(statuses)[:80]
         if signal_sent == signal.SIGINT:
             assert f"the collected posts are kept in {raw}; run the same command again to continue" in err
-            assert re.search(r"(?m)^interrupted\nto go on: .* --scrape_only$", err)
+            assert re.search(r"(?m)^interrupted\nto continue: .* --scrape_only$", err)
             assert "Traceback" not in err
         collect(raw, f"chat@{server.url}")
     assert ids(raw) == newest_first(statuses)

@@ -27,7 +27,7 @@ def tree_of(folder: Path) -> Tree:
 
 
 def is_state(case: Case, name: str) -> bool:
-    """Whether a path is in what may stay after an error, so that the command goes on."""
+    """Return whether a path is in what may stay after an error, so that the command goes on."""
     return bool(case.state) and fnmatch.fnmatch(name.partition("/")[2].partition("/")[0], case.state)
 
 

@@ -99,7 +99,7 @@ def _not_mastodon() -> SiteError:
 
 
 def _is_snowflake(post: dict) -> bool:
-    """Whether ids tell the time, in milliseconds << 16: Mastodon's do, but not those of all servers with its API.
+    """Return whether ids contain the time, in milliseconds << 16: Mastodon's do, but not on all servers with its API.
 
     https://github.com/mastodon/mastodon/blob/main/lib/mastodon/snowflake.rb
     """

@@ -1,4 +1,4 @@
-"""What the collectors of all sites share: the query, the posts that come back, and the error of a site."""
+"""The types that the collectors of all sites share: a query, a collected post, and the error of a site."""
 
 import datetime
 import re

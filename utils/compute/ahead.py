@@ -1,4 +1,4 @@
-"""Work of worker processes that starts before all is known of it: texts are encoded while they are compared."""
+"""Background encoding: worker processes tokenize texts while the main process still compares them for duplicates."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
@@ -7,7 +7,7 @@ from utils.compute.workers import Workers
 
 
 class Ahead:
-    """The results of a function for texts of which only some turn out to be needed, in the same order."""
+    """The results of a function for texts, in order; only some of them will be needed."""
 
     def __init__(self, workers: Workers, work: str):
         self._workers, self._work = workers, work

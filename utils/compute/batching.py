@@ -1,4 +1,4 @@
-"""Batches of texts of similar length: which rows go together, and how they are padded.
+"""Batches of texts of similar length: their selection and their padding.
 
 Without it: one row at a time, or `tokenizer.pad`. Results differ by the rounding of the number format.
 """

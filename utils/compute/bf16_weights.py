@@ -1,6 +1,6 @@
-"""Weights kept in bfloat16 where autocast would cast them again for every batch, to the same values.
+"""Weights kept in bfloat16 where autocast would cast them to the same values again for every batch.
 
-That saves 3 to 9% of a training step on a CPU, and 12% of the time to classify (docs/results.md).
+It saves 3 to 9% of a training step on a CPU, and 12% of the time to classify (docs/results.md).
 
 Without it: `torch.autocast` alone, with float32 weights. Results are the same, bit for bit.
 """

@@ -1,4 +1,4 @@
-"""A model's transformer blocks: find them, stop after one of them, and start after them from cached hidden states.
+"""A model's transformer blocks: find them, stop after one, or start after one from cached hidden states.
 
 Without it: `model(**inputs)`. Starting from cached hidden states gives the same logits within 1e-5 of the largest one
 in float32, and within the rounding of the number format that the cache uses.

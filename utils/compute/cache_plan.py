@@ -1,4 +1,4 @@
-"""Which file a prefix cache is to write, or finds from a past run: its name, its size and what it holds."""
+"""The plan of a prefix cache: its file (new or from an earlier run), its size and its contents."""
 
 import array
 import hashlib

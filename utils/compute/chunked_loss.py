@@ -64,7 +64,7 @@ def _targets(labels: torch.Tensor) -> torch.Tensor:
 
 
 def has_plain_head(model: PreTrainedModel) -> bool:
-    """Whether the model's logits are the product of its head and nothing else: no bias, scale or cap."""
+    """Return whether the model's logits are the product of its head and nothing else: no bias, scale or cap."""
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear or head.bias is not None:
         return False

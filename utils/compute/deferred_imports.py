@@ -1,10 +1,10 @@
-"""Imports of PyTorch, transformers and evaluate that none of our models needs, put off until something asks for them.
+"""Deferred imports of the parts of PyTorch, transformers and evaluate that none of our models needs.
 
-transformers imports PyTorch's compiler, its distributed tensors and accelerate with every model: more than half of the
-time until a script has its model. Its Trainer imports datasets, and evaluate its evaluators with scipy.
-For the modules below a stand-in is imported. It knows only the names given here; whatever calls one of these, or asks
-for another name, gets the real module. So a new version of transformers that needs more is slower, and no less right;
-tests/compute/test_deferred_imports.py says so.
+transformers imports PyTorch's compiler, its distributed tensors and accelerate with every model, which takes more than
+half of the time until a script has its model. Its Trainer imports datasets, and evaluate its evaluators with scipy.
+Each module below is replaced by a stand-in that knows only the names listed here. A call of one of these, or a request
+for any other name, loads the real module. A new version of transformers that needs more is therefore slower, but still
+correct; tests/compute/test_deferred_imports.py checks that.
 """
 
 import importlib
@@ -96,7 +96,7 @@ def import_meta_kernels() -> bool:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Finds a stand-in for each deferred module, and the real module once something has asked for it."""
+    """Find a stand-in for each deferred module, and the real module once something has requested it."""
 
     def __init__(self):
         self.deferred = {name for name in (*NAMES, *OTHERS) if name not in sys.modules}

@@ -1,4 +1,4 @@
-"""Where a model runs, and in which number format.
+"""The device and the number format that a model runs with.
 
 Without it: `torch.device` and `torch.autocast`; results are the same.
 """
@@ -29,7 +29,7 @@ def choose_precision(name: str, device: str) -> str:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bfloat16 in hardware; emulated, it is slower than float32."""
+    """Return whether the CPU multiplies bfloat16 in hardware; emulated, it is slower than float32."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
@@ -42,7 +42,7 @@ def autocast(device: str, precision: str) -> AbstractContextManager:
 
 
 def kept_random_numbers() -> AbstractContextManager:
-    """Return the context after which PyTorch's random numbers go on as before, on the CPU and on this process's GPU.
+    """Return a context that restores PyTorch's random state at its end, on the CPU and on this process's GPU.
 
     Of several GPUs, the others are left alone: asking for their states takes some hundred megabytes on each.
     """

@@ -1,7 +1,7 @@
-"""What the modules of transformers define, kept from one command to the next.
+"""The public names of each transformers module, cached between commands.
 
-transformers reads the 1,600 files of all its models whenever it is imported, to know which class is in which file. That
-takes 0.5 s, and gives the same until the files change, which their sizes and times tell.
+transformers reads the 1,600 files of all its models at every import, to learn which file defines which class. That
+takes 0.5 s, and the result changes only when the files do, as their sizes and times show.
 
 Without it: `transformers.utils.import_utils.define_import_structure`; the result is the same.
 """

@@ -1,4 +1,4 @@
-"""How likely a model finds texts: the negative log-likelihood (nll) of every supervised token, summed per text.
+"""The negative log-likelihood (nll) that a model gives to texts: every supervised token's, summed per text.
 
 Without it: `torch.nn.functional.cross_entropy` of the logits of one text at a time. Results differ by the rounding of
 the number format.

@@ -35,7 +35,7 @@ def onednn_matmul(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 @functools.cache
 def is_faster_here() -> bool:
-    """Whether this is a processor on which oneDNN is faster."""
+    """Return whether this is a processor on which oneDNN is faster."""
     capabilities = torch.cpu.get_capabilities()
     is_amd_with_avx512 = capabilities.get("avx512_f", False) and "AMD" in capabilities.get("cpu_name", "")
     return torch.backends.mkldnn.is_available() and is_amd_with_avx512

@@ -1,4 +1,4 @@
-"""Run modules with another `forward`, or in eval mode, for a while.
+"""Temporarily replace the `forward` of modules, or put them into eval mode.
 
 Without it: the module's own `forward`. The files that use this one state how results differ.
 """

@@ -84,11 +84,11 @@ class PrefixCache:
             }
 
     def may_cache(self, model: PreTrainedModel, epochs: float) -> bool:
-        """Whether the model has frozen blocks that may run for a cache, with so many epochs to train."""
+        """Return whether the model has frozen blocks that may run for a cache, with so many epochs to train."""
         return bool(self._frozen_blocks(model)) and (self.mode == "on" or epochs > 1)
 
     def has(self, model: PreTrainedModel, rows: Sequence[dict]) -> bool:
-        """Whether the hidden states of these rows are there for the blocks of the model that are frozen now."""
+        """Return whether the hidden states of these rows are there for the blocks of the model that are frozen now."""
         opened = self._opened.get(len(self._frozen_blocks(model)))
         return opened is not None and opened.has(rows)
 

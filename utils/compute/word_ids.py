@@ -82,7 +82,7 @@ class _Numbers(dict):
 
 
 def encodes_word_by_word(backend: "Tokenizer") -> bool:
-    """Whether the ids of a text are those of its words, each with the space before it, one after the other.
+    """Return whether the ids of a text are those of its words, each with the space before it, one after the other.
 
     That holds for GPT-2's regular expression (`pre_tokenizers.ByteLevel`): no match has a space inside, and the
     text before a space does not change the matches after it. Nothing else may depend on more than one word: there is
@@ -92,7 +92,7 @@ def encodes_word_by_word(backend: "Tokenizer") -> bool:
 
 
 def encodes_words(backend: "Tokenizer") -> bool:
-    """Whether `encodes_word_by_word`, but for the normalizer."""
+    """Return whether `encodes_word_by_word`, but for the normalizer."""
     from tokenizers import models
 
     if backend.pre_tokenizer is None or not isinstance(backend.model, models.BPE):
@@ -107,5 +107,5 @@ def encodes_words(backend: "Tokenizer") -> bool:
 
 
 def _has_single_spaces(text: str) -> bool:
-    """Whether single spaces are the only whitespace (no other is printable), with none at the end."""
+    """Return whether single spaces are the only whitespace (no other is printable), with none at the end."""
     return text.isprintable() and "  " not in text and not text.endswith(" ")

@@ -1,4 +1,4 @@
-"""Worker processes that do what needs no other row, chunk by chunk: cleaning, hashing, encoding.
+"""Worker processes for steps that treat each row alone: cleaning, hashing, encoding. They work chunk by chunk.
 
 They are spawned, because threads of pyarrow and of the tokenizer may hold locks that would stay locked after a fork.
 """
@@ -26,7 +26,7 @@ from utils.text.credentials import environment_of_workers
 # them, 100 MB did not.
 MANY_BYTES = 50_000_000  # of files: some 500,000 tweets
 EARLY_BYTES = 4_000_000  # of files: reading them takes as long as starting the processes that the user asked for
-MOST = 4  # by default: what is left to this process takes as long as what four do together
+MOST = 4  # by default: the rest, which this process does, takes as long as the work of four together
 
 
 def default_processes(paths: Iterable[str | Path]) -> int:
@@ -59,7 +59,7 @@ class Workers:
     def map(self, function: Callable, chunks: Sequence, work: str) -> Iterator:
         """Return what the function makes of each chunk, in their order; `work` says in an error what it does.
 
-        Several processes start at once, and this one when the first result is asked for. UserError if one was killed.
+        Several processes start at once, and this one when the first result is requested. UserError if one was killed.
         """
         if self.processes == 1 or len(chunks) < 2:
             return map(function, chunks)

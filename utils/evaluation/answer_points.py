@@ -1,4 +1,4 @@
-"""What is drawn of models that answer instructions: the length of answers next to the references, chrF, and samples."""
+"""The report's points for models that answer: lengths of answers beside the references, chrF, samples."""
 
 from collections.abc import Mapping, Sequence
 

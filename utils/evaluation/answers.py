@@ -26,7 +26,7 @@ from utils.text.words import count_words
 from utils.training.rows import training_rows
 
 DECODING = ("do_sample", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")
-LENGTH_ROWS = 50  # at most so many rows are asked for a short, a medium and a long answer
+LENGTH_ROWS = 50  # at most, to answer with a short, a medium and a long hint each
 SHOWN = 3  # rows with the answers of each model
 
 
@@ -170,7 +170,7 @@ def _generate_answers(
 def _measure_length_hints(
     trained: Trained, conversations: Sequence[list[dict]], sampling: Sampling, seed: int
 ) -> dict | None:
-    """How many words the model writes when it is asked for a short, a medium and a long answer."""
+    """Return the number of words in the model's answers when a short, a medium and a long answer is requested."""
     template, context = open_chat_template(trained.tokenizer), context_length(trained.model)
     drawn = [conversations[index] for index in draw_rows(len(conversations), LENGTH_ROWS, seed)]
     prompts = {length: template.encode([with_length(one, length) for one in drawn]) for length in LENGTHS}

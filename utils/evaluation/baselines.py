@@ -1,4 +1,4 @@
-"""The simplest baseline of a classifier, the majority class, and the verdict on a model beside a baseline."""
+"""The simplest baseline of a classifier, the majority class, and the verdict on a model against a baseline."""
 
 import time
 from collections.abc import Sequence

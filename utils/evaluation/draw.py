@@ -1,4 +1,4 @@
-"""Which rows of a split are measured where not all are."""
+"""Draw the rows of a split to measure when there is a limit."""
 
 import random
 

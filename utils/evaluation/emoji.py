@@ -1,4 +1,4 @@
-"""Evaluate models that write emoji: how high the right emoji is ranked, beside the nearest training description's."""
+"""Evaluate emoji models: the rank of the right emoji, beside the nearest training description's."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is drawn of models that find emoji: the share that is right by rank, by probability and by group; examples."""
+"""The points that the report draws of emoji models: accuracy by rank, by probability and by group; examples."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence

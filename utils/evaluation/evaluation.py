@@ -1,4 +1,4 @@
-"""What an evaluation gives."""
+"""The result of an evaluation."""
 
 import html
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The part of a long text that is shown: its beginning, or what is around a marked place."""
+"""Excerpts of long texts: the beginning, or the surroundings of a marked place."""
 
 WIDTH = 400  # characters
 BEFORE = 80  # of them before the marked place

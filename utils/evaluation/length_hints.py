@@ -1,4 +1,4 @@
-"""The table about answers whose length was asked for: what the terminal and the report show."""
+"""The table of answers that were generated for a requested length, for the terminal and the report."""
 
 from collections.abc import Mapping
 

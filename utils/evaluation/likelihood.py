@@ -1,4 +1,4 @@
-"""How likely models find the test texts: figures of each model, and how much better the tuned one is, part by part."""
+"""The likelihood of the test texts: figures of each model, and the gain over the base model by parts of the texts."""
 
 from collections.abc import Mapping, Sequence
 

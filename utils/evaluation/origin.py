@@ -1,4 +1,4 @@
-"""Where a model comes from, for evaluation.json and its report: its data, its training, and how to repeat both."""
+"""The origin of a model, for evaluation.json and its report: data, training, and the commands that repeat both."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""A whole run of evaluate_model.py: check, load, measure as the kind of model asks, and write."""
+"""A whole run of evaluate_model.py: check, load, measure by kind of model, and write."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""How well a model predicts single texts: those it finds most and least surprising, of the test and the train split."""
+"""The likelihood of single texts: the most and the least surprising ones of the test and the train split."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What texts of a model are like, next to real ones: new or copied, varied or repeated, long or short; and samples."""
+"""Statistics of generated texts beside real ones: novelty, repetition and length; and samples."""
 
 from collections.abc import Mapping, Sequence
 

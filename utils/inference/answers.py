@@ -1,4 +1,4 @@
-"""Answers to instructions: which models follow them, what they support, and what they answer."""
+"""Answers to instructions: the check that a model follows instructions, its options, and the answers."""
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence

@@ -125,7 +125,7 @@ class Dialogue:
         self.saved: dict[Path, bytes] = {}  # what was written of this conversation, by file
 
     def answer(self, instruction: str, show: Callable[[str], None], interrupt: AnswerInterrupt) -> Generated:
-        """Return the answer, of which `show` gets each piece at once; Ctrl-C ends it with what was shown.
+        """Return the answer, passing each piece to `show` at once; Ctrl-C ends it with what was shown.
 
         A turn without an answer does not join the conversation. DataError where the context is too short.
         """

@@ -55,7 +55,7 @@ class Classifier:
 
     @property
     def function(self) -> str:
-        """What makes scores of logits: "softmax", "sigmoid" (each label by itself) or "none" (regression)."""
+        """The function from logits to scores: "softmax", "sigmoid" (each label by itself) or "none" (regression)."""
         if self.pipeline is not None:
             return self.pipeline.function
         return FUNCTIONS[KINDS[self.run.get("kind", CLASSIFY.name)].problem_type]
@@ -73,7 +73,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions for each text, in order. A text of which cleaning leaves nothing has a row of nan and no label."""
+    """Predictions for each text, in order. A text that is empty after cleaning has a row of nan and no label."""
 
     probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated; scores where `function` is "none"
     labels: list[str | tuple[str, ...] | float | None]  # or the labels, or the score, of a model that gives these

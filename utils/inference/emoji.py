@@ -1,4 +1,4 @@
-"""Emoji for descriptions: which models write them, what they support, and how the emoji are shown."""
+"""Emoji for descriptions: the check that a model writes emoji, its options, and the output."""
 
 import argparse
 import os
@@ -113,7 +113,7 @@ def emoji_for(description: str, model_path: str | os.PathLike, num: int) -> list
 
 
 def as_descriptions(prompts: Sequence[str]) -> list[str]:
-    """Return the prompts as descriptions like those in training; UserError where nothing is left of one."""
+    """Return the prompts as descriptions like those in training; UserError if one becomes empty."""
     descriptions = [normalize_description(prompt) for prompt in prompts]
     for number, description in enumerate(descriptions, start=1):
         if not description:

@@ -170,7 +170,7 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
 def _mix(memory: EmojiMemory, own: Sequence[RankedEmoji], nearest: Mapping[str, float]) -> list[RankedEmoji]:
     """The mixture of the model's first DEPTH emoji with the nearest ones, and after it what else the model has.
 
-    So an emoji has one probability, however many are asked for.
+    So an emoji has one probability, however many are requested.
     """
     share = SHARE if nearest else 0.0  # no n-gram in common with any description
     mixed = {

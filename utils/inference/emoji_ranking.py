@@ -1,6 +1,6 @@
 """The most likely emoji for descriptions: an exact search among the emoji of a table, or beam search among all texts.
 
-The target of an emoji is the text that stands for it. A model writes its tokens, and then end-of-text.
+An emoji's target is the text that represents it. A model writes the tokens of the target, and then end-of-text.
 """
 
 import math

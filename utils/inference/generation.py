@@ -67,7 +67,7 @@ def generate_from_ids(
     number, so neither the batch size nor the other prompts change a text, and a prompt given twice gets two texts. In
     less than float32, batches of other sizes round differently, and texts may differ.
 
-    A prompt that leaves less than max_new_tokens of the context gets what is left; DataError where that is nothing. A
+    A prompt that leaves less than max_new_tokens of the context gets the rest; DataError where there is none. A
     text ends with the token `end`, by default end-of-text. `progress` names a bar on stderr (on a terminal only).
     `streamer` gets the tokens of a single text as they are generated. Several processes share the texts, see
     `utils.distributed`.

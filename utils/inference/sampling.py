@@ -1,4 +1,4 @@
-"""How texts are sampled: the settings, their defaults, and the flags of generate.py that set them."""
+"""Sampling settings: their defaults, and the flags of generate.py that set them."""
 
 import argparse
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where a text ends: before a stop string, and never inside a character."""
+"""The end of a generated text: before a stop string, and never inside a character."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

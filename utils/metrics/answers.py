@@ -1,4 +1,4 @@
-"""How close generated answers are to the references, and how they end, repeat and vary in length, with intervals."""
+"""Metrics of generated answers: closeness to the references, endings, repetition and length, with intervals."""
 
 from collections.abc import Hashable, Sequence
 

@@ -1,4 +1,4 @@
-"""How well texts are classified: decisions, ranking and calibration, with intervals."""
+"""Metrics of classifiers: decisions, ranking and calibration, with intervals."""
 
 from collections.abc import Hashable, Sequence
 

@@ -1,4 +1,4 @@
-"""Where a copied run of words stands in a text as it is written."""
+"""The place of a copied run of words in the original spelling of a text."""
 
 import regex
 

@@ -1,4 +1,4 @@
-"""How much of the generated texts is copied from the training texts."""
+"""The share of the generated texts that is copied from the training texts."""
 
 from array import array
 from collections.abc import Iterable

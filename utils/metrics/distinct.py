@@ -1,4 +1,4 @@
-"""How varied a set of generated texts is: distinct-1 to distinct-4."""
+"""The variety of a set of generated texts: distinct-1 to distinct-4."""
 
 from itertools import chain
 

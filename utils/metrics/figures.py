@@ -1,4 +1,4 @@
-"""The figures in evaluation.json: title, format and direction of each, and which of them each table shows."""
+"""The figures in evaluation.json: their titles, formats and directions, and the tables that show them."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""How well a model predicts texts: perplexity, bits per byte and token accuracy, with bootstrap intervals."""
+"""Metrics of language models: perplexity, bits per byte and token accuracy, with bootstrap intervals."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence

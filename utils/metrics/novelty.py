@@ -1,4 +1,4 @@
-"""How much of texts is new: n-grams that no training text has; and how many texts repeat themselves."""
+"""The novelty of texts: the share of n-grams that no training text has, and of texts that repeat themselves."""
 
 from collections.abc import Hashable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How high the right answers are ranked: top-1, top-5 and mean reciprocal rank, with intervals."""
+"""Metrics of rankings: top-1 and top-5 accuracy and mean reciprocal rank, with intervals."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How far predicted scores are from the given ones: MAE, RMSE and Spearman's rank correlation, with 95% intervals."""
+"""Errors of predicted scores: MAE, RMSE and Spearman's rank correlation, with 95% intervals."""
 
 from collections.abc import Hashable, Sequence
 

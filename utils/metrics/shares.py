@@ -1,6 +1,6 @@
-"""95% intervals of shares that hold for few rows and near 0 and 1, where those of the bootstrap are too narrow.
+"""95% intervals of shares that hold for few rows and near 0 and 1, where the bootstrap's are too narrow.
 
-A share of 1.0 of 50 rows would have the bootstrap interval [1, 1], which seldom holds the truth (docs/results.md).
+The bootstrap interval of a share of 1.0 of 50 rows is [1, 1], which seldom holds the truth (docs/results.md).
 """
 
 import math

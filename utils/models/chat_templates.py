@@ -37,7 +37,7 @@ _STANFORD = (
 )
 _PLAIN = _START + _TURNS.replace("### ", "").replace("Response:", "Response:\n")
 TEMPLATES: dict[str, str | None] = {"stanford": _STANFORD, "plain": _PLAIN, "chat": None}  # None: the tokenizer's own
-# In a filled template, stands for the text with that number; private-use characters, which no template has.
+# In a filled template, the placeholder of the text with that number; private-use characters, which no template has.
 _SLOT = "\ue000{}\ue001"
 _SLOTS = re.compile("\ue000([0-9]+)\ue001")
 

@@ -129,7 +129,7 @@ def _open_classifier(base: BaseModel, labels: Sequence[str] | None, seed: int, p
 
 
 def is_trained_classifier(model: "PreTrainedModel") -> bool:
-    """Whether the model is a classifier, not a language model."""
+    """Return whether the model is a classifier, not a language model."""
     return type(model).__name__.endswith("ForSequenceClassification")
 
 

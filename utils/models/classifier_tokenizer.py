@@ -1,7 +1,7 @@
-"""What lets any tool give our probabilities: the template in a classifier's tokenizer, the temperature in its head.
+"""Classifiers that give our probabilities in any tool: a template in the tokenizer, a temperature in the head.
 
 The template and special tokens are the tokenizer's post-processor and its normalizer, saved with it, so that every tool
-encodes a text as we do. The weights of the head, the model's last layer, carry the temperature.
+encodes a text as we do. The temperature is folded into the weights of the head, the model's last layer.
 """
 
 import array
@@ -71,7 +71,7 @@ def with_template(
 
 
 def has_template(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the tokenizer is one of `with_template`."""
+    """Return whether the tokenizer is one of `with_template`."""
     return BEFORE in _post_processor_state(tokenizer).get("special_tokens", {})
 
 
@@ -113,7 +113,7 @@ def _special_tokens(tokenizer: "PreTrainedTokenizerBase", *, starts_with_text: b
 
 
 def _ends_with_cls(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the tokenizer puts [CLS] after the text, which XLNet reads the label from, and pads on the left."""
+    """Return whether the tokenizer puts [CLS], where XLNet reads the label, after the text, and pads on the left."""
     state = _post_processor_state(tokenizer)
     if tokenizer.cls_token_id is None or not state.get("single"):
         return False

@@ -1,4 +1,4 @@
-"""What a model folder shows before it is opened: adapters, and files that are missing, empty, damaged or no JSON."""
+"""Checks of a model folder before it is opened: adapters; files that are missing, empty, damaged or not JSON."""
 
 import json
 import re
@@ -25,7 +25,7 @@ LARGEST_HEADER = 10**8
 LFS_POINTER = b"version https://git-lfs"
 SMALLEST_WEIGHTS, LARGEST_POINTER = 16, 1024
 COPY_AGAIN = "copy the folder again, or train it again"
-# What tools other than transformers write: a file that tells, what it is, and what to do.
+# Formats of other tools than transformers: a file by which to recognize it, its name, and what to do.
 OTHER_TOOLS = {
     "model_index.json": ("a diffusers model, which makes images", "name a language model"),
     "modules.json": ("a sentence-transformers model", "name the folder in it that has a config.json and the weights"),
@@ -118,7 +118,7 @@ def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
 def check_content(path: Path) -> None:
     """Raise UserError for a file that is empty, no file at all, or only says where the file is."""
     try:
-        if path.is_fifo() or path.is_char_device():  # of which reading would never end
+        if path.is_fifo() or path.is_char_device():  # reading one would never end
             raise UserError(f"{path} is no file", COPY_AGAIN)
         with path.open("rb") as file:
             start = file.read(len(LFS_POINTER))

@@ -1,6 +1,6 @@
-"""What the folder of a model that writes tells other tools: where texts start and end, and how tokens are drawn.
+"""The generation settings in a model's folder that tell other tools where texts start and end, and how to draw tokens.
 
-Without it, `generate` and `pipeline` would use the base model's settings: they would stop at another token, or never.
+Without them, `generate` and `pipeline` would use the base model's settings and stop at another token, or never.
 """
 
 import copy

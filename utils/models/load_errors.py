@@ -1,4 +1,4 @@
-"""What libraries raise while a model is opened becomes one error about the model; a bug of ours keeps its traceback."""
+"""Turn the errors that libraries raise while a model is opened into one about the model; our bugs keep tracebacks."""
 
 import pickle
 import warnings

@@ -1,4 +1,4 @@
-"""The model card: the README.md that tells people what a model is, how to use it, how good it is and where it fails."""
+"""The model card: the README.md that describes a model, its use, its quality and its limits."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ def write_card(folder: Path, run: dict, evaluation: dict) -> None:
 
 
 def is_edited(folder: Path) -> bool:
-    """Whether the model card in a folder is not as fine_tune.py or evaluate_model.py wrote it.
+    """Return whether the model card in a folder is not as fine_tune.py or evaluate_model.py wrote it.
 
     Earlier versions did not mark their cards: one that this version would not write counts as edited.
     """

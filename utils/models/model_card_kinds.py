@@ -1,4 +1,4 @@
-"""What a model card says about each kind of model: summary, use, results and limits."""
+"""The parts of a model card by kind of model: summary, use, results and limits."""
 
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.models.cards.card import ERRORS_NOT_MEASURED, Card

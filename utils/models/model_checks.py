@@ -1,4 +1,4 @@
-"""What only an open model shows: tokens without an embedding, weights that are no numbers, a view of the future."""
+"""Checks of an open model: tokens without an embedding, weights that are not numbers, attention to the future."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""Which files of a model's folder are ours, so that --overwrite removes no other, and what may be replaced at all."""
+"""Our files in a model's folder: --overwrite removes no others, and replaces only trained models of ours."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def log_entries(text: str) -> list:
 
 
 def is_written(path: Path) -> bool:
-    """Whether fine_tune.py has written a model to `path`."""
+    """Return whether fine_tune.py has written a model to `path`."""
     return is_pt_file(path) if path.suffix == ".pt" else is_ours(path)
 
 
@@ -72,7 +72,7 @@ def other_files(folder: Path) -> list[str]:
 
 
 def is_evaluation(file: Path) -> bool:
-    """Whether evaluate_model.py wrote a file: the figures, or the answers in lines (.jsonl)."""
+    """Return whether evaluate_model.py wrote a file: the figures, or the answers in lines (.jsonl)."""
     with file.open("rb") as opened:
         if file.suffix == ".jsonl":
             return _has_fields(opened.readline(1_000_000), "row", "reference", "tuned")
@@ -80,13 +80,13 @@ def is_evaluation(file: Path) -> bool:
 
 
 def is_report(file: Path) -> bool:
-    """Whether evaluate_model.py wrote a page."""
+    """Return whether evaluate_model.py wrote a page."""
     with file.open("rb") as opened:
         return REPORT_MARK in opened.read(2000)
 
 
 def is_picture(file: Path) -> bool:
-    """Whether fine_tune.py drew the loss curves in a file."""
+    """Return whether fine_tune.py drew the loss curves in a file."""
     if not file.is_file():
         return False
     with file.open("rb") as opened:
@@ -107,7 +107,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _is_ours(entry: Path, listed: list[str] | None) -> bool:
-    """Whether a file is one of those `listed`, or one of ours that is written later than they are.
+    """Return whether a file is one of those `listed`, or one of ours that is written later than they are.
 
     An earlier version listed none, and then the names decide.
     """

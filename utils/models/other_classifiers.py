@@ -1,6 +1,6 @@
 """Classifiers that fine_tune.py did not train: encoded and scored as their makers' `pipeline` does, one text alone.
 
-What batches change is found by trial: padding, a second text, or neither.
+Trials find out what changes a text's scores in a batch: padding, a second text, or neither.
 """
 
 from collections.abc import Sequence

@@ -64,7 +64,7 @@ def load_pt(path: Path) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", d
 
 
 def is_pt_file(path: Path) -> bool:
-    """Whether `pack` wrote the file, as far as its beginning tells."""
+    """Return whether `pack` wrote the file, judging by its beginning."""
     if not path.is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""run.json, the recipe that travels with a model: read, and checked before anything relies on it."""
+"""run.json, the recipe that travels with a model: read it, and check it before use."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ TYPES = {
 }
 LABELING = (CLASSIFY.name, MULTILABEL.name, SCORE.name)
 RULES = (1, 2)  # of cleaning
-# What model cards tell, beside what the model's use needs: a field, and what is in it.
+# Fields that only model cards need, not the model's use, and their parts.
 RECORD = {
     **dict.fromkeys(("task", "template", "base_model", "cleaning", "versions", "device", "precision", "seed"), ()),
     **dict.fromkeys(("trainable_parameters", "total_parameters"), ()),
@@ -67,7 +67,7 @@ def read_run(path: Path, text: str | None = None) -> dict:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder has a run.json of ours."""
+    """Return whether a folder has a run.json of ours."""
     return bool(_identity(folder / RUN_FILE))
 
 
@@ -78,7 +78,7 @@ def files_in_run(folder: Path) -> list[str] | None:
 
 
 def was_searched(folder: Path) -> bool:
-    """Whether the model in a folder ends a hyperparameter search."""
+    """Return whether the model in a folder ends a hyperparameter search."""
     return bool(_identity(folder / RUN_FILE).get("search"))
 
 
@@ -92,7 +92,7 @@ def _identity(path: Path) -> dict:
 
 
 def check_record(name: str, run: dict) -> None:
-    """Raise UserError where the run.json of the model `name` lacks what model cards tell of the training.
+    """Raise UserError if the run.json of the model `name` lacks fields on the training that model cards need.
 
     Without it, a model can be used, not evaluated or published.
     """

@@ -1,4 +1,4 @@
-"""Saving a trained model: writing all or nothing, and comparing what was written with what was to be."""
+"""Saving a trained model: all or nothing, with the files read back and compared."""
 
 import errno
 import itertools

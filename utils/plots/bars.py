@@ -1,4 +1,4 @@
-"""Bars: of named amounts, and of how often values lie in bins."""
+"""Bar charts of named amounts, and histograms."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise

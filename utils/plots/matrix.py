@@ -74,7 +74,7 @@ def _shaded(cells: Sequence[tuple[float, float, int, float]], width: float, heig
 
 
 def _texts(x: float, y: float, count: int, share: float, width: float, height: float) -> list:
-    """What is written in a cell, as far as there is room."""
+    """Return the texts of a cell that fit into it."""
     text, percent, middle = f"{count:,}", f"{share:.0%}", x + width / 2
     shade = _shade(share)
     style = {"text_anchor": "middle", "fill": f"var(--shade-ink-{shade},{INKS[shade]})"}

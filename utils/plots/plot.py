@@ -1,4 +1,4 @@
-"""A plot: its SVG, the words that stand for it where it cannot be seen, and the table of its numbers."""
+"""A plot: its SVG, the text alternative, and the table of its numbers."""
 
 import re
 from collections.abc import Mapping, Sequence

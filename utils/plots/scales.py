@@ -1,4 +1,4 @@
-"""Axes in numbers: where values lie on the paper, and where the ticks are."""
+"""The scales of axes: positions of values on the paper, and ticks."""
 
 import math
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
-"""Files of instructions → conversations, and how many rows are unusable for which reason.
+"""Read files of instructions into conversations, and count the unusable rows by reason.
 
 A conversation is a list of messages {"role": "system" | "user" | "assistant", "content": text}; the user's message of
-an Alpaca row with an input also has the key "input". Texts are stripped and have \\n as line ends, but are otherwise
-unchanged, because indentation, code and entities are part of what is asked and answered.
+an Alpaca row with an input also has the key "input". Texts are stripped and have \n as line ends, but are otherwise
+unchanged, because indentation, code and entities are part of the question and of the answer.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The rows of posts and labeled texts through all filters: filtered, cleaned, filtered again, without duplicates."""
+"""Filter posts and labeled texts: filter, clean, filter again, drop duplicates."""
 
 import json
 from collections.abc import Callable, Sequence

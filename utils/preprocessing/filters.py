@@ -1,4 +1,4 @@
-"""Which rows are worth training on: the filters of preprocess.py, and how many rows each of them drops."""
+"""The filters of preprocess.py, and the number of rows that each of them drops."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""The flags of preprocess.py that say which rows are kept and how they are changed, and the values they stand for."""
+"""The flags of preprocess.py that filter and change rows, and their values."""
 
 from collections.abc import Callable
 from dataclasses import replace

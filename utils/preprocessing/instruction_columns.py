@@ -1,4 +1,4 @@
-"""Which columns of files of instructions hold what, and their cells."""
+"""The columns of files of instructions, by role, and their cells."""
 
 import itertools
 import logging

@@ -1,4 +1,4 @@
-"""From conversations to the rows of each split: duplicates, filters, length hints, token ids."""
+"""Turn conversations into the rows of each split: duplicates, filters, length hints, token ids."""
 
 import logging
 import random

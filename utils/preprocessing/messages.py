@@ -1,4 +1,4 @@
-"""The turns of a chat → the messages of a conversation, and which of its answers are to be learned."""
+"""Turn the turns of a chat into the messages of a conversation, and mark the answers to learn."""
 
 from collections.abc import Sequence
 from itertools import groupby

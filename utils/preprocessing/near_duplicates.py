@@ -1,4 +1,4 @@
-"""Dropping near duplicates, and a warning with examples where these are many."""
+"""Drop near duplicates, and warn with examples if there are many."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""From the paths of raw files to a processed pickle's content: one function per kind of task, and their shared steps.
+"""The pipelines from raw files to the content of a processed pickle: one function per kind of task, and shared steps.
 
 Every function reads rows, filters them, assigns them to the splits and encodes them. Options are plain Python values
 whose defaults are those of preprocess.py, so other programs can call these functions directly.

@@ -1,4 +1,4 @@
-"""Which rows train, validate and test: whole groups, except those too large for a split."""
+"""Assign rows to train, validation and test: groups stay whole, unless one is too large for a split."""
 
 import logging
 from collections import Counter
@@ -17,7 +17,7 @@ from utils.text.splits import divide_large_groups, split_by_group
 log = logging.getLogger(__name__)
 LARGE = 0.1  # of the smallest split: a larger group would fill much of it, or never be in it
 ALWAYS_SMALL = 4  # rows, which only have to be divided where the splits would be uneven otherwise
-TOLERANCE = 0.02  # of all rows, by which a split may differ from what was asked for
+TOLERANCE = 0.02  # of all rows, by which a split may differ from the requested size
 DIVIDED = "in a group too large for one split, divided"
 NO_FAULTS = (0, 0, 0.0)
 
@@ -68,7 +68,7 @@ def _faults(splits: Sequence[np.ndarray], fractions: Sequence[float], labels: Se
 
 
 def _unevenness(splits: Sequence[Sequence[int]], fractions: Sequence[float]) -> float:
-    """Return the largest difference from what was asked for as a share of all rows, if it is more than tolerable."""
+    """Return the largest difference from the requested sizes as a share of all rows, if it is more than tolerable."""
     total = sum(map(len, splits))
     differences = (
         abs(len(rows) / total - fraction / sum(fractions)) for rows, fraction in zip(splits, fractions, strict=True)
@@ -89,7 +89,7 @@ def _with_groups(filtered: FilteredRows, groups: list[str]) -> FilteredRows:
 
 
 def warn_if_uneven(split_rows: Mapping[str, Sequence[int]], fractions: Sequence[float], reason: str) -> None:
-    """Log a warning if a split differs from what was asked for by more than the tolerance."""
+    """Log a warning if a split differs from the requested size by more than the tolerance."""
     splits = list(split_rows.values())
     if not _unevenness(splits, fractions):
         return

@@ -1,4 +1,4 @@
-"""The turns of a chat, in the many forms in which cells have them."""
+"""Read the turns of a chat from cells, in the many forms that datasets use."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -36,7 +36,7 @@ _SILENT_PARTS = ("thinking", "reasoning", "redacted_thinking")
 
 
 class Turn(NamedTuple):
-    """What one speaker says; `problem` is the reason why it cannot be used."""
+    """One speaker's turn; `problem` is the reason why it cannot be used."""
 
     role: str | None  # system, user, assistant or tool; None if unknown
     text: str
@@ -147,7 +147,7 @@ def _turns_of_object(turn: dict) -> list[Turn]:
 
 
 def turn_of(role: str | None, content) -> Turn:
-    """Return the turn with this content: a text, a number, or parts of which the texts are joined."""
+    """Return the turn with this content: a text, a number, or parts whose texts are joined."""
     if isinstance(content, dict):
         content = content.get("parts", [content])
     if isinstance(content, list):

@@ -1,4 +1,4 @@
-"""Rows that can be used as training examples, and the reasons why others cannot."""
+"""Rows that are usable as training examples, and the reasons why others are not."""
 
 from dataclasses import dataclass
 

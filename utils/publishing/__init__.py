@@ -1,4 +1,4 @@
-"""A trained model on its way to the Hugging Face Hub: as a folder of today's form, without what is private.
+"""Publishing a trained model on the Hugging Face Hub: as a folder in the current format, without private data.
 
 fine_tune.py uses it. Open `hub.py` first.
 """

@@ -1,4 +1,4 @@
-"""Pushing a model to the Hugging Face Hub: which files are published, and what users are told if the push fails."""
+"""Push a model to the Hugging Face Hub: the choice of files, and the errors of a failed push."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A trained model as the folder that is pushed: unpacked from a .pt file, and in today's form if it is older."""
+"""The folder of a trained model that is pushed: unpacked from a .pt file, updated if an earlier version wrote it."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 PROBES = ("a good text", "", "Bad!\nVery bad indeed.")
-# What cards of classifiers say of labels, probabilities and, since an earlier version, other tools.
+# A classifier card's text on labels, probabilities and, since an earlier version, other tools.
 USE_OF_EARLIER_CARDS = re.compile(
     r"^Labels: .*\bcut to [\d,]+ tokens\..*(\n\nOther tools .*\n\nCleaning: .*)?$", re.MULTILINE
 )
@@ -82,7 +82,7 @@ def _self_contained(path: Path, folder: Path, copy: Path) -> Path:
 
 
 def _card_of_today(card: str, run: dict) -> str:
-    """Return an earlier card, which its owner may have edited, with what today's says of other tools."""
+    """Return an earlier card, which its owner may have edited, with today's text on other tools."""
     use = CARDS[CLASSIFY.name](run, None).use(without_folders(run["arguments"]["output_path"]))
     return USE_OF_EARLIER_CARDS.sub(lambda _: use[use.index("Labels: ") :], card, count=1)
 

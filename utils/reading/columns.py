@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 REPEATED = "repeated"  # the key in a frame's attrs: what `repeated_names` returns
 MOST_COLUMNS = 10_000  # of a table; pandas takes minutes for millions of them
-# Cells that rows lack take memory that the file does not have: two bytes can stand for 10,000 of them.
+# Missing cells take memory that they do not take in the file: two bytes can leave 10,000 of them missing.
 MISSING_ALWAYS, MISSING_PER_CELL = 10_000_000, 20
 
 

@@ -24,7 +24,7 @@ from utils.errors import DataError, UsageError
 from utils.temporary import explain_temporary_errors, remove
 
 FileState = tuple[int, ...] | None
-STDIN = "stdin"  # stands for what is piped in, as a path and in messages
+STDIN = "stdin"  # the path of stdin, and its name in messages
 TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"PK\x03\x04": ".zip"}
@@ -111,7 +111,7 @@ def _check(member: zipfile.ZipInfo, path: str, place: Path) -> None:
 
 
 def check_expansion(name: str, size: int, packed: int) -> None:
-    """Raise DataError where `size` bytes are more than `packed` bytes of a file can reasonably stand for."""
+    """Raise DataError if `packed` bytes of a file cannot reasonably expand to `size` bytes."""
     if size > max(ALWAYS_ALLOWED, MAX_RATIO * packed):
         problem = f"{name} would take over {size:,} bytes of memory, from {packed:,} in the file"
         limits = f"the limit is {MAX_RATIO} times as many, or {ALWAYS_ALLOWED:,}"
@@ -119,7 +119,7 @@ def check_expansion(name: str, size: int, packed: int) -> None:
 
 
 class _LimitedFile(io.RawIOBase):
-    """A decompressed file that checks, as it is read, that it does not go on for ever; see `check_expansion`."""
+    """A decompressed file that checks, as it is read, that it does not expand without end; see `check_expansion`."""
 
     def __init__(self, file: BinaryIO, name: str, packed: int):
         self.file, self.name, self.packed = file, name, packed

@@ -1,7 +1,7 @@
-"""Comma-, semicolon-, tab- and bar-separated text: read its rows one by one, and write rows like it.
+"""Comma-, semicolon-, tab- and bar-separated text: read its rows one by one, and write rows in the same form.
 
-This is the one parser of such files, for training and for use. No cell is converted: numbers, "NA" and blanks are text.
-Open `open_delimited` first; `delimited/` recognizes how a file is written, and splits its lines into cells.
+This is the only parser of such files, for training and for use. No cell is converted: numbers, "NA" and blanks are
+text. Open `open_delimited` first; `delimited/` recognizes the form of a file, and splits its lines into cells.
 """
 
 import itertools

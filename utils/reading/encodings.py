@@ -217,7 +217,7 @@ def _check_is_text(head: bytes, name: str) -> None:
 
 
 def _is_utf8(file: BinaryIO, name: str) -> bool:
-    """Whether the whole file is UTF-8; also warn about NUL bytes in it."""
+    """Return whether the whole file is UTF-8; also warn about NUL bytes in it."""
     decoder, is_valid, nuls = codecs.getincrementaldecoder("utf-8")(), True, 0
     file.seek(0)
     for chunk in iter(partial(file.read, CHUNK_BYTES), b""):

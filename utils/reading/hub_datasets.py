@@ -1,4 +1,4 @@
-"""Read one split of a dataset, of the Hugging Face Hub or of a folder on disk, into columns of text: hf://user/name."""
+"""Read one split of a dataset, from the Hugging Face Hub or a folder on disk, into columns of text: hf://user/name."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ CONFIGURATION_NAME = re.compile(r"""^[-\s]*config_name:\s*["']?(.*?)["']?\s*$"""
 
 
 def is_hub_path(path: str) -> bool:
-    """Whether `path` names a dataset rather than a file."""
+    """Return whether `path` names a dataset rather than a file."""
     return path.startswith(PREFIX)
 
 
@@ -102,7 +102,7 @@ def _columns(rows, location: DatasetLocation) -> dict[str, list[str | None]]:
 
 
 def _is_media(feature) -> bool:
-    """Whether the cells are, or hold, something that datasets would decode: audio, images, PDF, …"""
+    """Return whether the cells are, or hold, something that datasets would decode: audio, images, PDF, …"""
     parts = feature.values() if isinstance(feature, dict) else filter(None, [getattr(feature, "feature", None)])
     return _kind(feature) != "Json" and (hasattr(feature, "decode_example") or any(map(_is_media, parts)))
 

@@ -1,4 +1,4 @@
-"""Load one split of a dataset, of the Hugging Face Hub or of a folder on disk, and explain why it cannot be loaded."""
+"""Load one split of a dataset, from the Hugging Face Hub or a folder on disk, and explain a failure."""
 
 import itertools
 import json
@@ -179,7 +179,7 @@ def _cached_builder(location: DatasetLocation, why: str, error: Exception):
 
 
 def _is_plain(cached: Path) -> bool:
-    """Whether a folder of the cache was made without the options that another program gave to datasets."""
+    """Return whether a folder of the cache was made without the options that another program gave to datasets."""
     return json.loads((cached / "dataset_info.json").read_text())["config_name"] == cached.parts[-3]
 
 

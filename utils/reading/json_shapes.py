@@ -1,4 +1,4 @@
-"""Where the rows are in the value of a whole JSON file: a list of objects, one of pandas' forms, or inside a wrapper.
+"""Find the rows in the value of a whole JSON file: a list of objects, one of pandas' forms, or inside a wrapper.
 
 Open `rows_in` first.
 """
@@ -170,7 +170,7 @@ def _unwrapped(rows: list[dict]) -> list[dict]:
 
 
 def _are_alike(rows: Sequence, others: Sequence) -> bool:
-    """Whether two lists of objects have most of their keys in common."""
+    """Return whether two lists of objects have most of their keys in common."""
     keys, other_keys = (
         {key for row in part[:SAMPLE_ROWS] if isinstance(row, dict) for key in row} for part in (rows, others)
     )
@@ -178,7 +178,7 @@ def _are_alike(rows: Sequence, others: Sequence) -> bool:
 
 
 def _hold_texts(rows: Sequence) -> bool:
-    """Whether texts are in a list of objects: a fifth of them, at least, with four words or more."""
+    """Return whether texts are in a list of objects: a fifth of them, at least, with four words or more."""
     sample = rows[:SAMPLE_ROWS]
     texts = {text for row in sample for text in _strings_in(row, DEEPEST) if len(WORDS.findall(text)) >= 4}
     return len(texts) > len(sample) / 5

@@ -1,4 +1,4 @@
-"""In which format the text is that another program pipes in: it has no file name to tell."""
+"""Recognize the format of text on stdin, which has no file name to tell it."""
 
 import codecs
 import re

@@ -16,7 +16,7 @@ Token = tuple[str, str]  # its kind, a name of a group in TOKEN, and its spellin
 def parse_literal(text: str) -> dict | list | None:
     """Return the list or object that the whole text is, or None.
 
-    Commas may be missing, as numpy leaves them out between the elements of an array. A call stands for its first
+    Commas may be missing, as numpy leaves them out between the elements of an array. A call is read as its first
     argument: array([…], dtype=object) is a list, Timestamp('2024-01-01') a text. None and NaN are None.
     """
     try:
@@ -95,7 +95,7 @@ def _call(left: list[Token]):
 
 
 def _constant(word: str) -> bool | float | None:
-    """Return what a word without quotes stands for; ValueError if it is no constant."""
+    """Return the value of a word without quotes; ValueError if it is not a constant."""
     folded = word.casefold()
     if folded in NOTHING or folded in TRUTH:
         return TRUTH.get(folded)

@@ -12,11 +12,11 @@ COLUMNS = ("text", "content_warning", "id", "date", "language",
 STATUS = {"id", "created_at", "account", "content", "spoiler_text", "visibility"}
 ACTIVITY = {"id", "type", "actor", "published", "to", "object"}
 PUBLIC = {"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"}
-DELETED = "deleted"  # stands for the id of a post that was answered or boosted, but is not known
+DELETED = "deleted"  # in place of the unknown id of a post that was answered or boosted
 
 
 def has_mastodon_columns(columns: Mapping[str, list]) -> bool:
-    """Whether the columns, by their names, are those of API statuses, or of the activities of an outbox."""
+    """Return whether the columns, by their names, are those of API statuses, or of the activities of an outbox."""
     return columns.keys() >= STATUS or columns.keys() >= ACTIVITY
 
 
@@ -122,7 +122,7 @@ def _fields(value) -> dict:
 
 
 def _listed(value) -> list:
-    value = _parsed(value)  # in JSON-LD, a single value may stand for a list of one
+    value = _parsed(value)  # JSON-LD allows a single value instead of a list of one
     return value if isinstance(value, list) else [value]
 
 

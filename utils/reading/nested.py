@@ -1,4 +1,4 @@
-"""What is inside the objects and lists that a file has in its cells, by dotted paths such as post.record.text.
+"""Values inside the objects and lists in a file's cells, by dotted paths such as post.record.text.
 
 `read_frame` keeps an object or a list as JSON text in one cell. `nested_paths` lists the values inside, `nested_cells`
 returns those at one path. `texts_by_path` and `value_at` do the same for plain lists of cells.

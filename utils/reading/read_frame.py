@@ -1,6 +1,6 @@
 """Read files, in the formats that people have, into one pandas frame in which every cell is text.
 
-Open `read_frame` first; `files_of` says which files a path stands for.
+Open `read_frame` first; `files_of` lists the files at a path.
 """
 
 import ast
@@ -58,10 +58,10 @@ class SourceFile:
 def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: str = "train"):
     """Read every row of every file; return a pandas frame of text, and one SourceFile per file.
 
-    A path is a file; a folder, which stands for the supported files in it, by name; an X archive; or hf:// and a
-    dataset of the Hub, of which the split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns
+    A path is a file; a folder, whose supported files are read in order of their names; an X archive; or hf:// and a
+    dataset of the Hub, whose split `hub_split` is read. Posts in Mastodon's own form become plain rows. Columns
     of several files are matched by name regardless of case and blanks. Nothing is converted: numbers, "NA" and "null"
-    are the text that the file has; None/NaN stands for JSON's and Parquet's null and for a column that a row's file
+    are the text that the file has; None/NaN means JSON's and Parquet's null and a column that a row's file
     lacks, "" for an empty cell. Nested JSON stays JSON text; `frame.attrs[NOT_TEXT]` says where: {column: bytes, one
     per row, 1 for what was a list, an object, true or false}, of the columns that have any; `frame.attrs[REPEATED]`,
     which columns a file names alike (`repeated_names`). Without `header`, the first line of CSV and TSV is data and the
@@ -91,9 +91,9 @@ def read_frame(paths: Sequence[str | Path], *, header: bool = True, hub_split: s
 
 
 def files_of(path: str | Path) -> list[str]:
-    """Return the files that a typed path stands for: the supported ones of a folder, by name; an X archive is one.
+    """Return the files at a typed path: the supported ones of a folder, by name; an X archive is one.
 
-    "-" stands for what is piped in. A folder's .zip files are skipped: what they hold is often beside them.
+    "-" means stdin. A folder's .zip files are skipped, because their contents are often beside them.
     """
     typed, path = str(path), Path(path)
     if typed == "-":
@@ -204,7 +204,7 @@ def _frame_of_columns(columns: dict[str, list[str | None]]):
 
 
 def _decode_bytes_literals(frame, name: str):
-    """`frame` with columns of Python bytes literals, such as b'caf\\xc3\\xa9', replaced by the texts they stand for."""
+    """Return `frame` with columns of Python bytes literals, such as b'caf\\xc3\\xa9', decoded into texts."""
     for column in frame.columns:
         literal = frame[column].str.startswith(("b'", 'b"'), na=False)
         if literal.mean() < 0.9:

@@ -42,7 +42,7 @@ Parts = dict[str, Callable[[], bytes]]  # what errors call a file → a function
 
 
 def is_x_archive(path: Path) -> bool:
-    """Whether `path` is an archive's .zip, unpacked folder (or its data folder), or tweets.js; only by names.
+    """Return whether `path` is an archive's .zip, unpacked folder (or its data folder), or tweets.js; only by names.
 
     A .zip is one unless it holds other tables.
     """

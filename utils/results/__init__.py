@@ -1,4 +1,4 @@
-"""What preprocess.py, generate.py and classify.py give, from their flags on: a pickle, or objects and lines per text.
+"""The results of preprocess.py, generate.py and classify.py from their flags: a pickle, or objects and lines per text.
 
 Begin with texts.py.
 """

@@ -1,4 +1,4 @@
-"""The commands that come next after each script, to be typed as they are."""
+"""The commands to type after each script."""
 
 from collections.abc import Mapping
 from pathlib import Path

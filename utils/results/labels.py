@@ -1,4 +1,4 @@
-"""What classify.py gives for texts: the classifier that its flags name, and one JSON object or line per text."""
+"""The results of classify.py: open the classifier that its flags name, and return one JSON object or line per text."""
 
 import logging
 from argparse import Namespace

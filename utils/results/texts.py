@@ -1,4 +1,4 @@
-"""What generate.py gives: one JSON object per text, from prompts and the flags of its command line."""
+"""The results of generate.py: one JSON object per text, from prompts and the flags of its command line."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The four tasks: what a row of each means, which columns hold it, and the defaults that travel with it.
+"""The four tasks: the meaning of a row, the columns that hold it, and the defaults.
 
 Raw frames go in, and rows of a task come out. Open `base.py` first; `tasks.py` lists the tasks, `kinds.py` their kinds.
 """

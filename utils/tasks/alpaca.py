@@ -53,7 +53,7 @@ ALPACA = Task(
 
 
 def has_conversation_columns(columns: Sequence[str]) -> bool:
-    """Whether the columns, by their names, hold instructions with answers, or conversations."""
+    """Return whether the columns, by their names, hold instructions with answers, or conversations."""
     clear = [column for column in columns if column_key(column) not in _VAGUE]
     has = {content: find_column(clear, names) is not None for content, names in COLUMNS.items()}
     return has["messages"] or has["chosen"] or (has["instruction"] and has["output"])

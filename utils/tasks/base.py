@@ -1,4 +1,4 @@
-"""What a task is: a kind of data, and the defaults that travel with it."""
+"""The definition of a task: a kind of data, and its defaults."""
 
 from dataclasses import dataclass
 

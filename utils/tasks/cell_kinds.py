@@ -1,4 +1,4 @@
-"""What a column holds, judged by its cells alone: running text, classes, numbers, dates, links, ids or objects."""
+"""Recognize a column's content by its cells alone: running text, classes, numbers, dates, links, ids or objects."""
 
 import re
 from collections import Counter

@@ -210,7 +210,7 @@ def _is_body_of(column: Candidate, title: Candidate) -> bool:
 
 
 def _fills(column: Candidate, best: Candidate) -> bool:
-    """Whether a column of the same last name holds texts in rows where the other has none, and hardly elsewhere."""
+    """Return whether a column of the same last name has texts where the other has none, and hardly elsewhere."""
     is_inside = column.depth or best.depth
     if column is best or not is_inside or column.key != best.key or is_foreign(column.name):
         return False

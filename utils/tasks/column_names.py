@@ -1,4 +1,4 @@
-"""What the names of columns say: they are split into words, some of which mean a text, a label or neither."""
+"""Split the names of columns into words, and recognize those that mean a text, a label or neither."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ def name_key(name: str) -> str:
 
 
 def is_foreign(path: str) -> bool:
-    """Whether a name or one of the names in a path belongs to somebody else: quoted_text, reply.root.text."""
+    """Return whether a name or one of the names in a path belongs to somebody else: quoted_text, reply.root.text."""
     words = words_of(path.removeprefix("_source."))  # Elasticsearch's own name
     return not FOREIGN_WORDS.isdisjoint(words) and words not in OWN_NAMES
 

@@ -160,7 +160,7 @@ def _read_parts(task: Task, parts: Sequence[_Part], requested: RequestedColumns,
 
 
 def may_lack_names(task: Task, requested: RequestedColumns, columns: TableColumns) -> bool:
-    """Return whether the first line, which names the columns, looks like data. A column asked for by name is named."""
+    """Return whether the first line, which names the columns, looks like data. A column requested by name is named."""
     if any(name is not None and not name.isdecimal() for name in (requested.text, requested.label)):
         return False
     names = (*task.text_columns, *task.label_columns)

@@ -17,7 +17,7 @@ NAMES = {"backslash": r"escapes such as \n or \u2019", "entity": "entities such 
 
 
 def undo_in_column(cells: Iterable[str], column: str) -> Callable[[str], str]:
-    """Return what undoes the escapes of which the column is full: the same text where there are none."""
+    """Return the function that undoes the escapes that fill the column; it keeps texts without them."""
     found = find_escapes(cells)
     for kind, count in found.items():
         log.info("column %r: %s are undone; %s cells have them", column, NAMES[kind], f"{count:,}")

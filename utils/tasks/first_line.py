@@ -1,4 +1,4 @@
-"""Whether the first line of a table holds data instead of the names of its columns."""
+"""Decide whether the first line of a table is data or the names of its columns."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ SURE = 0.95  # of the cells below are of one kind
 
 
 def first_line_is_data(first: Sequence[str], columns: Sequence[Sequence[str]], known: Sequence[str]) -> bool:
-    """Whether the cells of the first line are like those below it, in `columns`: numbers over numbers, say.
+    """Return whether the cells of the first line are like those below it, in `columns`: numbers over numbers, say.
 
     A line with one of the `known` names, or with a cell that cannot be among those below it, holds names.
     """
@@ -25,7 +25,7 @@ def first_line_is_data(first: Sequence[str], columns: Sequence[Sequence[str]], k
 
 
 def _is_count(first: Sequence[str]) -> bool:
-    """Whether pandas numbered the columns: 0, 1, 2, …."""
+    """Return whether pandas numbered the columns: 0, 1, 2, …."""
     numbers = [cell for cell in first if not _is_blank(cell)]
     return numbers == [str(number) for number in range(len(numbers))] and len(numbers) > 1
 
@@ -54,7 +54,7 @@ def _likeness(cell: str, below: Sequence[str]) -> int:
 
 
 def _is_data_alone(cell: str, below: Sequence[str]) -> bool:
-    """Whether the first line of a file with one column is data: a sentence, or as short as the cells below it."""
+    """Return whether the first line of a one-column file is data: a sentence, or as short as the cells below it."""
     likeness = _likeness(cell, below)
     words = words_of(cell)
     if likeness or (len(words) <= 3 and not {*TEXT_WORDS, *TITLE_WORDS, *LABEL_WORDS}.isdisjoint(words)):

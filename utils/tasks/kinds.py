@@ -1,4 +1,4 @@
-"""The kinds of task: how each is worded, which flags it takes, and what its training starts from."""
+"""The kinds of task: their wording, flags and training defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -112,7 +112,7 @@ def label_order(labels: Iterable[str]) -> list[str]:
 
 
 def look_like_labels(cells: Sequence[str]) -> bool:
-    """Whether a column has few values in many rows; case and blanks don't count."""
+    """Return whether a column has few values in many rows; case and blanks don't count."""
     values = set(map(label_key, set(cells))) - MISSING
     return 2 <= len(values) <= min(MOST_LABELS, len(cells) / 2)
 

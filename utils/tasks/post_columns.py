@@ -1,8 +1,8 @@
-"""What the columns of a table of posts mean, by the words of their names: a reply, a repost, a warning, a language.
+"""The meaning of columns of a table of posts, by the words in their names: a reply, a repost, a warning, a language.
 
 Names differ by tool (in_reply_to_status_id, inReplyToTweetId, Parent DID, reply.parent.uri, isReply), and similar ones
 mean something else (reply_count, reply_settings, response_tweet_id). So a name counts by its words, however they are
-joined, and `post_marks.py` looks at the cells before it believes the name.
+joined, and `post_marks.py` looks at the cells before it trusts the name.
 """
 
 import re
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-# What a post is called: says nothing in front of another word, as in tweet_lang or post.record.reply.
+# Words for a post, which mean nothing in front of another word, as in tweet_lang or post.record.reply.
 CONTAINERS = {
     *("tweet", "tweets", "post", "posts", "status", "toot", "message", "msg", "comment"),
     *("record", "value", "legacy", "data", "result", "snippet", "node"),
@@ -52,7 +52,7 @@ NAMES = {
         "warning": "(?:has)?contentwarnings?(?:text)?|cw|spoilertext",
         "visibility": "visibility|privacy|audience",
         "private": "(?:is)?private",
-        # What these hold does not matter: they say what the columns beside them are.
+        # Their own cells do not matter: they identify the columns beside them.
         "count": "likes?|favou?rites?|views?|quotes?|shares?",
         "own mark": "favou?rited|liked|bookmarked",
         "cut": "(?:is)?truncated",
@@ -108,7 +108,7 @@ def meaning_of(path: str) -> tuple[str, str] | None:
             rest = {word.lower() for word in WORD.findall(".".join(parts[number:]))}
             return None if rest & NO_MARKS else (meaning, ".".join(parts[:number]).replace("[]", ""))
         if OTHERS.match(name) and not last and not (name == "media" and name_of(parts[-1]) == "isreply"):
-            return None  # but Threads says of a post's media that it is a reply
+            return None  # but Threads marks a post's media as replies
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a table are replies or reposts, by the columns that `post_columns.py` recognizes.
+"""Find the rows of a table that are replies or reposts, by the columns that `post_columns.py` recognizes.
 
 A name alone says too little: "reply" may hold an object (Bluesky's), the number of replies, or a shop's answer to a
 review. So each column is first judged by its cells.
@@ -34,7 +34,7 @@ Marks = tuple["pandas.Series", list[str]]  # a bool for every row, and the colum
 
 
 def is_filled(cells: "pandas.Series") -> "pandas.Series":
-    """Whether each cell, without blanks around it, holds something; "NaN", "null" and the like are nothing."""
+    """Return whether each cell, without blanks around it, holds something; "NaN", "null" and the like are nothing."""
     return ~cells.str.lower().isin(BLANK)
 
 

@@ -1,4 +1,4 @@
-"""Rows of posts from a table: the text, and what its other columns say of it."""
+"""Rows of posts from a table: the text, and marks from its other columns."""
 
 import logging
 import re

@@ -80,12 +80,12 @@ class TableColumns:
         return [(self.names.index(place[0]), place[1]) for place in found if place is not None]
 
     def has_values(self, name: str) -> bool:
-        """Whether there are values in a column or at a path, other than objects and lists."""
+        """Return whether there are values in a column or at a path, other than objects and lists."""
         parts = self.parts([name])
         return any(text_of_row([cell], [(0, keys)]) for place, keys in parts for cell in self.sample(self.names[place]))
 
     def is_plain(self, name: str) -> bool:
-        """Whether the cells of a column are texts as they are."""
+        """Return whether the cells of a column are texts as they are."""
         return name in self.names and name not in self.nested and not self._texts_inside(name)
 
     def _texts_inside(self, name: str) -> dict[str, dict[int, list[str]]]:

@@ -1,4 +1,4 @@
-"""The whole text of a post where a file has several versions of it, and which texts are cut off and have no other.
+"""Choose the whole text of a post among its versions in a file, and find truncated texts without another version.
 
 X cuts long texts for programs that know short ones only: `text` ends in "… https://t.co/…", and the whole text is in
 `note_tweet.text`, `extended_tweet.full_text` or `full_text`. A retweet ("RT @ann: …") is cut like that, too, and is

@@ -1,4 +1,4 @@
-"""What people see in a terminal: tables of figures, progress bars, the help, and strangers' characters made harmless.
+"""Output on a terminal: tables of figures, progress bars, the help, and strangers' characters made harmless.
 
 Open `tables.py` first.
 """

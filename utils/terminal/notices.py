@@ -1,4 +1,4 @@
-"""The first and the last lines of a script on stderr: what it is about to do, and what it has done and comes next."""
+"""The first and the last lines of a script on stderr: the coming work, its result, and the next command."""
 
 import logging
 import shutil

@@ -89,7 +89,7 @@ def one_line(text: str, width: int = 100) -> str:
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
-    """Return whether the cells of a column are numbers, as far as there are any."""
+    """Return whether the nonempty cells of a column are numbers."""
     present = [cell for cell in cells if cell not in ("", NO_FIGURE)]
     return bool(present) and all(_NUMBER.match(cell) for cell in present)
 

@@ -1,4 +1,4 @@
-"""Seconds as people say them."""
+"""Durations in words."""
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""How many columns of a terminal a text takes: two for East Asian characters and emoji, none for what joins them."""
+"""The number of terminal columns of a text: two for East Asian characters and emoji, none for joining characters."""
 
 import unicodedata
 

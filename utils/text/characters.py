@@ -1,4 +1,4 @@
-"""What encodings, HTML and keyboards leave in texts: blanks, broken characters, entities, emoji, special characters.
+"""Clean up after encodings, HTML and keyboards: blanks, broken characters, entities, emoji, special characters.
 
 `utils.text.cleaning` chains these pure functions. `emoji` and `ftfy` are imported only for the first text that needs
 them.

@@ -99,7 +99,7 @@ _OF_OTHER_CHARACTERS = ("surrogates", "mojibake", "emoji", "special_characters")
 
 
 def _are_words(text: str, tags: bool) -> bool:
-    """Whether `_LETTERS` are without anything that starts a tag, a link, a mention or, with `tags`, a hashtag."""
+    """Return whether `_LETTERS` have nothing that starts a tag, a link, a mention or, with `tags`, a hashtag."""
     return not (
         "@" in text or "/" in text or "<" in text or "ww." in text or "WW." in text or (tags and "#" in text)
     ) and (

@@ -1,4 +1,4 @@
-"""Tokens and passwords, which may stand in addresses and in the environment: kept out of what we show and start."""
+"""Tokens and passwords in addresses and in the environment: kept out of output and of worker processes."""
 
 import os
 import re
@@ -53,6 +53,6 @@ def _secrets() -> Iterator[str]:
 
 
 def _is_secret(name: str) -> bool:
-    """Whether the environment variable holds a token itself, and not the path of a file or what to do with tokens."""
+    """Return whether the environment variable holds a token itself, not a file's path or a setting about tokens."""
     value = os.environ[name]
     return bool(NAMES.search(name)) and not value.startswith(("/", "~", ".")) and len(value) >= SHORTEST

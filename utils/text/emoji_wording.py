@@ -1,4 +1,4 @@
-"""When two descriptions of emoji say the same: for what is right, and for what must be on one side of a split."""
+"""Compare two descriptions of emoji: the same answer, or too similar to be on two sides of a split."""
 
 import re
 import unicodedata

@@ -31,7 +31,7 @@ _BLANKS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def find_escapes(cells: Iterable[str]) -> dict[str, int]:
-    """Return the kinds of escapes of which a column is full, and how many of its cells have them."""
+    """Return the kinds of escapes that fill a column, and the number of its cells that have them."""
     found, cells_read, with_backslash = Counter(), 0, 0
     for cell in cells:
         cells_read += bool(cell)
@@ -48,7 +48,7 @@ def find_escapes(cells: Iterable[str]) -> dict[str, int]:
 
 
 def undo_escapes(text: str, kinds: Iterable[str]) -> str:
-    """Return the text with the escapes of these kinds replaced by what they stand for."""
+    """Return the text with the escapes of these kinds undone."""
     for kind in kinds:
         text = _PATTERNS[kind].sub(_CHARACTERS[kind], text)
     return join_surrogates(text)

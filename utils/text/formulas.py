@@ -29,5 +29,5 @@ def _may_run(cell: str) -> bool:
 
 
 def _is_skipped(character: str) -> bool:
-    """Whether it is a blank, an invisible character (control, format, unassigned) or a quote."""
+    """Return whether it is a blank, an invisible character (control, format, unassigned) or a quote."""
     return character in QUOTES or unicodedata.category(character)[0] in "ZC"

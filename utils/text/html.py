@@ -122,7 +122,7 @@ def _without_tags(text: str) -> str:
 
 
 def _is_tag(markup: str, before: str, names: set[str]) -> bool:
-    """Whether `markup` is no type or placeholder; `before`: the character in front; `names`: of the text's tags."""
+    """Return whether `markup` is a tag, not a type; `before`: the character in front; `names`: those of all tags."""
     name = markup.strip("<> ")
     if name == "/s":
         return "s" in names  # alone, it says that the text was meant ironically

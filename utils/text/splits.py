@@ -51,7 +51,7 @@ def split_by_group(
 
 
 def _split_rows(labels: Sequence[str | None], fractions: Sequence[float], seed: int) -> list[np.ndarray]:
-    """Return what `split_by_group` does for rows of which each is a group of its own: no label depends on another."""
+    """Return the same as `split_by_group` for rows that are each a group of their own: no label depends on another."""
     order = np.random.default_rng(seed).permutation(len(labels))
     rows_of: dict[str | None, list[int]] = {}
     for row in order.tolist():

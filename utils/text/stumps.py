@@ -1,6 +1,6 @@
-"""Take along what makes sense only with a link, a mention or a hashtag that was removed: "(via )", "thanks , & for".
+"""Remove what makes sense only with a link, a mention or a hashtag that was removed: "(via )", "thanks , & for".
 
-Each removed thing leaves a mark (`links.REMOVED_LINK`, `tweet_entities.REMOVED_NAME` and `REMOVED_TAG`). Only what
+Each removed item leaves a mark (`links.REMOVED_LINK`, `tweet_entities.REMOVED_NAME` and `REMOVED_TAG`). Only text that
 touches a mark, with or without a blank between, is ever changed: "( )" that somebody wrote stays.
 """
 

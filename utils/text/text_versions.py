@@ -1,4 +1,4 @@
-"""Whether one text is another one as a whole, of which sites gave only the beginning."""
+"""Compare versions of one text, to recognize the beginning that a site shows and the whole text."""
 
 import re
 from html import unescape
@@ -19,7 +19,7 @@ SHARED_START = 8  # characters that two versions of one text have in common
 
 
 def continues(whole: str, text: str) -> bool:
-    """Whether `whole` begins like `text` up to where that is cut off, and continues after it."""
+    """Return whether `whole` begins like `text` up to where that is cut off, and continues after it."""
     start, compared = beginning(text), comparable(whole)
     return len(start) >= SHARED_START and len(compared) > len(start) and compared.startswith(start)
 

@@ -1,4 +1,4 @@
-"""What sites add to texts: retweet prefixes, mentions and hashtags; each can be removed or made plain.
+"""Entities that sites add to texts: retweet prefixes, mentions and hashtags; each can be removed or made plain.
 
 `utils.text.cleaning` chains these pure functions. `regex` is imported only for the first text that needs it.
 """

@@ -1,4 +1,4 @@
-"""Count the words of a text, and reduce a text to what counts in comparisons."""
+"""Count the words of a text, and normalize a text for comparisons."""
 
 import re
 import unicodedata

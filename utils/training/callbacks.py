@@ -1,4 +1,4 @@
-"""Callbacks of a training run: progress, samples, a check of the loss, and a clean end on Ctrl-C."""
+"""Callbacks of a training run: progress, samples, a check of the loss, and a clean stop on Ctrl-C."""
 
 import contextlib
 import logging
@@ -97,7 +97,7 @@ class ProgressCallback(TrainerCallback):
     def seconds_left(self, args, state) -> float:
         """Return the time of the steps and the evaluations to come, from the mean of those until now.
 
-        With a time limit, it is what is left of that.
+        With a time limit, it is the rest of that.
         """
         if self.limit:
             return max(0.0, self.limit.seconds - self.limit.now)

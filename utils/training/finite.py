@@ -1,4 +1,4 @@
-"""A run ends at the step whose loss, gradient or weights become nan or infinite, and says which texts were in it."""
+"""Stop a run at the step whose loss, gradient or weights become nan or infinite, and name the texts in it."""
 
 import math
 from collections.abc import Sequence

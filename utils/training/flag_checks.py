@@ -1,4 +1,4 @@
-"""Which flags of fine_tune.py go together, and with the kind of task of the data."""
+"""Checks that flags of fine_tune.py fit each other and the kind of task of the data."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Set
@@ -57,7 +57,7 @@ def _check_validation(flags: Namespace, parser: ArgumentParser) -> None:
 
 
 def _check_schedule(flags: Namespace, parser: ArgumentParser) -> None:
-    """Raise UsageError where there cannot be the warmup that is asked for."""
+    """Raise UsageError where the requested warmup is impossible."""
     if flags.time_limit and flags.warmup_steps >= 1:
         problem = (
             f"--warmup_steps {flags.warmup_steps:g} is a number of steps, and with --time_limit nobody knows how many"

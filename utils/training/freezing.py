@@ -1,4 +1,4 @@
-"""Which parameters train: the last blocks, the final norm, and on request the head, untied from the embedding."""
+"""The parameters that train: the last blocks, the final norm, and on request the head, untied from the embedding."""
 
 import logging
 import re
@@ -75,7 +75,7 @@ def untie_head(model: PreTrainedModel) -> None:
 def frozen_modules(model: PreTrainedModel) -> list[torch.nn.Module]:
     """Return the modules that belong in eval mode while others train, dropouts between frozen parts among them.
 
-    A block of which a part trains, as with adapters, is a trained block: all that is in it is in training mode.
+    A block with a trained part, such as adapters, is a trained block: everything in it is in training mode.
     """
     try:
         blocks = set(find_blocks(model).blocks)

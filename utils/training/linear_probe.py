@@ -85,19 +85,19 @@ def probe_of_writer(base: Trained, rows: Sequence[dict], fitting: Fitting) -> Li
 
 
 def supports_probe(base: Trained, rows: Sequence[dict], fitting: Fitting) -> bool:
-    """Whether the head reads the last token's state, without a bias, and each class has rows for all folds."""
+    """Return whether the head reads the last token's state, without a bias, and each class has rows for all folds."""
     head = getattr(base.model, "score", None)
     return isinstance(head, torch.nn.Linear) and head.bias is None and has_all_folds(base, rows, fitting)
 
 
 def has_all_folds(base: Trained, rows: Sequence[dict], fitting: Fitting) -> bool:
-    """Whether each class has rows for all folds."""
+    """Return whether each class has rows for all folds."""
     counts = Counter(each for row in rows for each in fitting.classes_of(row["label"]))
     return all(counts[each] >= FOLDS for each in fitting.classes(base.model.config.num_labels))
 
 
 def groups_suffice(labels: Iterable[int], groups: Iterable[str]) -> bool:
-    """Whether each class that there is has groups for all folds."""
+    """Return whether each class that there is has groups for all folds."""
     pairs = set(zip(labels, groups, strict=True))
     return min(Counter(label for label, _ in pairs).values()) >= FOLDS
 

@@ -1,4 +1,4 @@
-"""What training minimizes and what validation measures: the language-modeling and the classification objective."""
+"""The objectives of training, with their validation metrics: language modeling and classification."""
 
 import math
 from collections.abc import Callable, Sequence

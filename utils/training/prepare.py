@@ -1,4 +1,4 @@
-"""From processed data and a base model's name to all that training needs: model, objective and rows."""
+"""Prepare processed data and a base model for training: model, objective and rows."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Where a run is logged beside its own log: W&B and TensorBoard. Neither stops a run that has begun."""
+"""Loggers beside a run's own log: W&B and TensorBoard. Neither stops a run that has begun."""
 
 import configparser
 import importlib.util
@@ -81,7 +81,7 @@ def log_report(names: Sequence[str], audit: dict, record: dict, history: list[di
             artifact.add_file(str(picture), name="training.svg")
         run.log_artifact(artifact)
         if run.id in _opened:
-            run.finish()  # or a notebook's next training would go on in it
+            run.finish()  # or a notebook's next training would continue it
 
     _attempt("wandb", log_and_finish)
 

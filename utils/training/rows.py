@@ -1,6 +1,6 @@
-"""Processed data → the rows to train and evaluate on: token ids for the model at hand, cut to a length.
+"""Rows to train and evaluate on, from processed data: token ids for the model at hand, cut to a length.
 
-Also what changes the rows of the training split alone: class weights, oversampling and augmentation.
+Also the changes to the rows of the training split alone: class weights, oversampling and augmentation.
 """
 
 import array
@@ -222,7 +222,7 @@ def vary_text(text: str, generator: random.Random) -> str:
 
 
 def _has_ids_of(data: Processed, tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the ids in the data are this tokenizer's. DataError where they must be, and it has no such token."""
+    """Return whether the ids in the data are this tokenizer's. DataError if they must be, and it has no such token."""
     stored = _made_ids_of(data, tokenizer)
     before, now = data.tokenizer["name"], tokenizer.name_or_path
     if not stored and before == now:

@@ -1,4 +1,4 @@
-"""A whole run of fine_tune.py: check, prepare, search if asked to, train, save, and remove the state."""
+"""A whole run of fine_tune.py: check, prepare, search if requested, train, save, and remove the state."""
 
 import html
 import json

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What a run did. `before` and `after` are the objective's metric on the validation split; None without one."""
+    """A run's outcome. `before` and `after` are the objective's metric on the validation split; None without one."""
 
     steps: int
     epochs: float
@@ -59,7 +59,7 @@ def train(
     prefix_cache: PrefixCache = OFF,
     time_limit: TimeLimit | None = None,
 ) -> TrainingOutcome:
-    """Train the model in place; it ends with the weights of its best evaluation, in what is left of the time limit.
+    """Train the model in place; it ends with the weights of its best evaluation, within the rest of the time limit.
 
     Ctrl-C saves the state into `state_folder` and raises KeyboardInterrupt. UserError if the loss becomes nan, or if
     the state cannot be written.

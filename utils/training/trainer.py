@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer with an objective: its loss and validation, frozen modules, states that are whole."""
+"""Hugging Face's Trainer with an objective: its loss and validation, frozen modules, complete states."""
 
 import contextlib
 import logging

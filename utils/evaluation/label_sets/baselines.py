@@ -1,4 +1,4 @@
-"""What a model that gives texts several labels must beat: the most frequent labels, and TF-IDF with regressions."""
+"""Baselines of multi-label classifiers: the most frequent labels, and TF-IDF with one regression per label."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a report shows of a classifier beyond its figures: predictions go in, points and texts for evaluation.json out.
+"""A classifier's points and texts for the report: predictions go in, parts of evaluation.json come out.
 
 Open `points.py` first; `texts.py` has the mistakes and probable label errors, and `judged.py` which texts are judged.
 """

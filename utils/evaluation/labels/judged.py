@@ -1,4 +1,4 @@
-"""Which test texts are judged: those of which the model's own cleaning leaves something."""
+"""The test texts to judge: those that are not empty after the model's own cleaning."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which words of a text spoke for the label that a model predicts: each is left out, and the model is asked again."""
+"""The words that decided a predicted label, found by leaving out one at a time and classifying the rest."""
 
 import re
 from bisect import bisect_left
@@ -30,7 +30,7 @@ def telling_words(
     without, telling = iter(probabilities[len(texts) :]), []
     for text, parts, label, whole in zip(texts, pieces, labels, probabilities, strict=False):
         drops = [(float(whole[label] - next(without)[label]), part) for part in parts]
-        # Where nothing is left of a text, the drop is nan, which is at least nothing.
+        # The drop is nan for a text that becomes empty, and nan is not at least `LEAST`.
         drops = sorted((drop for drop in drops if drop[0] >= LEAST), key=lambda drop: -drop[0])
         telling.append([{**_place(text, *part), "drop": drop} for drop, part in drops[:SHOWN]])
     return telling

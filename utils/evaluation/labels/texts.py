@@ -1,4 +1,4 @@
-"""Test texts of a classifier that are worth reading: confident mistakes, and labels that are probably wrong."""
+"""A classifier's test texts that are worth reading: confident mistakes, and labels that are probably wrong."""
 
 from collections.abc import Sequence
 from itertools import zip_longest

@@ -1,4 +1,4 @@
-"""Differences of several models on the same test texts, from what their evaluations say of each text."""
+"""Differences of several models on the same test texts, from the figures of each text in their evaluations."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the tuned model is better than its base: at the end, at the first token, or in the text between."""
+"""The gain over the base model by part of the text: end token, first token, and the text between."""
 
 from utils.evaluation.report.section import Section
 from utils.metrics.figures import PARTS

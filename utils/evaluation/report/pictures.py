@@ -56,5 +56,5 @@ def _png(svg: str) -> bytes:
 
 
 def _has_fonts() -> bool:
-    """Whether text is drawn at all: without fonts, resvg leaves it out and says nothing."""
+    """Return whether text is drawn at all: without fonts, resvg leaves it out and says nothing."""
     return _png(PROBE.format(FONTS, "M")) != _png(PROBE.format(FONTS, ""))

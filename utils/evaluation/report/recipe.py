@@ -1,4 +1,4 @@
-"""Sections of the report on all tasks: what was trained on what, how the losses went, and how to do it again."""
+"""Sections of the report on all tasks: data and training, loss curves, and the commands that repeat the run."""
 
 from pathlib import PurePath
 

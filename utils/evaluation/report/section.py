@@ -1,4 +1,4 @@
-"""What a report consists of: sections with sentences, plots, tables and texts."""
+"""The parts of a report: sections with sentences, plots, tables and texts."""
 
 from dataclasses import dataclass
 

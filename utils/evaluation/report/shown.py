@@ -1,4 +1,4 @@
-"""What the sections of several kinds of task share: names of models, figures in words, histograms, excerpts."""
+"""Helpers that the sections of several kinds of task share: names of models, figures in words, histograms, excerpts."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""The beginning of the report: a sentence of verdict, and a table of the figures beside those of baselines and base."""
+"""The beginning of the report: a verdict in one sentence, and a table of model, base model and baselines."""
 
 from pathlib import PurePath
 
@@ -38,7 +38,7 @@ def title(evaluation: dict) -> str:
 
 
 def subtitle(evaluation: dict) -> str:
-    """Return what the page is, and of which task."""
+    """Return the page's kind and its task."""
     task = evaluation.get("data", {}).get("task")
     return "Evaluation of a model" + (f" · task {task}" if task else "")
 

@@ -1,4 +1,4 @@
-"""Writing the report: where it lies, and that it replaces nothing unasked."""
+"""Writing the report to its file, without replacing one unasked."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def report_path(asked: Path | bool | None, output_path: Path) -> Path | None:
-    """Return where the report goes: as asked; for True beside evaluation.json; None where none is asked for."""
+    """Return the path of the report: as given; beside evaluation.json for True; None without a report."""
     if asked is None or asked is False:
         return None
     if asked is True:

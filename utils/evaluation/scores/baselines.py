@@ -1,4 +1,4 @@
-"""What a model that scores texts must beat: the mean score, and TF-IDF with ridge regression."""
+"""Baselines of models that score texts: the mean score, and TF-IDF with ridge regression."""
 
 import time
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What classify.py counts of its predictions, for the table that it ends with: a file for each kind of label."""
+"""The counts behind the table at the end of classify.py, with one file per kind of label."""

@@ -1,4 +1,4 @@
-"""Counts of predicted sets of labels, row by row: how often each label, and scores where there are true ones."""
+"""Running counts of predicted sets of labels: how often each label occurs, and scores for rows with true labels."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Counts of a classifier's predictions, row by row: the class balance, and scores where there are labels."""
+"""Running counts of a classifier's predictions: the class balance, and scores for rows with true labels."""
 
 import logging
 from collections import Counter

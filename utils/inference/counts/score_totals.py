@@ -1,4 +1,4 @@
-"""Totals of predicted scores, row by row: their spread, and how far they are off where there are true ones."""
+"""Running totals of predicted scores: their spread, and their errors for rows with true scores."""
 
 import logging
 import math

@@ -1,7 +1,7 @@
-"""Models that were converted for CTranslate2 before, and are kept beside the originals.
+"""The cache of models converted for CTranslate2, beside the originals.
 
-As long as nobody touches a file of the original, its converted model is opened with `tokenizers` alone: PyTorch and
-transformers take longer to import than twenty tokens to write.
+As long as the original's files are unchanged, its converted model is opened with `tokenizers` alone: importing PyTorch
+and transformers takes longer than writing twenty tokens.
 """
 
 import json
@@ -92,7 +92,7 @@ def conversion_folder(path: str) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a converted model is there in each number format."""
+    """Return whether a converted model is there in each number format."""
     return all((folder / number_format / "model.bin").is_file() for number_format in NUMBER_FORMATS)
 
 

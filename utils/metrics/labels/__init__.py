@@ -1,4 +1,4 @@
-"""What a report draws of predicted labels: references and probabilities go in, points with their bands come out.
+"""Points of a report's plots of predicted labels: references and probabilities go in, points with their bands come out.
 
 Open `curves.py` first; the figures themselves are in `../classification.py`.
 """

@@ -1,4 +1,4 @@
-"""Bands around lines of shares that hold where no resample differs: the wider of the bootstrap's and Wilson's (1927).
+"""Confidence bands of shares that hold even where no resample differs: the wider of bootstrap and Wilson (1927).
 
 K. Boyd et al. ("Area under the precision-recall curve: point estimates and confidence intervals", 2013) show how much
 too narrow the bootstrap's are with few texts.

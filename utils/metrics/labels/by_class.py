@@ -1,4 +1,4 @@
-"""The scores of each class by itself."""
+"""The scores of each class."""
 
 from collections.abc import Hashable, Sequence
 

@@ -1,4 +1,4 @@
-"""How accuracy depends on the length of texts."""
+"""Accuracy by length of text."""
 
 from collections.abc import Hashable, Sequence
 

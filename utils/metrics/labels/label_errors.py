@@ -1,4 +1,4 @@
-"""Texts that were probably given a wrong label, by confident learning."""
+"""Texts whose given label is probably wrong, by confident learning."""
 
 from collections.abc import Sequence
 

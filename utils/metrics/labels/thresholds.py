@@ -1,4 +1,4 @@
-"""What each threshold for the probability of the second of two classes would give, with pointwise 95% bands."""
+"""Scores at each threshold for the probability of the second of two classes, with pointwise 95% bands."""
 
 from collections.abc import Hashable, Sequence
 

@@ -1,1 +1,1 @@
-"""What model cards say: `card.py` is what differs by kind of model, `labels.py` has those of models that label."""
+"""Parts of the model card that differ by kind of model: `card.py` defines them, `labels.py` is for classifiers."""

@@ -1,4 +1,4 @@
-"""What the model cards of kinds of models say differently, and a sentence that several of them share."""
+"""The fields in which model cards differ by kind of model, and a sentence that several kinds share."""
 
 from dataclasses import dataclass
 

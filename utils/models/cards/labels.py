@@ -1,4 +1,4 @@
-"""What a model card says about models that label texts: with a class, several labels, or a score."""
+"""The model cards of models that label texts: with a class, several labels, or a score."""
 
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.models.cards.card import ERRORS_NOT_MEASURED, Card

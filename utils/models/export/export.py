@@ -1,4 +1,4 @@
-"""What --export asks for: whether it can be done, told before any training, and the files that it writes."""
+"""--export: check before any training that a format is possible, and write the files."""
 
 import importlib.util
 import logging

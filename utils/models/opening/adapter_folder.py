@@ -1,4 +1,4 @@
-"""A folder with an adapter in peft's format: what it needs, and which base model it names."""
+"""A folder with an adapter in peft's format: its required files, and the base model that it names."""
 
 import importlib.util
 from pathlib import Path
@@ -36,7 +36,7 @@ def name_base(adapter: str, base: str | None) -> None:
 
 
 def is_adapter_folder(folder: Path) -> bool:
-    """Whether a folder has an adapter and no full weights."""
+    """Return whether a folder has an adapter and no full weights."""
     return any((folder / name).exists() for name in ADAPTERS) and not any((folder / name).exists() for name in WEIGHTS)
 
 

@@ -1,4 +1,4 @@
-"""Adapters in a model: where they are, and how they are merged into its weights."""
+"""Adapters in a model: finding them, and merging them into its weights."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 
 IN_NAME = ".lora_"  # in the names of an adapter's parameters
-IN_A = re.compile(r"\.lora_(embedding_)?A\b")  # in those of the matrix of which the rank is the first size
+IN_A = re.compile(r"\.lora_(embedding_)?A\b")  # in the names of the matrix whose first size is the rank
 PREFIX = "base_model.model."  # before the names of a model's parameters in peft's files
 ALL_LINEAR = "all-linear"  # peft's word for all layers but the head
 PLAIN_PATTERN = re.compile(r"\^?[\w.]+\$?")

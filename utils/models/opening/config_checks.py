@@ -1,4 +1,4 @@
-"""What a config.json shows before a model is built: no architecture, quantized weights, absurd sizes, foreign code."""
+"""Checks of a config.json before the model is built: no architecture, quantized weights, absurd sizes, foreign code."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ IMPLEMENTATION = re.compile("_?(attn|experts)_implementation(_internal)?")
 
 
 def check_config(path: Path, config: dict) -> None:
-    """Raise UserError for the content of a config.json of which no model is built, or none that can be trained."""
+    """Raise UserError for the content of a config.json from which no model, or no trainable one, can be built."""
     kind = config.get("model_type")
     if not isinstance(kind, str) or not kind:
         known = "has no model_type" if kind is None else f"has the model_type {kind!r}"

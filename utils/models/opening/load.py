@@ -1,4 +1,4 @@
-"""Open a base model that `base_models.resolve` has found: its tokenizer, and its weights under the head asked for."""
+"""Open a base model that `base_models.resolve` has found: its tokenizer, and its weights with the head asked for."""
 
 import json
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
 
 
 def _has_plain_tokenizer(folder: Path) -> bool:
-    """Whether AutoTokenizer would use the folder's tokenizer.json unchanged, as it does for converted .gguf files.
+    """Return whether AutoTokenizer would use the folder's tokenizer.json unchanged, as for converted .gguf files.
 
     If so, its base class gives the same tokenizer without importing torch, which takes longer than everything else.
     """
@@ -76,7 +76,7 @@ def load_causal_lm(base: BaseModel) -> "PreTrainedModel":
 
 
 def refuse_other_heads(base: BaseModel) -> None:
-    """Raise UserError for a model that cannot write, by the name of its architecture in config.json."""
+    """Raise UserError for a model that cannot write, judging by the architecture in its config.json."""
     config = _config(base)
     if config is None:
         return
@@ -101,7 +101,7 @@ def _refuse_encoder_decoder(name: str, config: "PreTrainedConfig") -> None:
 
 
 def is_classifier(base: BaseModel) -> bool:
-    """Whether the model is a classifier, according to its config.json, or to that of the last adapter on it."""
+    """Return whether the model is a classifier, according to its config.json, or to that of the last adapter on it."""
     if base.adapters:
         return read_json_object(base.adapters[-1] / CONFIG_FILE).get("task_type") == "SEQ_CLS"
     config = _config(base)

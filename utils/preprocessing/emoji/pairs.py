@@ -1,4 +1,4 @@
-"""From the pairs of an emoji table to the rows of each split: encodable targets, filters, splits, token ids."""
+"""Turn the pairs of an emoji table into the rows of each split: encodable targets, filters, splits, token ids."""
 
 import logging
 import random

@@ -1,4 +1,4 @@
-"""From a raw row of an emoji table to one real emoji and one description of it, or the reason why there is none."""
+"""Resolve a raw row of an emoji table to one real emoji and one description of it, or to the reason to drop it."""
 
 import re
 from dataclasses import dataclass, field

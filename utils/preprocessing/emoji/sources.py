@@ -1,4 +1,4 @@
-"""Where raw rows of emoji come from: files, and the `emoji` package, which has names in several languages."""
+"""The sources of raw emoji rows: files, and the `emoji` package, which has names in several languages."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ _NUMBERED_COLUMN = re.compile("(?:" + "|".join(COLUMNS["code_points"]) + r")[_.-
 def read_emoji_rows(
     paths: Sequence[str], *, text_column: str | None = None, hub_split: str = "train"
 ) -> tuple[list[RawEmojiRow], list[SourceFile]]:
-    """Return every row of the files; DataError if a file has no column of descriptions, two, or not that asked for."""
+    """Return every row of the files; DataError if there are no or two columns of descriptions, or not the one named."""
     frame, sources = read_frame(paths, hub_split=hub_split)
     columns = list(frame)
     found = {content: find_columns(columns, names) for content, names in COLUMNS.items()}
@@ -98,7 +98,7 @@ def package_names(emojis: Sequence[str], languages: Sequence[str]) -> list[RawEm
 
 
 def package_source(name: str, rows: Sequence[RawEmojiRow]) -> SourceFile:
-    """Return what the processed pickle says of rows that come from the package."""
+    """Return the processed pickle's fields on rows that come from the package."""
     pairs = json.dumps([(row.emoji, row.description) for row in rows])
     sha256 = hashlib.sha256(pairs.encode()).hexdigest()
     return SourceFile(f"{name} (emoji {version('emoji')})", sha256, len(rows), "utf-8")

@@ -1,4 +1,4 @@
-"""What Unicode says of emoji, through the `emoji` package: code points, forms, names, concepts and skin tones."""
+"""Unicode's data on emoji, through the `emoji` package: code points, forms, names, concepts and skin tones."""
 
 import random
 import re

@@ -123,7 +123,7 @@ def _content_above(content: str, ahead: LinesAhead, content_until: Callable, num
 
 
 def _swallows_rows(line: str, ahead: LinesAhead) -> bool:
-    """Whether the cell that opens in a line and spans those taken holds rows: the quote that closes it is another's.
+    """Return whether the cell that opens in a line and spans those taken holds rows: another cell's quote closes it.
 
     By accident, not many lines of a text have as many delimiters as a row, nor a number in the same place.
     """

@@ -1,4 +1,4 @@
-"""Recognize how the cells of CSV, TSV and text files are written: what suits most lines of a sample.
+"""Recognize the form of CSV, TSV and text files: the one that fits most lines of a sample.
 
 Open `recognize_form` first.
 """
@@ -52,7 +52,7 @@ class _Fit:
         )
 
     def is_table_below(self) -> bool:
-        """Whether the rows below the first one are a table of several columns."""
+        """Return whether the rows below the first one are a table of several columns."""
         width, count = Counter(map(len, self.rows[1:])).most_common(1)[0] if self.rows[1:] else (0, 0)
         return width > 1 and count >= MOST * len(self.rows[1:])
 
@@ -165,7 +165,7 @@ def _read(sample: str, dialect: CsvDialect, is_whole: bool) -> _Fit:
 
 
 def _is_prose(text: str, fit: _Fit, share: float = MOST) -> bool:
-    """Whether the delimiters look like punctuation: blanks and line ends follow them, but for those in quotes."""
+    """Return whether the delimiters outside of quotes look like punctuation: blanks and line ends follow them."""
     delimiter = fit.dialect.delimiter
     unquoted = re.sub(r'"[^"\n]*"', "", text[:SAMPLE_CHARACTERS])
     return delimiter in ",;" and len(re.findall(f"{delimiter}(?=[ \n])", unquoted)) >= share * unquoted.count(delimiter)

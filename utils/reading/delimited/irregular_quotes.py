@@ -25,7 +25,7 @@ CLOSES_QUOTATION = re.compile(r"""(?<=\S)"(?=[\s.!?:)'…-])""")
 
 @dataclass
 class LinesAhead:
-    """The lines to read, of which some were put back; `taken` are those that the present cell spans."""
+    """The lines to read, including some that were put back; `taken` are those that the present cell spans."""
 
     source: NumberedLines
     dialect: "CsvDialect"
@@ -45,7 +45,7 @@ class LinesAhead:
         self.taken.clear()
 
     def are_rows(self) -> bool:
-        """Whether the lines taken have as many cells as there are columns."""
+        """Return whether the lines taken have as many cells as there are columns."""
         return all(line.count(self.dialect.delimiter) == self.width - 1 for _, line in self.taken)
 
 
@@ -92,7 +92,7 @@ def _closed_cells(line: str, start: int, dialect: "CsvDialect") -> list[str] | N
 
 
 def _opens_quotation(line: str, start: int) -> bool:
-    """Whether the quote at `start` is part of the text: "Wow" she said."""
+    """Return whether the quote at `start` is part of the text: "Wow" she said."""
     inner = line.find('"', start + 1)
     return inner >= 0 and bool(CLOSES_QUOTATION.match(line, inner))
 

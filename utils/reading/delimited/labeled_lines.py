@@ -65,7 +65,7 @@ def recognize_labels(sample: str) -> LabeledLines | None:
 
 
 def _are_labels(labels: Counter, lines: int) -> bool:
-    """Whether almost every line has one of a few labels."""
+    """Return whether almost every line has one of a few labels."""
     recurring = [label for label, count in labels.items() if count > 1]
     found = sum(labels[label] for label in recurring)
     return lines >= FEWEST and found >= MOST * lines and 2 <= len(recurring) <= max(4, lines / 4)

@@ -1,6 +1,6 @@
-"""Whether quotes in tab-separated text enclose cells, as pandas, R and Excel write them, or are text.
+"""Decide whether quotes in tab-separated text enclose cells, as pandas, R and Excel write them, or are text.
 
-Few quotes that are not closed do not change what the others are.
+A few unclosed quotes do not change the decision.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Datasets in folders on disk: what they may hold before the library datasets opens them.
+"""Checks of dataset folders before the library datasets opens them.
 
 Open `dataset_folders.py` first; `utils/reading/hub_datasets.py` is what the readers call.
 """

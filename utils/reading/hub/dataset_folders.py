@@ -1,7 +1,7 @@
-"""What a folder of a dataset may hold before datasets opens it: nothing outside itself, no bombs, no depths.
+"""Refuse dataset folders with links to the outside, decompression bombs or deep nesting, before datasets opens them.
 
-datasets itself follows links and addresses, unpacks whatever there is, and its JSON reader ends the process where
-values are nested too deeply.
+datasets itself follows links and addresses, unpacks any archive, and its JSON reader ends the process where values are
+nested too deeply.
 """
 
 import itertools
@@ -116,7 +116,7 @@ def _strings_in(value: object, depth: int) -> Iterator[str]:
 
 
 def _check_size(file: str) -> None:
-    """Raise DataError for a compressed file that stands for unreasonably much (`check_expansion`)."""
+    """Raise DataError for a compressed file that expands to an unreasonable size (`check_expansion`)."""
     ending = Path(file).suffix.lower()
     try:
         if ending in OPENERS:

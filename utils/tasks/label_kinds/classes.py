@@ -1,4 +1,4 @@
-"""One class a text: what a classifier learns. The classes themselves are read in `utils/tasks/labels.py`."""
+"""One class per text, for a classifier. The classes themselves are read in `utils/tasks/labels.py`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

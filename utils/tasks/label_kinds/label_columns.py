@@ -1,4 +1,4 @@
-"""Several labels a text in other forms than `a;b`: lists, and a column of 0 and 1 for each label."""
+"""Several labels per text in other forms than `a;b`: lists, and a column of 0 and 1 for each label."""
 
 import itertools
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def with_label_cells(
     The labels are in the first of these; there is none where the column is open. A table for a task without several
     labels a text is returned as it is.
 
-    `requested` names a column, or several with commas between them, of which each says whether a text has the label of
+    `requested` names a column, or several with commas between them, each of which says whether a text has the label of
     its name. Without it, a column with a known name is taken that holds lists, in a table that `has_names`. DataError
     for a name of no column or of two, and for cells that are neither yes nor no.
     """

@@ -1,4 +1,4 @@
-"""What one kind of label says about reading, splitting and counting labels, and about what a model learns of them."""
+"""The interface of a kind of label: reading, splitting and counting labels, and the targets that a model learns."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ class LabelKind:
 
     `read(cells, column, label_map)`: the labels in the cells of a column, "" where there is none, and whether the map
     leaves each out. DataError for cells that are no such labels.
-    `settle(keys, labels, keep_conflicts)`: the labels of texts, of which those with one key are the same text, and
-    whether to drop each because its labels contradict each other.
-    `strata(labels)`: what all splits have in the same shares.
+    `settle(keys, labels, keep_conflicts)`: the labels of texts, where equal keys mean the same text, and whether to
+    drop each because its labels contradict each other.
+    `strata(labels)`: the groups that all splits have in the same shares.
     `check(labels, groups, dropped)`: DataError where nothing can be learned from the rows that are left.
     `names(labels)`: one name for each of the model's outputs.
-    `audit(labels by split)`: what the audit has.
+    `audit(labels by split)`: the part of the audit on labels.
     `targets(labels, names, train_labels)`: the numbers that the model learns.
     `prune(labels, groups)`: the labels without those that are too rare to learn.
-    `text(target, names, train_labels)`: the label that such a number stands for, as people read it.
+    `text(target, names, train_labels)`: the label of such a number, as people read it.
     """
 
     read: Callable[..., tuple[list[Label], list[bool]]]

@@ -1,4 +1,4 @@
-"""The kinds of labels, by the name of the kind of task that has them. A further one is a file beside scores.py."""
+"""The kinds of labels by kind of task. A further one is a file beside scores.py."""
 
 from utils.tasks.kinds import CLASSIFY, MULTILABEL, SCORE
 from utils.tasks.label_kinds.classes import CLASSES

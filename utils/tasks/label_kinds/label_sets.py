@@ -1,4 +1,4 @@
-"""Several labels a text (`--labels multi`): aspects, topics, emotions. The model learns a yes or no for each."""
+"""Several labels per text (`--labels multi`): aspects, topics, emotions. The model learns a yes or no for each."""
 
 import logging
 from collections import Counter, defaultdict

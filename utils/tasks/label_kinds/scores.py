@@ -1,4 +1,4 @@
-"""A number a text (`--labels score`): stars, grades, ratings. The model learns it by regression."""
+"""A number per text (`--labels score`): stars, grades, ratings. The model learns it by regression."""
 
 import statistics
 from collections import defaultdict

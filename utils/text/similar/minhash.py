@@ -32,7 +32,7 @@ def write_signatures(hashes: np.ndarray, starts: np.ndarray, values: np.ndarray)
 def candidate_pairs(
     values: np.ndarray, apart: np.ndarray | None, threshold: float, block: int = 20_000
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (later, earlier), pairs of rows that may be similar enough, and the rows of which some pairs are left out.
+    """Return (later, earlier), pairs of rows that may be similar enough, and the rows with omitted pairs.
 
     Rows that agree in a whole band of their values share a bucket, where each is paired with the first `LEADERS`. Rows
     with different numbers in `apart` share none.

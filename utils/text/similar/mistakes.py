@@ -1,4 +1,4 @@
-"""Which shingles of texts are mistakes: most rows that share the text beside them have others in their place."""
+"""Find shingles that are mistakes: most rows that share the text beside them have others in their place."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""How similar two texts are without the templates that they share."""
+"""The similarity of two texts without the templates that they share."""
 
 from utils.text.similar.shingles import SHINGLE
 from utils.text.similar.templates import Text
@@ -37,7 +37,7 @@ def _new(one: Text, other: Text, others: frozenset[str]) -> list[int]:
 
 
 def _count(places: list[int], shingles: int) -> int:
-    """Return the number of places, of which those that a wrong letter or two change count as one."""
+    """Return the number of places, counting as one those that a wrong letter or two change."""
     count = 0
     while places:
         # Shingles between these may be somewhere else in the other text.

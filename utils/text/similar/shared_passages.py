@@ -1,4 +1,4 @@
-"""How many rows share each passage, and each shingle's passages."""
+"""The number of rows that share each passage, and the passages around each shingle."""
 
 from collections.abc import Iterator
 

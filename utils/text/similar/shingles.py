@@ -1,4 +1,4 @@
-"""Rows of texts as hashed shingles (runs of 5 characters), and how many rows share the passages that they are in."""
+"""Rows of texts as hashed shingles (runs of 5 characters), and the number of rows that share passages around them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ class Hashed:
 
     hashes: np.ndarray  # uint32
     counts: np.ndarray  # shingles of each row
-    text_counts: np.ndarray  # shingles of each text, of which a row can have several
+    text_counts: np.ndarray  # shingles of each text; a row can have several texts
     has_digit: np.ndarray | None
 
     @property

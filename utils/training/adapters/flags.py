@@ -1,4 +1,4 @@
-"""The flags of LoRA, and what they do not go with."""
+"""The flags of LoRA, and the flags that contradict them."""
 
 import importlib.util
 from argparse import ArgumentParser, Namespace

@@ -29,7 +29,7 @@ Freeze = Callable[[PreTrainedModel, int | None], None]
 
 @dataclass(frozen=True)
 class Lora:
-    """What adapters are like; A is drawn with the seed."""
+    """The settings of adapters; A is drawn with the seed."""
 
     rank: int
     alpha: int
@@ -50,7 +50,7 @@ def _freeze_beside_adapters(freeze: Freeze, lora: Lora, model: PreTrainedModel, 
     """Let adapters train in the blocks that `freeze` would train and, of the weights, those that are new: the head of
     a classifier, and the block that was added for mean pooling. Adapters that the model has are replaced.
 
-    UserError where its blocks cannot be found, or have no layers of the kind that is asked for.
+    UserError if its blocks cannot be found, or have no layers of the requested kind.
     """
     take_out_adapters(model)
     freeze(model, unfreeze_last)

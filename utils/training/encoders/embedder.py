@@ -1,6 +1,6 @@
-"""Folders of sentence-transformers (all-MiniLM, bge, e5, gte, …) as base models: what they say beside the weights.
+"""Folders of sentence-transformers (all-MiniLM, bge, e5, gte, …) as base models: their settings beside the weights.
 
-Their pooling, their longest text, and the prompt that they put before a text (e5's "query: ") are honored. Layers
+Their pooling, their maximum length, and the prompt that they put before a text (e5's "query: ") are honored. Layers
 after the pooling are not: Normalize is done by the norm after the mean, and Dense has no place in a classifier's head.
 """
 

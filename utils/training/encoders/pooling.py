@@ -117,7 +117,7 @@ def _new_block(model: PreTrainedModel) -> torch.nn.Module | None:
 
 
 def _fits(layers: dict[str, torch.nn.Module], names: _BlockNames) -> bool:
-    """Whether the block has these layers, and the values are as wide as the states."""
+    """Return whether the block has these layers, and the values are as wide as the states."""
     needed = (names.queries[0], names.value, names.output, names.norm, names.last, names.last_norm)
     if not all(name in layers for name in needed):
         return False

@@ -1,4 +1,4 @@
-"""How good a model is on the fold that it was not trained on: the figures of its kind of task."""
+"""Evaluate a model on the fold that it was not trained on: the figures of its kind of task."""
 
 import math
 from collections.abc import Sequence

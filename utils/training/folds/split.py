@@ -1,4 +1,4 @@
-"""Which fold each text of the training split is in: whole groups, with every label in every fold."""
+"""Assign each text of the training split to a fold: groups stay whole, and every fold has every label."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""--folds: train on all folds but one, judge on that one, and go back to where the model began."""
+"""--folds: train on all folds but one, evaluate on that one, and restore the initial model."""
 
 import logging
 from collections.abc import Callable

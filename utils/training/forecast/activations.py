@@ -1,8 +1,8 @@
-"""What a batch keeps in memory for its gradient, counted by a forward pass of a few tokens through two blocks.
+"""The memory that a batch keeps for its gradient, measured by a forward pass of a few tokens through two blocks.
 
 It depends on the architecture (dropout, attention matrices, the width of its layers). It grows with the tokens of a
-batch, with the square of a length where matrices of attention are kept, and with the number of blocks that train, so
-that a short text and two blocks say what a batch needs.
+batch, with the square of a length where matrices of attention are kept, and with the number of trained blocks. A short
+text and two blocks are therefore enough to compute it for any batch.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The floating-point operations of batches, by the formulas of docs/scaling.md: what time is proportional to."""
+"""The floating-point operations of batches, by the formulas of docs/scaling.md; time is proportional to them."""
 
 from dataclasses import dataclass
 

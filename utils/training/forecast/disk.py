@@ -1,4 +1,4 @@
-"""The disk space of a run at its peak: states while training, the finished runs of a soup, the cache, the model."""
+"""The peak disk space of a run: states while training, the finished runs of a soup, the cache, the model."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""--dry_run: measure a few steps and a part of a validation, and add up what the whole run will take.
+"""--dry_run: measure a few steps and a part of a validation, and add up the cost of the whole run.
 
-Nothing is written but into a temporary folder, which is removed.
+It writes only into a temporary folder, which is removed.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""From what was measured to the time of a whole run: its parts, their sum, the first evaluation, and the ranges."""
+"""The time of a whole run from measured rates: its parts, their sum, the first evaluation, and the ranges."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One training row as text, with the part that counts in the loss marked: what the model sees, decoded."""
+"""One training row as text, decoded as the model sees it, with the part that counts in the loss marked."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether a run fits into memory and on the disk, before it starts."""
+"""Check that a run fits into memory and on the disk, before it starts."""
 
 from argparse import Namespace
 

@@ -1,4 +1,4 @@
-"""A run that cannot fit on the disk is refused before it starts, with the setting that would fit."""
+"""Refuse a run that cannot fit on the disk, before it starts, and suggest a setting that fits."""
 
 from collections.abc import Callable
 from dataclasses import replace

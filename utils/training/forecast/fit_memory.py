@@ -1,6 +1,6 @@
-"""A run that cannot fit into memory is refused before it starts, with the setting that would fit.
+"""Refuse a run that cannot fit into memory, before it starts, and suggest a setting that fits.
 
-Refused is only what cannot fit by the least that it takes; what may not fit is a warning.
+A run is refused only if its lower bound does not fit; one that may not fit gets a warning.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What --dry_run says: a run's rows, tokens, steps, memory, disk space and time, as text and as JSON."""
+"""The result of --dry_run: a run's rows, tokens, steps, memory, disk space and time, as text and as JSON."""
 
 from dataclasses import asdict, dataclass, field
 

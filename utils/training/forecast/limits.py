@@ -1,4 +1,4 @@
-"""How much memory and disk there is: what the system, a container, a resource limit and the file system leave.
+"""The available memory and disk space, within the limits of the system, container, resource limits and file system.
 
 Quotas of a file system are not known before it refuses to write.
 """
@@ -14,8 +14,8 @@ KIB = 1024
 def available_memory(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Return the bytes that this process may still take, swap space included; None where the system does not tell.
 
-    The least of what Linux calls available, of what is left of the limit of each cgroup around the process (versions 1
-    and 2), and of its resource limit (ulimit -v).
+    The least of the memory that Linux calls available, the rest of the limit of each cgroup around the process
+    (versions 1 and 2), and the rest of its resource limit (ulimit -v).
     """
     limits = [limit for limit in (_of_system(proc), _of_address_space(proc)) if limit is not None]
     for folder in _cgroups(proc, cgroups):

@@ -1,4 +1,4 @@
-"""A base model that does not fit into memory is refused before it is loaded: its files say how large it is."""
+"""Refuse a base model that does not fit into memory before it is loaded, by the sizes of its files."""
 
 import json
 import math

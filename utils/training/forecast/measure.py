@@ -139,7 +139,7 @@ def measure_steps(run: Run, plan: CachePlan | None, schedule: Schedule) -> StepT
         by_number = dict(zip(numbers, some, strict=True))
         taken, optimizer = _train(run, [by_number[number] for batch in order for number in batch.numbers], len(order))
     seconds = {}
-    once = len(taken) == len(chosen)  # they take long, and the first step stands for the longest batch
+    once = len(taken) == len(chosen)  # they take long, and the first step measures the longest batch
     for batch, each, own in list(zip(order, taken, optimizer, strict=False))[0 if once else 1 :]:
         seconds.setdefault(cost(batch), []).append(each - own)
     points = tuple((work, statistics.median(each)) for work, each in sorted(seconds.items()))

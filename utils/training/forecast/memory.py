@@ -1,4 +1,4 @@
-"""The memory of a run at its peak, beyond what its process has when the model is loaded: parameters and activations."""
+"""The peak memory of a run, beyond that of its process with the model loaded: parameters and activations."""
 
 from dataclasses import dataclass
 

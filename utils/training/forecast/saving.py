@@ -1,4 +1,4 @@
-"""How long this machine takes to write a model, and to load it again and compare."""
+"""The time that this machine takes to write a model, load it again and compare."""
 
 import os
 import time

@@ -1,6 +1,6 @@
-"""The steps of a run, exactly: which rows are in which batch, and when the model is validated and saved.
+"""The exact steps of a run: the rows of each batch, and the steps at which the model is validated and saved.
 
-The order of rows depends on the seed and the epoch alone, so that the batches here are those that training sees.
+The order of rows depends on the seed and the epoch alone, so these batches are the ones that training sees.
 """
 
 import math

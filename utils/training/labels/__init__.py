@@ -1,4 +1,4 @@
-"""What training finds out about the labels that it was given.
+"""The search for wrong labels in training data.
 
 Out-of-fold probabilities of the linear probe go in, and a table of labels that are probably wrong comes out.
 """

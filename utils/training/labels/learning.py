@@ -1,4 +1,4 @@
-"""What differs between kinds of labels in training: the objective, the linear probe, and the end of the run."""
+"""The parts of training that differ by kind of label: the objective, the linear probe, and the end of the run."""
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence

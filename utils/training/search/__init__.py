@@ -1,1 +1,1 @@
-"""Hyperparameter search: what is tried, how it is tried, and what is said about it. Begin with search.py."""
+"""Hyperparameter search: the space, the trials, and the table of results. Begin with search.py."""

@@ -1,4 +1,4 @@
-"""What a search tries: the range or the choices of each flag."""
+"""The search space: the range or the choices of each flag."""
 
 from collections.abc import Sequence
 

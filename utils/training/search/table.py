@@ -1,4 +1,4 @@
-"""What a search says about its trials: a table of all of them, and a line about the last one."""
+"""The results of a search: a table of all trials, and a line about the last one."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""arguments.json: the flags and data that must not change between an interruption and what continues."""
+"""arguments.json: the flags and data that must be the same when an interrupted run continues."""
 
 import json
 from collections.abc import Mapping, Sequence, Set
@@ -18,7 +18,7 @@ FREE_TO_CHANGE |= {"keep_prefix_cache", "prefix_cache", "prefix_cache_gb"}
 
 
 def unchangeable_flags(flags: Mapping, **further: object) -> dict:
-    """What must not change between an interruption and what continues, after a round trip through JSON."""
+    """Return the values that must be equal when an interrupted run continues, after a round trip through JSON."""
     fixed = {name: value for name, value in flags.items() if name not in FREE_TO_CHANGE}
     return json.loads(json.dumps(fixed | further))
 
@@ -44,7 +44,7 @@ def require_same(before: dict, now: dict, problem: str) -> None:
 
 
 def require_ours(folder: Path, purpose: str, fields: Set[str], foreign: Sequence[Path]) -> None:
-    """Raise UserError where `folder` is no folder or another program's, or has `foreign` files by the names of ours."""
+    """Raise UserError if `folder` is not a folder or another program's, or has `foreign` files with names of ours."""
     path, hint = folder / ARGUMENTS_FILE, "move it elsewhere, or choose another --output_path"
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is needed for the {purpose}, but is a file", hint)

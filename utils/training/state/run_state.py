@@ -1,4 +1,4 @@
-"""The state of a training run: whether it may begin or go on, and what it leaves when it ends."""
+"""The state of a training run: the checks before it starts or continues, and the cleanup when it ends."""
 
 import contextlib
 import json
@@ -105,12 +105,12 @@ def check_same_run(folder: Path, flags: Mapping, data_sha256: str, but: Collecti
 
 
 def is_interrupted(folder: Path) -> bool:
-    """Whether a run was interrupted after its first saved state, also after it has saved its model."""
+    """Return whether a run was interrupted after its first saved state, also after it has saved its model."""
     return is_resumable(folder) or (folder / SAVED_FILE).is_file()
 
 
 def is_resumable(folder: Path) -> bool:
-    """Whether there is a state to train on from: a checkpoint, a finished run of a soup, or a finished fold."""
+    """Return whether there is a state to train on from: a checkpoint, a finished run of a soup, or a finished fold."""
     return any(map(is_complete, checkpoints(folder))) or bool(soup_files(folder)) or bool(read_folds(folder))
 
 

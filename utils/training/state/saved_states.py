@@ -1,7 +1,7 @@
-"""Checkpoints that are whole: a checksum of every file, written last, and the newest state that can be trusted.
+"""Complete checkpoints: a checksum of every file, written last, and the newest state that can be trusted.
 
-A process may be killed while it writes, a disk may fill up, and people copy files. What a run continues from is either
-exactly what was saved or an older state; a mixture would train on without a word.
+A process may be killed while it writes, a disk may fill up, and people copy files. A run continues from exactly what
+was saved, or from an older state; from a mixture, it would silently train on.
 """
 
 import json
@@ -75,7 +75,7 @@ def newest_whole_checkpoint(folder: Path) -> Path:
 
 
 def find_problem(checkpoint: Path) -> str | None:
-    """Return what is wrong with a checkpoint, by the name of the file; None if it is whole."""
+    """Return the problem of a checkpoint, with the file's name; None if it is whole."""
     state = checkpoint / LAST_WRITTEN
     if not state.is_file():
         return f"{state} is missing"

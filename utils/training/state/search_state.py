@@ -29,7 +29,7 @@ def search_folder(output_path: Path) -> Path:
 
 
 def has_search(output_path: Path) -> bool:
-    """Whether a search for the run that writes `output_path` has begun."""
+    """Return whether a search for the run that writes `output_path` has begun."""
     return (search_folder(output_path) / ARGUMENTS_FILE).is_file()
 
 

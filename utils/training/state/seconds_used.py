@@ -1,4 +1,4 @@
-"""How much of a time limit an interrupted run had used, as its saved states say."""
+"""The part of a time limit that an interrupted run had used, from its saved states."""
 
 import json
 from pathlib import Path

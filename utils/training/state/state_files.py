@@ -1,6 +1,6 @@
-"""Which files in OUTPUT.training are this run's own, and the removal of these alone.
+"""Recognize this run's own files in OUTPUT.training, and remove no others.
 
-People keep files of their own there, some named as ours are: a copy of checkpoint-200, run-notes.txt. arguments.json
+People keep files of their own there, some with names like ours: a copy of checkpoint-200, run-notes.txt. arguments.json
 has the run's id, and each checkpoint repeats it; earlier versions wrote no id, and then the names decide.
 """
 
@@ -68,7 +68,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def _is_checkpoint(path: Path, run: str | None) -> bool:
-    """Whether a path is a checkpoint of the run with this id; one that was begun, and has no file yet, is."""
+    """Return whether a path is a checkpoint of the run with this id; one that was begun, and has no file yet, is."""
     if not CHECKPOINT.fullmatch(path.name) or not path.is_dir() or path.is_symlink():
         return False
     if not (path / PROGRESS).exists():
@@ -78,7 +78,7 @@ def _is_checkpoint(path: Path, run: str | None) -> bool:
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end, as far as its names say; it may be damaged since."""
+    """Return whether a checkpoint was completely written, judging by its file names; it may be damaged since."""
     if (checkpoint / PROGRESS).exists():
         return (checkpoint / CHECKSUMS).exists()
     return (checkpoint / LAST_WRITTEN).exists()
@@ -93,7 +93,7 @@ def keep_newest(folder: Path, number: int, best: str | None) -> None:
 
 
 def foreign_states(folder: Path) -> list[Path]:
-    """Return what is in `folder` by the name of a checkpoint or of the folds' figures, but is none of its run."""
+    """Return the paths in `folder` that are named like checkpoints or the folds' figures but are not of its run."""
     ours = checkpoints(folder) if (folder / ARGUMENTS_FILE).exists() else []
     foreign = [
         path for path in sorted(folder.glob("checkpoint-*")) if CHECKPOINT.fullmatch(path.name) and path not in ours
@@ -111,7 +111,7 @@ def read_folds(folder: Path) -> list[dict]:
 
 
 def _is_fold(fold: object) -> bool:
-    """Whether a value is what --folds notes about one fold: numbers, and numbers in "tuned" and other objects."""
+    """Return whether a value is --folds' record of one fold: numbers, and numbers in "tuned" and other objects."""
     if not isinstance(fold, dict) or not {"seed", "epochs", "texts", "tuned"} <= fold.keys():
         return False
     figures = [each for value in fold.values() for each in (value.values() if isinstance(value, dict) else [value])]
@@ -163,7 +163,7 @@ def soup_files(folder: Path) -> list[Path]:
 
 
 def is_soup_run(path: Path, run: str | None) -> bool:
-    """Whether a file has the weights of a finished run of the soup with this id, or is too damaged to say."""
+    """Return whether a file has the weights of a finished run of the soup with this id, or is too damaged to say."""
     if not SOUP_RUN.fullmatch(path.name) or not path.is_file():
         return False
     metadata = soup_metadata(path)

@@ -1,5 +1,5 @@
-"""The steps of a run of fine_tune.py, which `utils/training/run.py` takes one after the other.
+"""The steps of a run of fine_tune.py, in the order of `utils/training/run.py`.
 
-`request.py`: what is asked for, checked without heavy imports. `prepared.py`: that with its model and rows, checked
+`request.py`: the request, checked without heavy imports. `prepared.py`: the request with its model and rows, checked
 against the machine and the clock. `training.py`: search and training. `saving.py`: the model, its record, and the end.
 """

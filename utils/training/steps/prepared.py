@@ -59,7 +59,7 @@ class PreparedRun:
 
     @property
     def settings(self) -> TrainingSettings:
-        """What the flags say now: a search changes them."""
+        """The settings from the flags as they are now: a search changes them."""
         return settings_from(self.flags, self.precision, self.device)
 
     @property
@@ -168,10 +168,10 @@ def _check_folds(request: Request, setup: TrainingSetup) -> None:
 
 @contextlib.contextmanager
 def _told_how_to_begin_again(flags: Namespace) -> Iterator[None]:
-    """Say after Ctrl-C, while nothing is trained yet, what to type to start or continue the run."""
+    """After Ctrl-C before any training, log the command that starts or continues the run."""
     try:
         yield
     except KeyboardInterrupt:
-        goes_on = "to continue from the last saved state" if flags.resume else "nothing is trained yet; to start again"
-        log.info("%s: %s", goes_on, typed_command() or "the same once more")
+        advice = "to continue from the last saved state" if flags.resume else "nothing is trained yet; to start again"
+        log.info("%s: %s", advice, typed_command() or "the same once more")
         raise ToldInterrupt from None

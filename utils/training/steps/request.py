@@ -1,4 +1,4 @@
-"""What fine_tune.py is asked to do, checked as far as that is possible before a model is loaded."""
+"""The request to fine_tune.py, checked as thoroughly as possible before a model is loaded."""
 
 from argparse import Namespace
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def _check_output(flags: Namespace, state_folder: Path) -> None:
 
 
 def check_saved_run(request: Request) -> None:
-    """Raise UsageError where the run whose model was saved before an interruption is not the one that is asked for."""
+    """Raise UsageError if the run whose model was saved before an interruption is not the requested one."""
     flags, folder = request.flags, request.state_folder
     if (folder / ARGUMENTS_FILE).is_file():  # it goes before the note of the model
         check_same_run(folder, vars(flags), request.data_sha256, request.searchable if flags.search else [])

@@ -1,4 +1,4 @@
-"""The end of a run: the model's record, the model, and what an interrupted run would need, which goes."""
+"""The end of a run: write the model and its record, and remove the saved states."""
 
 import logging
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def save_model(run: PreparedRun, record: dict, history: list[dict]) -> None:
 
 
 def finish_saved(request: Request) -> tuple[dict, list[dict]] | None:
-    """Do what is left of an interrupted run that had saved its model, and return (run.json's content, the log).
+    """Finish an interrupted run that had saved its model, and return (run.json's content, the log).
 
     None if it had not. It was ended before it removed its state, which says what it was about to write.
     """

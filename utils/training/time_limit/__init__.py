@@ -1,4 +1,4 @@
-"""--time_limit: in goes the time for a whole command, out come learning rates by the clock, and an end in time.
+"""--time_limit: the time for a whole command goes in; learning rates by the clock, and an end in time, come out.
 
-Start with `limit.py`: what of the time is used, and what the end will take. `schedule.py` has the rates.
+Start with `limit.py`: the time used, and the time that the end will take. `schedule.py` has the rates.
 """

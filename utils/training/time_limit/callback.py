@@ -1,4 +1,4 @@
-"""The end of a training whose time is over, its learning rates, and which evaluations pay off."""
+"""Stop training when its time is over, set its learning rates, and skip evaluations that do not pay off."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""The time of a whole command: what is used of it, what is left for training, and what its end will take."""
+"""The time of a whole command: used so far, available for training, and reserved for the end."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What is measured before training under a time limit: the speed of the model and of the disk."""
+"""Measurements before training under a time limit: the speed of the model and of the disk."""
 
 import contextlib
 import logging

@@ -26,7 +26,7 @@ def advance(progress: float, seconds: float, seconds_left: float, steps_left: fl
 
 
 class ClockSchedule:
-    """A learning rate scheduler, as far as Trainer knows; a step's rate is that of the progress in its middle."""
+    """A learning rate scheduler with Trainer's interface; a step's rate is that of the progress in its middle."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, shape: Callable[[float], float], limit: TimeLimit):
         self.optimizer = optimizer

@@ -1,4 +1,4 @@
-"""The time of a search's trials: each is a training with an end, and the final training keeps what it needs."""
+"""The time of a search's trials: each is a training with an end, and the rest is reserved for the final training."""
 
 from collections.abc import Sequence
 from dataclasses import replace
