@@ -1,4 +1,4 @@
-"""How often the 95% intervals of evaluate_model.py hold the truth, on made-up test splits of which the truth is known.
+"""Measure how often the 95% intervals of evaluate_model.py hold the truth, on simulated test splits with a known truth.
 
 python -m benchmarks.coverage --simulations 400
 

@@ -1,4 +1,4 @@
-"""How much memory a training step takes: a formula, compared with the tensors that a step allocates.
+"""The memory of a training step: a formula, compared with the tensors that a step allocates.
 
 python benchmarks/memory.py            # GPT-2, GPT-2 XL and Llama 3 8B, counted with fake tensors, which have no data
 python benchmarks/memory.py --measure  # GPT-2 with real tensors, by the process's peak resident memory

@@ -27,7 +27,7 @@ class FailedError(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed, and the seconds from its start to its end."""
+    """A command's output, and the seconds from its start to its end."""
 
     out: str
     err: str
@@ -36,7 +36,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Shell:
-    """Where commands run: until `ends`, of time.monotonic(), and none of them longer than `longest` seconds."""
+    """The limits of commands: they run until `ends`, of time.monotonic(), and for `longest` seconds each at most."""
 
     ends: float
     longest: float = 150.0

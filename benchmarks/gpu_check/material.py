@@ -19,7 +19,7 @@ TRAINING = {"batch_size": 8, "lr": 0.002, "max_steps": 50, "save_steps": 25, "lo
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where the checks work: a device (cuda or cpu), and a folder for what they make."""
+    """The device of the checks (cuda or cpu), and the folder for their files."""
 
     shell: Shell
     device: str

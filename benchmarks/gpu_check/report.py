@@ -9,7 +9,7 @@ PASSED, FAILED, LEFT_OUT = "passed", "FAILED", "left out"
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a check; `found` is what it says in a few words or, where it failed, in some lines."""
+    """The outcome of a check; `found` is its result in a few words or, if it failed, in some lines."""
 
     name: str
     outcome: str

@@ -8,7 +8,7 @@ from benchmarks.speed.measure import Side
 
 @dataclass(frozen=True)
 class Training:
-    """What all contenders of a row train, for `flops`: the last `trained` blocks, None for all."""
+    """The training that all contenders of a row do, for `flops`: of the last `trained` blocks, None for all."""
 
     base: Path
     data: Path

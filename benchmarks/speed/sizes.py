@@ -1,4 +1,4 @@
-"""How much of each row runs: a smoke test, a subset for two CPU cores (hours), or everything."""
+"""The sizes of the benchmarks: a smoke test, a subset for two CPU cores (hours), or everything."""
 
 from dataclasses import dataclass
 

@@ -146,7 +146,7 @@ def test_evaluation_measures_what_classify_gives(model, data, capsys):
     assert evaluation["tuned"]["macro_f1"]["value"] > evaluation["baselines"]["most_frequent"]["macro_f1"]["value"]
     assert f"{evaluation['tuned']['micro_f1']['value']:.3f}" in shown
     page = (model / "report.html").read_text()
-    assert "How well it finds each label" in page
+    assert "Results by label" in page
     assert "Labels per text" in page
     with errors.open() as file:
         rows = list(csv.DictReader(file))

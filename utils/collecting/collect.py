@@ -143,7 +143,7 @@ def _day(post: Post) -> datetime.date | None:
 
 
 class Progress:
-    """How many posts are collected, the date reached and the rate: a bar on a terminal, otherwise lines in the log."""
+    """The progress of collecting (posts, date reached, rate): a bar on a terminal, otherwise lines in the log."""
 
     def __init__(self, limit: int, collected: int):
         self._bar = tqdm(total=limit, initial=collected, desc="collecting", unit=" posts", disable=None)

@@ -10,7 +10,7 @@ from utils.errors import UsageError
 
 @dataclass(frozen=True)
 class Query:
-    """What to collect. Days are UTC; `since` is the first one, `until` the one after the last one, as in X's search."""
+    """A query for posts. Days are UTC; `since` is the first one, `until` the one after the last, as in X's search."""
 
     source: str
     target: str

@@ -18,7 +18,7 @@ BATCH_TOKENS_ON_GPU = 2048
 
 @dataclass(frozen=True)
 class Batching:
-    """Which rows a model may see together: rows of one length, without `padding`, and at most `most_rows` of them."""
+    """The rows that may share a batch: of one length only, without `padding`, and at most `most_rows`."""
 
     padding: bool = True
     most_rows: int = sys.maxsize

@@ -31,7 +31,7 @@ class CachePlan:
 
     @property
     def is_there(self) -> bool:
-        """Whether a past run has left the file."""
+        """Whether an earlier run has left the file."""
         return self.path.is_file() and self.path.stat().st_size == self.size
 
 

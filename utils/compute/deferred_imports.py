@@ -73,7 +73,7 @@ OTHERS = {  # the packages of those modules, and modules that are imported for w
     INDEPENDENT_OF_PARENT,
 }
 NEED_META_KERNELS = (COMPILER, "torch.export")
-# What only tells the compiler something. Its decorators return the function where nothing is compiled.
+# Marks for the compiler alone. As decorators, they return the function where nothing is compiled.
 MARKS = ("allow_in_graph", "assume_constant_result", "disable", "graph_break", "mark_static_address")
 
 

@@ -117,7 +117,7 @@ def _missing(evaluation: dict) -> str | None:
 
 
 def _conditions(evaluation: dict) -> dict:
-    """What must be equal for figures to be comparable."""
+    """Return the conditions that must be equal for figures to be comparable."""
     limit = evaluation.get("limit")
     return {
         "test data": evaluation["data_sha256"],

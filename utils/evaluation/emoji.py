@@ -173,7 +173,7 @@ def _right_emoji(data: Processed, test: Split) -> list[list[str]]:
 
 
 class _Truth:
-    """What is right for each test row: emoji, groups (an empty set if the data has none) and concepts."""
+    """The right answers for each test row: emoji, groups (an empty set if the data has none) and concepts."""
 
     def __init__(self, test: Split, right: Sequence[Sequence[str]], targets: Sequence[Sequence]):
         self.test, self.right = test, right

@@ -60,7 +60,7 @@ def _right_by_rank(places: Sequence[int | None], clusters: Sequence[str], target
 def _right_by_probability(
     probabilities: Sequence[float], places: Sequence[int | None], clusters: Sequence[str]
 ) -> list[dict]:
-    """How often the first emoji is right, in bins of its probability: those that have rows."""
+    """Return the accuracy of the first emoji in bins of its probability, without empty bins."""
     bins = [min(int(probability * PROBABILITY_BINS), PROBABILITY_BINS - 1) for probability in probabilities]
     found = []
     for number in sorted(set(bins)):

@@ -27,7 +27,7 @@ SAVED = ("do_sample", "temperature", "top_k", "top_p", "no_repeat_ngram_size")  
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next tokens are chosen. UsageError where the settings contradict each other.
+    """The settings that choose the next tokens. UsageError where they contradict each other.
 
     More than one beam means beam search, which ignores the sampling settings. `top_k` 0, `top_p` 1 and `min_p` 0 keep
     every token; `no_repeat_ngram_size` 0 allows every repetition.

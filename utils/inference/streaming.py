@@ -17,7 +17,7 @@ class AnswerStopped(Exception):  # noqa: N818 (not an error: the user has ended 
 
 
 class AnswerInterrupt:
-    """Whether Ctrl-C was pressed. The first one is noted; the second one raises KeyboardInterrupt."""
+    """A note of Ctrl-C: the first one is noted, and the second one raises KeyboardInterrupt."""
 
     def __init__(self):
         self.happened = False

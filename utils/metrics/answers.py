@@ -22,7 +22,7 @@ _ROUGE_L, _FINISHED, _REPEATS, _NGRAMS, _WORDS, _REFERENCE_WORDS, _ROWS = range(
 
 
 class Answers(evaluate.Metric):
-    """How close generated answers are to the references, and how they end, repeat and vary in length.
+    """Metrics of generated answers: closeness to the references, endings, repetition and length.
 
     Corpus BLEU and chrF with sacrebleu's defaults (0 to 100; Post 2018, https://aclanthology.org/W18-6319) and their
     signatures. In the other figures, a word is a run of letters and digits, or one Chinese or Japanese character, and

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Figure:
-    """How one figure is shown. `name` is its key in evaluation.json, `pattern` formats its value and interval.
+    """The format of one figure. `name` is its key in evaluation.json, `pattern` formats its value and interval.
 
     An `optional` figure may be None: it is undefined on some test splits.
     """
@@ -79,7 +79,7 @@ def _figures(*names: str) -> tuple[Figure, ...]:
     return tuple(FIGURES[name] for name in names)
 
 
-# What evaluate_model.py shows of one model.
+# The figures of one model that evaluate_model.py shows.
 LIKELIHOOD = _figures("perplexity", "bits_per_byte", "token_accuracy")
 ANSWERS = _figures("bleu", "chrf", "rouge_l", "finished", "repetition", "length_ratio")
 CLASSIFICATION = _figures(
@@ -93,10 +93,10 @@ EMOJI = _figures(
     *("valid_constrained", "valid_unconstrained"),
 )
 
-# What the difference in bits per byte of two models consists of.
+# The parts of the difference in bits per byte of two models.
 PARTS = {"end_token": "the end token", "first_token": "the first token", "between": "the text between"}
 
-# What --compare shows of several models, by kind of task; the first figure decides which model is best.
+# The figures that --compare shows, by kind of task; the first one decides which model is best.
 COMPARED = {
     "generate": _figures("bits_per_byte", "perplexity", "token_accuracy"),
     "instruct": _figures("bits_per_byte", "bleu", "chrf", "rouge_l", "finished"),
@@ -106,7 +106,7 @@ COMPARED = {
     "emoji": tuple(figure for figure in EMOJI if figure.name != "valid_constrained"),
 }
 
-# What a model card shows, by kind of task.
+# The figures on a model card, by kind of task.
 _NOT_ON_CARD = ("macro_precision", "macro_recall", "log_loss")
 ON_CARD = {
     kind: tuple(figure.on_card for figure in figures if figure.name not in _NOT_ON_CARD)

@@ -127,7 +127,7 @@ def _wilson(share: float, observations: float) -> Interval:
 def _observations(
     variance: float, residuals: np.ndarray, wholes: np.ndarray, clusters: Sequence[Hashable] | None
 ) -> float:
-    """How many independent observations of this variance have the standard error that the residuals have."""
+    """Return the number of independent observations of this variance with the same standard error as the residuals."""
     numbers = cluster_numbers(clusters, len(residuals))
     sums, sizes = np.bincount(numbers, residuals), np.bincount(numbers, wholes)
     squares = float(sums @ sums)

@@ -17,14 +17,14 @@ from utils.plots.loss_curves import PICTURE_MARK
 LOG_FILE, PICTURE_FILE = "log.jsonl", "training.svg"
 REPORT_FILE = "report.html"
 REPORT_MARK = b'<meta name="generator" content="small-text-fine-tuning/evaluate_model.py">'  # in its first lines
-# What a model and its tokenizer are loaded from, under the names that transformers knows.
+# The files from which a model and its tokenizer are loaded, by transformers' names.
 LOADED = ("config.json", "generation_config.json", "chat_template.jinja", "additional_chat_templates")
 LOADED += ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 LOADED += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model")
 LOADED += ("vocab.json", "vocab.txt", "vocab.bpe", "merges.txt", "bpe.codes", "spiece.model", "*.spm")
 LOADED += ("sentencepiece.bpe.model", "spm.model", "normalizer.json", BASELINE_FILE)
 LOADED_TOO = ("adapter_config.json", "adapter_model.*", "pytorch_model.bin", "pytorch_model.bin.index.json")
-# What evaluate_model.py leaves in the folder if it is killed while it writes them.
+# Files that are written after training, and the temporary files and locks that a killed process leaves of them.
 WRITTEN_LATER = ("evaluation.json", "answers.jsonl", "search.csv", REPORT_FILE, CARD_FILE)
 PARTS = tuple(f".{name}.????????.part" for name in WRITTEN_LATER)
 LOCKS = tuple(f".{name}.lock" for name in WRITTEN_LATER)

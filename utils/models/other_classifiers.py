@@ -21,7 +21,7 @@ TEXTS = ("a text", "another text, which is longer: it fills more than one line o
 
 @dataclass(frozen=True)
 class MakersPipeline:
-    """What `pipeline("text-classification", …)` does with a model and its tokenizer."""
+    """The steps of `pipeline("text-classification", …)` with a model and its tokenizer."""
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"

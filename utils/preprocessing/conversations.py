@@ -52,7 +52,7 @@ UNUSABLE_REASONS = (
     *(NOT_A_LIST, NOT_EARLIER_TURNS),
     *(TOOL_CALL, *dict.fromkeys(MEDIA.values()), UNKNOWN_ROLE, ONLY_ANSWERS, OUT_OF_ORDER, WEIGHT_0),
 )
-# What is changed in a row.
+# Kinds of changes in a row.
 PLACEHOLDER_INPUT = "placeholder for an input, made empty"
 INPUT_ALONE = "input without an instruction, taken as the instruction"
 FIRST_ANSWER = "several answers, the first learned"

@@ -38,7 +38,7 @@ HINTS = {  # reason for dropping a row → what to do about it
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which rows to keep. Lengths are those of the text, the answer or the description, counted by `count_words`."""
+    """The filters to apply. Lengths are those of the text, the answer or the description, counted by `count_words`."""
 
     keep_replies: bool = False
     keep_retweets: bool = False

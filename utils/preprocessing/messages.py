@@ -15,7 +15,7 @@ PLACEHOLDER_ANSWER = "placeholder for an answer"
 ONLY_ANSWERS = "only the assistant speaks"
 OUT_OF_ORDER = "turns out of order"
 WEIGHT_0 = "every answer has the weight 0"
-# What is changed in a chat.
+# Kinds of changes in a chat.
 LEADING_ANSWER = "answers before the first instruction, left out"
 JOINED = "turns of one role in a row, joined"
 NOT_LEARNED = "answers of weight 0, not learned"

@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """What every kind of task needs. `base_model` names the model whose tokenizer encodes the rows."""
+    """Settings that every kind of task needs. `base_model` names the model whose tokenizer encodes the rows."""
 
     task: Task
     base_model: str

@@ -18,7 +18,7 @@ ROLES = {
 _SECTIONS = {"instruction": "user", "input": "input", "response": "assistant", "output": "assistant"}
 _SECTIONS |= {"[inst]": "user", "[/inst]": "assistant"}
 _SPOKEN = "human|user|assistant|ai|bot|chatbot|gpt|chatgpt|system|function response"
-# How the beginning of a turn is written; the first form that a text has counts. Where the second value is true, a text
+# Forms of the beginning of a turn; the first one that a text has counts. Where the second value is true, a text
 # may come before the first turn.
 _FORMS = (
     (re.compile(r"<\|im_start\|>\s*(\w+)[ \t]*"), False),

@@ -9,7 +9,7 @@ class UnusableRowError(Exception):
 
 @dataclass(frozen=True)
 class UsableRows:
-    """What the usable rows hold, and counts of rows: reason → dropped rows, kind of change → changed rows."""
+    """The contents of the usable rows, and counts of rows: reason → dropped rows, kind of change → changed rows."""
 
     kept: list
     dropped: dict[str, int]

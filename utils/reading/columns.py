@@ -110,7 +110,7 @@ def find_columns(columns: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def find_requested_column(columns: Sequence[str], requested: str) -> str | None:
-    """Return the column that a user asked for by its name, or else by its number, counted from 0."""
+    """Return the column that a user requested by its name, or else by its number, counted from 0."""
     numbered = columns[int(requested)] if requested.isdecimal() and int(requested) < len(columns) else None
     return find_column(columns, [requested]) or numbered
 

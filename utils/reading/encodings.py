@@ -51,7 +51,7 @@ COPY_AGAIN = "the file may be cut off; copy or download it again"
 CONTROL_BYTES = bytes(set(range(1, 32)) - set(b"\t\n\f\r\x1b"))
 # Excluded from detection: its sample consists of lines cut at byte 10, and short ones pass for UTF-16.
 MULTIPLES_OF_BYTES = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
-# What cp1252 holds beyond ASCII in the languages of western Europe; other code pages put other letters there.
+# Letters of western European languages beyond ASCII in cp1252; other code pages have other letters there.
 WESTERN = set("àáâãäåæçèéêëìíîïñòóôõöøùúûüßœÀÁÂÃÄÅÆÇÈÉÊËÎÍÑÓÔÕÖØÙÚÛÜŒ’‘“”„–—…€£§°•«»¡¿´·\xa0\xad")
 
 

@@ -16,7 +16,7 @@ COLUMNS = {
         "items",
         "contents",
     ),  # lists of {"role", "content"} and the like
-    # What such names hold varies: they count where the cells are lists of turns or chats written as one text.
+    # The content under such names varies: they count if the cells are lists of turns or chats written as one text.
     "dialog": ("conversation", "dialog", "dialogue", "chat", "data", "text"),
     "instruction": (
         *("instruction", "prompt", "question", "query", "text_input", "input_text", "inputs"),

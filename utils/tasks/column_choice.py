@@ -51,7 +51,7 @@ class Candidate:
 
     @cached_property
     def cells(self) -> Cells:
-        """What the cells are, which is judged only where it matters."""
+        """The kind of the cells, judged only on demand."""
         return judge(self.sample)
 
     @cached_property

@@ -1,7 +1,7 @@
 """Read the text and the label of every row of a table, whose first line may be data.
 
 `read_rows` reads what preprocess.py needs, results/columns_to_classify.py what classify.py does. Both choose
-alike: the columns or paths that the user asks for, else those that column_choice.py recognizes by their names and cells.
+alike: the columns or paths that the user names, else those that column_choice.py recognizes by their names and cells.
 """
 
 import itertools

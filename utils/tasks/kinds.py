@@ -9,7 +9,7 @@ from utils.text.cleaning import CHOICES
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells one kind of task from the others.
+    """The properties of one kind of task.
 
     Flags are named as in the parsed arguments (`label_column`) and belong to the kinds that list them alone.
     `training_defaults` and `lora_rate` are those of fine_tune.py, by measurement (docs/results.md).

@@ -21,7 +21,7 @@ EXAMPLE = '--label_map "1-2=negative,4-5=positive"'
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Which class each label becomes. A label that is not in it has no class."""
+    """The mapping from labels to classes. A label that is not in it has no class."""
 
     names: dict[str, str]  # label in lower case → class
     ranges: tuple[tuple[float, float, str], ...]  # (first, last, class); both ends belong to the range

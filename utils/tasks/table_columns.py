@@ -49,7 +49,7 @@ class TableColumns:
         ]
 
     def find_requested(self, requested: str, content: str, *, keeps_lists: bool = False) -> str:
-        """Return the column or the path that a user asked for, by name or number, for the `content` text or label.
+        """Return the column or the path that a user requested, by name or number, for the `content` text or label.
 
         Raises DataError if there is no such column or path, or only objects and lists are there. With `keeps_lists`, a
         column of lists is used as it is, and nothing is joined.

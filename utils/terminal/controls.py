@@ -12,7 +12,7 @@ from utils.errors import as_typed
 from utils.text.credentials import without_credentials
 
 CONTROLS = [code for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"]
-# What turns the direction of a text, so that it reads as another one (CVE-2021-42574), and Unicode's own line ends.
+# Controls that turn the direction of a text, so that it reads differently (CVE-2021-42574), and Unicode's line ends.
 TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
 SHOWN = {code: f"\\x{code:02x}" for code in CONTROLS} | {code: f"\\u{code:04x}" for code in TURNS}
 BAR = re.compile(r"\r?")  # with which tqdm writes a bar over the one before

@@ -21,7 +21,7 @@ from utils.text.characters import collapse_blanks
 
 @dataclass(frozen=True)
 class Cleaning:
-    """How to treat each kind of noise; stored with the model as a plain dict."""
+    """The treatment of each kind of noise; stored with the model as a plain dict."""
 
     mojibake: Literal["repair", "keep"] = "repair"
     html: Literal["to_text", "unescape", "keep"] = "to_text"

@@ -12,7 +12,7 @@ NAMES = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|COOKIE|CREDENTIAL",
 PASSWORD_IN_ADDRESS = re.compile(r"^\w+://[^\s/:@]*:(.*)@", re.DOTALL)
 SHORTEST = 8  # of a token: "true" and "1" stand in variables with such names, too
 
-# What a worker process of Python needs, by the beginnings of names: the system, the linker, locales, threads.
+# Prefixes of the variables that a worker process of Python needs: the system, the linker, locales, threads.
 FOR_WORKERS = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LC_", "TMP", "TEMP", "XDG_", "SYSTEM", "WIN"),
     *("PYTHON", "__PYVENV", "VIRTUAL_ENV", "CONDA_", "NIX_", "COVERAGE", "LD_", "DYLD_", "MALLOC_", "GLIBC_"),

@@ -81,7 +81,7 @@ def near_duplicates(
     numbers = None if apart is None else np.array([codes.setdefault(apart[row], len(codes)) for row in distinct])
     for later, earlier in _near_pairs([forms[row] for row in distinct], numbers, threshold, each):
         original[distinct[later]] = distinct[earlier]
-    # What repeats a text word for word repeats what that text repeats.
+    # A copy of a near duplicate is a near duplicate of the same original.
     repeated = np.flatnonzero(original >= 0)
     earlier = original[repeated]
     original[repeated] = np.where(original[earlier] >= 0, original[earlier], earlier)

@@ -2,7 +2,7 @@
 
 import re
 
-# What people and models write if there is no input, letters alone.
+# Texts that people and models write in place of no input, letters alone.
 _NO_INPUT = {f"noinput{end}" for end in ("", "s", "e", "required", "isrequired", "needed", "isneeded", "necessary")}
 _NO_INPUT |= {"noinputprovided", "noinputgiven", "noinputavailable", "noput", "ninput"}
 _NOTHING = {"none", "null", "nan", "notapplicable"}

@@ -48,7 +48,7 @@ def _both(match: re.Match) -> str:
     return match[1] + match[2]
 
 
-# What must be there, found fast because it starts with a mark; what is replaced; and by what.
+# A necessary expression, found fast because it starts with a mark; the pattern to replace; and the replacement.
 _RULES = [
     (re.compile(needed), re.compile(pattern), replacement)
     for needed, pattern, replacement in (

@@ -29,7 +29,7 @@ OLD_NAMES = {"--average_runs": "--model_soup", "--push_only": "--push_trained"}
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What decides a training run: the values of the flags with these names."""
+    """The settings of a training run: the values of the flags with these names."""
 
     epochs: float | None  # None: as many as there is time for
     max_steps: int | None

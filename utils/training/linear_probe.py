@@ -30,10 +30,10 @@ FEWEST_PROBED = 500  # texts
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """What sets the head of one base model.
+    """The linear probe of one base model, which sets its head.
 
     `start(rows, class_weights, bfloat16=…)` sets it, and returns the probabilities (texts, labels) of each text by the
-    regression without its fold. `states(rows, bfloat16=…)` returns what the regressions are fitted to, an array (texts,
+    regression without its fold. `states(rows, bfloat16=…)` returns the inputs of the regressions, an array (texts,
     width) for each of them.
     """
 
@@ -58,7 +58,7 @@ class Regression:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a probe fits to states: `fit(states, labels, class_weights, groups)` returns a `Regression`.
+    """The regression that a probe fits to states: `fit(states, labels, class_weights, groups)` returns a `Regression`.
 
     A text whose "label" is `label` is one of each class in `classes_of(label)`, and all of `classes(labels)`, with so
     many labels, need texts for all folds. `spread(texts, labels)` are labels of so many texts, to try the time of it.

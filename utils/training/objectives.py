@@ -22,7 +22,7 @@ from utils.training.callbacks import SamplesCallback
 
 @dataclass(frozen=True)
 class Objective:
-    """How a model learns from rows.
+    """A training objective.
 
     `collate(rows)` makes a batch. `loss(outputs, labels, num_items_in_batch)` is the loss of a batch whose outputs the
     model computes within the context `forward_context(model, inputs)`. `evaluate(model, rows)` returns the figures of
@@ -42,7 +42,7 @@ class Objective:
 
     @property
     def best(self) -> Callable:
-        """`max` or `min`: what picks the best value of `metric`."""
+        """The function that picks the best value of `metric`: `max` or `min`."""
         return max if self.greater_is_better else min
 
     def is_better(self, value: float, other: float) -> bool:

@@ -10,7 +10,7 @@ from utils.errors import UsageError, UserError
 from utils.files import sha256_of
 
 log = logging.getLogger(__name__)
-# Where to write is said anew, the settings that a search found are among the flags, and folds don't change the model.
+# The user names a new output, the flags include the settings that a search found, and folds don't change the model.
 NOT_REPEATED = {"config", "export", "export_type", "folds", "label_errors", "output_path", "overwrite", "resume"}
 NOT_REPEATED |= {"search"}
 

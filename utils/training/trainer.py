@@ -92,7 +92,7 @@ class ObjectiveTrainer(Trainer):
 
     @property
     def ended_by(self) -> str:
-        """What ended the training: time, early stopping, steps or epochs."""
+        """The cause of the end of training: time, early stopping, steps or epochs."""
         if self._time_limit and self._time_limit.ended:
             return "time"
         return "early stopping" if self._stopped_early else "steps" if self.args.max_steps > 0 else "epochs"

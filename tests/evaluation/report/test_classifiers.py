@@ -37,10 +37,10 @@ def plots_of(evaluation: dict) -> dict:
 
 def test_the_sections_of_two_labels_in_their_order(two):
     assert list(by_title(two)) == [
-        "Which labels it confuses",
-        "How well it ranks texts",
+        "Confusions between labels",
+        "ROC and precision-recall curves",
         "The threshold",
-        "How well its probabilities are calibrated",
+        "Calibration",
         "Short and long texts",
         "Mistakes",
         "Labels that are probably wrong",
@@ -60,11 +60,11 @@ def test_the_sections_of_two_labels_in_their_order(two):
 def test_the_figures_are_those_of_the_evaluation(two):
     plots, (curve,) = plots_of(two), two["points"]["curves"]
     (right, wrong), (missed, found) = two["tuned"]["confusion_matrix"]
-    assert f"{right + found} of 90 texts" in by_title(two)["Which labels it confuses"].sentences[0]
+    assert f"{right + found} of 90 texts" in by_title(two)["Confusions between labels"].sentences[0]
     most, label, other = max((wrong, "bad", "good"), (missed, "good", "bad"))
     of = right + wrong if label == "bad" else missed + found
     assert f"{most} of {of} texts labeled “{label}”, taken for “{other}”" in plots["Labels and predictions"].description
-    (ranking,) = by_title(two)["How well it ranks texts"].sentences
+    (ranking,) = by_title(two)["ROC and precision-recall curves"].sentences
     for name in ("tuned", TFIDF):
         assert with_interval(curve["models"][name]["average_precision"], "{:.3f}") in ranking
     tenth = {end: line[10] for end, line in curve["models"]["tuned"]["true_positive_rate"].items()}
@@ -94,7 +94,7 @@ def test_what_moving_the_threshold_would_cost(two):
 
 
 def test_calibration_is_shown_before_and_after(two):
-    section, points = by_title(two)["How well its probabilities are calibrated"], two["points"]["calibration"]
+    section, points = by_title(two)["Calibration"], two["points"]["calibration"]
     fullest = max(points["after"]["bins"], key=lambda bin: bin["texts"])
     assert section.sentences[0].startswith(f"{fullest['texts']} predictions with a probability of ")
     assert with_interval(points["before"]["expected_calibration_error"], "{:.3f}") in section.sentences[1]
@@ -106,7 +106,7 @@ def test_calibration_is_shown_before_and_after(two):
 
 def test_without_calibration_there_is_one_line():
     evaluation = labeled_evaluation(["bad", "good"], TEXTS, temperature=1.0, threshold=None)
-    section = by_title(evaluation)["How well its probabilities are calibrated"]
+    section = by_title(evaluation)["Calibration"]
     assert "Before" not in " ".join(section.sentences)
     assert "at a probability of 0.500 or more" in by_title(evaluation)["The threshold"].sentences[0]
 
@@ -164,7 +164,7 @@ def test_sixty_labels_have_pairs_instead_of_a_matrix(many):
     roc = plots["ROC curves, each label against the rest"]
     assert roc.svg.count("<polyline") == 5 + 5  # and those of the legend
     assert "[" in roc.rows[0][2]  # the band of a point
-    assert "Drawn are the 5 most frequent labels." in by_title(many)["How well it ranks texts"].sentences[0]
+    assert "Drawn are the 5 most frequent labels." in by_title(many)["ROC and precision-recall curves"].sentences[0]
     assert "The threshold" not in by_title(many)
 
 
@@ -173,7 +173,7 @@ def test_sixty_labels_have_pairs_instead_of_a_matrix(many):
 )
 def test_few_texts_of_one_label(labels, given):
     evaluation = labeled_evaluation(labels, TEXTS[: len(given)], given=given)
-    assert "How well it ranks texts" not in by_title(evaluation)
+    assert "ROC and precision-recall curves" not in by_title(evaluation)
     page = render(evaluation)
     assert f"Only {plural(len(given), 'test text')}: " in page
     assert "nan" not in re.sub(r"<script.*", "", page, flags=re.DOTALL)
@@ -203,7 +203,7 @@ def test_an_evaluation_of_an_earlier_version(two):
         for mistake in two["most_confident_mistakes"]
     ]
     found = by_title(old)
-    assert list(found) == ["Which labels it confuses", "Curves", "Mistakes"]
+    assert list(found) == ["Confusions between labels", "Curves", "Mistakes"]
     assert "evaluate it again" in found["Curves"].sentences[0]
     assert "earlier version" in render(old)
 

@@ -55,7 +55,7 @@ def test_a_page_reads_without_network_and_script_and_embeds_its_figures(evaluati
     addresses = [value for _, one in page.elements for name, value in one.items() if name in ("src", "href", "action")]
     assert addresses == ["data:,"]
     titles = "".join(page.texts["h2"])
-    for title in ("What it was trained on", "How it was trained", "How to repeat it"):
+    for title in ("Training data", "Training", "Reproducing the run"):
         assert title in titles
 
 
@@ -85,7 +85,7 @@ def test_strangers_texts_are_texts(evaluations, task):
 def test_an_evaluation_of_an_earlier_version_has_a_page(evaluations, task):
     new = ("data", "training", "points", "per_text", "trained_on_other_data", "samples", "written_samples")
     old = {name: value for name, value in evaluations[task].items() if name not in new}
-    assert "What it was trained on" not in render(old)
+    assert "Training data" not in render(old)
 
 
 def test_what_is_too_large_is_left_out_and_said():

@@ -44,7 +44,7 @@ def _place(text: str, start: int, end: int) -> dict[str, str | int]:
 
 
 def _read(classifier: Classifier, text: str) -> str:
-    """What the model reads of a text, up to the end of a word."""
+    """Return the part of a text that the model reads, up to the end of a word."""
     if not encode_texts(classifier, [text])[1]:
         return text
     too_long = bisect_left(range(1, len(text)), 1, key=lambda end: encode_texts(classifier, [text[:end]])[1]) + 1
@@ -53,7 +53,7 @@ def _read(classifier: Classifier, text: str) -> str:
 
 
 def _pieces(text: str) -> list[tuple[int, int]]:
-    """Where the pieces start and end, each with the blanks after it; none of a text that is one character."""
+    """Return the starts and ends of the pieces, each with the blanks after it; none for a single character."""
     starts = [match.start() for match in re.finditer(r"\S+", text)]
     if len(starts) < 2:
         starts = list(range(len(text)))

@@ -62,7 +62,7 @@ def _lengths(evaluation: dict) -> Section:
     sentences.append(f"An answer that did not end by itself was cut after {cut:,} tokens.")
     hints = evaluation.get("lengths")
     return Section(
-        "Whether its answers end, and how long they are",
+        "Endings and lengths of answers",
         tuple(sentences),
         tuple(plots),
         (_hints(hints),) if hints else (),
@@ -114,7 +114,7 @@ def _wording(evaluation: dict) -> Section:
     counted = evaluation["chrf_of_answers"]
     description = f"Median chrF of an answer: {medians(counted, '{:.1f}')}."
     return Section(
-        "How close its wording is to the references",
+        "Similarity to the references",
         (
             "chrF, BLEU and ROUGE-L compare wording, not truth: a right answer in other words has a low value, and a "
             "wrong one in the same words a high one.",
@@ -136,7 +136,7 @@ def _samples(evaluation: dict) -> Section:
         entry += [_answer(name, sample[name]) for name in ("base", "tuned") if name in sample]
         entries.append(tuple(entry))
     count = len(entries)
-    return Section("What it answers", texts=(Texts(f"The first {count:,} test rows", tuple(entries)),))
+    return Section("Answers", texts=(Texts(f"The first {count:,} test rows", tuple(entries)),))
 
 
 def _answer(name: str, answer: dict) -> Text:

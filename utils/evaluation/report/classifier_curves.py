@@ -36,7 +36,7 @@ def ranking(evaluation: dict, points: dict) -> list[Section]:
         sentence += f"TF-IDF's {value(evaluation['baselines'][TFIDF]['roc_auc'])}."
         if len(curves) < len(evaluation["labels"]):
             sentence += f" Drawn are the {len(curves)} most frequent labels."
-    return [Section("How well it ranks texts", (sentence,), drawn, _areas(curves))]
+    return [Section("ROC and precision-recall curves", (sentence,), drawn, _areas(curves))]
 
 
 def over_one_another(models: Mapping[str, dict]) -> list[Plot]:

@@ -42,7 +42,7 @@ def thresholds(evaluation: dict, points: dict) -> list[Section]:
 
 
 def _moved(grid: dict, matrix: Sequence[Sequence[int]], label: str, threshold: float) -> str:
-    """What another threshold would find more or less, rightly and wrongly."""
+    """Return a sentence on the texts that another threshold would gain or lose, rightly and wrongly."""
     place = nearest(grid["threshold"], threshold)
     found = grid["found"][place] - matrix[1][1]
     wrong = grid["predicted"][place] - grid["found"][place] - matrix[0][1]
@@ -109,7 +109,7 @@ def calibration(evaluation: dict, points: dict) -> list[Section]:
         "How confident it is", [place / BINS for place in range(BINS + 1)], counts, "probability of the prediction",
         "texts", f"Most texts, {fullest['texts']:,}, have predictions of {fullest['from']:.2f} to {fullest['to']:.2f}.",
     )  # fmt: skip
-    return [Section("How well its probabilities are calibrated", (said, sentence), (_with_bins(curve, stages), bars))]
+    return [Section("Calibration", (said, sentence), (_with_bins(curve, stages), bars))]
 
 
 def _columns(bins: Sequence[dict], *, banded: bool) -> list[list[float]]:

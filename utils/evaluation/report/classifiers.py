@@ -54,7 +54,7 @@ def _confusion(labels: Sequence[str], counts: Sequence[Sequence[int]], points: d
         plots = _pairs(pairs, len(labels))
     if points:
         plots.append(_classes(labels, points["classes"]))
-    return Section("Which labels it confuses", (sentence,), tuple(plots))
+    return Section("Confusions between labels", (sentence,), tuple(plots))
 
 
 def _pairs(pairs: list[tuple], labels: int) -> list[Plot]:

@@ -18,7 +18,7 @@ from utils.plots.plot import Plot
 from utils.terminal.tables import figure_rows, with_interval
 
 RANKS, NEW = "right_by_rank", "novelty"
-# What the page embeds of each evaluation, beside "per_text".
+# The fields of each evaluation that the page embeds, beside "per_text".
 KEPT = ("model_path", "base_model", "data_sha256", "kind", "tuned", "labels", "training", "points", RANKS, NEW)
 
 
@@ -63,7 +63,7 @@ def _names(evaluations: Mapping[Path, dict], order: list[Path]) -> list[str]:
 
 
 def _verdict(kind: str, best: str, pairs: Mapping[str, tuple[int, dict]]) -> str:
-    """Which models the best one beats for certain in the figure that decides."""
+    """Return a sentence on the models that the best one certainly beats in the deciding figure."""
     figure = COMPARED[kind][0]
     clear, unclear = [], []
     for name, (_, differences) in pairs.items():
@@ -135,7 +135,7 @@ def _curves(models: Mapping[str, dict]) -> list[Section]:
     plots = [plot for plot in (_ranks(models), _novelty(models)) if plot] + plots
     if kind_of(next(iter(models.values()))) == "classify":
         plots = over_one_another(models) + plots
-    return [Section("Curves over one another", plots=tuple(plots))] if plots else []
+    return [Section("Curves compared", plots=tuple(plots))] if plots else []
 
 
 def _curve(logs: Mapping[str, list[dict]], figure: str, title: str) -> Plot | None:
@@ -167,7 +167,7 @@ def _ranks(models: Mapping[str, dict]) -> Plot | None:
 
 
 def _novelty(models: Mapping[str, dict]) -> Plot | None:
-    """How much of what each model writes is new, beside the test texts."""
+    """Plot the novelty of each model's texts, beside the test texts."""
     texts = {name: model[NEW].get("tuned") for name, model in models.items() if model.get(NEW)}
     if not texts:
         return None

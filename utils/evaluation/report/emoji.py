@@ -49,7 +49,7 @@ def _ranks(evaluation: dict) -> Section:
         "The nearest training description, by its spelling, can only find emoji that have one; "
         + (f"those of {known:,} of these {rows:,} descriptions have." if known else "none of these have."),
     )
-    return Section("How high the right emoji is ranked", sentences, tuple(plots))
+    return Section("Rank of the right emoji", sentences, tuple(plots))
 
 
 def _by_rank(by_rank: dict) -> Plot:
@@ -105,7 +105,7 @@ def _examples(examples: dict, depth: int) -> Section:
         for name, found in examples.items()
         if found
     ]
-    return Section("What it finds", texts=tuple(texts))
+    return Section("Emoji found", texts=tuple(texts))
 
 
 def _example(one: dict, depth: int) -> tuple[Text, ...]:
@@ -150,4 +150,4 @@ def _mistakes(evaluation: dict) -> Section:
     ]
     header = ("description", "written", "right", "probability", "rank of the right one", "right concept")
     caption = f"The {len(rows):,} most confident of {evaluation['mistakes']:,} mistakes"
-    return Section("Where it is sure and wrong", tables=(Table(caption, header, tuple(rows)),))
+    return Section("Confident mistakes", tables=(Table(caption, header, tuple(rows)),))

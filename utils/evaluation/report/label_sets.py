@@ -48,11 +48,11 @@ def _by_label(labels: Sequence[str], thresholds: Sequence[float], scores: dict[s
     )
     header = ("label", "texts", "precision", "recall", "F1", "threshold", "F1 of TF-IDF")
     also = "A label is given from its own threshold on: the probability with the best F1 on the validation split."
-    return Section("How well it finds each label", (sentence, also), (replace(plot, header=header, rows=rows),))
+    return Section("Results by label", (sentence, also), (replace(plot, header=header, rows=rows),))
 
 
 def _amounts(counts: dict[str, list[int]]) -> Section:
-    """How many labels texts have, and how many the models give them."""
+    """Return the section on the number of labels per text, true and predicted."""
     most = max(place for column in counts.values() for place, count in enumerate(column) if count)
     names = [str(number) for number in range(most + 1)]
     mean = {
@@ -62,7 +62,7 @@ def _amounts(counts: dict[str, list[int]]) -> Section:
     sentence = f"Texts have {mean['given']:.2f} labels on average, and get {mean['tuned']:.2f}."
     values = {title: counts[name][: most + 1] for name, title in {"given": "given labels", **SHOWN}.items()}
     plot = bars("Labels per text", names, values, "texts", sentence, name_title="labels")
-    return Section("How many labels it gives", (sentence,), (plot,))
+    return Section("Labels per text", (sentence,), (plot,))
 
 
 def _mistakes(evaluation: dict) -> list[Section]:

@@ -20,4 +20,4 @@ def parts_section(evaluation: dict) -> list[Section]:
         "A base model does not know where these texts end or how they begin, so these two are usually learned "
         "first; the text between says whether this model has learned more."
     )
-    return [Section("Where it differs from its base model", (sentence,), (plot,))]
+    return [Section("Difference from the base model", (sentence,), (plot,))]

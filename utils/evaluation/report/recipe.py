@@ -16,13 +16,13 @@ def sections(evaluation: dict) -> list[Section]:
         found.append(_data(data))
     if training := evaluation.get("training"):
         if plots := loss_curves(training["log"], training["kept_step"]):
-            found.append(Section("How it was trained", (plots[0].description,), tuple(plots)))
+            found.append(Section("Training", (plots[0].description,), tuple(plots)))
         found.append(_repetition(evaluation, training))
     return found
 
 
 def _data(data: dict) -> Section:
-    """What was trained on what: rows and why they were dropped, lengths, splits, texts before and after."""
+    """Return the section on the training data: rows kept and dropped, lengths, splits, texts before and after."""
     audit = data["audit"]
     kept, dropped = sum(data["splits"].values()), audit.get("dropped", {})
     plots = []
@@ -50,9 +50,7 @@ def _data(data: dict) -> Section:
     prompts = any("prompt" in sample for sample in audit["samples"])
     caption = "Prompts with their answers" if prompts else "Texts before and after"
     texts = Texts(caption, tuple(_before_and_after(sample) for sample in audit["samples"]))
-    return Section(
-        "What it was trained on", tuple(sentences), tuple(plots), (shares, files), (texts,) if texts.entries else ()
-    )
+    return Section("Training data", tuple(sentences), tuple(plots), (shares, files), (texts,) if texts.entries else ())
 
 
 SETTINGS = {
@@ -107,7 +105,7 @@ def _repetition(evaluation: dict, training: dict) -> Section:
         ("data", f"{PurePath(evaluation['data_path']).name}, SHA-256 {evaluation['data_sha256'][:16]}…"),
     ]
     table = Table("Recipe", ("", ""), tuple(rows))
-    return Section("How to repeat it", tables=(table,), commands=tuple(training["commands"]))
+    return Section("Reproducing the run", tables=(table,), commands=tuple(training["commands"]))
 
 
 def _is_number(value: object) -> bool:

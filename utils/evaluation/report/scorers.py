@@ -42,7 +42,7 @@ def _errors(counted: dict, evaluation: dict) -> Section:
     sentence = f"A prediction is off by {value(tuned)} on average, and by {value(words)} with TF-IDF."
     title = "Errors: prediction minus given score"
     plot = share_histogram(title, counted, "prediction minus given score", "texts", sentence)
-    return Section("How large its errors are", (sentence,), (plot,))
+    return Section("Sizes of the errors", (sentence,), (plot,))
 
 
 def _largest(errors: list[dict]) -> Section:

@@ -126,7 +126,7 @@ def _other_side(difference: dict) -> list[str]:
 
 
 def _about_labels(evaluation: dict) -> list[str]:
-    """What the figures of a classifier are of."""
+    """Return notes on the labels behind a classifier's figures."""
     found, labels = [], evaluation["labels"]
     present = [label for label, row in zip(labels, evaluation["tuned"]["confusion_matrix"], strict=True) if any(row)]
     if len(present) == 1:
@@ -137,7 +137,7 @@ def _about_labels(evaluation: dict) -> list[str]:
 
 
 def _about_texts(evaluation: dict) -> list[str]:
-    """Which texts were cut or left out, of models that don't write."""
+    """Return notes on texts that were cut or left out, for models that don't write."""
     found = []
     if cut := evaluation.get("truncated_texts"):
         verb = "were" if cut != 1 else "was"

@@ -92,7 +92,7 @@ def _copied(evaluation: dict) -> Section:
         (shown_excerpt("this model", piece, _words(piece)), _nearest(piece)) for piece in evaluation["longest_copies"]
     )
     return Section(
-        "How new its texts are",
+        "Novelty",
         (
             "Case and punctuation don't count. People repeat each other too, so compare with the "
             "test texts; preprocessing removed near copies of training texts from these, so they repeat a little less "
@@ -146,7 +146,7 @@ def _varied(evaluation: dict) -> Section:
         "Texts that ended by themselves, before the longest length allowed: "
         f"{listed(f'{NAMES[name]} {percent(ended[name])}' for name in in_order(ended))}."
     )
-    return Section("How varied its texts are", tuple(sentences), tuple(plots))
+    return Section("Variety", tuple(sentences), tuple(plots))
 
 
 def _single_texts(evaluation: dict) -> Section:
@@ -168,7 +168,7 @@ def _single_texts(evaluation: dict) -> Section:
         columns = [[_scored(one, split) for one in single["extremes"][split][end]] for split in ("test", "train")]
         if entries := [tuple(filter(None, pair)) for pair in zip_longest(*columns)]:
             texts.append(Texts(f"{title} texts", tuple(entries)))
-    return Section("Which texts are easy or hard for it", tuple(sentences), tuple(plots), (), tuple(texts))
+    return Section("Easy and hard texts", tuple(sentences), tuple(plots), (), tuple(texts))
 
 
 def _scored(one: dict, split: str) -> Text:
@@ -188,7 +188,7 @@ def _samples(evaluation: dict) -> Section:
         ]
         entries.append((*shown, _nearest(sample["tuned"])))
     caption = f"The first {len(entries)} texts; the longest run of words that a training text has too is marked"
-    return Section("What it writes", texts=(Texts(caption, tuple(entries)),) if entries else ())
+    return Section("Generated texts", texts=(Texts(caption, tuple(entries)),) if entries else ())
 
 
 def _nearest(piece: dict) -> Text:

@@ -13,7 +13,7 @@ MAX_LISTED = 5
 
 
 class LabelSetCounts:
-    """How many rows got each label, and how many of these have it. Its size does not depend on the number of rows."""
+    """The number of rows that got each label, and of those that have it, in memory that does not grow with the rows."""
 
     def __init__(self, labels: Sequence[str]):
         self.labels = list(labels)

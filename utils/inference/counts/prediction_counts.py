@@ -14,7 +14,7 @@ MAX_LISTED = 5
 
 
 class PredictionCounts:
-    """What was predicted, and how often that is the label of the row. Its size does not depend on the number of rows.
+    """The predicted labels, and how often they are the rows' labels. Its size does not depend on the number of rows.
 
     `label_map` is the one of training: a label that it leaves out does not count.
     """

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class ScoreTotals:
-    """What was predicted, and the true scores of the rows that have one: 16 bytes for each of these."""
+    """Totals of the predictions, and both scores of each row that has a true one, in 16 bytes."""
 
     def __init__(self):
         self.rows = self.without_text = self.truncated = 0

@@ -27,7 +27,7 @@ FIELDS = {"ctranslate2": str, "files": dict, "context": int, "start": int, "end"
 
 @dataclass(frozen=True)
 class PlainTokenizer:
-    """What writing needs of transformers' tokenizer, with the same results."""
+    """The part of transformers' tokenizer that writing needs, with the same results."""
 
     backend_tokenizer: "Tokenizer"
     bos_token_id: int

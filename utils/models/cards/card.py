@@ -7,7 +7,7 @@ ERRORS_NOT_MEASURED = "How often it errs has not been measured: run `evaluate_mo
 
 @dataclass(frozen=True)
 class Card:
-    """What only the cards of one kind of model say; `results` returns the paragraphs around the table of figures.
+    """The parts of a model card that depend on the kind of model; `results` returns the paragraphs around the figures.
 
     `run` and `evaluation` are the contents of run.json and evaluation.json.
     """

@@ -31,7 +31,7 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What llama.cpp needs to encode texts as the tokenizer does; `split` is one of SPLITS."""
+    """The vocabulary with which llama.cpp encodes texts as the tokenizer does; `split` is one of SPLITS."""
 
     tokens: list[str]
     types: list[int]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-# What llama.cpp computes whatever the configuration says, by architecture.
+# Settings that llama.cpp fixes regardless of the configuration, by architecture.
 FIXED = {
     "gpt2": {
         "activation_function": "gelu_new",

@@ -1,4 +1,4 @@
-"""Open a base model that `base_models.resolve` has found: its tokenizer, and its weights with the head asked for."""
+"""Open a base model that `base_models.resolve` has found: its tokenizer, and its weights with the requested head."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from utils.models.tiny_model import tiny_model, tiny_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-# How the names of architectures end that have another head than one that writes, and what it is for.
+# Suffixes of the names of architectures whose head does not write, and the purpose of that head.
 OTHER_HEADS = {
     "ForSequenceClassification": "classifies texts",
     "ForTokenClassification": "labels tokens",

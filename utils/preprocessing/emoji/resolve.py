@@ -29,14 +29,14 @@ MISMATCH = "emoji and code points differ"
 UNUSABLE_EMOJI_REASONS = (
     *(NO_DESCRIPTION, IS_EMOJI, HAS_TARGET, UNKNOWN_NAME, MOJIBAKE, NO_EMOJI, UNREADABLE, OTHER_POINTS, MISMATCH),
 )
-# What is changed in a row.
+# Kinds of changes in a row.
 EMOJI_REPAIRED = "mojibake in the emoji, repaired"
 DESCRIPTION_REPAIRED = "mojibake in the description, repaired"
 SPREADSHEET = "code points that a spreadsheet made a number, taken from the emoji"
 BY_NAME = "emoji found by its name"
 
 _ALIAS = re.compile(r":([^\s:]+):")
-# What the first byte of an emoji in UTF-8 becomes in cp1252 and cp1251.
+# The first byte of an emoji in UTF-8, decoded as cp1252 and cp1251.
 _BROKEN = re.compile("^[ðâãÂрвг][^a-zа-я]", re.IGNORECASE)
 # Of the three bytes of U+FE0F, cp1252 lacks the third.
 _BROKEN_SELECTOR = re.compile("ï¸\x8f?")

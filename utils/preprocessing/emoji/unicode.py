@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
-# What precedes the digits of a code point, and what separates or surrounds code points.
+# Prefixes of a code point's digits, and characters that separate or surround code points.
 _PREFIX = re.compile(r"U\+|\\U|\\x\{?|0X|&#X", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[\s,;|_/\-–\[\](){}'\"+]+")
 _HEXADECIMAL = re.compile(r"[0-9A-F]{1,8}", re.IGNORECASE)

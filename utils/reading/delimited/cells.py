@@ -23,7 +23,7 @@ SWALLOWED = 8
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """How cells are written. Without `quoting`, quotes are text, and cells hold no delimiter and no line end."""
+    """The syntax of cells. Without `quoting`, quotes are text, and cells hold no delimiter and no line end."""
 
     delimiter: str = ","
     quoting: bool = True

@@ -23,7 +23,7 @@ MOST = 0.9
 
 @dataclass(frozen=True)
 class Form:
-    """How a table is written, and what its first line is."""
+    """The form of a table: its dialect, and where its rows begin and end."""
 
     dialect: CsvDialect
     skipped: int = 0  # the number of lines above the first row

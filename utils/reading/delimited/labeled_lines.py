@@ -25,7 +25,7 @@ NAME = re.compile(r"[A-Za-z_]{1,20}")
 
 @dataclass(frozen=True)
 class LabeledLines:
-    """Where the labels of a text file are."""
+    """The place of the labels in a text file."""
 
     pattern: re.Pattern
     header: bool  # whether the first line only names the two

@@ -17,7 +17,7 @@ HEADER_IN_QUOTES = re.compile(r'"[^"\n]*"(?:\t"[^"\n]*")*(?:\n|\Z)')
 
 @dataclass
 class _Seen:
-    """What the cells of a sample say."""
+    """Counts of the cells of a sample, by their quotes."""
 
     tabs: int = 0  # cells in quotes that hold a tab or a line end
     quotes: int = 0  # …, or else a quote that is doubled or behind a backslash

@@ -26,7 +26,7 @@ class Hashed:
 
     @property
     def starts(self) -> np.ndarray:
-        """Where the shingles of each row start."""
+        """The start of each row's shingles."""
         return np.cumsum(self.counts) - self.counts
 
     def passages(self) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ def hash_many(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
 
 
 class SharedPassages:
-    """Which rows hold passages that many rows hold. Blocks of rows are added, then all are counted."""
+    """The passages that many rows share, and their rows. Blocks of rows are added, then all are counted."""
 
     def __init__(self):
         self._passages, self._rows, self._count = [], [], 0

@@ -43,7 +43,7 @@ class Templates:
         ends = np.cumsum(lengths)
         parts = np.array(list(map(len, rows)))
         first = np.cumsum(parts) - parts
-        # How much further away in the arrays of all wanted rows these shingles are
+        # from these shingles to their places in the arrays of all wanted rows
         offsets = np.repeat(self._texts.starts_of(numbers) - (ends - lengths)[first], np.add.reduceat(lengths, first))
         where = np.arange(ends[-1]) + offsets
         shared, has_digit = self._texts.shared[where].astype(np.int64), self._texts.has_digit[where]

@@ -21,7 +21,7 @@ OF_STORED_TEXTS = ("passage", "document")
 
 @dataclass(frozen=True)
 class Embedder:
-    """How sentence-transformers uses a model; `pooling` is None where it is neither of ours."""
+    """The settings with which sentence-transformers uses a model; `pooling` is None if it is neither of ours."""
 
     pooling: str | None
     prompt: str

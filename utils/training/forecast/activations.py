@@ -44,7 +44,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Activations:
-    """What a step keeps with one trained block, `with_one`, and for each further one; `width` is the model's."""
+    """The memory that a step keeps with one trained block, `with_one`, and per further one; `width` is the model's."""
 
     with_one: Kept
     per_block: Kept

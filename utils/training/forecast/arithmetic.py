@@ -13,7 +13,7 @@ FORWARD, INPUTS_ALONE, WITH_BACKWARD = 2, 4, 6
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a model computes with: numbers in frozen and in trained blocks, both with their count, and in the head.
+    """The sizes that determine a model's arithmetic: numbers in frozen and in trained blocks, their counts, the head.
 
     `held` are the frozen numbers in trained blocks, beside which adapters are.
     """

@@ -10,7 +10,7 @@ GB, MB = 10**9, 10**6
 
 @dataclass(frozen=True, repr=False)
 class Forecast:
-    """What a run will take. Sizes are in bytes, times in seconds from its start; ranges are (least, most)."""
+    """The cost of a run. Sizes are in bytes, times in seconds from its start; ranges are (least, most)."""
 
     base_model: str
     precision: str

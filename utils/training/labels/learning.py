@@ -16,11 +16,11 @@ from utils.training.objectives import Objective, classification
 
 @dataclass(frozen=True)
 class LabelLearning:
-    """How a model learns labels of one kind.
+    """The steps in which training differs by kind of label.
 
     `objective(base, class_weights, data)` is that of training, and `fitting` what the linear probe fits.
     `finish(base, data, validation_rows, flags, bfloat16=…)` changes the trained head so that the folder alone gives
-    what the model says, and returns what run.json has as "calibration".
+    the model's outputs, and returns run.json's "calibration".
     """
 
     objective: Callable[[Trained, Sequence[float] | None, Processed], Objective]
