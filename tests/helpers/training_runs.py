@@ -61,7 +61,8 @@ def run_training(
     model, train_rows, validation_rows, state_folder, resume=False, time_limit=None, **changes
 ) -> TrainingOutcome:
     """Train the model to write, with SETTINGS but for these changes."""
-    objective = language_modeling(Trained(model, tiny_tokenizer(), {}), [[END]] * 2)
+    trained = Trained(model, tiny_tokenizer(), {})
+    objective = language_modeling(trained, [[END]] * 2, short_at_start=time_limit is None)
     settings, options = replace(SETTINGS, **changes), {"time_limit": time_limit}
     return train(model, objective, train_rows, validation_rows, settings, state_folder, resume, **options)
 

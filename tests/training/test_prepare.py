@@ -12,7 +12,7 @@ from utils.training.linear_probe import CLASS_FITTING, rows_for_probe
 from utils.training.prepare import prepare
 
 FLAGS = {"unfreeze_last": 1, "max_length": None, "augment": False, "seed": 1, "lora": None, "load_in_4bit": False}
-WRITING = FLAGS | {"train_head": False, "loss_on": "response"}
+WRITING = FLAGS | {"train_head": False, "loss_on": "response", "time_limit": None}
 SHORT = {"max_steps": None, "batch_size": 8, "gradient_accumulation_steps": 1, "search": None, "label_errors": None}
 CLASSIFYING = FLAGS | SHORT | {"class_weights": "none", "threshold": "auto", "oversample": False}
 TEXTS = {"train": ["a red cat", "the tall tree"], "validation": ["a tall cat", "the red day", "one more day"]}
@@ -36,7 +36,12 @@ def test_a_language_model_gets_the_rows_of_both_splits():
 @pytest.mark.parametrize(("length", "longest"), [(3, 16), (20, 2 * 21), (300, 128)])  # texts end with one more token
 def test_a_sample_is_at_most_twice_as_long_as_the_texts(length, longest):
     setup = prepared(processed_data(**TEXTS | {"validation": ["x" * length] * 3}), WRITING)
-    assert [callback.longest for callback in setup.objective.callbacks] == [longest]
+    assert [(each.longest, each.longest_at_start) for each in setup.objective.callbacks] == [(longest, 16)]
+
+
+def test_with_a_time_limit_the_samples_before_the_first_step_take_as_long_as_later_ones():
+    setup = prepared(processed_data(**TEXTS | {"validation": ["x" * 20] * 3}), WRITING, time_limit=60.0)
+    assert [(each.longest, each.longest_at_start) for each in setup.objective.callbacks] == [(42, 42)]
 
 
 def test_rows_are_no_longer_than_asked_for():

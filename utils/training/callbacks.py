@@ -31,7 +31,6 @@ SHOWN_METRICS = (
     *("loss", "token_accuracy", "accuracy"),
 )
 REPEATED_SIGNAL_SECONDS = 5.0
-LONGEST_BEFORE_TRAINING = 16  # tokens of a sample
 TRAIN_SLOWER = "lower --learning_rate, or use --precision fp32 or bf16"
 
 
@@ -121,20 +120,19 @@ class ProgressCallback(TrainerCallback):
 class SamplesCallback(TrainerCallback):
     """Shows and logs what the model writes after each prompt (token ids) at every evaluation.
 
-    A sample ends with the token `end`, or after `longest` tokens, since an untuned model rarely ends by itself. Before
-    the first step, which waits for them, they have `LONGEST_BEFORE_TRAINING` tokens at most if `short_at_start`.
+    A sample ends with the token `end`, or after `longest` tokens, since an untuned model rarely ends by itself; before
+    the first step, which waits for them, after `longest_at_start`.
     """
 
-    def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int, longest: int):
+    def __init__(self, base: Trained, prompts: Sequence[list[int]], end: int, longest: int, longest_at_start: int):
         self.base = base
         self.prompts = prompts
         self.end = end
         self.longest = longest
-        self.short_at_start = True
+        self.longest_at_start = longest_at_start
 
     def on_evaluate(self, args, state, control, **kwargs):
-        short = self.short_at_start and state.global_step == 0
-        longest = min(self.longest, LONGEST_BEFORE_TRAINING) if short else self.longest
+        longest = self.longest if state.global_step else self.longest_at_start
         precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
         # The model's own autocast begins anew with each token, and casts all weights again.
         with autocast(self.base.model.device.type, precision):
@@ -170,7 +168,7 @@ class InterruptionCallback(TrainerCallback):
         self.happened = False
         self.happened_anywhere = False  # in any process: all have to stop after the same step
         self.first_signal = 0.0
-        self._at_once = False
+        self._at_once = self._saves = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -189,18 +187,19 @@ class InterruptionCallback(TrainerCallback):
                 signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def stopping_at_once(self) -> Iterator[None]:
+    def stopping_at_once(self, saves: bool) -> Iterator[None]:
         """Within the block (a validation), Ctrl-C raises KeyboardInterrupt at once, also one from just before.
 
-        Several processes have to stop at the same place: they finish the block.
+        `saves`: whether whoever catches that then saves the state. Several processes have to stop at the same place:
+        they finish the block.
         """
-        self._at_once = distributed.world_size() == 1
+        self._at_once, self._saves = distributed.world_size() == 1, saves
         try:
             if self.happened and self._at_once:
                 raise KeyboardInterrupt
             yield
         finally:
-            self._at_once = False
+            self._at_once = self._saves = False
 
     def _handle(self, *_):
         if self.happened:
@@ -210,7 +209,8 @@ class InterruptionCallback(TrainerCallback):
             return
         self.happened, self.first_signal = True, time.monotonic()
         if self._at_once:
-            os.write(2, f"interrupted: {self.action} without the rest of the validation\n".encode())
+            action = self.action if self._saves else "stopping"
+            os.write(2, f"interrupted: {action} without the rest of the validation\n".encode())
             raise KeyboardInterrupt
         if distributed.is_main_process():
             # Not through logging: the signal may come while a line is being written, and streams are not reentrant.

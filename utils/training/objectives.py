@@ -19,6 +19,8 @@ from utils.models.checkpoint import Trained
 from utils.models.tokenization import padding_id, start_and_end
 from utils.training.callbacks import SamplesCallback
 
+LONGEST_BEFORE_TRAINING = 16  # tokens of a sample
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -56,12 +58,15 @@ def language_modeling(
     *,
     end: int | None = None,
     longest_sample: int = Sampling.max_new_tokens,
+    short_at_start: bool = True,
 ) -> Objective:
     """Return the objective of predicting the next token. Rows are those of `rows.training_rows`.
 
     `samples` are prompts, as token ids with the start token, whose continuations are logged; `end` is the token that
-    ends them, by default end-of-text, and `longest_sample` the most tokens that they may have.
+    ends them, by default end-of-text, and `longest_sample` the most tokens that they may have; before the first step,
+    that is `LONGEST_BEFORE_TRAINING` if `short_at_start`.
     """
+    longest_at_start = min(longest_sample, LONGEST_BEFORE_TRAINING) if short_at_start else longest_sample
     end_of_text = start_and_end(base.tokenizer)[1]
     context, scores = next_token_scoring(base.model)
     skippable_modules(base.model)
@@ -72,7 +77,9 @@ def language_modeling(
         evaluate=_evaluate_likelihood,
         metric="bits_per_byte",
         greater_is_better=False,
-        callbacks=[SamplesCallback(base, samples, end_of_text if end is None else end, longest_sample)],
+        callbacks=[
+            SamplesCallback(base, samples, end_of_text if end is None else end, longest_sample, longest_at_start)
+        ],
         decode=partial(base.tokenizer.decode, skip_special_tokens=True),
     )
 

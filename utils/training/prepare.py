@@ -124,7 +124,9 @@ def _prepare_language_model(data: Processed, name: str, flags: Namespace) -> Tra
         rows["train"] += copies
     prompts = [list(row["input_ids"][: row["loss_start"]]) for row in rows["validation"][:SAMPLES]]
     end = open_chat_template(base.tokenizer).end if answers else None
-    objective = language_modeling(base, prompts, end=end, longest_sample=_longest_sample(rows["validation"]))
+    samples = {"longest_sample": _longest_sample(rows["validation"])}
+    samples["short_at_start"] = flags.time_limit is None  # which takes the time of an evaluation from the first
+    objective = language_modeling(base, prompts, end=end, **samples)
     return TrainingSetup(base, objective, rows, longest, freeze)
 
 

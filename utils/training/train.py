@@ -12,7 +12,7 @@ from utils import distributed
 from utils.compute.last_block import skippable_modules
 from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.training.adapters.frozen_weights import frozen_weights
-from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback, SamplesCallback
+from utils.training.callbacks import FiniteLossCallback, InterruptionCallback, ProgressCallback
 from utils.training.finite import check_weights
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
@@ -74,9 +74,6 @@ def train(
             remove_checkpoint(unfinished)
     interruption = InterruptionCallback()
     starts = settings.eval_on_start != "off" if checkpoint is None else has_pending_validation(Path(checkpoint))
-    for callback in objective.callbacks:
-        if isinstance(callback, SamplesCallback):
-            callback.short_at_start = time_limit is None  # which takes the time of an evaluation from the first
     callbacks = [interruption, *objective.callbacks, FiniteLossCallback(), ProgressCallback(time_limit)]
     callbacks += reporter_callbacks(settings.report_to, settings.output_path)
     options = {"eval_on_start": starts, "time_limit": time_limit}

@@ -249,15 +249,16 @@ class ObjectiveTrainer(Trainer):
         history = self.state.log_history
         resumed = bool(history) and PENDING_VALIDATION in history[-1]
         before = history[:-1] if resumed else list(history)
+        saves = bool(self.state.global_step) and self.args.save_strategy != "no" and not resumed
         try:
-            with self._stopping_at_once():
+            with self._stopping_at_once(saves):
                 metrics = self.objective.evaluate(self.model, rows)
                 metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
                 self.state.log_history = list(before)
                 self.log(dict(metrics))
                 self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         except KeyboardInterrupt:
-            if self.state.global_step and self.args.save_strategy != "no" and not resumed:
+            if saves:
                 self.state.log_history = [*before, {"step": self.state.global_step, PENDING_VALIDATION: True}]
                 self.control.should_evaluate = self.control.should_save = False
                 self._save_checkpoint(self.model, None)

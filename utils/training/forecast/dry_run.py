@@ -132,7 +132,7 @@ def _measure(
         full_pass = seconds_of_validation(run, None, validation, evaluate) if validation else 0.0
         evaluation = seconds_of_validation(run, plan, validation, evaluate) if validation and plan else full_pass
         with autocast(settings.device, settings.precision):  # as in training
-            samples = seconds_of_samples(setup, validation, settings.seed)
+            first_samples, samples = seconds_of_samples(setup, validation, settings.seed)
         filling = seconds_of_cache(run, plan, [*run.rows, *validation]) if plan and not plan.is_there else 0.0
         probe = seconds_of_probe(run, plan) if setup.probe else 0.0
         judging = seconds_of_validation(run, plan, run.rows, evaluate) if settings.folds else 0.0
@@ -150,6 +150,7 @@ def _measure(
         steps=steps + times.optimizer * schedule.steps,
         spread=times.spread,
         evaluation=evaluation,
+        first_samples=first_samples,
         samples=samples,
         state=disk.state / speed,
         end=_copies(run) * (disk.model / speed + loading) + calibration,

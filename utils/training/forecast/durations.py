@@ -22,6 +22,7 @@ class Measured:
     steps: float  # all of a run
     spread: float
     evaluation: float
+    first_samples: float  # before the first step, which are short
     samples: float
     state: float  # to save one
     end: float  # to save the model, to load it again and to calibrate it
@@ -49,8 +50,9 @@ def add_up(
     starts = validates and settings.eval_on_start != "off"
     training = measured.first_step + measured.steps
     validation = (measured.evaluation + measured.samples) * len(schedule.validated)
-    at_the_start = (measured.evaluation + measured.samples) * starts
+    at_the_start = (measured.evaluation + measured.first_samples) * starts
     saving = measured.state * len(schedule.saved)
+    without_samples = measured.evaluation * len(schedule.validated)
     parts = {
         "start": measured.preparation,
         "linear probe": measured.probe,
@@ -62,11 +64,11 @@ def add_up(
     if folds := settings.folds:
         training_of_a_fold = measured.first_step + measured.steps * (folds - 1) / folds
         probe = measured.probe * (folds - 1) / folds
-        each = probe + training_of_a_fold + validation + measured.evaluation * starts + saving
+        each = probe + training_of_a_fold + without_samples + measured.evaluation * starts + saving
         parts["folds"] = folds * each + measured.judging
         notes.append(f"--folds: {folds} further trainings, each on {1 - 1 / folds:.0%} of the training texts")
     if trials:
-        parts["search"] = trials * MEAN_EPOCHS * (training + validation)
+        parts["search"] = trials * MEAN_EPOCHS * (training + without_samples)
         notes.append(f"--search: {trials} trials of other lengths and numbers of blocks, so that times are rough")
     total, steps = sum(parts.values()), schedule.steps
     if settings.time_limit:

@@ -7,11 +7,14 @@ from utils.training.callbacks import SamplesCallback
 from utils.training.prepare import TrainingSetup
 
 
-def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: int) -> float:
-    """Return what the samples take, which are generated here; 0 where none are shown."""
+def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: int) -> tuple[float, float]:
+    """Return what the samples before the first step take, and later ones, which are generated here; 0 without any."""
     samples = next((each for each in setup.objective.callbacks if isinstance(each, SamplesCallback)), None)
     if samples is None or not validation:
-        return 0.0
-    began = time.perf_counter()
-    samples.generate(seed, samples.longest)
-    return time.perf_counter() - began
+        return 0.0, 0.0
+    seconds = []
+    for longest in (samples.longest_at_start, samples.longest):
+        began = time.perf_counter()
+        samples.generate(seed, longest)
+        seconds.append(time.perf_counter() - began)
+    return seconds[0], seconds[1]
