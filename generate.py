@@ -165,12 +165,12 @@ def chat_with(args) -> None:
     from utils.inference.chat import Dialogue, chat
 
     device = prepare_device(args)
-    trained = checkpoint.load_writer(args.model_path)
+    trained = open_kept_model(args, []) or checkpoint.load_writer(args.model_path)
     writes_emoji(args, trained, [])
     follows_instructions(args, trained, [])
-    open_text_generators(args, {"tuned": trained}, {"tuned": args.model_path}, device)
+    generators = open_text_generators(args, {"tuned": trained}, {"tuned": args.model_path}, device)
     sampling = sampling_from_flags(args, True, trained.run.get("sampling"))
-    chat(Dialogue(trained, sampling, args.system, args.length), args.json)
+    chat(Dialogue(trained, generators["tuned"], sampling, args.system, args.length), args.json)
 
 
 def check_chat(args) -> None:

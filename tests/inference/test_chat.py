@@ -1,13 +1,16 @@
 """generate.py --chat: with real processes on a terminal and behind a pipe, and its parts in this process."""
 
 import codecs
+import functools
 import io
 import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from running import assert_one_error, run_script
 import generate
 from utils.errors import UserError
 from utils.inference.chat import Dialogue
+from utils.inference.engines import ENGINES
+from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.inference.streaming import AnswerInterrupt
 from utils.models import checkpoint
@@ -193,7 +198,9 @@ def test_saving_replaces_nothing_but_its_own_work(chat, models, tmp_path, monkey
 
 
 def test_a_save_that_someone_changed_is_left_as_it_is(models, tmp_path):
-    dialogue = Dialogue(checkpoint.load(str(models / "endless")), Sampling(max_new_tokens=6))
+    trained = checkpoint.load(str(models / "endless"))
+    writer = functools.partial(generate_from_ids, trained.model, trained.tokenizer)
+    dialogue = Dialogue(trained, writer, Sampling(max_new_tokens=6))
     path = tmp_path / "chat.jsonl"
     answer = dialogue.answer("Hi", lambda piece: None, AnswerInterrupt())
     dialogue.save(path)
@@ -234,6 +241,22 @@ def test_a_process_behind_a_pipe(models):
     assert (done.returncode, done.stdout, done.stderr) == (0, answer + "\n", "")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_process_behind_a_pipe_ends_at_ctrl_c_within_an_answer(models, engine):
+    command = [sys.executable, "generate.py", "--model_path", models / "endless", "--chat", "--engine", engine]
+    command += ["--max_new_tokens", "7000"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        process.stdin.write(b"Hi\n")
+        process.stdin.flush()
+        beginning = process.stdout.read(20)  # it streams: the answer itself would take far longer
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert 20 <= len(beginning + rest) < 7000
+    assert b"Traceback" not in err
+
+
 # On a terminal
 
 
@@ -242,6 +265,9 @@ class Terminal:
 
     def __init__(self, folder: Path, *arguments: object, stdout_too: bool = True):
         self.master, slave = os.openpty()
+        attributes = termios.tcgetattr(slave)
+        attributes[3] |= termios.NOFLSH  # at Ctrl-C a terminal drops what was written and is not read yet
+        termios.tcsetattr(slave, termios.TCSANOW, attributes)
         self.errors = folder / "stderr.txt"
         self.output = folder / "stdout.txt"
         self.shown = ""
@@ -295,9 +321,11 @@ class Terminal:
         return self.process.wait(PATIENCE)
 
 
-def test_a_chat_on_a_terminal(models, tmp_path):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_chat_on_a_terminal(models, tmp_path, engine):
     path = tmp_path / "chat.jsonl"
-    with Terminal(tmp_path, "--model_path", models / "endless", "--max_new_tokens", 7000) as terminal:
+    flags = ("--max_new_tokens", 7000, "--engine", engine)
+    with Terminal(tmp_path, "--model_path", models / "endless", *flags) as terminal:
         terminal.expect("> ")
         assert "/help" in terminal.errors.read_text("utf-8")
 

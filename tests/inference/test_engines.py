@@ -50,7 +50,6 @@ def test_bf16_writes_with_the_rounding_of_bf16(cli, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "refused"),
     [
-        (["--chat"], "--chat"),
         (["--num_beams", 2], "--num_beams"),
         (["--min_p", 0.1], "--min_p"),
         (["--repetition_penalty", 1.2], "--repetition_penalty"),

@@ -7,7 +7,7 @@ from utils.errors import UserError
 from utils.inference.generation import Generated, TextGenerator
 from utils.inference.prompts import Prompt, instruction_prompt, strip_text
 from utils.inference.sampling import Sampling
-from utils.models.chat_templates import ChatTemplate, borrow_template, open_chat_template, with_length
+from utils.models.chat_templates import ChatTemplate, borrow_template, with_length
 from utils.models.checkpoint import Trained
 from utils.tasks.kinds import INSTRUCT
 
@@ -59,7 +59,7 @@ def open_checked_template(
     trained: Trained, conversations: Iterable[Sequence[dict]], name: str = "tuned"
 ) -> ChatTemplate:
     """Return the model's chat template; UserError where it cannot express what the conversations hold."""
-    template = open_chat_template(trained.tokenizer)
+    template = trained.chat_template
     if not template.has_system and any(conversation[0]["role"] == "system" for conversation in conversations):
         raise UserError(
             f"the chat template of the {name} model has no place for a system message",

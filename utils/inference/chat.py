@@ -7,19 +7,22 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UserError
 from utils.files import atomic_write
 from utils.inference.answers import open_checked_template
-from utils.inference.generation import Generated, generate_from_ids
+from utils.inference.generation import Generated, TextGenerator
 from utils.inference.prompts import instruction_prompt, strip_text
 from utils.inference.sampling import Sampling
 from utils.inference.streaming import AnswerInterrupt, AnswerStopped, AnswerStreamer
 from utils.models.chat_templates import with_length
 from utils.models.checkpoint import Trained
-from utils.models.tokenization import context_length
 from utils.process import print_error
 from utils.reading.encodings import BOM, decode_mixed
+
+if TYPE_CHECKING:
+    from utils.inference.ctranslate2.kept import Converted
 
 GREETING = "(/help lists the commands; Ctrl-C stops an answer; /quit or Ctrl-D ends the chat)"
 HELP = """\
@@ -105,10 +108,18 @@ class Dialogue:
     the seed + n, whether or not there was a reset in between.
     """
 
-    def __init__(self, trained: Trained, sampling: Sampling, system: str | None = None, length: str | None = None):
+    def __init__(
+        self,
+        trained: "Trained | Converted",
+        generate: TextGenerator,
+        sampling: Sampling,
+        system: str | None = None,
+        length: str | None = None,
+    ):
         """UserError where the model's chat template has no place for the system message."""
         self.system = [{"role": "system", "content": strip_text(system)}] if system else []
-        self.model = trained.model
+        self.generate = generate
+        self.context = trained.context
         self.name = "tuned" if trained.run else "base"
         self.multi_turn = trained.run.get("multi_turn", True)
         self.template = open_checked_template(trained, [self.system] if system else [])
@@ -133,9 +144,8 @@ class Dialogue:
         first, prompt_ids = self._encode(messages)
         sampling = replace(self.sampling, seed=self.sampling.seed + self.answers)
         streamer = AnswerStreamer(self.template.tokenizer, self.template.end, sampling.stop, show, interrupt)
-        options = {"end": self.template.end, "streamer": streamer}
         try:
-            [[generated]] = generate_from_ids(self.model, self.template.tokenizer, [prompt_ids], sampling, **options)
+            [[generated]] = self.generate([prompt_ids], sampling, end=self.template.end, streamer=streamer)
             finished = generated.finished
         except (AnswerStopped, KeyboardInterrupt):
             if not interrupt.happened:
@@ -170,7 +180,7 @@ class Dialogue:
 
     def _encode(self, messages: list[dict]) -> tuple[int, list[int]]:
         """Return (the number of the first message, the ids) of the most messages that leave room for an answer."""
-        context, room = context_length(self.model), self.sampling.max_new_tokens
+        context, room = self.context, self.sampling.max_new_tokens
         for first in range(self.first, len(messages), 2):
             conversation = [*self.system, *messages[first:]]
             if self.length:

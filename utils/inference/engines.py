@@ -25,7 +25,7 @@ def add_engine_flags(parser: Parser) -> None:
     batch = f"texts generated at once (default: {BATCH_SIZE}, or 16 descriptions of emoji)"
     add("--batch_size", type=positive_int, metavar="N", help=batch)
     add_rare("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
-    engine = "ctranslate2 computes in int8 on a CPU, and draws other samples (default: %(default)s)"
+    engine = "ctranslate2: int8 on a CPU, ready sooner, other samples (default: %(default)s)"
     add("--engine", type=_engine, choices=ENGINES, default="transformers", help=engine)
     precision = "auto: fp32, or int8 with ctranslate2. In bf16, texts depend on the batch size"
     add_rare("--precision", choices=("auto", "fp32", "bf16"), default="auto", help=precision)
@@ -37,7 +37,6 @@ def check_engine(args: argparse.Namespace) -> None:
         return
     distributed.require_single_process(f"--engine {args.engine}")
     unsupported = {
-        "--chat": args.chat,
         "--num_beams": (args.num_beams or 1) > 1,
         "--min_p": args.min_p,
         "--repetition_penalty": args.repetition_penalty not in (None, 1),

@@ -29,7 +29,7 @@ class Generated:
     finished: bool
 
 
-# (prompts as token ids, sampling, end=) → texts: generate_from_ids or an engine, for a given model.
+# (prompts as token ids, sampling, end=, streamer=) → texts: generate_from_ids or an engine, for a given model.
 TextGenerator = Callable[..., list[list[Generated]]]
 
 
@@ -69,8 +69,8 @@ def generate_from_ids(
 
     A prompt that leaves less than max_new_tokens of the context gets the rest; DataError where there is none. A
     text ends with the token `end`, by default end-of-text. `progress` names a bar on stderr (on a terminal only).
-    `streamer` gets the tokens of a single text as they are generated. Several processes share the texts, see
-    `utils.distributed`.
+    `streamer` gets the tokens of a single text as they are generated, without a bar. Several processes share the texts,
+    see `utils.distributed`.
     """
     from utils.compute.onednn_linear import onednn_linear
     from utils.compute.patching import eval_mode
@@ -85,7 +85,7 @@ def generate_from_ids(
     generate = generate_continuously if continuous else generate_in_static_batches
     with eval_mode(model), onednn_linear(model):
         finished = generate(model, requests, batch_size, sampling, end, stop, streamer)
-        texts = decode_texts(tokenizer, finished, end, sampling, len(requests), progress)
+        texts = decode_texts(tokenizer, finished, end, sampling, len(requests), None if streamer else progress)
     return group_by_prompt(distributed.gather_dict(texts), len(prompts))
 
 

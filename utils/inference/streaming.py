@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from utils.inference.stopping import cut_at_stop, decode_continuation
 
 if TYPE_CHECKING:
+    import numpy
     import torch
     from transformers import PreTrainedTokenizerBase
 
@@ -38,7 +39,7 @@ class AnswerInterrupt:
 
 
 class AnswerStreamer:
-    """A streamer of transformers' `generate`, for one prompt, that gives each new piece of the text to `show`.
+    """A streamer as transformers' `generate` takes it, for one prompt, that gives each new piece of the text to `show`.
 
     `text` is exactly what was shown; `ids` are the tokens so far, without `end`. A piece is held back while its last
     character is incomplete, or while it may become one of the strings in `stop`, which are never shown.
@@ -61,7 +62,7 @@ class AnswerStreamer:
         self.ids: list[int] = []
         self.text = ""
 
-    def put(self, value: "torch.Tensor") -> None:
+    def put(self, value: "torch.Tensor | numpy.ndarray") -> None:
         """Take the prompt's ids in the first call, and one id in each later call. AnswerStopped after Ctrl-C."""
         if self.interrupt.happened:
             raise AnswerStopped

@@ -5,8 +5,8 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from utils.errors import DataError, UserError
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # {"role": "system" | "user" | "assistant", "content": …}; a user message may have "input" and "length" (of LENGTHS).
 Conversation = Sequence[dict]
+# The properties of a conversation that its filled template depends on: the role of each message, and whether it has an
+# input and a length.
+Shape = tuple[tuple[str, bool, bool], ...]
 LENGTHS = ("short", "medium", "long")
 SECONDS_TO_RENDER = 5
 _START = "{{ bos_token or eos_token }}"
@@ -48,6 +51,7 @@ class ChatTemplate:
 
     `end` is the id of the token that ends an answer. `has_system` and `has_input` say whether the template has a place
     for a system message and for a user's input; without one, the input follows the instruction after a blank line.
+    `skeletons` are those that were filled in before (see `skeleton`), which then need neither Jinja nor transformers.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -55,6 +59,7 @@ class ChatTemplate:
     has_system: bool
     has_input: bool
     special_tokens: re.Pattern
+    skeletons: Mapping[Shape, list[str]] = field(default_factory=dict)
 
     def encode(self, conversations: Sequence[Conversation]) -> list[list[int]]:
         """Return the ids of each conversation as a prompt for the next answer, from the start token on.
@@ -62,12 +67,12 @@ class ChatTemplate:
         Only the template makes special tokens; their names in a text are plain text. DataError names the first
         conversation, counted from 1, that the template refuses.
         """
-        skeletons: dict[tuple, list[str]] = {}
+        skeletons = dict(self.skeletons)
         prompts = []
         for number, conversation in enumerate(conversations, start=1):
             shape = _shape(conversation)
             if shape not in skeletons:
-                skeletons[shape] = self._skeleton(shape, number)
+                skeletons[shape] = self.skeleton(shape, number)
             prompts.append(_fill(skeletons[shape], conversation))
         encoded = iter(token_ids(self.tokenizer, [piece for prompt in prompts for piece in prompt[::2]]))
         id_of = self.tokenizer.convert_tokens_to_ids
@@ -78,10 +83,13 @@ class ChatTemplate:
 
     def render(self, conversation: Conversation) -> str:
         """Return the prompt as text."""
-        return "".join(_fill(self._skeleton(_shape(conversation), 1), conversation))
+        return "".join(_fill(self.skeleton(_shape(conversation), 1), conversation))
 
-    def _skeleton(self, shape: Sequence[tuple[str, bool, bool]], number: int) -> list[str]:
-        """Return the template for conversations of one shape, with slots: text, special token, text, …, text."""
+    def skeleton(self, shape: Shape, number: int = 1) -> list[str]:
+        """Return the template for conversations of one shape, with slots: text, special token, text, …, text.
+
+        DataError, about the conversation with this number, where the template refuses such conversations.
+        """
         messages = []
         for place, (role, has_input, has_length) in enumerate(shape):
             content, input_text, length = (_SLOT.format(3 * place + part) for part in range(3))
@@ -117,7 +125,8 @@ def keeps_system(tokenizer: "PreTrainedTokenizerBase") -> bool:
 
 def borrow_template(base: "PreTrainedTokenizerBase", tuned: "PreTrainedTokenizerBase") -> None:
     """Give a base model's tokenizer without a chat template the one of the model tuned from it."""
-    base.chat_template = base.chat_template or tuned.chat_template
+    if not base.chat_template:
+        base.chat_template = tuned.chat_template
 
 
 def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
@@ -126,9 +135,7 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
     if not tokenizer.chat_template:
         hint = "train it on instructions: python preprocess.py --task alpaca --data_path YOUR_DATA.json"
         raise UserError(f"{tokenizer.name_or_path} has no chat template, so the form of its prompts is unknown", hint)
-    # Tokenizers, too, encode the texts between special tokens one by one.
-    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    special_tokens = re.compile("(" + "|".join(map(re.escape, sorted(special, key=len, reverse=True))) + ")")
+    special_tokens = special_tokens_pattern(tokenizer)
     try:
         end_of_turn = _end_of_turn(tokenizer, special_tokens, end)
     except _RefusedError as error:
@@ -138,6 +145,12 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
         ) from error
     has_input = _has_slot(tokenizer, [{**_user("Hello"), "input": _SLOT.format(0)}])
     return ChatTemplate(tokenizer, end_of_turn, keeps_system(tokenizer), has_input, special_tokens)
+
+
+def special_tokens_pattern(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern:
+    """Return the pattern that splits a text at special tokens; tokenizers encode the texts between them one by one."""
+    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return re.compile("(" + "|".join(map(re.escape, sorted(special, key=len, reverse=True))) + ")")
 
 
 def encode_answers(
@@ -198,8 +211,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         sys.settrace(before)
 
 
-def _shape(conversation: Conversation) -> tuple[tuple[str, bool, bool], ...]:
-    """Return what decides the skeleton: the role of each message, and whether it has an input and a length."""
+def _shape(conversation: Conversation) -> Shape:
     return tuple((message["role"], "input" in message, "length" in message) for message in conversation)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from utils.errors import UserError
 from utils.models.base_models import BaseModel, resolve
+from utils.models.chat_templates import ChatTemplate, open_chat_template
 from utils.models.classifier_tokenizer import find_head, fold_temperature, has_template, surroundings, with_template
 from utils.models.load_errors import COPY_AGAIN
 from utils.models.model_checks import check_open_model
@@ -28,6 +29,16 @@ class Trained:
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
     run: dict
+
+    @property
+    def context(self) -> int:
+        """The maximum number of tokens of a text."""
+        return context_length(self.model)
+
+    @property
+    def chat_template(self) -> ChatTemplate:
+        """The tokenizer's chat template, ready to use. UserError without one."""
+        return open_chat_template(self.tokenizer)
 
 
 def load(name: str) -> Trained:

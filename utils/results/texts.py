@@ -23,7 +23,7 @@ from utils.inference.sampling import sampling_from_flags
 from utils.models import checkpoint
 from utils.models.base_models import check_present
 from utils.models.checkpoint import Trained
-from utils.tasks.kinds import GENERATE
+from utils.tasks.kinds import GENERATE, INSTRUCT
 
 if TYPE_CHECKING:
     from utils.inference.ctranslate2.kept import Converted
@@ -69,14 +69,17 @@ def write_records(
 
 
 def open_kept_model(args: Namespace, prompts: Sequence[Prompt]) -> "Converted | None":
-    """Return the model as CTranslate2 kept it, where that is all that the flags need: to continue texts."""
-    if args.engine != "ctranslate2" or args.compare_base or what_needs_answers(args, prompts):
+    """Return the model as CTranslate2 kept it, where that is all that the flags need."""
+    if args.engine != "ctranslate2" or args.compare_base:
         return None
 
     from utils.inference.ctranslate2.kept import open_kept
 
     kept = open_kept(str(args.model_path))
-    return kept if kept and kept.run.get("kind", GENERATE.name) == GENERATE.name else None
+    kind = kept.run.get("kind", GENERATE.name) if kept else None
+    if kind == INSTRUCT.name or (kind == GENERATE.name and what_needs_answers(args, prompts)):
+        return kept if kept.chat_template else None
+    return kept if kind == GENERATE.name else None
 
 
 def prepare_device(args: Namespace) -> str:

@@ -1,11 +1,14 @@
 """CTranslate2: the texts of transformers where nothing is drawn, its stop rules, and when a model is converted."""
 
 import math
+import os
+import signal
 from collections import Counter
 
 import pytest
 import torch
 from bigram_model import bigram_model
+from generating import chain
 from scipy.stats import chisquare
 from small_models import END, random_model, tiny_tokenizer
 
@@ -14,6 +17,7 @@ from utils.inference.ctranslate2.convert import convert
 from utils.inference.ctranslate2.engine import open_text_generator
 from utils.inference.generation import encode_prompts, generate_from_ids
 from utils.inference.sampling import Sampling
+from utils.inference.streaming import AnswerInterrupt, AnswerStopped, AnswerStreamer
 from utils.models import checkpoint, saving
 from utils.models.tokenization import token_ids
 
@@ -62,6 +66,71 @@ def test_what_is_not_drawn_is_what_transformers_writes(both, settings):
     expected = generate_from_ids(model, tokenizer, ids, sampling, end=end)
     assert len({text.tokens for (text,) in expected}) > 1
     assert write(ids, sampling, end=end) == expected
+
+
+def streamed(write, prompt, sampling, end=END, show=lambda piece: None, interrupt=None):
+    """(what is returned, the pieces that were shown) of one text that is shown as it is written."""
+    pieces = []
+
+    def take(piece):
+        pieces.append(piece)
+        show(piece)
+
+    streamer = AnswerStreamer(tiny_tokenizer(), end, sampling.stop, take, interrupt or AnswerInterrupt())
+    [[text]] = write([prompt], sampling, end=end, streamer=streamer)
+    assert (len(streamer.ids), streamer.text) == (text.tokens, "".join(pieces))
+    return text, pieces
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"do_sample": True, "seed": 3}, {"no_repeat_ngram_size": 2}, {"min_new_tokens": 9}, {"max_new_tokens": 1}],
+    ids=str,
+)
+def test_pieces_that_are_shown_are_the_whole_text(both, settings):
+    _, write = both
+    sampling = Sampling(**{**GREEDY, **settings})
+    for prompt in encode_prompts(tiny_tokenizer(), PROMPTS):
+        [[whole]] = write([prompt], sampling)
+        end = token_ids(tiny_tokenizer(), [whole.text[-1:] or "a"])[0][-1]  # a token that the text comes to
+        for last in (END, end):
+            [[whole]] = write([prompt], sampling, end=last)
+            text, pieces = streamed(write, prompt, sampling, last)
+            assert (text, "".join(pieces)) == (whole, whole.text)
+
+
+def test_a_character_of_several_tokens_is_shown_when_it_is_whole(tmp_path):
+    ids = [END, *token_ids(tiny_tokenizer(), ["où 🚀"])[0], END]
+    write = writer_of(tmp_path / "model", chain(tiny_tokenizer(), *ids))
+    assert streamed(write, [END], Sampling(**GREEDY))[1] == list("où 🚀")
+    # Cut in the middle of the rocket: what is there of it is never shown.
+    cut, pieces = streamed(write, [END], Sampling(**{**GREEDY, "max_new_tokens": 6}))
+    assert (cut.text, cut.tokens, cut.finished, pieces) == ("où ", 6, False, list("où "))
+
+
+def test_a_stop_string_ends_the_answer_and_nothing_of_it_is_shown(tmp_path):
+    write = writer_of(tmp_path / "model", chain(tiny_tokenizer(), None, *"abcdefghij", None))
+    sampling = Sampling(**GREEDY, stop=("defg",))
+    [[whole]] = write([[END]], sampling)
+    assert (whole.text, whole.tokens, whole.finished) == ("abc", 7, True)
+    assert streamed(write, [END], sampling) == (whole, list("abc"))
+
+
+def test_ctrl_c_ends_the_answer_after_the_piece_that_is_shown(tmp_path):
+    model = bigram_model(tiny_tokenizer(), {"a": {"b": 0.0}, "b": {"a": 0.0}, None: {"a": 0.0}})
+    write, interrupt = writer_of(tmp_path / "model", model), AnswerInterrupt()
+    shown, sampling = [], Sampling(max_new_tokens=60, do_sample=False)
+
+    def press(piece):
+        shown.append(piece)
+        if len(shown) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with interrupt.listening(), pytest.raises(AnswerStopped):
+        streamed(write, [END], sampling, show=press, interrupt=interrupt)
+    assert "".join(shown) == "aba"
+    # The engine writes the next answer as if nothing had happened.
+    assert streamed(write, [END], sampling)[0].text == "ab" * 30
 
 
 def test_a_sequence_of_the_prompt_may_be_written_once_whatever_the_other_prompts(tmp_path):

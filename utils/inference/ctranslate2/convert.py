@@ -24,9 +24,10 @@ from utils.inference.ctranslate2.kept import (
     source_of,
     state_of_files,
 )
+from utils.inference.ctranslate2.kept_template import template_to_keep
 from utils.inference.generation import USE_DEFAULT_ENGINE
 from utils.models.checkpoint import Trained
-from utils.models.tokenization import context_length, start_and_end
+from utils.models.tokenization import start_and_end
 from utils.process import PROCESS_BEGAN
 from utils.system_errors import as_os_errors
 from utils.temporary import folder_for_a_while
@@ -61,7 +62,7 @@ def convert(path: str, trained: Trained) -> Converted:
         _replace(folder, recorded, trained)
     elif open_kept(path) is None:
         _record(folder, recorded, trained)
-    return Converted(folder, context_length(trained.model), trained.tokenizer, trained.run)
+    return Converted(folder, trained.context, trained.tokenizer, trained.run)
 
 
 def _what_opens_it(path: str, trained: Trained) -> dict:
@@ -74,7 +75,14 @@ def _what_opens_it(path: str, trained: Trained) -> dict:
     if any(changed >= began for _, changed in files.values()):
         files = {}
     start, end = start_and_end(trained.tokenizer)
-    return {"files": files, "context": context_length(trained.model), "start": start, "end": end, "run": trained.run}
+    return {
+        "files": files,
+        "context": trained.context,
+        "start": start,
+        "end": end,
+        "chat": template_to_keep(trained.tokenizer, lengths=bool(trained.run.get("lengths"))),
+        "run": trained.run,
+    }
 
 
 def _replace(folder: Path, recorded: dict, trained: Trained) -> None:
@@ -137,7 +145,7 @@ def _name_unknown_token(path: Path) -> None:
 
 def _check_conversion(folder: Path, trained: Trained) -> None:
     """Raise UserError where the converted model computes something else: a setting that is not converted."""
-    length = min(32, context_length(trained.model))
+    length = min(32, trained.context)
     ids = (torch.arange(length)[None] * 997 + 7) % len(trained.tokenizer)
     with torch.no_grad():
         expected = trained.model(ids).logits.float().log_softmax(-1)[0].numpy()

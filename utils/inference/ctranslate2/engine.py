@@ -1,7 +1,10 @@
 """Texts through CTranslate2, in int8 on a CPU; neither PyTorch nor transformers is imported."""
 
+import contextlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import ctranslate2
 import numpy
@@ -14,6 +17,9 @@ from utils.inference.sampling import Sampling
 from utils.inference.stopping import StopStrings
 from utils.models.tokenization import start_and_end
 
+if TYPE_CHECKING:
+    from utils.inference.streaming import AnswerStreamer
+
 
 def open_text_generator(
     converted: Converted, compute_type: str, batch_size: int, progress: str | None
@@ -24,16 +30,30 @@ def open_text_generator(
     search ends earlier.
     """
     tokenizer = converted.tokenizer
+    # Kept for texts without draws, and because it is dropped only when it has read the prompt, whatever Ctrl-C says.
+    generator = None
 
-    def generate(prompts: Sequence[list[int]], sampling: Sampling, end: int | None = None) -> list[list[Generated]]:
+    def generate(
+        prompts: Sequence[list[int]],
+        sampling: Sampling,
+        end: int | None = None,
+        streamer: "AnswerStreamer | None" = None,
+    ) -> list[list[Generated]]:
+        nonlocal generator
         end = start_and_end(tokenizer)[1] if end is None else end
         requests = make_requests(prompts, sampling, converted.context)
-        # A generator's threads take the seed when they start, so each call starts new ones.
-        ctranslate2.set_random_seed(int(numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]))
-        options = {"compute_type": compute_type, "intra_threads": _threads()}
-        generator = ctranslate2.Generator(str(converted.folder / compute_type), **options)
-        finished = _generate(generator, tokenizer, requests, batch_size, sampling, end)
-        return group_by_prompt(decode_texts(tokenizer, finished, end, sampling, len(requests), progress), len(prompts))
+        if generator is None or sampling.draws:
+            generator = None  # before another one takes as much memory
+            # A generator's threads take the seed when they start, so each call that draws starts new ones.
+            ctranslate2.set_random_seed(int(numpy.random.SeedSequence(sampling.seed).generate_state(1)[0]))
+            options = {"compute_type": compute_type, "intra_threads": _threads()}
+            generator = ctranslate2.Generator(str(converted.folder / compute_type), **options)
+        if streamer:
+            finished = _stream(generator, tokenizer, requests[0], sampling, end, streamer)
+        else:
+            finished = _generate(generator, tokenizer, requests, batch_size, sampling, end)
+        bar = None if streamer else progress
+        return group_by_prompt(decode_texts(tokenizer, finished, end, sampling, len(requests), bar), len(prompts))
 
     return generate
 
@@ -43,10 +63,6 @@ def _generate(
 ) -> Iterator[tuple[Request, list[int]]]:
     """Yield (request, its new ids)."""
     stop = StopStrings(tokenizer, sampling.stop)
-    options = {"sampling_topk": 1}
-    if sampling.draws:
-        options = {"sampling_topk": sampling.top_k, "sampling_topp": sampling.top_p}
-        options["sampling_temperature"] = sampling.temperature
 
     def alike(request: Request) -> tuple[int, int]:
         # CTranslate2 (4.8) decodes what is longer than a batch's shortest prompt as if it were generated: it returns
@@ -61,20 +77,54 @@ def _generate(
             request.new_ids.append(step.token_id)
             return stop(request.prompt_ids, request.new_ids)
 
-        limit = batch[0].max_new_tokens
         results = generator.generate_batch(
             [tokenizer.convert_ids_to_tokens(request.prompt_ids) for request in batch],
             include_prompt_in_result=False,
-            end_token=[end],
             return_end_token=True,
-            max_length=limit,
-            min_length=min(sampling.min_new_tokens, limit),
-            no_repeat_ngram_size=sampling.no_repeat_ngram_size,
             callback=has_stopped if sampling.stop else None,
-            **options,
+            **_options(sampling, batch[0].max_new_tokens, end),
         )
         for request, result in zip(batch, results, strict=True):
             yield request, result.sequences_ids[0]
+
+
+def _stream(
+    generator, tokenizer, request: Request, sampling: Sampling, end: int, streamer: "AnswerStreamer"
+) -> Iterator[tuple[Request, list[int]]]:
+    """Yield (request, its new ids) once, after the streamer got each of them, as transformers' `generate` does it."""
+    stop, closed = StopStrings(tokenizer, sampling.stop), threading.Event()
+    prompt = tokenizer.convert_ids_to_tokens(request.prompt_ids)
+    options = _options(sampling, request.max_new_tokens, end)
+    # The steps come from another thread, so that this one notices Ctrl-C between them. Where that ends the answer, the
+    # other thread ends at its next token.
+    steps = generator.generate_tokens(prompt, callback=lambda step: closed.is_set(), **options)
+    streamer.put(numpy.array(request.prompt_ids))
+    try:
+        with contextlib.closing(steps):
+            for step in steps:
+                request.new_ids.append(step.token_id)
+                streamer.put(numpy.array([step.token_id]))
+                if stop(request.prompt_ids, request.new_ids):
+                    break
+    finally:
+        closed.set()
+    streamer.end()
+    yield request, request.new_ids
+
+
+def _options(sampling: Sampling, limit: int, end: int) -> dict:
+    """Return CTranslate2's names for the settings of texts with at most `limit` tokens."""
+    options = {
+        "end_token": [end],
+        "max_length": limit,
+        "min_length": min(sampling.min_new_tokens, limit),
+        "no_repeat_ngram_size": sampling.no_repeat_ngram_size,
+        "sampling_topk": 1,
+    }
+    if sampling.draws:
+        options |= {"sampling_topk": sampling.top_k, "sampling_topp": sampling.top_p}
+        options["sampling_temperature"] = sampling.temperature
+    return options
 
 
 def _threads() -> int:

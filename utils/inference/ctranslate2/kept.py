@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import ctranslate2
 
+from utils.inference.ctranslate2.kept_template import open_kept_template, render
 from utils.models.base_models import resolve
+from utils.models.chat_templates import ChatTemplate
 from utils.models.checkpoint import files_of_model
 from utils.models.run_file import read_run
 
@@ -22,16 +24,18 @@ if TYPE_CHECKING:
 SOURCE_FILE = "source.json"  # says what a folder was converted from, and that it is ours
 TOKENIZER_FILE = "tokenizer.json"
 NUMBER_FORMATS = ("float32", "int8")  # a folder for each in that of a converted model
-FIELDS = {"ctranslate2": str, "files": dict, "context": int, "start": int, "end": int, "run": dict}
+FIELDS = {"ctranslate2": str, "files": dict, "context": int, "start": int, "end": int, "chat": dict, "run": dict}
 
 
 @dataclass(frozen=True)
 class PlainTokenizer:
-    """The part of transformers' tokenizer that writing needs, with the same results."""
+    """The part of transformers' tokenizer that writing needs, with the same results. The template is "" without one."""
 
     backend_tokenizer: "Tokenizer"
     bos_token_id: int
     eos_token_id: int
+    chat_template: str
+    special_tokens_map: dict
     is_fast = True
 
     @property
@@ -41,6 +45,14 @@ class PlainTokenizer:
     def convert_ids_to_tokens(self, ids: list[int]) -> list[str | None]:
         return [self.backend_tokenizer.id_to_token(id_) for id_ in ids]
 
+    def convert_tokens_to_ids(self, token: str) -> int | None:
+        return self.backend_tokenizer.token_to_id(token)
+
+    def apply_chat_template(self, messages: list[dict], *, tokenize: bool, add_generation_prompt: bool) -> str:
+        assert not tokenize
+        options = {"add_generation_prompt": add_generation_prompt}
+        return render(self.chat_template, self.special_tokens_map, messages, **options)
+
     def decode(self, ids: list[int], *, skip_special_tokens: bool, clean_up_tokenization_spaces: bool) -> str:
         assert not clean_up_tokenization_spaces
         return self.backend_tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
@@ -48,12 +60,16 @@ class PlainTokenizer:
 
 @dataclass(frozen=True)
 class Converted:
-    """A model in CTranslate2's format: its folder, its context in tokens, and the original's tokenizer and run.json."""
+    """A model in CTranslate2's format: its folder, its context in tokens, and the original's tokenizer and run.json.
+
+    One that was kept has the original's chat template, too, where there was one.
+    """
 
     folder: Path
     context: int
     tokenizer: "PlainTokenizer | PreTrainedTokenizerBase"
     run: dict
+    chat_template: ChatTemplate | None = None
 
 
 def open_kept(path: str) -> Converted | None:
@@ -77,7 +93,10 @@ def open_kept(path: str) -> Converted | None:
     except Exception:  # tokenizers raises no other class
         return None
     run = read_run(folder / SOURCE_FILE, json.dumps(source["run"])) if source["run"] else {}
-    return Converted(folder, source["context"], PlainTokenizer(backend, source["start"], source["end"]), run)
+    chat = source["chat"]
+    special_tokens = chat.get("special_tokens", {})
+    tokenizer = PlainTokenizer(backend, source["start"], source["end"], chat.get("source", ""), special_tokens)
+    return Converted(folder, source["context"], tokenizer, run, open_kept_template(chat, tokenizer))
 
 
 def conversion_folder(path: str) -> Path:
