@@ -72,12 +72,14 @@ def build_parser() -> Parser:
         "--data_path",
         "--data",
         metavar="FILE",
-        help="a CSV or TSV file, or another one that preprocess.py reads; - for one that is piped in",
+        help="a CSV or TSV file, or another one that preprocess.py reads; - is stdin",
     )
     add("--output_path", type=output_path, metavar="FILE.csv", help="default: NAME.predictions.csv beside the data")
-    add("--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: found)")
-    label = "the column with the true labels, for the scores (default: found)"
-    add("--label_column", metavar="COLUMN", help=label, more="a,b,c: columns of 0 and 1, of several labels a text")
+    add(
+        "--text_column", metavar="COLUMN", help="name, number or path of the column with the text (default: recognized)"
+    )
+    label = "the column with the true labels, for the scores (default: recognized)"
+    add("--label_column", metavar="COLUMN", help=label, more="a,b,c: columns of 0 and 1, for several labels per text")
     add_rare("--no_header", action="store_true", help="the first line is data; the columns are named 0, 1, 2, …")
     add_rare("--escape_formulas", action="store_true", help=ESCAPE_FORMULAS_HELP)
     add = parser.group("running")

@@ -42,7 +42,7 @@ def build_parser() -> Parser:
     add(
         "--plots", type=output_path, metavar="FOLDER", help="also write the page's pictures there, as SVG and PNG files"
     )
-    add("--overwrite", action="store_true", help="replace what --report and --plots find there")
+    add("--overwrite", action="store_true", help="replace existing files of --report and --plots")
     add("--json", action="store_true", help="print evaluation.json on stdout instead of the tables")
     add("--compare", type=Path, nargs="+", metavar="FILE.json", help="only show these evaluations in one table")
     add = parser.group("models that write texts, answer instructions or write emoji")

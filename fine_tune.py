@@ -47,7 +47,7 @@ def build_parser() -> Parser:
         "--data",
         type=Path,
         metavar="PKL",
-        help="what preprocess.py wrote",
+        help="output of preprocess.py",
         more="(not for --model_path)",
     )
     add(
@@ -61,7 +61,7 @@ def build_parser() -> Parser:
     add("--model", "--model_name_or_path", help=model, more=MORE_OF_MODEL)
     parser.group("data and model", rare=True)("--base_model", metavar="MODEL", help=BASE_HELP)
     add_fine_tuning_flags(parser)
-    forecast = "say what the run would take (steps, memory, disk, time), and write nothing"
+    forecast = "estimate the run's steps, memory, disk space and time, and write nothing"
     parser.group("running")("--dry_run", action="store_true", help=forecast)
     parser.group("running", rare=True)("--json", action="store_true", help="print the result as JSON")
     accept_hugging_face_names(parser)
@@ -106,7 +106,7 @@ def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Na
     flags = parser.parse_args(argv)
     foreseen = {name: vars(flags).pop(name) for name in ("dry_run", "json")}
     if foreseen["dry_run"] and flags.resume:
-        raise UsageError("--dry_run tells about a run from its start, and --resume continues one", "remove one of them")
+        raise UsageError("--dry_run estimates a whole run, and --resume continues one", "remove one of them")
     hub = Namespace(**vars(take_hub_flags(flags, parser.given)), **foreseen)
     if hub.push_trained:
         distributed.require_single_process("--push_trained")

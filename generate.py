@@ -58,10 +58,10 @@ def build_parser() -> Parser:
     add("--num_return_sequences", type=positive_int, default=1, metavar="N", help="samples per prompt (default: 1)")
     add("--compare_base", action="store_true", help="also generate with the base model")
     add = parser.group("models that follow instructions")
-    add("--instruction", action="append", default=[], metavar="TEXT", help="what the model should do (repeatable)")
+    add("--instruction", action="append", default=[], metavar="TEXT", help="an instruction to follow (repeatable)")
     add("--input", action="append", default=[], metavar="TEXT", help="the input of an --instruction, one for each")
     add("--chat", action="store_true", help="talk with the model; type /help for more")
-    add("--length", choices=LENGTHS, help="of answers, if it learned --length_hints")
+    add("--length", choices=LENGTHS, help="length of answers, if the model learned --length_hints")
     add_rare = parser.group("models that follow instructions", rare=True)
     add_rare("--system", metavar="TEXT", help="a system message, where the chat template has a place for it")
     add = parser.group("models that write emoji", rare=True)
@@ -181,7 +181,7 @@ def check_chat(args) -> None:
     given += [name for name in ("num_beams", "num_return_sequences") if (getattr(args, name) or 1) > 1]
     if given:
         raise UsageError(
-            f"--chat answers what is typed, one answer at a time, and does not support --{given[0]}",
+            f"--chat answers typed messages one at a time, and does not support --{given[0]}",
             f"remove --chat or --{given[0]}; in a chat, /save FILE writes the conversation to a file",
         )
     distributed.require_single_process("--chat")

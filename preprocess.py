@@ -62,7 +62,7 @@ def build_parser() -> Parser:
         + f" (default: {DEFAULT_TASK})",
         more="; ".join(f"{name}: {task.summary}" for name, task in TASKS.items()),
     )
-    add("--text_column", help="the column with the text (default: found)", more="name, number (from 0) or path")
+    add("--text_column", help="the column with the text (default: recognized)", more="name, number (from 0) or path")
     model = f"{MODEL_HELP} (default: smollm2)"
     add("--model", "--model_name_or_path", help=model, more=f"{MORE_OF_MODEL}; without it, the default is gpt2")
     add_rare("--no_header", action="store_true", help="the first line is data; columns are named 0, 1, 2, …")
@@ -151,7 +151,7 @@ def collect(args) -> dict:
 
     if args.scrape is None:
         flag = next(flag for flag in SCRAPE_FLAGS if getattr(args, flag) not in (None, False))
-        raise UsageError(f"--{flag} needs --scrape", "add where to collect from: --scrape SOURCE TARGET")
+        raise UsageError(f"--{flag} needs --scrape", "add a source: --scrape SOURCE TARGET")
     if len(args.data_path) != 1 or Path(args.data_path[0]).suffix != ".jsonl" or ADDRESS.match(args.data_path[0]):
         problem = f"--data_path is {' '.join(args.data_path)}, expected one .jsonl file to collect posts into"
         raise UsageError(problem, "use --data_path data/raw/NAME.jsonl")

@@ -100,5 +100,5 @@ def test_durations(text, seconds):
     "text", ["", "0", "0s", "-5", "1h30", "30m1h", "10min", "inf", "nan", "1e3", "ten", "9" * 11, "٣m"]
 )
 def test_no_durations(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is no duration, such as 90s"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a duration, such as 90s"):
         duration(text)

@@ -211,7 +211,7 @@ def test_only_a_folder_that_lost_its_name_is_restored(tmp_path):
 def test_a_folder_that_cannot_be_restored_says_how(tmp_path, monkeypatch):
     write(tmp_path, {".m.old-model/run.json": "{}"})
     monkeypatch.setattr(Path, "rename", lambda *_: Path("/none").stat())
-    with pytest.raises(UserError, match=r"m is missing, and what it was is in .*\.m\.old-model"):
+    with pytest.raises(UserError, match=r"m is missing, and its old version is in .*\.m\.old-model"):
         recover_folder(tmp_path / "m")
 
 

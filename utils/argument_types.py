@@ -51,7 +51,7 @@ def duration(text: str) -> float:
     parts = DURATION.fullmatch(text.strip().lower())
     seconds = sum(map(operator.mul, map(float, parts.groups("0")), (3600, 60, 1, 1))) if parts else 0
     if not 0 < seconds <= LARGEST_WHOLE:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no duration, such as 90s, 10m, 1h30m or 600 (seconds)")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a duration, such as 90s, 10m, 1h30m or 600 (seconds)")
     return seconds
 
 

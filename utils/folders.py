@@ -93,7 +93,7 @@ def _remove_replaced(old: Path, path: Path, kept: Collection[str]) -> None:
                     file.rename(place)
     _remove(old)
     if old.exists():
-        log.warning("warning: %s has what %s replaced, and cannot be removed", old, path)
+        log.warning("warning: %s, which %s replaced, cannot be removed", old, path)
 
 
 def is_lost(path: Path) -> bool:
@@ -109,7 +109,7 @@ def recover_folder(path: Path) -> None:
     try:
         old.rename(path)
     except OSError as error:
-        problem = f"{path} is missing, and what it was is in {old}: {error.strerror}"
+        problem = f"{path} is missing, and its old version is in {old}: {error.strerror}"
         raise UserError(problem, f"rename it: {shlex.join(['mv', str(old), str(path)])}") from error
     sync_name(path)
     log.warning("warning: %s was lost when a run was killed, and is restored", path)

@@ -108,7 +108,7 @@ def _acquire(path: Path) -> int | None:
         os.close(descriptor)  # its holder removed it meanwhile
     if os.pread(descriptor, len(HOLDER), 0) not in (b"", HOLDER):
         os.close(descriptor)
-        raise UserError(f"{file} is needed for a lock, but has something else in it", "move it elsewhere")
+        raise UserError(f"{file} is needed for a lock, but has other contents", "move it elsewhere")
     _held.add(descriptor)
     with suppress(OSError):  # of a full disk: the lock holds without its holder's name
         os.ftruncate(descriptor, 0)

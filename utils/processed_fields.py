@@ -89,7 +89,7 @@ def check_columns(split: str, columns: Mapping, recipe: Mapping, size: int) -> N
             raise ValueError(f"{split}.loss_start has 0, expected an instruction before the answer")
     texts = [columns[name] for name, types in cells.items() if types not in LABEL_OF_KIND.values()]
     if recipe["kind"] == SCORE.name and not all(map(math.isfinite, columns["label"])):
-        raise ValueError(f"{split}.label has a score that is no finite number")
+        raise ValueError(f"{split}.label has a score that is not a finite number")
     for name, types in METADATA_OF_KIND.get(recipe["kind"], {}).items():
         _check_types(f"{split}.facts.", metadata, {name: (list,)})
         _check_cells(f"{split}.facts.{name}", metadata[name], types, rows)
@@ -146,7 +146,7 @@ def _check_texts(name: str, values: Iterable) -> None:
     """Check that what is a text can be written to a file: no half of a character is in it."""
     for value in values:
         if isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
-            raise ValueError(f"{name} has a text that is no Unicode, {_shown(ascii(value))}")
+            raise ValueError(f"{name} has a text that is not Unicode, {_shown(ascii(value))}")
 
 
 def _check_plain(name: str, value: object, budget: int, depth: int) -> int:

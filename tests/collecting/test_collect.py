@@ -180,7 +180,7 @@ def test_a_success_resets_the_retries(raw):
         (["twitter-user", "an a"], "'an a' is not a name: expected at most 20", "as the site does"),
         (["telegram-channel", "the news"], "'the news' is not a name", "as the site does"),
         (["twitter-search", " "], "nothing to search for", "some words"),
-        (["telegram-channel", "news", "--lang", "fr"], "does not say in which language", "remove --lang"),
+        (["telegram-channel", "news", "--lang", "fr"], "does not give the language of posts", "remove --lang"),
         (
             ["twitter-hashtag", "chat", "--since", "2023-05-02", "--until", "2023-05-02"],
             "is not before --until",

@@ -126,7 +126,7 @@ def test_an_answer_that_snscrape_does_not_know(raw, scrape, behind_proxy):
     with behind_proxy(site):
         code, _, err = scrape("twitter-hashtag", "chat")
     assert code == 1
-    assert "X archive" in assert_one_error(err, "X answered in a form that snscrape does not know (KeyError:")
+    assert "X archive" in assert_one_error(err, "X sent an answer in a form that snscrape does not know (KeyError:")
 
 
 def test_a_telegram_name_without_a_public_channel(raw, scrape, behind_proxy):

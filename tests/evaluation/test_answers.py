@@ -479,7 +479,7 @@ def test_a_model_from_elsewhere_without_a_chat_template(call):
 
 
 def test_a_model_without_a_base(call):
-    hint = refused(call("--compare_base", model="base"), 1, "base does not say what it was fine-tuned from")
+    hint = refused(call("--compare_base", model="base"), 1, "base does not name its base model")
     assert "--compare_base" in hint
 
 

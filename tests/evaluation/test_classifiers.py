@@ -433,7 +433,7 @@ def test_texts_that_the_model_cleans_away_are_left_out_everywhere(call):
     save_processed(Path("reviews.pkl"), labeled(train=TWO["train"], test=[("😀", "good")]))
     code, _, err = call()
     assert code == 3
-    assert_one_error(err, "leaves nothing of any test text")
+    assert_one_error(err, "all test texts are empty after the model's cleaning")
 
 
 def test_a_classifier_of_another_maker(call):

@@ -347,4 +347,4 @@ def test_models_and_data_of_other_kinds(call):
     run = read("mine/run.json")
     Path("mine/run.json").write_text(json.dumps({**run, "kind": "generate", "task": "tweets"}))
     refused(call(), 3, "emoji.pkl was made to write emoji (task emoji)", "mine writes texts")
-    refused(call("--compare_base", model="base"), 1, "base does not say what it was fine-tuned from")
+    refused(call("--compare_base", model="base"), 1, "base does not name its base model")

@@ -90,7 +90,7 @@ def test_prompts_are_cleaned_as_the_training_texts_were(cli, folder):
     assert code == 0
     assert [json.loads(line)["prompt"] for line in out.splitlines()] == ["Look at <here>", "", ""]
     assert err.splitlines() == [
-        "warning: cleaning leaves nothing of prompt 2 ('@someone'): the model starts the text"
+        "warning: prompt 2 ('@someone') is empty after cleaning: the model starts the text"
     ]  # and nothing about prompt 3, which was empty
 
 

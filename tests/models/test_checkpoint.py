@@ -124,7 +124,7 @@ def test_a_model_that_fine_tune_did_not_write_has_no_recipe(tmp_path, monkeypatc
     Path("run.json").write_text(json.dumps(RUN))  # somebody's, in the working folder
     found = checkpoint.load("tiny")
     assert found.run == {}
-    assert "tiny does not say what it was fine-tuned from" in user_error(checkpoint.base_model_of, "tiny", {}).problem
+    assert "tiny does not name its base model" in user_error(checkpoint.base_model_of, "tiny", {}).problem
     assert checkpoint.base_model_of("models/mine", RUN) == "tiny"
 
 

@@ -224,10 +224,10 @@ def test_answers_before_the_first_instruction_are_left_out(found, multi_turn, be
         ([user("a"), {"role": "tool", "content": "b"}, assistant("c")], "a tool call"),
         ([user("a"), {"role": "narrator", "content": "b"}], "a role other than system, user and assistant"),
         ([user("a"), {"content": "b"}, assistant("c")], "a role other than system, user and assistant"),
-        (["a", "b"], "messages that are no list"),
-        ({"a": "b"}, "messages that are no list"),
-        ("a b", "messages that are no list"),
-        ("['\\\\d', '", "messages that are no list"),
+        (["a", "b"], "messages that are not a list"),
+        ({"a": "b"}, "messages that are not a list"),
+        ("a b", "messages that are not a list"),
+        ("['\\\\d', '", "messages that are not a list"),
     ],
 )
 def test_unusable_turns(dropped, turns, reason, multi_turn):
@@ -289,9 +289,9 @@ def test_the_error_for_missing_columns_lists_the_columns(tmp_path, row):
         with pytest.raises(DataError) as caught:
             read_conversations([str(path) for path in paths])
         assert caught.value.problem.startswith(
-            f"{bad} has no columns of instructions and answers; the columns are: {there}; expected are instruction and "
+            f"{bad} has no columns of instructions and answers; the columns are: {there}; expected instruction and "
         )
-        assert caught.value.hint.endswith("say what yours are called: --columns instruction=QUESTION,output=REPLY")
+        assert caught.value.hint.endswith("or name your own: --columns instruction=QUESTION,output=REPLY")
 
 
 def test_a_column_of_nulls_counts_as_present(dropped):

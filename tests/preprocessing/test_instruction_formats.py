@@ -248,7 +248,7 @@ DROPPED = {
     "only rejected": ({"prompt": "a", "chosen": "", "rejected": "x"}, "no answer"),
     "a broken history": (
         {"instruction": "c", "output": "d", "history": "yesterday"},
-        "a history that is no list of turns",
+        "a history that is not a list of turns",
     ),
     "an image before the own answer": (
         {"prompt": [user([{"type": "image"}]), *PAIR, user("c")], "chosen": [assistant("d")]},
@@ -330,7 +330,7 @@ def test_zeros_mark_bad_answers_where_the_user_says_so(found, caplog):
     rows = [{"prompt": "a", "response": "b", "label": number} for number in (1, 0)]
     assert len(found(rows).kept) == 2
     assert "--columns label=label" in caplog.text
-    with pytest.raises(DataError, match="column 'label' holds '7'; expected are true and false"):
+    with pytest.raises(DataError, match="column 'label' holds '7'; expected true and false"):
         found([{"prompt": "a", "response": "b", "label": 7}], columns={"label": "label"})
 
 

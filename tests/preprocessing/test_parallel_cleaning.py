@@ -125,7 +125,7 @@ def test_a_killed_worker_process_is_one_error(busy):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, ""), err
     assert err.splitlines()[-2:] == [
-        "error: a process that was cleaning texts was killed, perhaps because memory ran out",
+        "error: a process was killed while cleaning texts, perhaps because memory ran out",
         "hint: try again with --num_proc 1",
     ]
     assert "Traceback" not in err

@@ -85,7 +85,7 @@ def test_other_answers_to_the_same_question_are_split_by_conversation(caplog):
     assert [len(numbers) for numbers in split_rows.values()] == pytest.approx([85, 10, 5], abs=1)
     assert len(set(divided.groups)) == 50
     assert sum(len({row // 2 for row in numbers}) for numbers in split_rows.values()) == 50
-    assert "nearly all rows ask the same" in caplog.text
+    assert "nearly all rows ask the same question" in caplog.text
 
 
 def test_small_groups_are_divided_only_where_the_splits_would_be_uneven():

@@ -302,6 +302,6 @@ def test_an_older_commit_in_the_cache_is_not_given_for_the_one_on_the_hub(online
         answers, _ = asked([SMALL], address, online[2])
     assert answers[SMALL] == [
         1,
-        f"{SMALL}: the Hub names commit {'d' * 40} and does not give it",
+        f"{SMALL}: the Hub lists commit {'d' * 40} but does not send it",
         "try again in a while",
     ]

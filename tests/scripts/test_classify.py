@@ -152,7 +152,7 @@ def test_a_text_that_cleaning_empties_has_no_label_and_emoji_alone_are_a_text(cl
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "–  no text  https://example.com")
     assert lines[1].split()[0] == expected(model, ["😀"]).labels[0]
-    assert "1 of 2 texts are empty, or nothing of them is left after cleaning" in err
+    assert "1 of 2 texts are empty, or become empty in cleaning" in err
 
 
 def test_a_text_of_100_000_characters_is_cut_and_counted(cli, model, data):

@@ -90,7 +90,7 @@ def test_data_that_is_not_there(call):
 
 
 def test_a_model_without_a_base(call):
-    hint = refused(call("--compare_base", model="tiny"), 1, "tiny does not say what it was fine-tuned from")
+    hint = refused(call("--compare_base", model="tiny"), 1, "tiny does not name its base model")
     assert "--compare_base" in hint
 
 

@@ -314,7 +314,7 @@ def test_an_unwritable_output_is_found_before_the_model_is_loaded(cli, tmp_path)
 
 
 def test_compare_base_needs_a_model_that_was_fine_tuned(cli):
-    hint = refused(cli("--model_path", "tiny", "--compare_base"), 1, "tiny does not say what it was fine-tuned from")
+    hint = refused(cli("--model_path", "tiny", "--compare_base"), 1, "tiny does not name its base model")
     assert "--compare_base" in hint
 
 

@@ -330,7 +330,7 @@ def test_a_system_message_is_left_out_where_the_template_has_no_place(call, made
     data = made(rows)
     assert [messages for messages, _ in rows_of(data)] == plain
     assert data.audit["cleaned"] == {"system message, left out": 5}
-    problem = "warning: the template has no place for a system message: 5 are left out; what keeps them: "
+    problem = "warning: the template has no place for a system message: 5 are left out; to keep them, use "
     assert f"{problem}a --model whose own chat template has one, and --template chat\n" in call(rows)[2]
     assert f"{problem}--template chat\n" in call(rows, "--model", chat_model(SYSTEM_TEMPLATE))[2]
 
@@ -375,7 +375,7 @@ def test_bad_answers_and_other_names_of_columns(made, refused):
     ]
     refused(3, ["has no columns of instructions and answers; the columns are: 'ASK', 'SAY', 'label'; expected"], rows)
     refused(3, ["there is no column 'asked'"], rows, "--columns", "instruction=asked,output=say.text")
-    refused(2, ["--columns has 'reply=say', but 'reply' is no key"], rows, "--columns", "instruction=ask,reply=say")
+    refused(2, ["--columns has 'reply=say', but 'reply' is not a key"], rows, "--columns", "instruction=ask,reply=say")
     refused(2, ["--columns is for instructions, not for short texts"], rows, "--columns", "output=SAY", task=[])
     data = made(rows, "--columns", "instruction=ask,output=say.text")
     assert data.audit["dropped"] == {"marked as a bad answer": 6}
@@ -428,7 +428,7 @@ def test_answers_of_one_length_give_a_warning(call):
 def test_missing_keys(refused):
     rows = [{"instruction": "a", "tags": "b"}]
     words = ["rows.jsonl has no columns of instructions and answers; the columns are: 'instruction', 'tags'; expected"]
-    hint = "give the columns these names, or say what yours are called: --columns instruction=QUESTION,output=REPLY"
+    hint = "give the columns these names, or name your own: --columns instruction=QUESTION,output=REPLY"
     assert refused(3, words, rows) == hint
 
 

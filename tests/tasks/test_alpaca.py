@@ -40,7 +40,7 @@ def test_columns_that_the_user_names(text, columns):
         ("", "--columns has ''; expected is KEY=COLUMN,…"),
         ("QUESTION", "--columns has 'QUESTION'; expected is KEY=COLUMN,…"),
         ("instruction=", "--columns has 'instruction='; expected is KEY=COLUMN,…"),
-        ("instruction=a,ouput=b", "--columns has 'ouput=b', but 'ouput' is no key; expected is KEY=COLUMN,…"),
+        ("instruction=a,ouput=b", "--columns has 'ouput=b', but 'ouput' is not a key; expected is KEY=COLUMN,…"),
         ("output=a,output=b", "--columns names output twice"),
     ],
 )

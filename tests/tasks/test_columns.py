@@ -145,7 +145,7 @@ def test_a_text_is_in_one_of_two_places(both_ways, caplog):
     rows = [{"media": [{"title": text}], "at": 1} for text in TEXTS]
     rows += [{"media": [{"title": ""}, {"title": ""}], "title": text} for text in OTHERS]
     assert both_ways(TWEETS, rows)[0] == [*TEXTS, *OTHERS]
-    assert "is empty, the text is that in column" in caplog.text
+    assert "is empty, the text is from column" in caplog.text
 
 
 def test_the_label_inside_an_object(both_ways):

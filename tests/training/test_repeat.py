@@ -67,7 +67,7 @@ def first(work):
 def test_what_is_repeated_is_not_written_over_what_was(first, capsys):
     capsys.readouterr()
     assert train("--config", first) == 2
-    assert "--output_path" in assert_one_error(capsys.readouterr().err, "not where to")
+    assert "--output_path" in assert_one_error(capsys.readouterr().err, "but not a new output")
     assert train("--config", first, "--output_path", "first") == 1  # without the --overwrite of the run
     assert "--overwrite" in capsys.readouterr().err
 

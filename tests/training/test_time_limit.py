@@ -305,7 +305,7 @@ def test_trials_go_on_until_the_time_is_over(tmp_path, ticking, capsys):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--time_limit", "soon"], "argument --time_limit: 'soon' is no duration"),
+        (["--time_limit", "soon"], "argument --time_limit: 'soon' is not a duration"),
         (["--time_limit", "1m", "--warmup_steps", 5], "--warmup_steps 5 is a number of steps"),
         (["--time_limit", "1s"], "--time_limit 1s is too short: loading"),
     ],

@@ -37,7 +37,7 @@ def validate_query(query: Query) -> Query:
         suggestion = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"unknown source {query.source!r}", f"{suggestion}the sources are: {', '.join(SITES)}")
     if query.language and not source.knows_languages:
-        raise UsageError(f"{query.source} does not say in which language a post is", "remove --lang")
+        raise UsageError(f"{query.source} does not give the language of posts", "remove --lang")
     if query.since and query.until and query.since >= query.until:
         problem = f"--since {query.since} is not before --until {query.until}"
         raise UsageError(problem, "--until is the day after the last one")

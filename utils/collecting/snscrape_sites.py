@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from snscrape.base import Item
 
 OTHER_WAYS = (
-    "what works: an export made elsewhere (twscrape, a CSV) or your own X archive with --data_path, "
+    "use an export made elsewhere (twscrape, a CSV) or your own X archive with --data_path, "
     "or Mastodon with --scrape mastodon-hashtag TAG@INSTANCE"
 )
 LINE_BREAK = re.compile(rb"<br\s*/?>")
@@ -125,8 +125,8 @@ def _site_error(error: Exception, responses: BadResponses, warnings: list[str]) 
     if gave_up and "(" in reasons:
         return connection_error(gave_up[1], reasons)
     if isinstance(error, ScraperException):
-        return SiteError(f"answered what snscrape cannot use ({reasons or error})", OTHER_WAYS)
-    answer = f"answered in a form that snscrape does not know ({type(error).__name__}: {error})"
+        return SiteError(f"sent an answer that snscrape cannot use ({reasons or error})", OTHER_WAYS)
+    answer = f"sent an answer in a form that snscrape does not know ({type(error).__name__}: {error})"
     return SiteError(answer, OTHER_WAYS)
 
 

@@ -91,7 +91,7 @@ def _explained(work: str) -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool as error:
-        problem = f"a process that was {work} texts was killed, perhaps because memory ran out"
+        problem = f"a process was killed while {work} texts, perhaps because memory ran out"
         raise UserError(problem, "try again with --num_proc 1") from error
 
 

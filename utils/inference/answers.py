@@ -50,7 +50,7 @@ def as_conversations(prompts: Sequence[Prompt], system: str | None) -> list[list
     conversations = [instruction_prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
     for number, conversation in enumerate(conversations, start=1):
         if not conversation[-1]["content"]:
-            raise UserError(f"prompt {number} is empty, expected an instruction", "say what the model should do")
+            raise UserError(f"prompt {number} is empty, expected an instruction", "write an instruction")
     first = [{"role": "system", "content": strip_text(system)}] if system else []
     return [one if one[0]["role"] == "system" else [*first, *one] for one in conversations]
 
@@ -63,7 +63,7 @@ def open_checked_template(
     if not template.has_system and any(conversation[0]["role"] == "system" for conversation in conversations):
         raise UserError(
             f"the chat template of the {name} model has no place for a system message",
-            "remove --system, and say it in the instruction",
+            "remove --system, and put it into the instruction",
         )
     return template
 

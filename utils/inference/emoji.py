@@ -117,7 +117,7 @@ def as_descriptions(prompts: Sequence[str]) -> list[str]:
     descriptions = [normalize_description(prompt) for prompt in prompts]
     for number, description in enumerate(descriptions, start=1):
         if not description:
-            raise UserError(f"description {number} is empty", "say in words what the emoji shows")
+            raise UserError(f"description {number} is empty", "describe the emoji in words")
     return descriptions
 
 

@@ -39,7 +39,7 @@ def prompts_from_flags(
         for text in texts:
             check_unicode_argument(flag, text)
     if not all(text.strip() for text in instructions):
-        raise UsageError("an --instruction is empty", "say what the model should do, or remove it")
+        raise UsageError("an --instruction is empty", "write an instruction, or remove it")
     if inputs and len(inputs) != len(instructions):
         raise UsageError(
             f"there are {len(inputs)} --input for {len(instructions)} --instruction",
@@ -228,7 +228,7 @@ def clean_prompts(prompts: Sequence[str], settings: dict | None) -> list[str]:
     results = [clean(prompt, from_saved(settings)) for prompt in prompts]
     for number, (prompt, result) in enumerate(zip(prompts, results, strict=True), start=1):
         if prompt and not result:
-            log.warning("warning: cleaning leaves nothing of prompt %d (%r): the model starts the text", number, prompt)
+            log.warning("warning: prompt %d (%r) is empty after cleaning: the model starts the text", number, prompt)
     return results
 
 

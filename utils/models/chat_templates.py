@@ -190,7 +190,7 @@ def _render(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answer
     except _OutOfTimeError as error:
         raise _RefusedError(f"it takes more than {SECONDS_TO_RENDER} seconds") from error
     except RecursionError as error:  # in `watch`, which is ours
-        raise _RefusedError("it calls itself without end") from error
+        raise _RefusedError("it calls itself endlessly") from error
 
 
 @contextlib.contextmanager

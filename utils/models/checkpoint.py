@@ -156,7 +156,7 @@ def files_of_model(name: str | Path) -> list[Path]:
 def base_model_of(name: str, run: dict) -> str:
     """Return the name of the model that `name` was fine-tuned from, according to its run.json."""
     if "base_model" not in run:
-        raise UserError(f"{name} does not say what it was fine-tuned from", "leave out --compare_base")
+        raise UserError(f"{name} does not name its base model", "leave out --compare_base")
     return run["base_model"]
 
 

@@ -42,8 +42,8 @@ from utils.reading.nested import parse_nested
 from utils.reading.read_frame import SourceFile, read_frame
 from utils.text.placeholders import is_placeholder_input
 
-NOT_A_LIST = "messages that are no list"
-NOT_EARLIER_TURNS = "a history that is no list of turns"
+NOT_A_LIST = "messages that are not a list"
+NOT_EARLIER_TURNS = "a history that is not a list of turns"
 BAD_ANSWER = "marked as a bad answer"
 # Why a row is dropped, in the order of the audit.
 UNUSABLE_REASONS = (

@@ -34,11 +34,11 @@ def add_preprocess_flags(parser: Parser) -> None:
         "--labels",
         choices=list(LABELS),
         metavar="KIND",
-        help="class, multi (several a text) or score (default: class)",
+        help="class, multi (several per text) or score (default: class)",
         more="multi: as a list, as a;b, or as columns of 0 and 1 (--label_column a,b); score: numbers such as stars",
     )
-    column = "the column with the label (default: found)"
-    add("--label_column", help=column, more="name or number; found by its name")
+    column = "the column with the label (default: recognized)"
+    add("--label_column", help=column, more="name or number; recognized by its name")
     add(
         "--label_map",
         metavar="MAP",
@@ -53,15 +53,15 @@ def add_preprocess_flags(parser: Parser) -> None:
     add_rare(
         "--template",
         choices=list(TEMPLATES),
-        help="how prompts are written: stanford (Alpaca's), plain (Instruction:/Input:/Response:) or chat (the base "
+        help="form of the prompts: stanford (Alpaca's), plain (Instruction:/Input:/Response:) or chat (the base "
         f"model's own chat template) (default: {TASKS['alpaca'].template})",
     )
     add_rare("--multi_turn", action="store_true", help="learn every answer of a chat instead of only the first")
     add(
         "--columns",
         metavar="KEY=COLUMN,…",
-        help="which columns hold what (default: found)",
-        more=f"instruction=QUESTION,output=REPLY; the keys are {', '.join(KEYS)}; found by their names",
+        help="the columns to read (default: recognized)",
+        more=f"instruction=QUESTION,output=REPLY; the keys are {', '.join(KEYS)}; recognized by their names",
     )
     add(
         "--length_hints",
@@ -74,7 +74,7 @@ def add_preprocess_flags(parser: Parser) -> None:
     add_rare(
         "--emoji_target",
         choices=TARGETS,
-        help=f"what the model learns to write for a description (default: {TARGETS[0]})",
+        help=f"output to learn for a description (default: {TARGETS[0]})",
     )
     add(
         "--split_by",
@@ -97,7 +97,7 @@ def add_preprocess_flags(parser: Parser) -> None:
     )
     add_rare("--keep_users", action="store_true", help="keep the authors' user names in the processed pickle")
 
-    add, add_rare = parser.group("which rows are kept"), parser.group("which rows are kept", rare=True)
+    add, add_rare = parser.group("filters"), parser.group("filters", rare=True)
     add("--keep_replies", action="store_true", help="keep replies to other posts")
     add("--keep_retweets", action="store_true", help="keep retweets and boosts")
     add("--lang", help="collect and keep only this language", more="according to the site or the file")
@@ -118,7 +118,7 @@ def add_preprocess_flags(parser: Parser) -> None:
         "--near_duplicates",
         type=_similarity,
         metavar="SIMILARITY",
-        help="drop rows that are at least so similar to an earlier one, up to 1; off keeps them (default: 0.8)",
+        help="drop rows at least this similar (up to 1) to an earlier one; off keeps them (default: 0.8)",
     )
     add("--sample", type=fraction, metavar="SHARE", help="keep a random share of the rows, e.g. 0.1")
     add_rare("--max_rows", type=positive_int, metavar="N", help="keep at most N random rows of the remaining ones")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXPECTED = (
-    "expected are instruction and output (with or without input), prompt and response, question and answer, messages, "
+    "expected instruction and output (with or without input), prompt and response, question and answer, messages, "
     "or conversations"
 )
 SAMPLE_CELLS = 50
@@ -154,7 +154,7 @@ def _check(source: SourceFile, filled: Sequence[str], chosen: Mapping[str, Seque
             f"{problem}. It seems to have one message in each row",
             'write every conversation as one row: {"messages": [{"role": "user", "content": "…"}, …]}',
         )
-    raise DataError(problem, f"give the columns these names, or say what yours are called: {EXAMPLE}")
+    raise DataError(problem, f"give the columns these names, or name your own: {EXAMPLE}")
 
 
 def _marks_of_bad_answers(
@@ -174,7 +174,7 @@ def _marks_of_bad_answers(
         if not values or not values <= GOOD | BAD:
             if requested:
                 problem = f"column {column!r} holds {', '.join(map(repr, sorted(values - GOOD - BAD)[:3]))}"
-                raise DataError(f"{problem}; expected are true and false", "--columns label=COLUMN marks bad answers")
+                raise DataError(f"{problem}; expected true and false", "--columns label=COLUMN marks bad answers")
             continue
         if not sure:
             log.warning(

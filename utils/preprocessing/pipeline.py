@@ -144,7 +144,7 @@ def process_instructions(
     if left_out := filtered.cleaned.get(SYSTEM_LEFT_OUT):
         problem = f"the template has no place for a system message: {left_out:,} are left out"
         model = "" if own_template_keeps_system else "a --model whose own chat template has one, and "
-        log.warning("warning: %s; what keeps them: %s--template chat", problem, model)
+        log.warning("warning: %s; to keep them, use %s--template chat", problem, model)
     filtered, split_rows = assign_splits(filtered, settings.task, settings.seed)
     lengths = add_length_hints(filtered, split_rows["train"], settings.seed) if length_hints else None
     encoded = encode_conversations(filtered, chat_template)

@@ -55,7 +55,9 @@ def assign_splits(filtered: FilteredRows, task: Task, seed: int) -> tuple[Filter
         problem = f"{len(filtered.texts)} rows in {number} groups are left, too few for three splits"
         raise DataError(problem, f"add more rows, or filter less (dropped: {dropped})")
     if len(choices) == 3:
-        log.warning("warning: nearly all rows ask the same, so that the splits share questions, with other answers")
+        log.warning(
+            "warning: nearly all rows ask the same question, so the splits share questions, with different answers"
+        )
     warn_if_uneven(split_rows, task.split, _why_uneven(groups))
     return _with_groups(filtered, groups), split_rows
 

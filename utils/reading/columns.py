@@ -22,7 +22,7 @@ def check_width(name: str, count: int) -> None:
     """Raise DataError for a table of more columns than any has."""
     if count > MOST_COLUMNS:
         problem = f"{name} has {count:,} columns or more; the limit is {MOST_COLUMNS:,}"
-        raise DataError(problem, "write a table with one row per text, and a column for each thing that is known of it")
+        raise DataError(problem, "write a table with one row per text, and a column for each of its properties")
 
 
 def check_filled(name: str, missing: int, there: int) -> None:

@@ -69,7 +69,7 @@ class DelimitedFile:
         if report:
             _report(path, short, "rows lack cells, which are read as empty")
             _report(path, irregular, "rows have a quote that is not closed, or not doubled inside a cell: it is text")
-            _report(path, repeated, "rows repeat the header, and are no data")
+            _report(path, repeated, "rows repeat the header, and are not data")
 
     def _texts(self) -> Iterator[NumberedRow]:
         lines = ((number, line.removesuffix("\r")) for number, line in self.text.lines() if line.strip())

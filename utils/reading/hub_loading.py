@@ -146,7 +146,7 @@ def _hub_builder(location: DatasetLocation):
     path = f"hf://datasets/{info.id}"
     builder = datasets.load_dataset_builder(path, location.configuration, revision=location.revision)
     if builder.hash != info.sha:  # datasets falls back on any commit in its cache
-        raise UserError(f"{location}: the Hub names commit {info.sha} and does not give it", "try again in a while")
+        raise UserError(f"{location}: the Hub lists commit {info.sha} but does not send it", "try again in a while")
     return builder
 
 

@@ -69,7 +69,7 @@ def parse_columns(text: str) -> dict[str, str]:
         key, equals, name = (part.strip() for part in pair.partition("="))
         key = key.casefold()
         if key not in KEYS or not name:
-            problem = f"--columns has {pair.strip()!r}" + (f", but {key!r} is no key" if equals and name else "")
+            problem = f"--columns has {pair.strip()!r}" + (f", but {key!r} is not a key" if equals and name else "")
             raise UsageError(f"{problem}; expected is KEY=COLUMN,…", f"the keys are {', '.join(KEYS)}: {EXAMPLE}")
         if key in columns:
             raise UsageError(f"--columns names {key} twice", "name one column for it")

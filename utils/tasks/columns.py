@@ -203,7 +203,7 @@ def log_choice(
         and_label = f", the labels in columns {', '.join(map(repr, labels[:-1]))} and {labels[-1]!r}"
     log.info("read %s rows%s; the text is in column %r%s", f"{rows:,}", of_files, text.name, and_label)
     for column in text.fillers:
-        log.info("where column %r is empty, the text is that in column %r", text.name, column)
+        log.info("where column %r is empty, the text is from column %r", text.name, column)
     for content, choice in (("text", text), ("label", label)):
         if choice is not None and choice.others:
             others = ", ".join(map(repr, choice.others))

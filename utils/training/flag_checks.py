@@ -88,7 +88,7 @@ def _check_folds(flags: Namespace) -> None:
         return
     others = {"search": flags.search, "model_soup": flags.model_soup > 1, "time_limit": flags.time_limit}
     for name in [name for name, given in others.items() if given]:
-        problem = f"--folds judges one training on parts of the texts, and with --{name} the model's is another"
+        problem = f"--folds evaluates a training without --{name}, so its figures are not this model's"
         raise UsageError(problem, f"remove --folds or --{name}")
 
 

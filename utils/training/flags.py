@@ -86,13 +86,13 @@ def _add_training_flags(parser: Parser) -> None:
     )
     add("--search", type=positive_int, metavar="N", help="first try N settings, and train with the best", more=search)
     add("--epochs", "--num_train_epochs", type=positive_float, default=SUPPRESS, help=_defaults("epochs"))
-    add("--max_steps", type=_steps, metavar="N", help="stop after so many steps, whatever --epochs says")
+    add("--max_steps", type=_steps, metavar="N", help="stop after N steps, regardless of --epochs")
     ends = (
         "The learning rate falls to zero as the time runs out, and evaluation and saving are done by then. It is for "
         "the whole command, and a plain number is in seconds. Without --epochs, texts repeat until it is over; "
         "--search tries N settings at most"
     )
-    limit = "the best model that so much time allows: 90s, 10m or 1h30m"
+    limit = "train the best model that the time allows: 90s, 10m or 1h30m"
     add("--time_limit", type=duration, metavar="TIME", help=limit, more=ends)
     soup = "train N times from the base, each time in another order, and average the weights (default: %(default)s)"
     add_rare("--model_soup", type=positive_int, default=1, metavar="N", help=soup)
@@ -100,7 +100,7 @@ def _add_training_flags(parser: Parser) -> None:
         "The table on stdout has the figures of each fold, their mean and their standard deviation. Groups stay "
         "together, and the model that is saved is trained on all training texts afterwards"
     )
-    folds = "also train K times, each time without another part of the training texts, and judge on that part"
+    folds = "also train K times, each without another part of the training texts, and evaluate on that part"
     add_rare("--folds", type=several, metavar="K", help=folds, more=judged)
     batch = f"for each process ({_defaults('batch_size')})"
     add("--batch_size", "--per_device_train_batch_size", type=positive_int, default=SUPPRESS, help=batch)
@@ -111,15 +111,17 @@ def _add_training_flags(parser: Parser) -> None:
     add_rare("--weight_decay", type=non_negative_float, default=SUPPRESS, help=_defaults("weight_decay"))
     warmup = "number of steps, or below 1 a fraction of all steps (default: %(default)s)"
     add_rare("--warmup_steps", type=non_negative_float, default=0.06, help=warmup)
-    scheduler = f"how the learning rate changes after the warmup: {', '.join(SCHEDULERS)} (default: %(default)s)"
+    scheduler = f"learning rate after the warmup: {', '.join(SCHEDULERS)} (default: %(default)s)"
     add_rare("--lr_scheduler_type", choices=SCHEDULERS, default="linear", metavar="NAME", help=scheduler)
     add_rare("--max_grad_norm", type=positive_float, default=1.0, help="gradient clipping (default: %(default)s)")
-    add_rare("--max_length", type=positive_int, help="cut texts to so many tokens (default: the model's context)")
+    add_rare(
+        "--max_length", type=positive_int, help="maximum length of a text in tokens (default: the model's context)"
+    )
     unfreeze = f"train the last N blocks and the final norm, or all ({_defaults('unfreeze_last')})"
     add("--unfreeze_last", type=blocks, default=SUPPRESS, metavar="N", help=unfreeze)
     checkpointing = "save memory: recompute activations in the backward pass"
     add_rare("--activation_checkpointing", "--gradient_checkpointing", action="store_true", help=checkpointing)
-    patience = "stop after so many evaluations without improvement; 0: never (default: %(default)s)"
+    patience = "stop after this number of evaluations without improvement; 0: never (default: %(default)s)"
     add_rare("--early_stopping_patience", type=non_negative_int, default=2, help=patience)
     add("--seed", type=seed_number, default=42, help="default: %(default)s")
 
@@ -146,7 +148,7 @@ def _add_kind_flags(parser: Parser) -> None:
     errors = f"to {verb_phrases('label_errors')}: write the training texts whose label is probably wrong to this file"
     add_rare("--label_errors", type=output_path, metavar="FILE.csv", help=errors)
     cut = (
-        f"to {verb_phrases('threshold')}: probability from which on the second of two classes is predicted, or auto: "
+        f"to {verb_phrases('threshold')}: lowest probability at which the second of two classes is predicted, or auto: "
         "fitted on the validation split (default: %(default)s)"
     )
     add_rare("--threshold", type=threshold, default="auto", help=cut)
@@ -158,8 +160,8 @@ def _add_running_flags(parser: Parser) -> None:
     add_rare("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
     strategy = "validate and save after every epoch or every --save_steps, or validate nothing: no"
     add_rare("--eval_strategy", choices=("epoch", "steps", "no"), help=f"{strategy} (default: steps if they are given)")
-    start = "off: don't validate before training; on: do, and with few --max_steps too on the whole split"
-    add_rare("--eval_on_start", type=on_or_off, metavar="on|off", help=f"{start} (default: on part of it)")
+    start = "off: don't validate before training; on: validate on the whole split, even with few --max_steps"
+    add_rare("--eval_on_start", type=on_or_off, metavar="on|off", help=f"{start} (default: then on part of it)")
     add("--save_steps", type=positive_int, metavar="N", help="validate and save every N steps (default: every epoch)")
     add_rare("--save_total_limit", type=positive_int, default=2, help="checkpoints to keep (default: %(default)s)")
     add_rare("--logging_steps", type=positive_int, default=10, help="default: %(default)s")
@@ -185,7 +187,7 @@ def _add_export_flags(parser: Parser) -> None:
     export = "gguf: also write NAME.gguf and NAME.Modelfile, for llama.cpp and Ollama; onnx: NAME.onnx, of a classifier"
     trained = "with --model_path instead of --data, that model is exported, and none is trained"
     add_rare("--export", choices=tuple(SUFFIXES), help=export, more=trained)
-    numbers = "of the .gguf file: 16 bits, or 8 for half the size (default: %(default)s)"
+    numbers = "number format of the .gguf file: 16 bits, or 8 for half the size (default: %(default)s)"
     add_rare("--export_type", choices=NUMBERS, default=NUMBERS[0], help=numbers)
 
 

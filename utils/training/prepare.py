@@ -141,7 +141,7 @@ def _with_fewer_skin_tones(data: Processed, seed: int) -> Processed:
     train = data.splits["train"]
     kept = train.take(subsample_skin_tones(train.metadata["emoji"], seed))
     if dropped := len(train) - len(kept):
-        log.info("training on all emoji without a skin tone, and without %s of the rows with one", f"{dropped:,}")
+        log.info("training on all emoji without a skin tone, and leaving out %s of the rows with one", f"{dropped:,}")
     return replace(data, splits={**data.splits, "train": kept})
 
 
@@ -210,7 +210,7 @@ def validation_rows(rows: list[dict], flags: Namespace) -> list[dict]:
     if asked or len(rows) <= limit:
         return rows
     log.info(
-        "validating on %s of %s texts, since --max_steps %d trains on %s; --eval_on_start on takes all",
+        "validating on %s of %s texts, since --max_steps %d trains on %s; --eval_on_start on uses all",
         *(f"{number:,}" for number in (limit, len(rows))),
         flags.max_steps,
         f"{trained:,}",

@@ -23,7 +23,7 @@ def settings_of_run(path: Path, run: dict, given: Set[str]) -> dict:
     """
     arguments = {name: value for name, value in run["arguments"].items() if name not in NOT_REPEATED}
     if "output_path" not in given:
-        raise UsageError(f"{path} says how to repeat a run, but not where to", "add --output_path models/NAME")
+        raise UsageError(f"{path} records how to repeat a run, but not a new output", "add --output_path models/NAME")
     if arguments.get("unfreeze_last", 0) is None:
         arguments["unfreeze_last"] = "all"
     chosen = {"model": "base_model", "precision": "precision", "device": "device"}  # where the flags left it open

@@ -50,8 +50,8 @@ def test_the_sections_of_two_labels_in_their_order(two):
         "F1 of each label",
         "ROC curve",
         "Precision-recall curve",
-        "What each threshold would give",
-        "How often predictions are right",
+        "Scores at each threshold",
+        "Accuracy by probability",
         "How confident it is",
         "Accuracy by length of the text",
     ]
@@ -150,7 +150,7 @@ def test_probable_label_errors_are_never_called_errors(two):
 def test_sixty_labels_have_pairs_instead_of_a_matrix(many):
     plots = plots_of(many)
     assert "Labels and predictions" not in plots
-    pairs = plots["Labels that are most often taken for others"]
+    pairs = plots["Most frequent confusions"]
     counts = many["tuned"]["confusion_matrix"]
     assert sum(int(row[2]) for row in pairs.rows) == many["mistakes"]
     first = pairs.rows[0]

@@ -70,8 +70,8 @@ def test_places_of_emoji_are_compared():
     [
         ({"per_text": {"row": [7, 8]}}, "different rows"),
         ({"data_sha256": "y"}, "different test data"),
-        ({"per_text": {"nll": [1.0]}}, "does not say what was measured of each text"),
-        ({"per_text": {"nll": None}}, "does not say what was measured of each text"),
+        ({"per_text": {"nll": [1.0]}}, "has no figures of single texts"),
+        ({"per_text": {"nll": None}}, "has no figures of single texts"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(changes, words):

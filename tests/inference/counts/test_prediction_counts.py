@@ -85,6 +85,6 @@ def test_empty_and_truncated_texts_are_logged(caplog):
     counts.add(["0", None], truncated=1)
     log_counts(counts, 64)
     assert caplog.messages == [
-        "1 of 2 texts are empty, or nothing of them is left after cleaning",
+        "1 of 2 texts are empty, or become empty in cleaning",
         "1 of 2 texts were cut to 64 tokens",
     ]

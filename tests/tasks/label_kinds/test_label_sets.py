@@ -84,7 +84,7 @@ def test_the_rarest_label_decides_the_split():
 
 
 def test_labels_that_teach_nothing_are_refused_and_single_ones_warned_of(caplog):
-    with pytest.raises(DataError, match="all 2 rows left have the label 'a': nothing tells"):
+    with pytest.raises(DataError, match="all 2 rows left have the label 'a': no row shows"):
         LABEL_SETS.check([("a", "b"), ("a",)], ["1", "2"], "nothing")
     with pytest.raises(DataError, match="only the label 'a' is left: --labels multi needs two"):
         LABEL_SETS.check([("a",), ()], ["1", "2"], "nothing")

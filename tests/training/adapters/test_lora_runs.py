@@ -132,7 +132,7 @@ def test_the_base_model_of_an_adapter_can_be_named(trained, base, capsys, proces
     refuses(capsys, generate, 1, generated, "/nowhere/base")  # what was named is forgotten
     refuses(capsys, generate, 1, ["--model_path", "nowhere/a", "--prompt", "I", "--base_model", moved], "nowhere/a")
     words = ["--model_path", trained, "--prompt", "I", "--base_model", moved]
-    refuses(capsys, generate, 2, words, f"--base_model is for an adapter, and {trained} is none")
+    refuses(capsys, generate, 2, words, f"--base_model is for an adapter, and {trained} is not one")
 
     words = ["--data", processed, "--model", adapter, "--base_model", moved, "--max_steps", 1, *LORA]
     trains(capsys, *words, "--output_path", tmp_path / "further")
@@ -205,13 +205,13 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(base, processed, tmp_p
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["--lora_alpha", 16], ["--lora_alpha is about adapters"]),
-        (["--save_adapter"], ["--save_adapter is about adapters"]),
+        (["--lora_alpha", 16], ["--lora_alpha is for adapters"]),
+        (["--save_adapter"], ["--save_adapter is for adapters"]),
         (["--lora", 4, "--train_head"], ["--train_head trains the whole head"]),
         (["--lora", 4, "--unfreeze_last", 0], ["--unfreeze_last 0 trains none"]),
         (["--lora", 0], ["--lora"]),
         (["--lora", 4, "--lora_dropout", 1], ["--lora_dropout"]),
-        (["--load_in_4bit"], ["--load_in_4bit is about adapters"]),
+        (["--load_in_4bit"], ["--load_in_4bit is for adapters"]),
     ],
 )
 def test_flags_that_contradict_each_other(words, parts, capsys, processed, tmp_path):

@@ -20,10 +20,10 @@ def predict_test(
     result = classify_texts(classifier, test.prompt, bfloat16=bfloat16, progress=progress)
     rows = [row for row, label in enumerate(result.labels) if label is not None]
     if not rows:
-        raise DataError("the model's cleaning leaves nothing of any test text", "evaluate it on data of its own task")
+        raise DataError("all test texts are empty after the model's cleaning", "evaluate it on data of its own task")
     if len(rows) < len(test):
         empty = len(test) - len(rows)
-        log.warning("warning: %d test texts are left out: the model's cleaning leaves nothing of them", empty)
+        log.warning("warning: %d test texts are left out: they are empty after the model's cleaning", empty)
     return result, rows, test.take(rows)
 
 

@@ -31,7 +31,7 @@ def thresholds(evaluation: dict, points: dict) -> list[Section]:
         for name, title in shown.items()
     ]
     plot = lines(
-        "What each threshold would give", series, f"threshold for {label}", "figure, with its 95% band",
+        "Scores at each threshold", series, f"threshold for {label}", "figure, with its 95% band",
         " ".join([now, *moved]), limit=Limit(chosen, f"{chosen:.3f}"), x_range=WHOLE, y_range=WHOLE,
     )  # fmt: skip
     caution = (
@@ -73,7 +73,7 @@ def _costs(grid: dict, evaluation: dict, chosen: float) -> Table:
     rows.insert(sum(float(row[0]) <= chosen for row in rows), now)
     header = ("threshold", "precision", "recall", "F1", "macro F1", "share predicted")
     label = quoted(evaluation["labels"][1])
-    return Table(f"What other thresholds for {label} would give on these texts", header, tuple(rows))
+    return Table(f"Scores at other thresholds for {label} on these texts", header, tuple(rows))
 
 
 def calibration(evaluation: dict, points: dict) -> list[Section]:
@@ -97,7 +97,7 @@ def calibration(evaluation: dict, points: dict) -> list[Section]:
         stages["before calibration"] = before
     series = [Series(name, *_columns(stage["bins"], banded=name == "as it is")) for name, stage in stages.items()]
     curve = lines(
-        "How often predictions are right", series, "mean probability of the prediction", "share that is right",
+        "Accuracy by probability", series, "mean probability of the prediction", "share that is right",
         f"{said} {sentence} On the dashed diagonal, calibration is perfect.",
         diagonal=True, dots=True, x_range=WHOLE, y_range=WHOLE,
     )  # fmt: skip

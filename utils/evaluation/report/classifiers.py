@@ -66,7 +66,7 @@ def _pairs(pairs: list[tuple], labels: int) -> list[Plot]:
     words = f"{labels:,} labels; the {len(shown)} pairs that are confused most make {sum(pair[0] for pair in shown):,} "
     words += f"of the {mistakes:,} mistakes."
     names = [f"{one_line(label, 16)} → {one_line(prediction, 16)}" for _, _, label, prediction in shown]
-    title = "Labels that are most often taken for others"
+    title = "Most frequent confusions"
     plot = bars(title, names, {"texts": [pair[0] for pair in shown]}, "texts: label → prediction", words)
     rows = [(label, prediction, f"{count:,}", f"{count / of:.0%}") for count, of, label, prediction in pairs]
     return [replace(plot, header=("label", "prediction", "texts", "share of the label"), rows=tuple(rows))]

@@ -25,7 +25,7 @@ KEPT = ("model_path", "base_model", "data_sha256", "kind", "tuned", "labels", "t
 def render_comparison(evaluations: Mapping[Path, dict], order: list[Path]) -> str:
     """Return the page that compares evaluations of one kind; `order` has the best first.
 
-    DataError where they are of different test texts, or say nothing of single texts.
+    DataError where they are of different test texts, or lack figures of single texts.
     """
     kind = kind_of(evaluations[order[0]])
     check_paired(evaluations, kind)

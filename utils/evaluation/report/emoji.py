@@ -82,7 +82,7 @@ def _by_probability(bins: list[dict]) -> Plot:
     columns = ([100 * one["right"][end] for one in bins] for end in ENDS)
     series = Series("first emoji", [100 * one["mean_probability"] for one in bins], *columns)
     return lines(
-        "How sure, and how often right", [series], "probability of the first emoji, %", "% right",
+        "Accuracy by probability", [series], "probability of the first emoji, %", "% right",
         f"{'; '.join(shown)}. On the dotted line, probabilities would be right.", diagonal=True,
         x_range=(0, 100), y_range=(0, 100),
     )  # fmt: skip

@@ -47,7 +47,7 @@ def _by_label(labels: Sequence[str], thresholds: Sequence[float], scores: dict[s
         for label, threshold, of_label, of_words in zip(labels, thresholds, tuned, scores[TFIDF], strict=True)
     )
     header = ("label", "texts", "precision", "recall", "F1", "threshold", "F1 of TF-IDF")
-    also = "A label is given from its own threshold on: the probability with the best F1 on the validation split."
+    also = "A text gets each label whose probability reaches its threshold, the one with the best F1 on validation."
     return Section("Results by label", (sentence, also), (replace(plot, header=header, rows=rows),))
 
 

@@ -24,7 +24,7 @@ MEASURED = {  # of each kind: what "per_text" must have
 
 
 def check_paired(evaluations: Mapping[Path, dict], kind: str) -> None:
-    """Raise DataError where evaluations are of other test texts, or don't say what was measured of each text."""
+    """Raise DataError where evaluations are of other test texts, or lack figures of single texts."""
     for path, evaluation in evaluations.items():
         per_text = evaluation.get("per_text")
         columns = [
@@ -32,7 +32,7 @@ def check_paired(evaluations: Mapping[Path, dict], kind: str) -> None:
         ]
         if not all(isinstance(column, list) and len(column) == len(columns[0] or ()) for column in columns):
             raise DataError(
-                f"{path} does not say what was measured of each text, as evaluations of earlier versions don't",
+                f"{path} has no figures of single texts, as in evaluations by earlier versions",
                 "evaluate that model again, then compare",
             )
     first, *others = evaluations

@@ -34,7 +34,7 @@ def _data(data: dict) -> Section:
         most = max(present, key=present.get)
         description = f"Most of the {sum(present.values()):,} dropped rows: {most} ({present[most]:,})."
         names, numbers = ["kept", *present], [kept, *present.values()]
-        plots.append(bars("Rows kept, and why others were dropped", names, {"rows": numbers}, "rows", description))
+        plots.append(bars("Rows kept and dropped, by reason", names, {"rows": numbers}, "rows", description))
     if lengths := data.get("lengths"):
         plots.append(_lengths(lengths))
     shares = Table(

@@ -33,7 +33,7 @@ def _by_score(parts: list[dict]) -> Section:
         for name, part in zip(names, parts, strict=True)
     )
     header = ("given score", "texts", "their mean", *(f"mean of {title}" for title in SHOWN.values()))
-    also = "Models that are unsure of a text go for the middle, so that low scores are predicted too high."
+    also = "Models that are unsure of a text predict a score near the mean, so low scores are predicted too high."
     return Section("Low and high scores", (f"{sentence}.", also), (replace(plot, header=header, rows=rows),))
 
 
@@ -49,5 +49,5 @@ def _largest(errors: list[dict]) -> Section:
     entries = tuple(
         (Text(f"score {error['score']:g}, predicted {error['prediction']:.2f}", error["text"]),) for error in errors
     )
-    sentence = "Where a text says clearly what the model predicts, the given score may be the mistake."
+    sentence = "Where a text clearly supports the prediction, the given score may be wrong."
     return Section("The largest errors", (sentence,), texts=(Texts(f"The {len(errors)} largest", entries),))

@@ -143,7 +143,7 @@ def _about_texts(evaluation: dict) -> list[str]:
         verb = "were" if cut != 1 else "was"
         found.append(f"{plural(cut, 'text')} {verb} cut to {evaluation['max_length']:,} tokens.")
     if empty := evaluation.get("texts_left_out"):
-        found.append(f"{plural(empty, 'more text')} left out: the model's cleaning leaves nothing of them.")
+        found.append(f"{plural(empty, 'more text')} left out: empty after the model's cleaning.")
     return found
 
 

@@ -129,6 +129,6 @@ def log_counts(counts: PredictionCounts | LabelSetCounts | ScoreTotals, max_leng
     """Log how many texts were empty, and how many were truncated."""
     if counts.without_text:
         texts = f"{counts.without_text:,} of {counts.rows:,} texts"
-        log.warning("%s are empty, or nothing of them is left after cleaning", texts)
+        log.warning("%s are empty, or become empty in cleaning", texts)
     if counts.truncated:
         log.warning("%s of %s texts were cut to %d tokens", f"{counts.truncated:,}", f"{counts.rows:,}", max_length)

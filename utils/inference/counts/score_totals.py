@@ -74,7 +74,7 @@ class ScoreTotals:
 
     def log_labels(self, scores: dict | None, column: str) -> None:
         """Log which cells are no scores, and why there are no figures where there are none."""
-        problem = f"{self.strange:,} cells are no numbers"
+        problem = f"{self.strange:,} cells are not numbers"
         if scores is None:
             reason = problem if self.strange else "no row with text has a score"
             log.warning("warning: no figures for column %r: %s", column, reason)

@@ -16,7 +16,7 @@ NOT_MERGED = (
     *("layer_replication", "trainable_token_indices", "megatron_config", "alora_invocation_tokens"),
     *("target_parameters", "arrow_config", "velora_config", "monteclora_config", "kasa_config"),
 )
-BASE_HELP = "of an adapter: its base model, where its adapter_config.json names another place"
+BASE_HELP = "base model of an adapter, if its adapter_config.json names another place"
 _named: dict[Path, str] = {}  # the base models that --base_model names, by the adapter's folder
 
 
@@ -31,7 +31,7 @@ def name_base(adapter: str, base: str | None) -> None:
         return
     if folder.exists() and not is_adapter_folder(folder):
         hint = "remove it, or name the adapter's folder as the model"
-        raise UsageError(f"--base_model is for an adapter, and {adapter} is none", hint)
+        raise UsageError(f"--base_model is for an adapter, and {adapter} is not one", hint)
     _named[folder.absolute()] = base
 
 
@@ -66,7 +66,7 @@ def base_of_adapter(folder: Path) -> str:
         raise UserError(f"{folder} is an adapter with {found[0]}, which is not merged here", "merge it with peft")
     base = _named.get(folder.absolute()) or config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        problem = f"{folder / CONFIG_FILE} does not say what the adapter was trained on"
+        problem = f"{folder / CONFIG_FILE} does not name the base model of the adapter"
         raise UserError(problem, "name the base model with --base_model")
     if not (folder / WEIGHTS_FILE).is_file():
         hint = "save it with peft as safetensors" if (folder / PICKLE_FILE).is_file() else COPY_AGAIN

@@ -30,7 +30,7 @@ def check_dataset_folder(folder: Path, name: str) -> None:
     """Raise DataError, before datasets opens a folder, where it would search or read what is not in it."""
     place = folder.resolve()
     if place == Path(place.anchor) or any(place.is_relative_to(system) for system in SYSTEM_FOLDERS):
-        raise DataError(f"{name} is no folder of a dataset, it belongs to the system", NAME_SMALLER)
+        raise DataError(f"{name} is not the folder of a dataset, it belongs to the system", NAME_SMALLER)
     entries = itertools.chain.from_iterable(files for _, _, files in os.walk(place))
     if next(itertools.islice(entries, MOST_FILES, None), None) is not None:
         raise DataError(f"{name} holds more than {MOST_FILES:,} files", NAME_SMALLER)

@@ -71,7 +71,7 @@ def check(labels: Sequence[LabelSet], groups: Sequence[str], dropped: str) -> No
         raise DataError(problem, f"{EXAMPLE} (dropped: {dropped})")
     everywhere = [label for label in label_order(counts) if counts[label] == len(labels)]
     if everywhere:
-        problem = f"all {len(labels):,} rows left have the label {everywhere[0]!r}: nothing tells when a text has it"
+        problem = f"all {len(labels):,} rows left have the label {everywhere[0]!r}: no row shows when a text lacks it"
         raise DataError(problem, f"remove that label, or add rows without it (dropped: {dropped})")
     if all(len(of_text) == 1 for of_text in labels):
         log.warning(

@@ -18,19 +18,19 @@ def add_lora_flags(parser: Parser) -> None:
     """Add --lora and the flags that go with it."""
     add, add_rare = parser.group("training"), parser.group("training", rare=True)
     more = (
-        "They learn beside the frozen weights of the blocks of --unfreeze_last, and are merged into them at the end: "
-        "that takes less memory. 16 is usual. The default learning rate is 10 times as high, 20 times to write texts"
+        "They train beside the frozen weights of the blocks of --unfreeze_last, which saves memory, and are merged "
+        "into them at the end. 16 is usual. The default learning rate is 10 times as high, 20 times to write texts"
     )
     add(
         "--lora", type=positive_int, metavar="RANK", help="train LoRA adapters of this rank, not the weights", more=more
     )
-    alpha = "with --lora: its product counts ALPHA / RANK times (default: %(default)s)"
+    alpha = "with --lora: scale the adapters' output by ALPHA / RANK (default: %(default)s)"
     add_rare("--lora_alpha", type=positive_int, default=32, metavar="ALPHA", help=alpha)
-    dropout = "with --lora: share of an adapter's inputs that are left out in training (default: %(default)g)"
+    dropout = "with --lora: dropout on the adapters' inputs (default: %(default)g)"
     add_rare("--lora_dropout", type=share, default=0.0, metavar="SHARE", help=dropout)
     target = "with --lora: the layers that get adapters (default: %(default)s)"
     add_rare("--lora_target", choices=(ALL_LINEAR, ATTENTION), default=ALL_LINEAR, help=target)
-    small = "with --lora, on a CUDA GPU: the frozen weights have 4 bits while the adapters train (QLoRA)"
+    small = "with --lora, on a CUDA GPU: hold the frozen weights in 4 bits during training (QLoRA)"
     add_rare("--load_in_4bit", action="store_true", help=small)
     kept = "with --lora: also keep the adapters, as NAME.adapter beside the model, in peft's format"
     add_rare("--save_adapter", action="store_true", help=kept)
@@ -49,7 +49,7 @@ def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
         for name in DEPENDENT:
             if getattr(flags, name) != parser.get_default(name):
                 hint = f"add --lora 16, or remove --{name}"
-                raise UsageError(f"--{name} is about adapters, and there is no --lora", hint)
+                raise UsageError(f"--{name} is for adapters, and there is no --lora", hint)
         return
     if importlib.util.find_spec("peft") is None:
         raise UsageError(f"--lora {flags.lora}: the package peft is not installed", INSTALL_PEFT)
@@ -62,7 +62,7 @@ def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
         problem = f"--lora {flags.lora} puts adapters into the blocks that train, and --unfreeze_last 0 trains none"
         raise UsageError(problem, "raise --unfreeze_last, or remove it")
     if flags.save_adapter and flags.with_baseline != parser.get_default("with_baseline"):
-        problem = "--save_adapter keeps the adapters alone, and --with_baseline mixes in a part that is none"
+        problem = "--save_adapter keeps the adapters alone, and --with_baseline mixes in a part that is not an adapter"
         raise UsageError(problem, "remove one of them")
 
 
@@ -74,6 +74,6 @@ def _check_4_bits(flags: Namespace) -> None:
         problem = "--search trains copies of the model, and --load_in_4bit is for a model that hardly fits once"
         raise UsageError(problem, "search with a smaller base model or without --load_in_4bit, or remove --search")
     if flags.prefix_cache == "on":
-        problem = "--prefix_cache on keeps what the whole weights give, and --load_in_4bit trains on those of 4 bits"
+        problem = "--prefix_cache on keeps outputs of the full weights, and --load_in_4bit trains on 4-bit ones"
         raise UsageError(problem, "remove one of them")
     flags.prefix_cache = "off"

@@ -74,7 +74,7 @@ def add_up(
     if settings.time_limit:
         share = max(0.0, settings.time_limit - total + parts["training"]) / max(1e-9, parts["training"])
         steps, total = round(share * steps), settings.time_limit
-        notes.append("--time_limit: the steps are those there is time for")
+        notes.append("--time_limit: as many steps as there is time for")
     spread = min(0.6, SPREAD + measured.spread / 2 + SPREAD_OF_A_SEARCH * bool(trials))
     spread_of_total = SPREAD_OF_A_TIME_LIMIT if settings.time_limit else spread
     least, patience = total, settings.early_stopping_patience

@@ -67,7 +67,7 @@ class Forecast:
         width = max(len(name) for name, _ in lines)
         table = "\n".join(f"{name:<{width}}  {text}" for name, text in lines)
         shown = "\n".join(f"  | {line}" for line in str(self.example).split("\n"))
-        return f"{table}\nan example, with what counts in ⟦ ⟧:\n{shown}\nnothing was written"
+        return f"{table}\nan example, with the tokens that count in the loss in ⟦ ⟧:\n{shown}\nnothing was written"
 
     def _rows(self) -> str:
         counted = ", ".join(f"{name} {number:,}" for name, number in self.rows.items())
@@ -79,7 +79,7 @@ class Forecast:
         return f"{blocks}{self.trained_parameters:,} of {self.parameters:,} parameters ({share:.1f}%)"
 
     def _memory(self) -> str:
-        free = "" if self.memory_free is None else f"; {_size(self.memory_free)} are free beside what is taken now"
+        free = "" if self.memory_free is None else f"; another {_size(self.memory_free)} are free"
         return f"{_size(self.memory)} ({' to '.join(map(_size, self.memory_range))}){free}"
 
     def _disk(self) -> str:
