@@ -134,6 +134,9 @@ def test_help_and_errors_name_the_new_flag_only(renamed):
         (["--data", "x", "--batch_size", "0"], "'0' is not a whole number of at least 1"),
         (["--data", "x", "--precision", "int4"], "'int4'"),
         (["--data", "x", "-q"], "-q"),
+        (["--data", "x", "--lang", ""], "--lang is empty"),  # as of a shell's unset variable
+        (["--data", "x", "--lang= "], "--lang is empty"),
+        (["--data", "x", ""], "--data_path is empty"),
     ],
 )
 def test_a_usage_error_is_two_lines_and_exit_code_2(refused, words, said):

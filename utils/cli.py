@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # How alike two names must be (difflib\'s ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones.
 NEAR = 0.7
+TEXT = "TEXT"  # the metavar of flags whose value may be empty
 
 
 class _HelpAll(argparse.Action):
@@ -118,6 +119,7 @@ class Parser(argparse.ArgumentParser):
         arguments = self._config_arguments(given) + self._without_truth_values(given)
         if any("\0" in argument for argument in arguments):
             self.error("a flag's value has a NUL character, which no name and no text has")
+        self._refuse_empty(arguments)
         self.given = self._names_in(arguments)
         flags = super().parse_args(arguments)
         self._translate(flags)
@@ -208,6 +210,19 @@ class Parser(argparse.ArgumentParser):
             if self._name_of(action) not in given:
                 arguments += flag_arguments(source, flag, action, value)
         return arguments
+
+    def _refuse_empty(self, arguments: Sequence[str]) -> None:
+        """Raise UsageError for an empty name, which a shell's unset variable leaves: without it, the default counts."""
+        action = None
+        for argument in arguments:
+            flag, equals, value = argument.partition("=")
+            if flag in self._option_string_actions:
+                action, value = self._option_string_actions[flag], value if equals else flag
+            else:
+                value = argument
+            if not value.strip() and action is not None and action.metavar != TEXT:
+                name = action.option_strings[0]
+                self.error(f"{name} is empty", f"give a value, or leave {name} out; ")
 
     def _names_in(self, arguments: Sequence[str]) -> set[str]:
         """Return the names of the flags that are in the arguments."""

@@ -37,6 +37,11 @@ class BaseModel:
     local_only: bool  # whether no server is asked
     adapters: tuple[Path, ...] = ()  # folders of those that are merged into it, the first one first
 
+    @property
+    def described(self) -> str:
+        """What errors call the model without its adapters."""
+        return f"{self.location or 'tiny'}, the base model of the adapter {self.name}," if self.adapters else self.name
+
 
 def default_model() -> tuple[str, str]:
     """Return (name, reason) of the base model to use if the user named none."""

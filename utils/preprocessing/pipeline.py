@@ -24,7 +24,6 @@ from utils.models.tokenization import encode, packed_token_ids, tokenizer_finger
 from utils.preprocessing.audit import build_audit, count_emoji
 from utils.preprocessing.conversations import read_conversations
 from utils.preprocessing.emoji.pairs import (
-    NAME_OF_UNSEEN,
     drop_unencodable,
     encode_pairs,
     filter_pairs,
@@ -176,9 +175,8 @@ def process_emoji(
     filtered = filter_pairs(table, settings.filters, settings.seed)
     split_rows = split_pairs(filtered, settings.task.split, split_by, settings.seed)
     warn_if_uneven(split_rows, settings.task.split, "the emoji are split instead of the rows, see --split_by")
-    split_rows = with_names_of_characters(filtered, split_rows)
-    if left_out := len(filtered.texts) - sum(map(len, split_rows.values())):
-        filtered = replace(filtered, dropped={**filtered.dropped, NAME_OF_UNSEEN: left_out})
+    split_rows, left_out = with_names_of_characters(filtered, split_rows)
+    filtered = replace(filtered, dropped={**filtered.dropped, **left_out})
     encoded = encode_pairs(filtered, tokenizer, settings.task.template, emoji_target)
     targets = list_targets(table.kept, emoji_target)
     recipe = {"target": emoji_target, "split_by": split_by, "aliases": languages, "targets": targets}

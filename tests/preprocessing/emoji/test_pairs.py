@@ -6,6 +6,8 @@ import pytest
 
 from utils.errors import DataError
 from utils.preprocessing.emoji.pairs import (
+    NAME_ALONE,
+    NAME_OF_UNSEEN,
     filter_pairs,
     list_targets,
     split_pairs,
@@ -64,13 +66,21 @@ def test_names_of_characters_are_in_train_alone_and_tell_nothing_of_the_other_sp
         ("fox", "🦊"),
         ("cat", "🐈"),
     ]
-    names = [("grinning face", "😀"), ("Waving Hand-Signs", "👋"), ("fox face", "🦊"), ("cat two", "🐈")]
+    names = [
+        ("grinning face", "😀"),
+        ("Waving Hand-Signs", "👋"),
+        ("fox face", "🦊"),
+        ("cat two", "🐈"),
+        ("dog face", "🐶"),
+    ]
     pairs = [EmojiPair(*pair, None, None, "en") for pair in wordings]
     pairs += [EmojiPair(*pair, None, None, "unicode") for pair in names]
     filtered = filter_pairs(UsableRows(pairs, {}, {}), Filters(), seed=0)
     split_rows = split_pairs(filtered, SHARES, "description", seed=0)
     assert sorted(row for rows in split_rows.values() for row in rows) == list(range(len(wordings)))
-    split_rows = with_names_of_characters(filtered, {"train": [0, 1, 3], "validation": [2], "test": [4, 5]})
+    split_rows = {"train": [0, 1, 3], "validation": [2], "test": [4, 5]}
+    split_rows, left_out = with_names_of_characters(filtered, split_rows)
+    assert left_out == {NAME_OF_UNSEEN: 2, NAME_ALONE: 1}
     assert split_rows == {"train": [0, 1, 3, 6, 8], "validation": [2], "test": [4, 5]}
 
 

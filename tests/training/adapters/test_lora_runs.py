@@ -134,6 +134,17 @@ def test_the_base_model_of_an_adapter_can_be_named(trained, base, capsys, proces
     words = ["--model_path", trained, "--prompt", "I", "--base_model", moved]
     refuses(capsys, generate, 2, words, f"--base_model is for an adapter, and {trained} is not one")
 
+    refuses(capsys, generate, 2, [*generated, "--base_model", ""], "--base_model is empty")
+
+    words = ["--data", processed, "--base_model", moved, "--max_steps", 1, "--output_path", tmp_path / "x"]
+    assert f"--model {moved}" in refuses(capsys, fine_tune, 2, words, "no --model names one")
+    classifier = tmp_path / "classifier"
+    shutil.copytree(base, classifier)
+    config = json.loads((base / "config.json").read_text()) | {"architectures": ["LlamaForSequenceClassification"]}
+    (classifier / "config.json").write_text(json.dumps(config))
+    problem = f"{classifier}, the base model of the adapter {adapter}, is a LlamaForSequenceClassification"
+    assert "--base_model" in refuses(capsys, generate, 1, [*generated, "--base_model", classifier], problem)
+
     words = ["--data", processed, "--model", adapter, "--base_model", moved, "--max_steps", 1, *LORA]
     trains(capsys, *words, "--output_path", tmp_path / "further")
     words = ["--data", processed, "--model_path", adapter, "--base_model", moved, "--compare_base", "--limit", 5]

@@ -23,13 +23,16 @@ _named: dict[Path, str] = {}  # the base models that --base_model names, by the 
 def name_base(adapter: str, base: str | None) -> None:
     """Let `base` be the base model of the adapter in a folder, whatever that says; None: let it be what that says.
 
-    UsageError where the folder is no adapter.
+    UsageError where the folder is no adapter, UserError where there is none.
     """
     folder = Path(adapter).expanduser()
     _named.pop(folder.absolute(), None)
     if base is None:
         return
-    if folder.exists() and not is_adapter_folder(folder):
+    if not folder.exists():
+        problem = f"--base_model is for an adapter, and there is no folder {adapter}"
+        raise UserError(problem, "name the adapter's folder as the model, and what it was trained on with --base_model")
+    if not is_adapter_folder(folder):
         hint = "remove it, or name the adapter's folder as the model"
         raise UsageError(f"--base_model is for an adapter, and {adapter} is not one", hint)
     _named[folder.absolute()] = base

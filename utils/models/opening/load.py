@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.errors import UserError
-from utils.models.base_models import ALTERNATIVES, BaseModel, check_hub
+from utils.models.base_models import ALTERNATIVES, NAME_BASE, BaseModel, check_hub
 from utils.models.folder_checks import VOCABULARIES, read_json_object, stored_size
 from utils.models.load_errors import COPY_AGAIN, open_with
 from utils.models.model_checks import check_loading_report, check_pickled_numbers
@@ -80,13 +80,15 @@ def refuse_other_heads(base: BaseModel) -> None:
     config = _config(base)
     if config is None:
         return
-    _refuse_encoder_decoder(base.name, config)
+    _refuse_encoder_decoder(base.described, config)
     for architecture in config.architectures or []:
         head = next((head for head in OTHER_HEADS if architecture.endswith(head)), None)
         if head is not None and not (head in GAPS and getattr(config, "is_decoder", False)):
             raise UserError(
-                f"{base.name} is a {architecture}, which {OTHER_HEADS[head]} and cannot write",
-                "choose a causal language model such as gpt2 or smollm2; this one can learn to classify "
+                f"{base.described} is a {architecture}, which {OTHER_HEADS[head]} and cannot write",
+                NAME_BASE.format(base.adapters[0])
+                if base.adapters
+                else "choose a causal language model such as gpt2 or smollm2; this one can learn to classify "
                 "(preprocess.py --task reviews)",
             )
 
@@ -135,7 +137,7 @@ def load_classifier(
     hint, options = "copy it again, or train it again", {}
     if labels is not None:
         config = _config(base)
-        _refuse_encoder_decoder(base.name, config)
+        _refuse_encoder_decoder(base.described, config)
         hint = "choose a GPT-2, Llama, BERT, RoBERTa or DistilBERT model"
         options = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
         options |= {"ignore_mismatched_sizes": True, "new_head": True}
@@ -167,15 +169,15 @@ def _load_model(loader, base: BaseModel, purpose: str, hint: str, new_head: bool
     if (folder := Path(base.location)).is_dir():
         from transformers import AutoConfig
 
-        check_size(base.name, _from_pretrained(AutoConfig, base), stored_size(folder))
-        check_pickled_numbers(base.name, folder)
+        check_size(base.described, _from_pretrained(AutoConfig, base), stored_size(folder))
+        check_pickled_numbers(base.described, folder)
     try:
         model, report = _from_pretrained(loader, base, **options)
     except UserError as error:
         if "Unrecognized configuration class" in str(error.__cause__):
-            raise UserError(f"{base.name} is not a {purpose}", hint) from error.__cause__
+            raise UserError(f"{base.described} is not a {purpose}", hint) from error.__cause__
         raise
-    check_loading_report(base.name, model, report, hint, new_head)
+    check_loading_report(base.described, model, report, hint, new_head)
     # Nobody reads them here, and a configuration that asks for attentions cannot always be saved.
     model.config.output_attentions = model.config.output_hidden_states = False
     return model.eval()
@@ -190,9 +192,9 @@ def _from_pretrained(loader, base: BaseModel, **options):
     options |= {"local_files_only": base.local_only, "trust_remote_code": False}
     try:
         hint = COPY_AGAIN if is_local else ALTERNATIVES
-        return open_with(f"{base.name} cannot be loaded", hint, loader.from_pretrained, base.location, **options)
+        return open_with(f"{base.described} cannot be loaded", hint, loader.from_pretrained, base.location, **options)
     except UserError as error:
         if base.local_only and not is_local and isinstance(error.__cause__, OSError):
-            check_hub(base.name)  # only a part of the model is in the cache
+            check_hub(base.location)  # only a part of the model is in the cache
             return _from_pretrained(loader, replace(base, local_only=False), **options)
         raise

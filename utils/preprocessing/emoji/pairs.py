@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 METADATA = ("emoji", "group", "sub_group", "language")
 UNENCODABLE = "emoji that the tokenizer cannot encode in whole"
 NAME_OF_UNSEEN = "character's name that validation or test may ask for"
+NAME_ALONE = "character's name of an emoji without another description"  # sampled or filtered away
 
 
 def drop_unencodable(table: UsableRows, tokenizer: "PreTrainedTokenizerBase", target: str) -> UsableRows:
@@ -112,19 +113,29 @@ def split_pairs(filtered: FilteredRows, shares: Sequence[float], split_by: str, 
 
 def with_names_of_characters(
     filtered: FilteredRows, split_rows: Mapping[str, Sequence[int]]
-) -> dict[str, Sequence[int]]:
-    """Return the splits with the names of characters in train alone, since nobody types them.
+) -> tuple[dict[str, Sequence[int]], dict[str, int]]:
+    """Return the splits with the names of characters in train alone, since nobody types them, and why others are not.
 
     Left out are those of emoji that train lacks, and those that say the same as a row of the other splits does.
     """
-    known = {filtered.metadata["emoji"][row] for row in split_rows["train"]}
-    unseen = {wording_key(filtered.texts[row]) for name in SPLITS[1:] for row in split_rows[name]}
-    names = [
-        row
-        for row, (emoji, language) in enumerate(zip(*map(filtered.metadata.get, ("emoji", "language")), strict=True))
-        if language == UNICODE and emoji in known and wording_key(filtered.texts[row]) not in unseen
-    ]
-    return {**split_rows, "train": sorted([*split_rows["train"], *names])}
+    emoji_of = filtered.metadata["emoji"]
+    known = {emoji_of[row] for row in split_rows["train"]}
+    unseen = [row for name in SPLITS[1:] for row in split_rows[name]]
+    unseen_emoji, unseen_wordings = (
+        {emoji_of[row] for row in unseen},
+        {wording_key(filtered.texts[row]) for row in unseen},
+    )
+    names, left_out = [], Counter()
+    for row, (emoji, language) in enumerate(zip(emoji_of, filtered.metadata["language"], strict=True)):
+        if language != UNICODE:
+            continue
+        if wording_key(filtered.texts[row]) in unseen_wordings or (emoji in unseen_emoji and emoji not in known):
+            left_out[NAME_OF_UNSEEN] += 1
+        elif emoji not in known:
+            left_out[NAME_ALONE] += 1
+        else:
+            names.append(row)
+    return {**split_rows, "train": sorted([*split_rows["train"], *names])}, dict(left_out)
 
 
 def _split_concepts(concepts: Sequence[str], shares: Sequence[float], seed: int) -> list[list[int]]:

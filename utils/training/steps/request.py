@@ -6,11 +6,11 @@ from pathlib import Path
 
 from utils import distributed
 from utils.cli import Parser
-from utils.errors import DataError
+from utils.errors import DataError, UsageError
 from utils.files import check_apart, check_writable, sha256_of
 from utils.models import model_files
 from utils.models.export.export import check_export
-from utils.models.opening.adapter_folder import name_base
+from utils.models.opening.adapter_folder import is_adapter_folder, name_base
 from utils.processed import Processed, load_processed
 from utils.tasks.kinds import CLASSIFY, KINDS, Kind
 from utils.training.flag_checks import complete_flags
@@ -61,6 +61,9 @@ def check_request(flags: Namespace, parser: Parser) -> Request:
     check_apart(flags.output_path, [flags.model or data.recipe["base_model"]])
     if len(data.splits["train"]) == 0:
         raise DataError(f"{flags.data_path} has no training texts", "preprocess more rows")
+    if flags.base_model is not None and flags.model is None and not is_adapter_folder(Path(data.recipe["base_model"])):
+        problem = "--base_model is for an adapter, and no --model names one"
+        raise UsageError(problem, f"to train {flags.base_model} itself: --model {flags.base_model}")
     name_base(flags.model or data.recipe["base_model"], flags.base_model)
     searchable = complete_flags(flags, parser, KINDS[data.recipe["kind"]])
     if flags.export:
