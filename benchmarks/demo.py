@@ -1,4 +1,4 @@
-"""The commands of `make demo`, and what the README shows of them: docs/demo.txt and a picture of the report.
+"""The commands of `make demo`, and their output in the README: docs/demo.txt and a picture of the report.
 
 python -m benchmarks.demo             # run them all; writes docs/demo.txt
 python -m benchmarks.demo --readme    # copy docs/demo.txt into the README

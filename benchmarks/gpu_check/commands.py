@@ -1,4 +1,4 @@
-"""Run the commands of a check as a user types them, within the time that is left, and say what went wrong."""
+"""Run the commands of a check as a user types them, within the remaining time, and describe failures."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """The models and data of the checks: random models, and the samples.
 
-All are made at once, two at a time; where only some checks are asked for, each is made by the first that needs it.
+They are all made at the start, two at a time; with --only, the first check that needs one makes it.
 """
 
 import csv

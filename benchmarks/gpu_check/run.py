@@ -1,10 +1,10 @@
-"""Check on a CUDA GPU what the tests check on a CPU: number formats, resuming, results, memory and speed.
+"""Check number formats, resuming, results, memory and speed on a CUDA GPU, as the tests do on a CPU.
 
 python -m benchmarks.gpu_check.run
 python -m benchmarks.gpu_check.run --device cpu --only resuming generation
 
 It takes ten minutes at most and no network. Each check runs the scripts as a user does, on random models. The exit code
-is 1 where one failed; then models/gpu-check keeps what its command needs.
+is 1 if one failed; models/gpu-check then keeps the files that its command needs.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Checks of fine_tune.py: number formats, resuming, the prefix cache, several processes, and what --dry_run says."""
+"""Checks of fine_tune.py: number formats, resuming, the prefix cache, several processes, and forecasts of --dry_run."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Checks of the scripts that use a model: what they give on the device is what they give on the CPU, in float32."""
+"""Checks of the scripts that use a model: their results on the device equal those on the CPU, in float32."""
 
 import json
 from collections.abc import Callable

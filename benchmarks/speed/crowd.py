@@ -14,7 +14,7 @@ def cores() -> int:
 
 @contextmanager
 def busy(count: int) -> Iterator[list[subprocess.Popen]]:
-    """Keep so many processes busy while the block runs."""
+    """Keep this number of processes busy while the block runs."""
     processes = []
     try:
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""The machine that is measured on, and what a row was measured with: date, versions and peak FLOP/s."""
+"""The machine of the measurements, and the conditions of a row: date, versions and peak FLOP/s."""
 
 import json
 import platform

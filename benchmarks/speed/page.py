@@ -1,4 +1,4 @@
-"""Generate docs/benchmarks.md from the measurements: what a reader wants to know first comes first."""
+"""Generate docs/benchmarks.md from the measurements, with the most important results first."""
 
 from collections.abc import Container, Iterable, Iterator
 from statistics import median
@@ -10,7 +10,7 @@ from benchmarks.speed.table import capital, spread, table
 
 HEAD = """# Benchmarks
 
-How long the scripts take, beside how long others take for the same. `make bench` measures all rows and writes this
+The scripts' speed, beside that of other tools on the same work. `make bench` measures all rows and writes this
 page, `make bench ROWS="classify search"` only some rows, and `make bench-quality` the one about quality.
 
 - **In turn**: each contender is a fresh process, and they take turns (A B C A B C …), with files that the system has
@@ -23,7 +23,7 @@ page, `make bench ROWS="classify search"` only some rows, and `make bench-qualit
   the fused AdamW. *TRL's SFTTrainer, packed* has 512 tokens in each batch and no activation checkpointing. *A plain
   loop in bfloat16* pads each batch to its longest text and trains the last blocks only. The strongest opponent is
   the one with the fastest command.
-- **Naive** is what many people write first. *A notebook's loop* pads all texts to one width, in float32, and trains the
+- **Naive** is a common first version. *A notebook's loop* pads all texts to one width, in float32, and trains the
   head with the embedding, which is the same matrix. *× 4* after an opponent: it ran on a part of the texts or epochs,
   and its time without start-up is multiplied by this factor.
 - **Equally good** models: ours has a loss on the test split, which nobody trains on, of at most 0.5% above theirs. Both
@@ -56,7 +56,7 @@ def _machine(machine: dict, rows: dict[str, dict], variants: Container[str]) -> 
     pairs = [(row, strongest(row)) for row in usual_works.values()]
     yield from _whole_commands("Whole commands against the strongest opponent", [pair for pair in pairs if pair[1]])
     naive = [(row, theirs) for row in usual_works.values() for theirs in row["against"] if theirs["naive"]]
-    yield from _whole_commands("Whole commands against what many people write first (naive)", naive)
+    yield from _whole_commands("Whole commands against common first versions (naive)", naive)
     yield from _starts([row for row in rows.values() if row["kind"] == "comparison" and row["start"]])
     of_kind = {kind: [row for row in rows.values() if row["kind"] == kind] for kind in ("crowd", "growth", "quality")}
     yield from page_details.crowds(of_kind["crowd"])

@@ -119,7 +119,7 @@ def measured(rows: dict[str, dict], usual: dict) -> Iterator[str]:
         others = ", ".join(f"{library} {version}" for library, version in other_versions(found, usual).items())
         revision = found["revision"] or "unknown"
         cells.append([f"`{name}`", row["title"], str(_turns(row)), found["date"], revision, others])
-    columns = ("row", "what", "turns", "measured on", "our revision", "other versions than above")
+    columns = ("row", "work", "turns", "measured on", "our revision", "other versions than above")
     yield from table("When and with which versions", columns, cells)
 
 

@@ -1,4 +1,4 @@
-"""Rows about the first seconds: whole commands with next to nothing to do, until their result is there."""
+"""Rows about the first seconds: whole commands with minimal work, until their result."""
 
 from benchmarks.speed.kinds import Against, Comparison
 from benchmarks.speed.material import LEAST, Material

@@ -1,4 +1,4 @@
-"""A plain PyTorch loop that trains the last blocks, as in many notebooks, or with what makes such a loop fast.
+"""A plain PyTorch loop that trains the last blocks, as in many notebooks, or with the usual optimizations.
 
 python -m benchmarks.speed.opponents.loop --data data/processed.pkl --model gpt2 --epochs 1 --unfreeze_last 2 \
     --pad_to 128 --train_head --output_path models/notebook
