@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from running import assert_one_error, run_script
 from sklearn.metrics import f1_score
-from small_classifiers import base_folder
+from trained_classifiers import FAST, trained
 
 import classify
 import evaluate_model
@@ -16,7 +16,6 @@ import fine_tune
 import preprocess
 from utils.processed import load_processed
 
-FAST = ["--precision", "fp32", "--device", "cpu"]
 NAMES = ["fast", "heavy", "red"]
 
 
@@ -39,14 +38,6 @@ def data(table):
     words = ["--task", "reviews", "--labels", "multi", "--data", table, "--model", "tiny", "--output_path", path]
     assert run_script(preprocess.main, *words, "--near_duplicates", "off") == 0
     return path
-
-
-def trained(family: str, data, *words):
-    folder = data.with_name(family)
-    base = base_folder(data.with_name(f"{family} base"), family)
-    flags = ["--model", base, "--lr", 1e-3, "--epochs", 2, "--output_path", folder, "--overwrite"]
-    assert run_script(fine_tune.main, "--data", data, *flags, *FAST, *words) == 0
-    return folder
 
 
 @pytest.fixture(scope="module", params=["gpt2", "bert"])

@@ -441,6 +441,13 @@ def test_the_pickle_has_metadata_of_posts_but_no_authors(made, written, output):
     assert {sample["before"].split()[-1] for sample in data.audit["samples"]} == {"@user"}
 
 
+def test_samples_show_the_names_that_the_texts_keep(made, written):
+    path = written("posts.jsonl", [post(number) for number in range(20)])
+    data = made("--data", path, "--keep_replies", "--mentions", "keep")
+    assert {sample["before"].split()[-1] for sample in data.audit["samples"]} == {"@other_person"}
+    assert {text.split()[-1] for text in texts(data)} == {"@other_person"}
+
+
 @pytest.mark.parametrize(
     "user",
     [

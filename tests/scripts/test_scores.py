@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from running import assert_one_error, run_script
 from sklearn.metrics import mean_absolute_error
-from small_classifiers import base_folder
+from trained_classifiers import FAST, trained
 
 import classify
 import evaluate_model
@@ -18,7 +18,6 @@ import preprocess
 from utils.processed import load_processed
 
 WORDS = {1: "dreadful", 2: "poor", 3: "average", 4: "good", 5: "superb"}
-FAST = ["--precision", "fp32", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +36,6 @@ def data(stars):
     words = ["--task", "reviews", "--labels", "score", "--data", stars, "--model", "tiny", "--output_path", path]
     assert run_script(preprocess.main, *words, "--near_duplicates", "off") == 0
     return path
-
-
-def trained(family: str, data, *words):
-    folder = data.with_name(family)
-    base = base_folder(data.with_name(f"{family} base"), family)
-    flags = ["--model", base, "--lr", 1e-3, "--epochs", 2, "--output_path", folder, "--overwrite"]
-    assert run_script(fine_tune.main, "--data", data, *flags, *FAST, *words) == 0
-    return folder
 
 
 @pytest.fixture(scope="module", params=["gpt2", "bert"])

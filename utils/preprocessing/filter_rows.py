@@ -94,7 +94,7 @@ def filter_rows(
         metadata=_metadata(rows, filters.keep_users),
         dropped=kept.dropped,
         cleaned={**({"whole_text": completed} if completed else {}), **cleaned.noise_counts},
-        samples=_samples(rows, filters.keep_users),
+        samples=_samples(rows, shows_names=filters.keep_users or cleaning.mentions == "keep"),
     )
 
 
@@ -119,12 +119,12 @@ def _user_name(cell: str) -> str:
     return next(filter(None, names), cell)
 
 
-def _samples(rows: "pandas.DataFrame", keep_users: bool) -> list[dict[str, str]]:
+def _samples(rows: "pandas.DataFrame", *, shows_names: bool) -> list[dict[str, str]]:
     """Return three texts, of those that cleaning changed if there are three, before and after it."""
     changed = rows[rows["before"] != rows["text"]]
     shown = changed if len(changed) >= 3 else rows
     shown = shown.iloc[:: max(1, len(shown) // 3)].iloc[:3]
     return [
-        {"before": before if keep_users else replace_mentions(before), "after": after}
+        {"before": before if shows_names else replace_mentions(before), "after": after}
         for before, after in zip(shown["before"], shown["text"], strict=True)
     ]

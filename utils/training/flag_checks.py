@@ -35,8 +35,8 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
         raise UsageError(problem, "remove one of them")
     _check_validation(flags, parser)
     _check_schedule(flags, parser)
-    _check_prefix_cache(flags)
     check_lora_flags(flags, parser)
+    _check_prefix_cache(flags)
     _check_folds(flags)
     return [name for name in missing if name != "epochs" or not flags.max_steps]
 

@@ -40,7 +40,7 @@ def test_rows_without_text_or_label_have_no_score():
     counts = PredictionCounts(["0", "1"])
     counts.add(["0", None, "1", "1"], ["0", "1", "", "nan"], truncated=2)
     assert counts.scores()["rows"] == 1
-    assert (counts.rows, counts.without_text, counts.truncated, counts.unknown) == (4, 1, 2, 0)
+    assert (counts.rows, counts.without_text, counts.truncated, counts.unknown.count) == (4, 1, 2, 0)
     assert PredictionCounts(["0", "1"]).scores() is None
 
 
@@ -53,10 +53,10 @@ def test_labels_are_compared_as_numbers_where_they_are_numbers():
 def test_labels_are_compared_regardless_of_case_unless_the_model_tells_them_apart():
     counts = PredictionCounts(["Pos", "neg"])
     counts.add(["Pos", "neg", "neg"], ["pos ", "NEG", "POS"])
-    assert (counts.scores()["accuracy"], counts.unknown) == (pytest.approx(2 / 3), 0)
+    assert (counts.scores()["accuracy"], counts.unknown.count) == (pytest.approx(2 / 3), 0)
     counts = PredictionCounts(["us", "US"])
     counts.add(["us", "US", "us"], ["us", "US", "Us"])
-    assert (counts.scores()["accuracy"], counts.unknown) == (1, 1)
+    assert (counts.scores()["accuracy"], counts.unknown.count) == (1, 1)
 
 
 def test_mostly_unknown_labels_give_no_scores_unless_asked_for(caplog):
@@ -77,7 +77,7 @@ def test_the_label_map_of_training_applies():
     counts = PredictionCounts(["0", "1"], parse_label_map("1-2=0,4-5=1"))
     counts.add(["0", "1", "0", "0"], ["1", "5.0", "3", "4"])
     assert counts.scores()["accuracy"] == pytest.approx(2 / 3)
-    assert counts.unknown == 0
+    assert counts.unknown.count == 0
 
 
 def test_empty_and_truncated_texts_are_logged(caplog):

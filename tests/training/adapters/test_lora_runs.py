@@ -251,7 +251,9 @@ def test_without_peft_the_command_that_installs_it_is_told(capsys, processed, tm
     [
         ([], "this run is on the CPU", "--lora alone trains here"),
         (["--search", 2], "--search trains copies of the model", "smaller base model"),
+        (["--prefix_cache", "on"], "--prefix_cache on keeps", "remove one"),
         (["--prefix_cache", "on", "--unfreeze_last", 1], "--prefix_cache on keeps", "remove one"),
+        (["--keep_prefix_cache"], "--keep_prefix_cache keeps", "remove one"),
     ],
 )
 def test_weights_in_4_bits_are_refused_where_they_make_no_sense(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from planned_runs import planned_run
 
+from utils.compute.prefix_cache import OFF
 from utils.errors import UserError
 from utils.training.adapters.lora import with_adapters
 from utils.training.forecast.fit_memory import activations_of, check_memory, free_memory, kept_by, need_of
@@ -69,6 +70,16 @@ def test_what_fits_and_what_nobody_knows_is_not_worth_a_word(caplog):
     check_memory(run, lambda: 2**40)
     check_memory(run, lambda: None)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("mode", "epochs", "passes"), [("on", 1, 1), ("auto", 1, 0), ("auto", 2, 1), ("off", 2, 0)])
+def test_the_pass_that_fills_a_prefix_cache_counts_where_one_is_filled(mode, epochs, passes):
+    run = planned_run(model=LARGE, unfreeze_last=0, epochs=epochs, device="cuda", precision="bf16")
+    cached = replace(run, cache=replace(OFF, mode=mode))
+    parameters = count(run.setup.base.model)
+    need, without = (need_of(each, parameters, (0.0, 0.0)).likely for each in (cached, run))
+    assert need == (4 * parameters.total if passes else without)
+    assert without < 4 * parameters.total
 
 
 def test_the_need_grows_with_what_trains():

@@ -1,15 +1,12 @@
 """Running counts of predicted sets of labels: how often each label occurs, and scores for rows with true labels."""
 
-import logging
 from collections.abc import Sequence
 
+from utils.inference.counts.unknown_labels import UnknownLabels
 from utils.reading.nested import parse_nested
 from utils.tasks.label_kinds.label_sets import SEPARATOR
 from utils.tasks.labels import MISSING, as_number, label_key
 from utils.terminal.tables import format_table
-
-log = logging.getLogger(__name__)
-MAX_LISTED = 5
 
 
 class LabelSetCounts:
@@ -19,7 +16,7 @@ class LabelSetCounts:
         self.labels = list(labels)
         self.rows = self.without_text = self.truncated = 0
         self.predicted = dict.fromkeys(self.labels, 0)
-        self.unknown_labels: dict[str, int] = {}  # rows with each label that the model does not have
+        self.unknown = UnknownLabels()
         self._compared = self._equal = 0
         self._true, self._both = dict.fromkeys(self.labels, 0), dict.fromkeys(self.labels, 0)
         self._found = dict.fromkeys(self.labels, 0)  # predicted where the true labels are known
@@ -48,7 +45,7 @@ class LabelSetCounts:
             if label := self._by_key.get(label_key(name)) or self._by_number.get(as_number(name)):  # "1.0" is "1"
                 known.add(label)
             elif name.casefold() not in MISSING:
-                self.unknown_labels[name] = self.unknown_labels.get(name, 0) + 1
+                self.unknown.add(name)
         return known
 
     def _compare(self, predicted: set[str], true: set[str]) -> None:
@@ -68,8 +65,7 @@ class LabelSetCounts:
 
         Without `mostly_unknown`, None also where more labels are unknown than known.
         """
-        unknown = sum(self.unknown_labels.values())
-        if not self._compared or (unknown > sum(self._true.values()) and not mostly_unknown):
+        if not self._compared or (self.unknown.count > sum(self._true.values()) and not mostly_unknown):
             return None
         per_label = {}
         for label in self.labels:
@@ -86,7 +82,7 @@ class LabelSetCounts:
             "macro_f1": sum(each["f1"] for each in per_label.values()) / len(per_label),
             "micro_f1": 2 * totals[2] / (totals[0] + totals[1]) if totals[0] + totals[1] else 0.0,
             "subset_accuracy": self._equal / self._compared,
-            "unknown_labels": unknown,
+            "unknown_labels": self.unknown.count,
             "per_label": per_label,
         }
 
@@ -107,12 +103,5 @@ class LabelSetCounts:
 
     def log_labels(self, scores: dict | None, column: str) -> None:
         """Log which labels the model does not have, and why there are no scores where there are none."""
-        unknown = ", ".join(map(repr, list(self.unknown_labels)[:MAX_LISTED]))
-        unknown += ", …" if len(self.unknown_labels) > MAX_LISTED else ""
-        known = ", ".join(map(repr, self.labels))
-        problem = f"{sum(self.unknown_labels.values()):,} labels are not the model's ({unknown}; it has {known})"
-        if scores is None:
-            reason = problem if self.unknown_labels else "no row with text has labels"
-            log.warning("warning: no scores for column %r: %s", column, reason)
-        elif self.unknown_labels:
-            log.warning("warning: column %r: %s and are left out of the scores", column, problem)
+        what, otherwise = "labels are not the model's", "no row with text has labels"
+        self.unknown.log(scores, column, self.labels, what=what, otherwise=otherwise)

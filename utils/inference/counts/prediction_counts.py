@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from utils.inference.counts.label_set_counts import LabelSetCounts
 from utils.inference.counts.score_totals import ScoreTotals
+from utils.inference.counts.unknown_labels import UnknownLabels
 from utils.tasks.labels import MISSING, LabelMap, as_number, label_key
 from utils.terminal.tables import format_table
 
 log = logging.getLogger(__name__)
-MAX_LISTED = 5
 
 
 class PredictionCounts:
@@ -24,8 +24,7 @@ class PredictionCounts:
         self.label_map = label_map
         self.rows = self.without_text = self.truncated = 0
         self.predicted = dict.fromkeys(self.labels, 0)
-        self.unknown = 0  # rows with a label that the model does not have
-        self.unknown_labels: list[str] = []  # the first of these labels
+        self.unknown = UnknownLabels()  # of rows
         self._pairs = Counter()  # (label, prediction)
         self._by_number = {number: label for label in self.labels if (number := as_number(label)) is not None}
         spellings = Counter(map(label_key, self.labels))  # a model may tell labels apart that differ in case alone
@@ -56,7 +55,7 @@ class PredictionCounts:
         Without `mostly_unknown`, None also where more rows have unknown labels: stars from 1 to 5 say nothing about the
         labels 0 and 1.
         """
-        if not self._pairs or (self.unknown > self._pairs.total() and not mostly_unknown):
+        if not self._pairs or (self.unknown.count > self._pairs.total() and not mostly_unknown):
             return None
         from sklearn.metrics import precision_recall_fscore_support
 
@@ -75,7 +74,7 @@ class PredictionCounts:
             "rows": total,
             "accuracy": correct / total,
             "macro_f1": sum(each["f1"] for each in per_label.values()) / len(per_label),
-            "unknown_labels": self.unknown,
+            "unknown_labels": self.unknown.count,
             "per_label": per_label,
         }
 
@@ -99,15 +98,8 @@ class PredictionCounts:
 
     def log_labels(self, scores: dict | None, column: str) -> None:
         """Log which labels the model does not have, and why there are no scores where there are none."""
-        unknown = ", ".join(map(repr, self.unknown_labels[:MAX_LISTED]))
-        unknown += ", …" if len(self.unknown_labels) > MAX_LISTED else ""
-        known = ", ".join(map(repr, self.labels))
-        problem = f"{self.unknown:,} rows have labels that the model does not have ({unknown}; it has {known})"
-        if scores is None:
-            reason = problem if self.unknown else "no row with text has a label"
-            log.warning("warning: no scores for column %r: %s", column, reason)
-        elif self.unknown:
-            log.warning("warning: column %r: %s and are left out of the scores", column, problem)
+        what, otherwise = "rows have labels that the model does not have", "no row with text has a label"
+        self.unknown.log(scores, column, self.labels, what=what, otherwise=otherwise)
 
     def _label_of(self, cell: str) -> str | None:
         label = " ".join(cell.split())
@@ -119,9 +111,7 @@ class PredictionCounts:
             return None
         known = self._by_key.get(label_key(label)) or self._by_number.get(as_number(label))  # "1.0" is "1"
         if known is None:
-            self.unknown += 1
-            if label not in self.unknown_labels and len(self.unknown_labels) <= MAX_LISTED:
-                self.unknown_labels.append(label)
+            self.unknown.add(label)
         return known
 
 

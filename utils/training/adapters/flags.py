@@ -68,12 +68,13 @@ def check_lora_flags(flags: Namespace, parser: ArgumentParser) -> None:
 
 def _check_4_bits(flags: Namespace) -> None:
     """Raise UsageError where --load_in_4bit misses its package, or contradicts other flags; a prefix cache is off."""
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise UsageError("--load_in_4bit: the package bitsandbytes is not installed", INSTALL_BITSANDBYTES)
     if flags.search:
         problem = "--search trains copies of the model, and --load_in_4bit is for a model that hardly fits once"
         raise UsageError(problem, "search with a smaller base model or without --load_in_4bit, or remove --search")
-    if flags.prefix_cache == "on":
-        problem = "--prefix_cache on keeps outputs of the full weights, and --load_in_4bit trains on 4-bit ones"
+    if flags.prefix_cache == "on" or flags.keep_prefix_cache:
+        name = "--prefix_cache on" if flags.prefix_cache == "on" else "--keep_prefix_cache"
+        problem = f"{name} keeps outputs of the full weights, and --load_in_4bit trains on 4-bit ones"
         raise UsageError(problem, "remove one of them")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UsageError("--load_in_4bit: the package bitsandbytes is not installed", INSTALL_BITSANDBYTES)
     flags.prefix_cache = "off"

@@ -70,7 +70,7 @@ def train_folds(run: PreparedRun) -> dict:
 def _fill_prefix_cache(run: PreparedRun) -> None:
     """Run the frozen blocks over all rows, once for all folds and the model."""
     setup = run.setup
-    epochs = epochs_of(plan_run(setup, run.flags, run.precision, run.device))
+    epochs = epochs_of(plan_run(setup, run.flags, run.precision, run.device, run.prefix_cache))
     if not run.prefix_cache.may_cache(setup.base.model, epochs):
         return
     setup.base.model.to(run.device)

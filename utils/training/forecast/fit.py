@@ -11,15 +11,14 @@ from utils.training.forecast.planned import Run
 from utils.training.prepare import TrainingSetup
 
 
-def plan_run(setup: TrainingSetup, flags: Namespace, precision: str, device: str) -> Run:
+def plan_run(setup: TrainingSetup, flags: Namespace, precision: str, device: str, cache: PrefixCache) -> Run:
     """Return the run that the flags ask for."""
     validation = [] if flags.eval_strategy == "no" else setup.rows["validation"]
-    may_cache = flags.prefix_cache != "off" and flags.unfreeze_last is not None
     settings = settings_from(flags, precision, device)
-    return Run(setup, settings, setup.rows["train"], flags.unfreeze_last, validation, may_cache)
+    return Run(setup, settings, setup.rows["train"], flags.unfreeze_last, validation, cache)
 
 
-def check_fit(run: Run, cache: PrefixCache) -> None:
+def check_fit(run: Run) -> None:
     """Raise UserError, with the setting that fits, where the run cannot fit; warn where it may not."""
     check_memory(run)
-    check_disk(run, cache_size(run, cache, free_disk(run.settings.output_path.absolute().parent)[1]))
+    check_disk(run, cache_size(run, run.cache, free_disk(run.settings.output_path.absolute().parent)[1]))

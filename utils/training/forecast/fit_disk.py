@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from utils.compute.blocks import frozen_blocks
 from utils.compute.prefix_cache import MAX_SHARE_OF_DISK, PrefixCache
 from utils.errors import UserError
 from utils.training.forecast.disk import DiskNeed, disk_need, place_of_model
@@ -40,7 +39,7 @@ def check_disk(run: Run, cache: int, free: Callable[[Path], tuple[int, int]] = f
 def cache_size(run: Run, cache: PrefixCache, free: int) -> int:
     """Return the bytes that the prefix cache is going to take, without trying whether the model can use it."""
     model, settings = run.setup.base.model, run.settings
-    if cache.mode == "off" or not frozen_blocks(model) or (cache.mode == "auto" and epochs_of(run) <= 1):
+    if not cache.may_cache(model, epochs_of(run)):
         return 0
     tokens = sum(len(row["input_ids"]) for row in (*run.rows, *run.validation))
     width = model.config.get_text_config().hidden_size

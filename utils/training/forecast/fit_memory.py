@@ -56,7 +56,7 @@ def free_memory(device: str, available: Callable[[], int | None] = available_mem
 
 def need_of(run: Run, parameters: Parameters, kept: tuple[float, float]) -> MemoryNeed:
     """Return what the run takes, if its first batch, and the largest later one, keep so many bytes."""
-    passes = run.setup.probe is not None or (run.may_cache and epochs_of(run) > 1)
+    passes = run.setup.probe is not None or run.cache.may_cache(run.setup.base.model, epochs_of(run))
     keeps = run.setup.objective.keep_start
     return memory_need(parameters, kept, run.settings, keeps_start=keeps, passes_whole=passes)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from utils import distributed
 from utils.compute.blocks import find_blocks
+from utils.compute.prefix_cache import OFF, PrefixCache
 from utils.errors import UserError
 from utils.training.flags import TrainingSettings
 from utils.training.prepare import TrainingSetup
@@ -23,7 +24,7 @@ class Run:
     rows: Sequence[dict]
     unfreeze_last: int | None
     validation: Sequence[dict]
-    may_cache: bool = False  # whether a prefix cache may be filled before
+    cache: PrefixCache = OFF
 
     @property
     def largest(self) -> tuple[int, int]:

@@ -72,8 +72,8 @@ def foresee_run(request: Request, began: float) -> Forecast:
     """Return what the run would take; UserError where it would not fit. `began` is of `time.monotonic()`."""
     with _told_how_to_begin_again(request.flags):
         run = _load(request, writes=False)
-        planned = plan_run(run.setup, run.flags, run.precision, run.device)
-        check_fit(planned, run.prefix_cache)
+        planned = plan_run(run.setup, run.flags, run.precision, run.device, run.prefix_cache)
+        check_fit(planned)
         return forecast_run(planned, request.data, run.flags, run.prefix_cache, request.base_model, began)
 
 
@@ -86,7 +86,7 @@ def prepare_run(request: Request, began: float) -> PreparedRun:
     flags = request.flags
     with _told_how_to_begin_again(flags):
         run = _load(request, writes=True)
-        check_fit(plan_run(run.setup, flags, run.precision, run.device), run.prefix_cache)
+        check_fit(plan_run(run.setup, flags, run.precision, run.device, run.prefix_cache))
         if limit := begin_limit(flags.time_limit, began):
             limit.used_before = seconds_used(request.state_folder) if flags.resume else 0.0
             setup = fit_to_time(limit, run.setup, flags, run.device, run.precision, request.state_folder)
