@@ -1,4 +1,4 @@
-"""Hints name flags that there are: of the script they name, or of one of the scripts."""
+"""Hints name only existing flags: of the script they name, or of one of the scripts."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""Hugging Face's names of flags: each means here what it means there, or is refused with the way on."""
+"""Hugging Face's names of flags: each has the same meaning here, or is refused with a hint."""
 
 from pathlib import Path
 

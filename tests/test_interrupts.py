@@ -1,4 +1,4 @@
-"""Interruptions end a script in one line, and the command that goes on is what was typed, but for its flags."""
+"""Interruptions end a script in one line, and the printed command is the typed one, except for its flags."""
 
 import contextlib
 import shlex
@@ -41,7 +41,7 @@ ROOT = Path(__file__).parent.parent
         "empty",
     ],
 )
-def test_the_typed_command_goes_on_with_other_flags(monkeypatch, typed, add, remove, expected):
+def test_the_typed_command_continues_with_other_flags(monkeypatch, typed, add, remove, expected):
     monkeypatch.setattr(sys, "argv", [str(ROOT / "fine_tune.py"), *typed])
     command = typed_command(add, remove)
     if expected is None:

@@ -194,7 +194,7 @@ def test_the_help_of_an_installed_project_has_its_commands(monkeypatch):
         ("2", "torchrun --nproc_per_node=2 -m small_text_fine_tuning fine_tune --lr 1 --resume"),
     ],
 )
-def test_an_interruption_says_the_command_that_goes_on(monkeypatch, processes, command):
+def test_an_interruption_says_the_command_that_continues(monkeypatch, processes, command):
     for name, value in {"LOCAL_RANK": "0", "RANK": "0", "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(interrupts, "INSTALLED", True)

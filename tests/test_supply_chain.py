@@ -1,4 +1,4 @@
-"""What is installed has known hashes and no known holes, and the source has no call that runs what it reads."""
+"""Installed packages have known hashes and no known holes, and the source never runs data that it reads."""
 
 import ast
 import re

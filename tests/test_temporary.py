@@ -1,4 +1,4 @@
-"""Nothing is left of temporary folders; a full TMPDIR is told in two lines."""
+"""Temporary folders are removed; a full TMPDIR is reported in two lines."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The simulation of how often intervals hold the truth: its populations, and that it tells good from bad."""
+"""The simulation of the coverage of intervals: its populations, and that it tells good from bad."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What `make bench` counts and runs; no test depends on how long anything takes."""
+"""The counts and runs of `make bench`; no test depends on times."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""What docs/benchmarks.md says about measurements."""
+"""The text of docs/benchmarks.md on given measurements."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of collecting share."""
+"""Fixtures that the tests of collecting share."""
 
 from functools import partial
 from pathlib import Path

@@ -44,7 +44,7 @@ def test_one_language(raw, scrape, language, kept):
     assert ids(raw) == newest_first([statuses[index] for index in kept])
 
 
-def test_the_same_command_goes_on_below_what_it_has(raw):
+def test_the_same_command_continues_below_what_it_has(raw):
     statuses = toots(200)
     with Loopback(mastodon_site(statuses)) as server:
         target = f"chat@{server.url}"
@@ -56,7 +56,7 @@ def test_the_same_command_goes_on_below_what_it_has(raw):
     assert below == [None, newest_first(statuses)[89]]
 
 
-def test_newer_posts_and_gaps_are_filled_before_it_goes_on(raw):
+def test_newer_posts_and_gaps_are_filled_before_it_continues(raw):
     """Two runs that were cut short leave a gap between what they collected."""
     statuses = toots(100)
     with Loopback(mastodon_site(statuses)) as server:

@@ -1,4 +1,4 @@
-"""When a site that limits the rate is asked again."""
+"""The wait before a rate-limiting site is asked again."""
 
 import pytest
 from collecting_runs import collect, ids, newest_first, toots

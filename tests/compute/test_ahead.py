@@ -1,4 +1,4 @@
-"""Work that starts before it is known which texts need it: the results are those of the texts that do."""
+"""Work on texts before it is known which are needed: the results are those of the needed texts."""
 
 import pytest
 

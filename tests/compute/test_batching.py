@@ -1,4 +1,4 @@
-"""Which rows share a batch, how they are padded, and which of their tokens are labels."""
+"""Batches: the choice of rows, their padding, and the tokens that are labels."""
 
 import array
 import random

@@ -1,4 +1,4 @@
-"""Which weights are in bfloat16, and that the originals come back to the last bit, also after Ctrl-C."""
+"""The choice of weights in bfloat16, and originals that come back to the last bit, also after Ctrl-C."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Where models keep their blocks, and the hidden states after one of them."""
+"""Finding the blocks of models, and the hidden states after one of them."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Which device and which number format a model gets, and what is refused."""
+"""The choice of device and number format, and refusals."""
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ def multilayer_perceptrons(model) -> list[torch.nn.Module]:
 
 
 def computed(part: torch.nn.Module, run) -> int:
-    """How many tokens the first matrix of an MLP multiplies while `run` lasts."""
+    """The number of tokens that the first matrix of an MLP multiplies during `run`."""
     seen = []
     matrix = next(module for module in part.children() if hasattr(module, "weight"))
     handle = matrix.register_forward_pre_hook(lambda matrix, given: seen.append(given[0].shape[:-1].numel()))

@@ -76,7 +76,7 @@ def names_in(folder: Path) -> set[str]:
 
 
 def lines(caplog) -> list[str]:
-    """What the log said of the cache since the last time."""
+    """The log's lines on the cache since the last call."""
     found = [record.getMessage() for record in caplog.records if "prefix cache" in record.getMessage()]
     caplog.clear()
     return found
@@ -213,7 +213,7 @@ def test_a_classifier_learns_as_it_does_without(family, tmp_path):
 
 
 @pytest.mark.parametrize("cached", [(True, True), (True, False), (False, True)])
-def test_an_interrupted_run_goes_on_with_and_without(cached, tmp_path):
+def test_an_interrupted_run_continues_with_and_without(cached, tmp_path):
     """12 texts in batches of 4 are 3 steps an epoch."""
     whole, halves = frozen(), frozen()
     expected = run(tmp_path / "whole", whole)
@@ -248,7 +248,7 @@ def odd_model():
         ),
     ],
 )
-def test_where_it_cannot_be_training_goes_on_without_or_says_so(model, gigabytes, reason, tmp_path, caplog):
+def test_where_it_cannot_be_training_continues_without_or_says_so(model, gigabytes, reason, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     with cache_in(tmp_path, "auto", gigabytes).cached_rows(model(), PADDED, ROWS, **OPTIONS) as rows:
         assert rows is ROWS
@@ -290,7 +290,7 @@ def test_one_epoch_does_not_pay(changes, pays, tmp_path, caplog):
     assert line.startswith("prefix cache: 2 frozen blocks" if pays else NOT_FOR_ONE_EPOCH)
 
 
-def test_a_run_that_goes_on_takes_the_cache_it_began_with(tmp_path, caplog):
+def test_a_run_that_continues_takes_the_cache_it_began_with(tmp_path, caplog):
     """Also where only one epoch is left, which would not pay off: weights differ in their last digits without it."""
     caplog.set_level(logging.INFO)
     state = tmp_path / "state"
@@ -396,7 +396,7 @@ def test_a_kept_file_serves_the_same_data_base_and_depth_alone(tmp_path, caplog)
     assert file.stat().st_size == TOKENS * 16 * 4
     for keep in (True, False):
         again = frozen()
-        again.transformer.h[2].mlp.c_fc.weight.data += 1  # what trains may be another, as in a run that goes on
+        again.transformer.h[2].mlp.c_fc.weight.data += 1  # the trained weights may differ, as in a run that continues
         assert torch.equal(use(tmp_path, again, keep=keep), first)
         assert lines(caplog) == [f"prefix cache: {file} has the hidden states of 2 blocks from a past run"]
         assert [*folder.iterdir()] == [file]

@@ -1,4 +1,4 @@
-"""The points of models that answer: lengths beside the references, chrF, samples and what compares models."""
+"""The points of models that answer: lengths beside the references, chrF, samples, and the figures for comparisons."""
 
 import json
 import random

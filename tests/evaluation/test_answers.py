@@ -56,7 +56,7 @@ def stanford_tokenizer():
 
 
 def instructions(asked=None, answers=None) -> Processed:
-    """What preprocess.py --task alpaca would write; every split holds the same conversations."""
+    """The output of preprocess.py --task alpaca; every split holds the same conversations."""
     tokenizer = stanford_tokenizer()
     split = split_of(asked or conversations(), answers or REFERENCES, tokenizer)
     return Processed(

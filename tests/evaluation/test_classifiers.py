@@ -1,4 +1,4 @@
-"""evaluate_model.py on models that classify: figures against a plain loop; what it writes, prints and refuses."""
+"""evaluate_model.py on models that classify: figures against a plain loop; files, output and refusals."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ LONGEST = 35  # tokens, and a token is a byte: some texts are cut
 
 
 def labeled(**splits: list[tuple[str, str]]) -> Processed:
-    """What preprocess.py would write for (text, label) rows, encoded for `tiny`."""
+    """The output of preprocess.py for (text, label) rows, encoded for `tiny`."""
     tokenizer = tiny_tokenizer()
     parts = {}
     for name in SPLITS:

@@ -59,7 +59,7 @@ def read(path: str) -> dict:
 
 
 def right_for(description: str) -> set[str]:
-    """What a person says is right: all emoji of that description, but for case."""
+    """The right answers: all emoji of that description, regardless of case."""
     return {emoji for emoji, _, _, *lists in TABLE for texts in lists if description.lower() in map(str.lower, texts)}
 
 

@@ -1,4 +1,4 @@
-"""Bits per byte of single texts against a plain loop; the extremes of each split, and what compares models."""
+"""Bits per byte of single texts against a plain loop; the extremes of each split, and the figures for comparisons."""
 
 import math
 
@@ -26,7 +26,7 @@ def plain_bits_per_byte(model: torch.nn.Module, text: str) -> float:
 
 
 def measured(train: list[str], test: list[str], models: dict[str, int], seed: int = 0) -> tuple[dict, dict]:
-    """What is found of the texts by models with these seeds, and of each text alone."""
+    """The figures of the texts by models with these seeds, and of each text alone."""
     data = processed_data(train=train, validation=["v"], test=test)
     trained = {
         name: Trained(random_model("gpt2", seed=number), tiny_tokenizer(), {}) for name, number in models.items()

@@ -91,7 +91,7 @@ def test_figures_are_those_of_a_plain_loop(call, processed, model, path):
     assert evaluation["written"] == {"tuned": [text.text.strip() for text in written]}
     assert [evaluation["copying"][side]["texts"] for side in ("tuned", "test texts")] == [3, 3]
 
-    # What the report draws: every point, and every text in the order of the test split.
+    # The points of the report: every one, and every text in the order of the test split.
     per_text = evaluation["per_text"]
     assert sum(per_text["nll"]) == pytest.approx(nll, rel=1e-5)
     assert per_text["bytes"] == [len(text.encode()) for text in texts]

@@ -1,4 +1,4 @@
-"""What the texts of models are like: samples with their nearest training texts, and figures beside real texts."""
+"""Statistics of generated texts: samples with their nearest training texts, and figures beside real texts."""
 
 import json
 

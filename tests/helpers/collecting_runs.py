@@ -1,4 +1,4 @@
-"""Posts of the local sites, and what a run of collecting wrote of them."""
+"""Posts of the local sites, and the output of collecting them."""
 
 import json
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Two processes, of which the one that LOUD names meets an error while the other waits for it."""
+"""Two processes: the one that LOUD names meets an error while the other waits for it."""
 
 import os
 import sys

@@ -16,7 +16,7 @@ class Case:
     """A command, and what is there before it.
 
     `folders` are outputs whose files are replaced together. `state` matches what may stay after an error, so that the
-    command goes on, with `again` added to it.
+    command continues, with `again` added to it.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Case:
     state: str | None = None
     again: str = ""
     stdin: str | None = None
-    goes_on: bool = False  # tells what it cannot write, and goes on
+    continues: bool = False  # it reports the file that it cannot write, and continues
 
 
 # Run once, without faults, in this order.
@@ -87,14 +87,14 @@ CASES = [
         "tweets.pkl",
         state=STATE,
         again="--resume",
-        goes_on=True,
+        continues=True,
     ),
     Case(
         "fine_tune, .pt replaced",
         f"fine_tune --data reviews.pkl {TRAIN} {OVERWRITE} --output_path out.pt",
         "reviews.pkl classifier.pt:out.pt",
         state=STATE,
-        goes_on=True,
+        continues=True,
     ),
     Case(
         "fine_tune, two checkpoints",
@@ -183,7 +183,7 @@ CASES = [
         "generate --model_path answerer --chat --max_new_tokens 4",
         "answerer chat.txt",
         stdin="chat.txt",
-        goes_on=True,
+        continues=True,
     ),
     Case(
         "generate, .gguf converted",

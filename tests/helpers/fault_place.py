@@ -1,4 +1,4 @@
-"""The scratch folder in which faults.py runs commands, and what they need, made once."""
+"""The scratch folder in which faults.py runs commands, with their inputs, made once."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""What a fault did to a command: what is there now, beside what was before and what would be without it."""
+"""Verdicts on a command with a fault, from its outputs now, before, and without the fault."""
 
 import fnmatch
 import io
@@ -27,7 +27,7 @@ def tree_of(folder: Path) -> Tree:
 
 
 def is_state(case: Case, name: str) -> bool:
-    """Return whether a path is in what may stay after an error, so that the command goes on."""
+    """Return whether a path may stay after an error, so that the command continues."""
     return bool(case.state) and fnmatch.fnmatch(name.partition("/")[2].partition("/")[0], case.state)
 
 
@@ -53,7 +53,7 @@ def _packed_without_times(content: bytes) -> object:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a fault did to a command: one of OUTCOMES, and why, where it is not one of the first two."""
+    """The effect of a fault on a command: one of OUTCOMES, and a reason for all but the first two."""
 
     outcome: str
     why: str = ""
@@ -94,7 +94,7 @@ def judge(case: Case, old: Tree, new: Tree, after: Tree, ended: Ended, *, cannot
     if mixed := [name for name, kinds in states.items() if len(kinds) > 1]:
         return Verdict("lost", f"{mixed[0]} is partly old and partly new")
     kinds = set().union(*states.values()) if states else {"old" if ended.code else "new"}
-    told = case.goes_on and "cannot write" in ended.err + ended.out
+    told = case.continues and "cannot write" in ended.err + ended.out
     if ended.code == 0 and "old" in kinds and not (cannot_remove or told):
         return Verdict("lost", f"exit code 0, but {[name for name in states if 'old' in states[name]]} is old")
     return Verdict("new whole" if kinds == {"new"} else "old whole")

@@ -1,4 +1,4 @@
-"""Cells of frames, and what every error about a file must look like."""
+"""Cells of frames, and the form of every error about a file."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What the tests of generation share: models that write given tokens, and what transformers' own generate writes."""
+"""Helpers of the tests of generation: models that write given tokens, and the output of transformers' own generate."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What strangers may write into a text, a label or the name of a file, and how to put it everywhere."""
+"""Hostile texts, labels and file names of strangers, and how to put them everywhere."""
 
 SCRIPT = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 TEXT = f"{SCRIPT}\"'&amp;{{{{ 7 * 7 }}}}\x00\x1b[31m\u202eשלום\u2066😀\u2028\ud83d"

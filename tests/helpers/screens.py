@@ -1,4 +1,4 @@
-"""What a person sees of the bytes that a program writes on a terminal: the lines of the screen, replayed."""
+"""A terminal's screen, replayed from the bytes that a program writes: the lines that a person sees."""
 
 import re
 import unicodedata

@@ -1,7 +1,7 @@
 """Let system calls of a forked process fail: everything that writes is seen, also what Rust and C++ write.
 
 The process asks its parent before each of these calls, by a seccomp filter with notifications (Linux 5.5 or newer,
-x86-64, no privileges). The parent answers with an error, writes half of it for the process, or lets the call go on.
+x86-64, no privileges). The parent answers with an error, writes half of it for the process, or lets the call proceed.
 """
 
 import array
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code (minus the signal that killed it; None: too slow), its output, its calls."""
+    """The end of a process: its exit code (minus the signal that killed it; None: too slow), its output, its calls."""
 
     code: int | None
     out: str
@@ -105,7 +105,7 @@ def _be_the_child(function, ours: socket.socket, channel: socket.socket, out: in
             open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             for number, mode in ((0, "r"), (1, "w"), (2, "w"))
         )
-        # What the parent wants done at its end is not for this process to do.
+        # The parent's exit handlers are not for this process to run.
         atexit._clear()
         weakref.finalize._registry.clear()
         weakref.finalize._registered_with_atexit = False

@@ -1,4 +1,4 @@
-"""What the tests of inference share: a tokenizer with a token per byte, and random models."""
+"""Fixtures that the tests of inference share: a tokenizer with a token per byte, and random models."""
 
 import pytest
 import torch

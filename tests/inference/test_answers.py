@@ -1,4 +1,4 @@
-"""Answers to instructions: which models follow them, with which template, system message and length."""
+"""Answers to instructions: the choice of models, template, system message and length."""
 
 import json
 from pathlib import Path

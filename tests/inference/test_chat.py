@@ -34,7 +34,7 @@ ROOT = Path(generate.__file__).parent
 END = 256
 PATIENCE = 60  # seconds until a test that hangs fails
 SIX = ["--max_new_tokens", "6"]
-# What a shell does before it starts a program: the terminal is its own, and Ctrl-C goes to it alone.
+# As a shell starts a program: the terminal is its own, and Ctrl-C goes to it alone.
 ON_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 )
@@ -143,7 +143,7 @@ def test_an_instruction_that_is_too_long_leaves_the_chat_as_it_was(chat, models)
     assert "the context is full" not in err
     assert "shorten it" in assert_one_error(err, "this has 2", "context of 128")
     assert two["text"] == answer_to(models / "short", said("One", one["text"], "Two"), 43)
-    # One that leaves less room than max_new_tokens gets what is left.
+    # One that leaves less room than max_new_tokens gets the rest.
     [record] = records_of(chat(models / "short", "x" * 80, "--json", "--max_new_tokens", 100))
     assert 0 < record["tokens"] < 30
 

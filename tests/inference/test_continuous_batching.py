@@ -41,7 +41,7 @@ def ids_of(texts):
 
 
 def plain_generate(model, ids, max_new_tokens):
-    """What transformers' own generate writes after these ids alone, and nothing ends."""
+    """The output of transformers' own generate after these ids alone, where nothing ends."""
     ids = torch.tensor([ids])
     options = {"do_sample": False, "pad_token_id": END, "eos_token_id": None, "max_new_tokens": max_new_tokens}
     return model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :].tolist()

@@ -1,4 +1,4 @@
-"""A model mixed with its training descriptions: probabilities by hand, and where it is used and where not."""
+"""A model mixed with its training descriptions: probabilities by hand, and the conditions of its use."""
 
 import json
 from pathlib import Path

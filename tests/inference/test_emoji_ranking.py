@@ -127,7 +127,7 @@ def test_a_model_that_knows_the_table_ranks_the_right_one_first(known):
     found = [ranked[0] for ranked in rank_emoji(known, train.prompt, 1)]
     assert [one.emoji for one in found] == train.metadata["emoji"]
     assert min(one.probability for one in found) > 0.5
-    # It has learnt to write whole emoji, so that what it writes freely is one, too.
+    # It has learnt to write whole emoji, so its free output is one, too.
     free = [ranked[0] for ranked in rank_unconstrained(known, train.prompt, 1)]
     assert [(one.emoji, one.text, one.valid) for one in free] == [(one.emoji, one.text, True) for one in found]
     assert all(one.probability <= other.probability + 1e-4 for one, other in zip(free, found, strict=True))
@@ -139,7 +139,7 @@ def test_what_is_written_freely_is_checked(known):
     assert len(ranked) == 5
     assert [one.probability for one in ranked] == sorted((one.probability for one in ranked), reverse=True)
     assert all((one.emoji, one.valid) == (None, False) and one.text not in EMOJI for one in ranked)
-    # What a known text gets is its likelihood among all texts.
+    # The score of a known text is its likelihood among all texts.
     [[found, *_]] = rank_unconstrained(known, ["black cat"], 2)
     prompt, ids = [END, *ids_of(TEMPLATE.replace("{prompt}", "black cat"))], [*ids_of("🐈‍⬛"), END]
     with torch.inference_mode():

@@ -6,7 +6,7 @@ END = 9
 
 
 def targets_of(node: TrieNode | int, prefix: tuple[int, ...] = ()) -> dict[int, tuple[int, ...]]:
-    """Each target with the tokens that lead to it, as far as the trie has them."""
+    """Each target with the tokens in the trie that lead to it."""
     if isinstance(node, int):
         return {node: prefix}
     assert node.prefix[: len(prefix)] == prefix

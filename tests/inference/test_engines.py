@@ -1,4 +1,4 @@
-"""generate.py --engine and --precision: the same texts, and what is refused before anything is loaded."""
+"""generate.py --engine and --precision: the same texts, and refusals before anything is loaded."""
 
 import importlib.util
 import json

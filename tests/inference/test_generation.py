@@ -1,4 +1,4 @@
-"""Generation: exact draws that no batch changes, and texts that end where they should."""
+"""Generation: exact draws that no batch changes, and texts that end in the right place."""
 
 import pytest
 from bigram_model import bigram_model

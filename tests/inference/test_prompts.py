@@ -1,4 +1,4 @@
-"""Prompts of flags and files: what is wrong with them is named early, and cleaning and template are the model's."""
+"""Prompts of flags and files: problems are named early, and cleaning and template are the model's."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Requests: one for each text, the longest prompts first, with what is left of the context; their batches."""
+"""Requests: one for each text, the longest prompts first, with the rest of the context; their batches."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The choice of the next token: exact draws from the probabilities, and which tokens are ruled out."""
+"""The choice of the next token: exact draws from the probabilities, and tokens that are ruled out."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Sampling settings: what contradicts itself, and the defaults of texts and of answers."""
+"""Sampling settings: contradictions, and the defaults of texts and of answers."""
 
 import pytest
 

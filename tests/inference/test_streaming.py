@@ -1,4 +1,4 @@
-"""Answers as they are shown: whole characters at once, nothing of a stop string, and an end at Ctrl-C."""
+"""Answers as they are shown: whole characters at once, no part of a stop string, and an end at Ctrl-C."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def stream(text: str | bytes, prompt: str = "é\n", stop: tuple[str, ...] = ()) 
 
 
 def bytes_to_characters() -> dict[int, str]:
-    """GPT-2's characters for bytes: printable ones stand for themselves, the others follow from 256 on."""
+    """GPT-2's characters for bytes: printable ones are themselves, the others follow from 256 on."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + place) for place, byte in enumerate(others)}

@@ -1,4 +1,4 @@
-"""Where copied words stand in the original text, character by character."""
+"""Places of copied words in the original text, character by character."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""distinct-1 to distinct-4: n-grams within texts, and what counts as a token."""
+"""distinct-1 to distinct-4: n-grams within texts, and the definition of a token."""
 
 import pytest
 

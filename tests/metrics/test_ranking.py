@@ -1,4 +1,4 @@
-"""Places of right answers: values by hand, intervals over clusters, and what is refused."""
+"""Places of right answers: values by hand, intervals over clusters, and refusals."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Base models by name: what is found and loaded, and the errors when nothing is found."""
+"""Base models by name: finding and loading them, and errors."""
 
 import importlib.machinery
 import importlib.util

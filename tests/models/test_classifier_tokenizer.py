@@ -154,7 +154,7 @@ def assert_a_plain_pipeline_agrees(folder):
 
 
 def test_a_classifier_is_trained_again_with_another_template():
-    """What its tokenizer puts around a text is replaced, not doubled."""
+    """The tokens that its tokenizer puts around a text are replaced, not doubled."""
     once = with_template(tiny_tokenizer(), TEMPLATE)
     again = with_template(once, "Text: {prompt}!")
     plain = with_template(tiny_tokenizer(), "Text: {prompt}!")

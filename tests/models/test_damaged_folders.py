@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("_no_progress_bars", "_only_errors")
 
 @pytest.fixture(scope="module")
 def _only_errors():
-    """What transformers logs in the scripts, which set this before it is imported."""
+    """The log level of transformers in the scripts, which set it before the import."""
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     yield

@@ -1,4 +1,4 @@
-"""An open model is refused where it sees what follows, its tokenizer is too large, or its weights are no numbers."""
+"""An open model is refused if it sees following tokens, its tokenizer is too large, or its weights are not numbers."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What --overwrite replaces, what stays in a model's folder, and what is refused."""
+"""Files that --overwrite replaces, files that stay in a model's folder, and refusals."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Texts to token ids, exactly and word by word; what the model takes; fingerprints of tokenizers."""
+"""Texts to token ids, exactly and word by word; the model's limit; fingerprints of tokenizers."""
 
 import array
 import sys

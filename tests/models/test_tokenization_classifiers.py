@@ -1,4 +1,4 @@
-"""Token ids of texts to classify: what stands around a text, and what a cut leaves."""
+"""Token ids of texts to classify: the template around a text, and the result of a cut."""
 
 import pytest
 from small_classifiers import ENCODERS, encoder_tokenizer

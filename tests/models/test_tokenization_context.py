@@ -1,4 +1,4 @@
-"""How long a text may be: for every architecture, what the model itself takes."""
+"""The maximum length of a text: the model's own limit, for every architecture."""
 
 import sys
 

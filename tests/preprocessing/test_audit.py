@@ -1,4 +1,4 @@
-"""What the audit counts, and how a terminal shows it."""
+"""The counts of the audit, and their display on a terminal."""
 
 import array
 

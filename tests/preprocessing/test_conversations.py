@@ -28,7 +28,7 @@ def written(folder, name, content):
 
 @pytest.fixture
 def found(tmp_path):
-    """What is read of rows in a file."""
+    """The conversations read from rows in a file."""
 
     def reading(rows, name="rows.jsonl", **options):
         return read_conversations([str(written(tmp_path, name, rows))], **options)[0]

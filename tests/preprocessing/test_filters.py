@@ -22,7 +22,7 @@ DISTINCT = [sentence(number) for number in range(40)]
 
 
 def rows(*texts, **columns):
-    """What Task.to_rows returns: plain rows unless the columns say otherwise."""
+    """The result of Task.to_rows: plain rows unless the columns mark them."""
     plain = {
         "text": list(texts),
         "group": [f"row {number}" for number in range(len(texts))],

@@ -1,4 +1,4 @@
-"""Flags of preprocess.py: old names, flags that do nothing for a task, and the values that they stand for."""
+"""Flags of preprocess.py: old names, flags without effect on a task, and their values."""
 
 import dataclasses
 

@@ -17,7 +17,7 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "functi
 
 @pytest.fixture
 def found(tmp_path):
-    """What is read of rows, or of the text of a file."""
+    """The conversations read from rows, or from the text of a file."""
 
     def reading(rows, name="rows.jsonl", **options):
         path = tmp_path / name

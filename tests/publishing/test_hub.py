@@ -397,7 +397,7 @@ def test_somebody_elses_namespace(hub, call):
     assert "use a token with write access there" in assert_one_error(err, "403 Forbidden", 'under the namespace "zoe"')
 
 
-def test_an_upload_that_is_cut_off_once_goes_on(hub, call, work):
+def test_an_upload_that_is_cut_off_once_continues(hub, call, work):
     hub.site.cut_uploads = 1
     assert call("--push_trained", "--model_path", "models/mine", *CAT)[0] == 0
     weights = (work / "models/mine/model.safetensors").read_bytes()

@@ -1,4 +1,4 @@
-"""What the tests of readers share."""
+"""Fixtures that the tests of readers share."""
 
 import pytest
 from frames import checked

@@ -125,7 +125,7 @@ def is_inside(entry: str, folder: str, recursive: bool) -> bool:
 
 
 def listing(paths: list[str], files: dict[str, bytes], folders: set[str]) -> list[dict]:
-    """What the Hub says of the files and folders among `paths`."""
+    """The Hub's answer on the files and folders among `paths`."""
     of_files = [
         {"type": "file", "path": path, "size": len(files[path]), "oid": sha256(files[path]).hexdigest()[:40]}
         for path in paths

@@ -1,4 +1,4 @@
-"""Where the rows of a JSON file are: pandas' forms, wrappers of sites, and what is not clear."""
+"""The rows of a JSON file: pandas' forms, wrappers of sites, and ambiguous files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is read of Mastodon's posts, from its API and from its exports, and of twscrape's tweets."""
+"""Mastodon's posts, from its API and from its exports, and twscrape's tweets."""
 
 import json
 import random
@@ -66,7 +66,7 @@ def note(number, content, **changes):
 
 
 def activity(post, kind="Create", number=None, **changes):
-    """What an outbox lists: a post, or with kind="Announce" a boost of a post or an URL."""
+    """An entry of an outbox: a post, or with kind="Announce" a boost of a post or an URL."""
     number = number or post["id"].rpartition("/")[2]
     return {
         "id": f"{ANN}/statuses/{number}/activity",

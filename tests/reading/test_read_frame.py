@@ -1,4 +1,4 @@
-"""What read_frame reads from files and folders, and what it says of those that it cannot read."""
+"""The rows that read_frame reads from files and folders, and its errors for unreadable ones."""
 
 import codecs
 import csv

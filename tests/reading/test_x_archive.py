@@ -1,4 +1,4 @@
-"""What is read of an X archive, that nothing else in it is opened, and what is said of archives that are unusable."""
+"""The tweets of an X archive, that nothing else in it is opened, and the errors for unusable archives."""
 
 import hashlib
 import io
@@ -72,7 +72,7 @@ FLAGS, METHOD, CRC, SIZE = (8, "<H"), (10, "<H"), (16, "<I"), (24, "<I")
 
 
 def patch(path, name, field, value):
-    """Change one field of what the zip's directory says of the member `name`."""
+    """Change one field of the member `name` in the zip's directory."""
     data = bytearray(path.read_bytes())
     start = data.index(b"PK\x01\x02")
     while data[start + 46 :][: len(name)] != name.encode():

@@ -1,4 +1,4 @@
-"""Which tweets the notes of an X archive belong to."""
+"""The tweets that the notes of an X archive belong to."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Let every call that writes fail, one after the other, in every script; see what is left each time.
+"""Let every call that writes fail, one after the other, in every script; check the remaining files each time.
 
 python tests/reliability/faults.py                      # every call: once, and from then on for good
 python tests/reliability/faults.py --cases generate --all_errnos
@@ -32,7 +32,7 @@ from fault_place import Place, require_success  # noqa: E402
 from fault_verdicts import LIBRARYS_TRIAL, OUTCOMES, Tree, Verdict, is_state, judge, tree_of, without_times  # noqa: E402
 from syscall_faults import SHORT, Call, Ended, unavailable  # noqa: E402
 
-# Which calls a system answers with which error. EINTR is none that stays: whoever is told so tries again,
+# The errors that a system returns, by call. EINTR is none that stays: the caller tries again,
 # and whoever is told that half is written writes the rest.
 ERRNOS = {
     errno.ENOSPC: {"write", "fsync", "rename", "mkdir", "open"},

@@ -1,6 +1,6 @@
-"""One case in a child of this process, which has imported the libraries: how it ended, and what it took.
+"""One case in a child of this process, which has imported the libraries: its end, and its time and memory.
 
-What a hostile file does to a process, memory that is not given back or a crash, ends with the child.
+Effects of a hostile file on a process, such as memory that is not given back or a crash, end with the child.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case ended; `seconds` of processor time, `bytes` of memory at its peak, above what the child had."""
+    """The end of a case; `seconds` of processor time, `bytes` of memory at its peak, above what the child had."""
 
     end: str
     said: str  # the error's two lines, or the traceback

@@ -39,7 +39,7 @@ CUTS = 60  # attempts to make a failing file smaller
 
 @dataclass
 class Counts:
-    """What happened to a reader."""
+    """The outcomes of a reader."""
 
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys((RESULT, USER_ERROR, TRACEBACK, KILLED), 0))
     slow: int = 0

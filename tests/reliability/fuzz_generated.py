@@ -1,4 +1,4 @@
-"""Files that Hypothesis writes: well-formed ones with values that nobody expects, and texts that are almost tables."""
+"""Files that Hypothesis writes: well-formed ones with unexpected values, and texts that are almost tables."""
 
 import csv
 import io

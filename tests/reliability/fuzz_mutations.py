@@ -1,4 +1,4 @@
-"""Damage to the bytes of a file, drawn at random: what disks, transfers, editors and attackers do to it."""
+"""Damage to the bytes of a file, drawn at random, as by disks, transfers, editors and attackers."""
 
 import json
 import random

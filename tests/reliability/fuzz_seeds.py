@@ -93,7 +93,7 @@ CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n
 
 
 def zipped(**files: str | bytes) -> bytes:
-    """Return a .zip with these files; "__" in a name stands for a slash, and its last "_" for a point."""
+    """Return a .zip with these files; "__" in a name means a slash, and its last "_" a point."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -69,7 +69,7 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 @dataclass
 class Figures:
-    """What became of one variant's kills."""
+    """The outcomes of one variant's kills."""
 
     kills: int = 0
     runs: int = 0
@@ -80,7 +80,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Kill:
-    """When a run is killed: `seconds` after its start, or at its n-th `call` and `seconds` after it."""
+    """The moment of a kill: `seconds` after the run's start, or at its n-th `call` and `seconds` after it."""
 
     seconds: float
     call: int | None = None

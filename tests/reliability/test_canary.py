@@ -148,7 +148,7 @@ def test_states_of_an_interrupted_training(call, trained, monkeypatch, tmp_path)
     words = ("--data", trained / "t.pkl", "--output_path", "m", *FAST[:4], "--max_steps", 9, "--save_steps", 1)
     code, written = call("fine_tune", *words)
     assert code == 130
-    assert "https://***@host.example/a" in written  # in the command that goes on
+    assert "https://***@host.example/a" in written  # in the command that continues
     assert {"arguments.json", "trainer_state.json"} <= {path.name for path in tmp_path.rglob("*")}
 
 

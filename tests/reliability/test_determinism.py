@@ -95,7 +95,7 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "helpers")!r}, {str(Path(__
 import test_determinism
 test_determinism.run_commands()
 """
-# What may differ: how long something took, and the hash of a model card, which tells that.
+# Allowed differences: times, and the hash of a model card, which has some.
 TIMES = re.compile(
     r'("(?:train_seconds|seconds|train_runtime|train_\w+_per_second)": |trained on the same train split in |'
     r"epochs?\) in |as it was written: )[\d.a-f]+(?: min| h)?"

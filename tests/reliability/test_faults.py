@@ -1,4 +1,4 @@
-"""A small part of faults.py, which lets calls that write fail; and its judgment of what is left."""
+"""A small part of faults.py, which lets calls that write fail; and its judgment of the remaining files."""
 
 import os
 import subprocess

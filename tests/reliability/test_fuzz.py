@@ -1,4 +1,4 @@
-"""A small part of `make fuzz`, the same each time; that its harness notices what it is for; files that it found."""
+"""A small part of `make fuzz`, the same each time; tests of its harness; and files that it found."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""classify.py as its users meet it: typed texts, pipes and files; what is kept, added, counted and refused."""
+"""classify.py as its users meet it: typed texts, pipes and files; columns kept and added, counts and refusals."""
 
 import contextlib
 import csv
@@ -329,7 +329,7 @@ def test_a_byte_order_mark_and_json_lines(cli, model, data):
     assert rows_of(path.with_name("posts.predictions.csv"))[2] == ["", "2", "", "", ""]
 
 
-# What goes wrong ------------------------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def typed(texts: list[str]) -> list[str]:
 
 
 def plain(model: Path, texts: list[str]) -> list[dict[str, float]]:
-    """What the maker's pipeline says: the scores of each text by label."""
+    """The output of the maker's pipeline: the scores of each text by label."""
     rows = pipeline("text-classification", model=str(model), device="cpu")(texts, top_k=None)
     return [{each["label"]: each["score"] for each in row} for row in rows]
 

@@ -1,4 +1,4 @@
-"""evaluate_model.py: where its outputs go, the model card, and bad input."""
+"""evaluate_model.py: the paths of its outputs, the model card, and bad input."""
 
 import json
 import shutil

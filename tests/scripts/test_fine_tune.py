@@ -1,4 +1,4 @@
-"""fine_tune.py as its users see it: what it writes, what it says, and how it stops and resumes."""
+"""fine_tune.py as its users see it: its files and messages, and how it stops and resumes."""
 
 import json
 import math
@@ -26,7 +26,7 @@ from utils.models import checkpoint
 from utils.processed import load_processed, save_processed
 
 ROOT = Path(fine_tune.__file__).parent
-# What matters here is said here, whatever the defaults.
+# Every flag that matters here is given, so defaults may change.
 SETTINGS = ["--precision", "fp32", "--device", "cpu", "--lr", 5e-4, "--unfreeze_last", 4]
 FAST = [*SETTINGS, "--max_steps", 2]
 
@@ -56,7 +56,7 @@ def refused(result, code: int, *words: str) -> str:
     return assert_one_error(result[2], *words)
 
 
-# ---- what it writes
+# ---- output
 
 
 @pytest.mark.parametrize("output", ["models/mine", "models/mine.pt"])
@@ -526,7 +526,7 @@ def test_an_interrupted_run_is_saved_and_resumed(call, interrupted):
     ],
     ids=["preparing", "filling_the_cache", "recording", "saving", "verifying"],
 )
-def test_ctrl_c_in_every_phase_says_which_command_goes_on(call, monkeypatch, module, function, advice, left):
+def test_ctrl_c_in_every_phase_says_which_command_continues(call, monkeypatch, module, function, advice, left):
     words = [*FAST, "--output_path", "mine"]
     with monkeypatch.context() as patch:
         patch.setattr("sys.argv", [str(ROOT / "fine_tune.py"), *map(str, words)])

@@ -1,4 +1,4 @@
-"""fine_tune.py on labeled data, for every family: what it writes, what trains, which model is kept."""
+"""fine_tune.py on labeled data, for every family: files, trained parameters, and the model that is kept."""
 
 import json
 

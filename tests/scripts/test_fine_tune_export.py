@@ -1,4 +1,4 @@
-"""fine_tune.py --export gguf: what it writes, also of a model that is trained already, and what it refuses first."""
+"""fine_tune.py --export gguf: files, also of a model that is trained already, and early refusals."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""generate.py as its users meet it: streams, files, exit codes, and what it says about bad input."""
+"""generate.py as its users meet it: streams, files, exit codes, and errors about bad input."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""generate.py on models that follow instructions: what is asked, what is printed, what is refused."""
+"""generate.py on models that follow instructions: prompts, output and refusals."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_the_answers_alone_are_printed(cli, models):
 
 
 def test_the_stored_template_is_what_the_model_reads(cli, models):
-    # A base model with the same weights goes on with the Stanford prompt, written out.
+    # A base model with the same weights continues the written-out Stanford prompt.
     for flags, prompt in (
         (["--instruction", " Sing.\r\nNow. "], PREAMBLE + "### Instruction:\nSing.\nNow.\n\n### Response:"),
         (["--prompt", "Sing."], PREAMBLE + "### Instruction:\nSing.\n\n### Response:"),

@@ -1,4 +1,4 @@
-"""generate.py on models that write emoji: what is printed, and what is refused."""
+"""generate.py on models that write emoji: output and refusals."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""No script replaces what it reads: an output that is an input is refused, and the input is what it was."""
+"""No script replaces its inputs: an output that is an input is refused, and the input is unchanged."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What each script shows on a terminal of 80 columns, from the first sign of life to the next command."""
+"""The output of each script on a terminal of 80 columns, from the first sign of life to the next command."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ TEXTS = [f"The {noun} is {word} today, and {noun}s are {word} in {place}" for no
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> dict[str, str]:
-    """What each script writes on the terminal, one after the other in a new folder."""
+    """The output of each script on the terminal, one after the other in a new folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("terminal"))
         Path("reviews.csv").write_text(

@@ -69,7 +69,7 @@ def call(output, capsys):
 
 @pytest.fixture
 def made(call, output):
-    """What a successful run wrote."""
+    """The output of a successful run."""
 
     def making(*words):
         code, _, err = call(*words)
@@ -121,7 +121,7 @@ def texts(processed):
     return sorted(text for split in processed.splits.values() for text in split.completion)
 
 
-# What is written ------------------------------------------------------------------------------------------------------
+# Output ---------------------------------------------------------------------------------------------------------------
 
 
 def test_the_sample_tweets(processed):
@@ -335,7 +335,7 @@ def test_a_config_file_is_enough(call, written, output):
     assert load_processed(output).recipe["filters"]["language"] == "fr"
 
 
-# What is read ---------------------------------------------------------------------------------------------------------
+# Input ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keys", [["content"], ["rawContent"], ["rawContent", "content"]])

@@ -1,4 +1,4 @@
-"""preprocess.py --task emoji: what is read, what is dropped and why, how it is split, and what is refused."""
+"""preprocess.py --task emoji: reading, dropping with reasons, splitting, and refusals."""
 
 import json
 from pathlib import Path
@@ -76,7 +76,7 @@ def pairs_of(data):
     )
 
 
-# What is written ------------------------------------------------------------------------------------------------------
+# Output ---------------------------------------------------------------------------------------------------------------
 
 
 def test_the_sample_table(made):

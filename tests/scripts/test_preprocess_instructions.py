@@ -82,7 +82,7 @@ def rows_of(data):
     return sorted(rows, key=json.dumps)
 
 
-# What is written ------------------------------------------------------------------------------------------------------
+# Output ---------------------------------------------------------------------------------------------------------------
 
 
 def test_the_sample_instructions(made):
@@ -167,7 +167,7 @@ def test_the_ids_of_the_file_are_kept(made):
     assert ids == {row["output"]: f"id {number}" for number, row in enumerate(pairs())}
 
 
-# What is dropped ------------------------------------------------------------------------------------------------------
+# Dropped rows ---------------------------------------------------------------------------------------------------------
 
 
 def test_duplicates_and_unusable_rows(made):

@@ -29,7 +29,7 @@ import trustme
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked: `path` is decoded, header names are lower-case."""
+    """A client's request: `path` is decoded, header names are lower-case."""
 
     method: str
     origin: str
@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a site answers; `cut` sends half of the body that Content-Length promises, then closes the connection."""
+    """A site's response; `cut` sends half of the body that Content-Length promises, then closes the connection."""
 
     status: int = 200
     body: str | bytes = b""
@@ -75,7 +75,7 @@ class _Script:
 
 
 class Site:
-    """One site: the hosts it stands for ("*": any), the answers it gives, and the `requests` it got.
+    """One site: its hosts ("*": any), the answers it gives, and the `requests` it got.
 
     `pages` is a pattern found in `host + path` of a request for a page of posts: scripts hold for those requests alone
     unless told otherwise, since Mastodon.py also asks for the instance and snscrape for a guest token.

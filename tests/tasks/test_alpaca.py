@@ -1,4 +1,4 @@
-"""Which columns are those of instructions with answers."""
+"""The columns of instructions with answers."""
 
 import pytest
 

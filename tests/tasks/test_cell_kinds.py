@@ -1,4 +1,4 @@
-"""What cells are, by themselves and as a column."""
+"""The kinds of cells, single and as a column."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which columns are the text and the label, in tables as people download them: by their names and by their cells."""
+"""The choice of the columns of text and label in real-world tables, by their names and by their cells."""
 
 import itertools
 import random

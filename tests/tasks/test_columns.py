@@ -1,4 +1,4 @@
-"""Which columns hold the text and the label, by name, by number or by their cells."""
+"""The columns of text and label, by name, by number or by their cells."""
 
 import csv
 import json

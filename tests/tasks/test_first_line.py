@@ -1,4 +1,4 @@
-"""Whether the first line of a table is data: one-column files, several columns, and no false alarm with real names."""
+"""Recognizing a first line that is data: one-column files, several columns, and no false alarm with real names."""
 
 import pytest
 

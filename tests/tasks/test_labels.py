@@ -1,4 +1,4 @@
-"""Labels: the map that a user writes, what a cell says, and when labels are no classes."""
+"""Labels: the map that a user writes, the label of a cell, and labels that are not classes."""
 
 import pytest
 

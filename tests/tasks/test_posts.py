@@ -1,4 +1,4 @@
-"""What tweets make of raw rows: replies, retweets, threads."""
+"""Tweets from raw rows: replies, retweets, threads."""
 
 import pandas as pd
 import pytest

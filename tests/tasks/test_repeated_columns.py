@@ -1,4 +1,4 @@
-"""Columns of one name: which of them holds the text or the label, nobody knows unless the user says it."""
+"""Columns with the same name: none is chosen as the text or the label unless the user gives its number."""
 
 import json
 

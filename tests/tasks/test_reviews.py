@@ -1,4 +1,4 @@
-"""What reviews make of raw rows."""
+"""Reviews from raw rows."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""What every task must hold."""
+"""The requirements of every task."""
 
 import string
 

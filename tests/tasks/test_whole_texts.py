@@ -1,4 +1,4 @@
-"""Which version of a post's text counts, and which texts are cut off."""
+"""The version of a post's text that counts, and texts that are cut off."""
 
 import json
 
@@ -148,7 +148,7 @@ def test_cut_texts(text):
 @pytest.mark.parametrize(
     "text",
     [
-        CUT.partition(" https")[0],  # an author's, as far as anybody knows
+        CUT.partition(" https")[0],  # perhaps an author's
         "And so we wait… https://t.co/AbC123xyz",
         "Sigh …\nhttps://t.co/AbC123xyz",
         "Well, of course, my favorite animal of all of them is … https://t.co/AbC123xyz",

@@ -1,4 +1,4 @@
-"""How long something took, and still takes."""
+"""Elapsed and remaining times in words."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""All steps of cleaning together: what is left, what is counted, and that cleaning twice changes nothing."""
+"""All steps of cleaning together: results, counts, and that cleaning twice changes nothing."""
 
 import re
 import subprocess

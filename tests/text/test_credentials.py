@@ -1,4 +1,4 @@
-"""Credentials in what we show, and in the environment of the processes that we start."""
+"""Credentials in output, and in the environment of worker processes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Exact and near duplicates: which texts are, which are not, and how many pairs are missed."""
+"""Exact and near duplicates: texts that are, texts that are not, and the number of missed pairs."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""HTML as text: posts that are HTML, and tags among what people wrote."""
+"""HTML as text: posts that are HTML, and tags among people's own text."""
 
 import html
 import re

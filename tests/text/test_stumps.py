@@ -1,4 +1,4 @@
-"""What goes along with removed links, mentions and hashtags, and what stays."""
+"""Text that is removed with links, mentions and hashtags, and text that stays."""
 
 import pytest
 

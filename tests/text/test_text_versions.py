@@ -1,4 +1,4 @@
-"""Whether one text is another one as a whole."""
+"""Recognizing one text as another one's whole version."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How many words a text has, and what is left of them where texts are compared."""
+"""The number of words of a text, and its normal form for comparisons."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What a run shows on the way, and how it ends early: progress, samples, the check of the loss, signals."""
+"""Progress, samples, the check of the loss, and early ends of a run by signals."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""A run whose loss, gradient or weights are no numbers ends at that step, and names the rows that were in it."""
+"""A run whose loss, gradient or weights are not numbers ends at that step, and names the rows in it."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Which flags go together, and what the kind of task makes of those that are missing."""
+"""Valid combinations of flags, and the defaults of missing ones by kind of task."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which parameters train, in every kind of model: names, gradients, dropout, and what a training step changes."""
+"""The parameters that train, in every kind of model: names, gradients, dropout, and the changes of a step."""
 
 import pytest
 import torch

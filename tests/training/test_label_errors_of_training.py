@@ -1,4 +1,4 @@
-"""fine_tune.py --label_errors: which texts it names, what it prints and records, and what it refuses."""
+"""fine_tune.py --label_errors: the texts that it names, its output and record, and refusals."""
 
 import csv
 import json

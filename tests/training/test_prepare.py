@@ -1,4 +1,4 @@
-"""What training starts from: which rows, which objective, and which parameters train."""
+"""The start of training: rows, objective and trained parameters."""
 
 from argparse import Namespace
 

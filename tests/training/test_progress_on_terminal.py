@@ -1,4 +1,4 @@
-"""What a training shows on a terminal of 80 columns: a readable bar, some losses above it, and nothing of libraries."""
+"""A training on a terminal of 80 columns: a readable bar, some losses above it, and no output of libraries."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Training rows: which tokenizer made their ids, and what happens to texts that are too long."""
+"""Training rows: the tokenizer of their ids, and texts that are too long."""
 
 import array
 import logging
@@ -82,7 +82,7 @@ def test_long_texts_are_cut_and_their_bytes_counted(tokenizer, data, logged):
     whole = data(tokenizer_fingerprint(tokenizer))
     assert rows_of(whole, tokenizer, 6) == rows_of(whole, tokenizer, 1024)
     assert logged() == []
-    # Id 8 is ")" and 9 is "*": what is left of the second text is "**", then one of them.
+    # Id 8 is ")" and 9 is "*": the rest of the second text is "**", then one of them.
     assert rows_of(whole, tokenizer, 5)[1] == ([256, 8, 8, 9, 9], 3, 2)
     assert rows_of(whole, tokenizer, 4) == [([256, 7, 7, 256], 1, 2), ([256, 8, 8, 9], 3, 1)]
     assert logged() == ["1 texts were cut to 5 tokens", "1 texts were cut to 4 tokens"]

@@ -1,4 +1,4 @@
-"""The folders from which runs and searches continue: what is kept, what is refused, what earlier versions wrote."""
+"""The folders from which runs and searches continue: files that are kept, refusals, folders of earlier versions."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a run continues from when some of its saved state is cut, missing or of another run."""
+"""The state from which a run continues when some of it is cut, missing or of another run."""
 
 import json
 import shutil
@@ -159,7 +159,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("point", ["_save_optimizer_and_scheduler", "_save_scaler", "_save_rng_state", "seal"])
-def test_a_run_that_is_killed_while_it_saves_goes_on(point, whole, tmp_path, monkeypatch):
+def test_a_run_that_is_killed_while_it_saves_continues(point, whole, tmp_path, monkeypatch):
     owner, calls = trainer if point == "seal" else trainer.ObjectiveTrainer, []
     run = getattr(owner, point)
 

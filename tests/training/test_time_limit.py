@@ -1,4 +1,4 @@
-"""--time_limit: rates by the clock, the end in time, what an interrupted run has left, and what run.json says.
+"""--time_limit: rates by the clock, the end in time, the rest after an interruption, and the record in run.json.
 
 No test waits: the clock is an argument, and here the model's forward passes move it.
 """
@@ -221,7 +221,7 @@ def test_a_resumed_run_has_the_time_that_is_left(tmp_path):
     assert found[8] == pytest.approx(found[7] - 0.01 / 19.8 / 2 - found[7] / 9.8 / 2, rel=0.05)
 
 
-def test_a_run_that_goes_on_after_its_time_ends_with_a_model(tmp_path):
+def test_a_run_that_continues_after_its_time_ends_with_a_model(tmp_path):
     rows, clock = (rows_of(TEXTS), rows_of(VALIDATION)), Clock()
     with pytest.raises(KeyboardInterrupt):
         model = interrupted(timed(random_model("gpt2"), clock), 8)

@@ -1,4 +1,4 @@
-"""Training against plain PyTorch: the loss, the steps, the validation, what is kept, and how a run resumes."""
+"""Training against plain PyTorch: the loss, the steps, the validation, the kept weights, and resuming."""
 
 import math
 import shutil

@@ -1,4 +1,4 @@
-"""Which texts a run validates on."""
+"""The texts on which a run validates."""
 
 from argparse import Namespace
 

@@ -1,4 +1,4 @@
-"""Mistakes that are shown: how many of them have words left out."""
+"""Mistakes in the report: the number of texts that are tried without single words."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The pages in a headless Chromium: nothing is asked for, nothing overflows, every text can be read."""
+"""The pages in a headless Chromium: they request nothing, nothing overflows, every text can be read."""
 
 import json
 from pathlib import Path

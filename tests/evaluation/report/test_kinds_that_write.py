@@ -1,4 +1,4 @@
-"""The report's sections on models that write: what they say is what evaluation.json has, whatever strangers wrote."""
+"""The report's sections on models that write: their text agrees with evaluation.json, for any strangers' texts."""
 
 import json
 import re

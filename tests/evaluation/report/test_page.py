@@ -1,4 +1,4 @@
-"""The page: what it holds, and what it does with strangers' texts."""
+"""The page: its contents, and its treatment of strangers' texts."""
 
 import json
 import xml.etree.ElementTree as ElementTree

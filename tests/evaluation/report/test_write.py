@@ -1,4 +1,4 @@
-"""--report, --plots and --overwrite on the command line: where pages and pictures go, and what they never replace."""
+"""--report, --plots and --overwrite on the command line: paths of pages and pictures, and files never replaced."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What is mixed with a classifier: the probabilities of scikit-learn's own models, and files that are damaged."""
+"""The mixture with a classifier: the probabilities of scikit-learn's own models, and damaged files."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""CTranslate2: the texts of transformers where nothing is drawn, its stop rules, and when a model is converted."""
+"""CTranslate2: the same greedy texts as transformers, its stop rules, and the occasions of a conversion."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Converted models that are opened without the original: when they are, and that they write the same."""
+"""Converted models that are opened without the original: the conditions, and equal output."""
 
 import json
 import os

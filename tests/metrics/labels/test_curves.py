@@ -11,7 +11,7 @@ from utils.metrics.shares import share_interval, wilson_ends
 
 
 def made_up(texts: int, seed: int = 3, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Which texts are positive, and scores of a fair ranking, with many ties."""
+    """A mask of positive texts, and scores of a fair ranking, with many ties."""
     generator = np.random.default_rng(seed)
     positive = generator.random(texts) < 0.4
     return positive, np.round(generator.normal(positive * 1.0, 1.0), decimals)

@@ -1,4 +1,4 @@
-"""Which of llama.cpp's ways to split texts a tokenizer has, and which tokenizers are refused."""
+"""The way of llama.cpp's to split texts that a tokenizer has, and tokenizers that are refused."""
 
 import pytest
 from exported_models import merging_tokenizer

@@ -1,4 +1,4 @@
-"""What becomes of one row of a table: a real emoji with a description of it, or a reason to drop the row."""
+"""One row of a table becomes a real emoji with a description of it, or a reason to drop the row."""
 
 import pytest
 

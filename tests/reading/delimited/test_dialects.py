@@ -1,4 +1,4 @@
-"""Which delimiter, which quotes, and what the first line is."""
+"""The recognized delimiter, quotes and first line."""
 
 import pytest
 from frames import rows

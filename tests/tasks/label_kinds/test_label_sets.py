@@ -1,4 +1,4 @@
-"""Several labels a text: the forms that cells have, rare labels, what splits share, and what the model learns."""
+"""Several labels per text: the forms of cells, rare labels, the strata of the splits, and the targets of the model."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Scores: what cells are numbers, equal texts, what splits share, and what the model learns."""
+"""Scores: cells that are numbers, equal texts, the strata of the splits, and the targets of the model."""
 
 import statistics
 from collections import Counter

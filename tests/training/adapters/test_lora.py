@@ -1,4 +1,4 @@
-"""Adapters train alone, and merged they are the products that they stand for."""
+"""Adapters train alone, and merging adds their products to the weights."""
 
 from argparse import Namespace
 from functools import partial

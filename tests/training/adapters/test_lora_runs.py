@@ -1,4 +1,4 @@
-"""fine_tune.py --lora: a plain model with what adapters learned, the adapters beside it, and what is refused."""
+"""fine_tune.py --lora: a plain model with merged adapters, the adapters beside it, and refusals."""
 
 import importlib.util
 import json
@@ -192,7 +192,7 @@ def test_what_is_measured_before_training_computes_in_bfloat16_as_training_does(
     trains(capsys, *flags, *words, "--output_path", tmp_path / "out")
 
 
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(base, processed, tmp_path, capsys):
+def test_an_interrupted_run_continues_as_if_it_had_not_been(base, processed, tmp_path, capsys):
     words = ["--data", processed, "--model", base, *LORA, "--unfreeze_last", 2, "--lora_dropout", 0.1]
     words += ["--max_steps", 6, "--save_steps", 3, "--eval_strategy", "no", "--save_total_limit", 5]
     trains(capsys, *words, "--output_path", tmp_path / "whole")

@@ -1,4 +1,4 @@
-"""fine_tune.py --with_baseline: when a classifier is mixed with TF-IDF, with which exponents, and what uses it."""
+"""fine_tune.py --with_baseline: the conditions and exponents of the mixture with TF-IDF, and its users."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def baseline() -> FittedWords:
 
 
 def chosen(baseline: FittedWords, sharpness: float, *, mode="auto", number: int = 200, rule: float = 0.0):
-    """What is chosen for a model that knows the label with this sharpness; a share `rule` of texts breaks the words."""
+    """The choice for a model that knows the label with this sharpness; a share `rule` of texts breaks the words."""
     generator = numpy.random.default_rng(0)
     pairs = [
         (text, label if generator.random() >= rule else LABELS[label == "neg"]) for text, label in opinions(number, 500)

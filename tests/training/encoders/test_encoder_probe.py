@@ -130,7 +130,7 @@ def test_the_mean_can_learn(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bert", "distilbert", "modernbert"])
-def test_a_run_that_goes_on_pools_as_before(name, tmp_path):
+def test_a_run_that_continues_pools_as_before(name, tmp_path):
     folder = architecture_folder(tmp_path, name)
     with_mean, rows = prepared(folder)
     first_token, _ = prepared(folder)

@@ -1,4 +1,4 @@
-"""Which fold a text is in: groups stay together, every label is in every fold, and what cannot be divided."""
+"""The fold of a text: groups stay together, every label is in every fold, and data that cannot be divided."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a batch keeps for its gradient is counted on a few tokens, and holds for longer ones and more blocks."""
+"""The memory that a batch keeps for its gradient, counted on a few tokens, holds for longer batches and more blocks."""
 
 from argparse import Namespace
 

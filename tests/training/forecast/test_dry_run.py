@@ -1,4 +1,4 @@
-"""--dry_run says what then happens, and leaves nothing behind."""
+"""--dry_run predicts the run, and leaves nothing behind."""
 
 import json
 import random

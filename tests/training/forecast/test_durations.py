@@ -1,4 +1,4 @@
-"""What a run takes in all, from seconds that are given, against sums by hand."""
+"""The time of a whole run, from given seconds, against sums by hand."""
 
 from dataclasses import replace
 

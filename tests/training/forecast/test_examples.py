@@ -1,4 +1,4 @@
-"""The marked part of the example is what counts in the loss."""
+"""The marked part of the example is the part that counts in the loss."""
 
 from small_models import tiny_tokenizer
 from training_runs import TEXTS, rows_of

@@ -1,4 +1,4 @@
-"""The disk that a run takes is what its files take, and a run that cannot fit is refused with a setting that fits."""
+"""The forecast of disk space equals the files' sizes, and a run that cannot fit is refused with a setting that fits."""
 
 import itertools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How much memory there is: the least of what the system, the cgroups around the process and ulimit leave."""
+"""The available memory: the least of the system's, the limits of the cgroups around the process, and ulimit's."""
 
 import resource
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""fine_tune.py --search: what is tried, what is kept, and how a search continues."""
+"""fine_tune.py --search: the trials, the settings that are kept, and how a search continues."""
 
 import csv
 import gc
