@@ -51,6 +51,16 @@ def test_labels_that_were_exchanged_are_named_with_their_rows(call, tmp_path):
     run = json.loads((tmp_path / "model" / "run.json").read_text())
     assert run["label_errors"] == {"path": str(path), "found": len(found), "texts": 120}
     assert run["data"]["rows"]["train"] == 120
+    assert "may be right" not in err
+
+
+def test_a_probe_that_knows_nothing_of_the_labels_accuses_none_without_a_warning(call):
+    words = ["red", "green", "old", "new", "small", "large"]
+    texts = [f"a {words[row % 6]} thing of {words[row // 6]} wood, {row}" for row in range(24)]
+    labels = [1, 0, 0, 1, 0, 1, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1]  # drawn by a coin
+    code, _, err = call(train=[(text, LABELS[label]) for text, label in zip(texts, labels, strict=True)])
+    assert code == 0, err
+    assert "of 24 texts, and the most frequent label for 12: the labels that it calls wrong may be right" in err
 
 
 @pytest.mark.parametrize("flag", ["--oversample", "--augment"])

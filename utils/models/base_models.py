@@ -136,7 +136,8 @@ def check_hub(name: str) -> None:
     except RepositoryNotFoundError as error:
         raise UserError(f"the Hub has no model {name}", f"check the spelling, or {ALTERNATIVES}") from error
     except (httpx2.HTTPError, HfHubHTTPError, OfflineModeIsEnabled) as error:
-        raise UserError(f"{name} is not in the local cache and the Hub does not answer", ALTERNATIVES) from error
+        problem = f"{name} is not in the local cache and the Hub does not answer, nor is there such a folder"
+        raise UserError(problem, ALTERNATIVES) from error
     refuse_adapters(name, [file.rfilename for file in info.siblings or []])
 
 

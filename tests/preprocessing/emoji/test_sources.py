@@ -1,9 +1,12 @@
 """The names in the emoji package, and the languages that it has."""
 
+import unicodedata
+
+import emoji
 import pytest
 
 from utils.errors import UsageError
-from utils.preprocessing.emoji.sources import check_languages, package_names
+from utils.preprocessing.emoji.sources import check_languages, package_names, package_source
 
 NEWER = "\U0001faff"  # reserved for emoji to come
 
@@ -29,3 +32,11 @@ def test_languages_are_checked():
         check_languages(["en", "xx"])
     assert "'xx'" in caught.value.problem
     assert "de, en, es, fa, fr," in caught.value.hint
+
+
+def test_the_source_names_the_versions_that_its_names_come_from():
+    rows = package_names(["😀"], ["en"])
+    versions = f"emoji {emoji.__version__}, Unicode {unicodedata.unidata_version}"
+    assert package_source("aliases en", rows).path == f"aliases en ({versions})"
+    french = package_source("aliases fr", package_names(["😀"], ["fr"]))
+    assert french.path == f"aliases fr (emoji {emoji.__version__})"

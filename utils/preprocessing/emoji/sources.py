@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from unicodedata import unidata_version
 
 import emoji
 
@@ -99,9 +100,10 @@ def package_names(emojis: Sequence[str], languages: Sequence[str]) -> list[RawEm
 
 def package_source(name: str, rows: Sequence[RawEmojiRow]) -> SourceFile:
     """Return the processed pickle's fields on rows that come from the package."""
+    names = f", Unicode {unidata_version}" if any(row.language == UNICODE for row in rows) else ""
     pairs = json.dumps([(row.emoji, row.description) for row in rows])
     sha256 = hashlib.sha256(pairs.encode()).hexdigest()
-    return SourceFile(f"{name} (emoji {version('emoji')})", sha256, len(rows), "utf-8")
+    return SourceFile(f"{name} (emoji {version('emoji')}{names})", sha256, len(rows), "utf-8")
 
 
 def check_languages(codes: Sequence[str]) -> list[str]:

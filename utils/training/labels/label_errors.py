@@ -1,6 +1,9 @@
 """--label_errors: labels of a split that are probably wrong, by a model that was not trained on these texts."""
 
+import logging
+import operator
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from utils.reading.csv_rows import encode_rows
 from utils.reading.delimited.cells import CsvDialect
 from utils.training.linear_probe import FOLDS, groups_suffice
 
+log = logging.getLogger(__name__)
+CHANCE = 0.05  # the probability from which on a probe as good as this one may know nothing of the labels
 COLUMNS = ["text", "label", "suggested_label", "confidence", "row"]
 
 
@@ -51,11 +56,25 @@ def label_error_rows(
 
 
 def write_label_errors(path: Path, train: Split, labels: list[str], probabilities: numpy.ndarray) -> dict:
-    """Write `label_error_rows` of the training split; return what run.json says about them. Nothing is dropped."""
+    """Write `label_error_rows` of the training split; return what run.json says about them. Nothing is dropped.
+
+    A warning says so where the probabilities are not clearly better than the most frequent label alone.
+    """
+    _warn_if_chance(train.label, [labels[number] for number in probabilities.argmax(1)])
     rows = label_error_rows(train, labels, probabilities)
     with atomic_write(path) as file:
         file.write(encode_rows(rows, CsvDialect()))
     return label_errors_record(path, rows, len(train))
+
+
+def _warn_if_chance(given: Sequence[str], predicted: Sequence[str]) -> None:
+    from scipy.stats import binomtest
+
+    right = sum(map(operator.eq, given, predicted))
+    most = Counter(given).most_common(1)[0][1]
+    if right == 0 or binomtest(right, len(given), most / len(given), alternative="greater").pvalue > CHANCE:
+        figures = f"{right:,} of {len(given):,} texts, and the most frequent label for {most:,}"
+        log.warning("warning: the linear probe is right for %s: the labels that it calls wrong may be right", figures)
 
 
 def label_errors_record(path: Path, rows: list[list[str]], texts: int) -> dict:
