@@ -174,7 +174,7 @@ def classify_lines(args, chunks: Iterator[list[str]]) -> tuple[int, dict]:
 def classify_file(args) -> tuple[Path, dict]:
     """Write the file's rows with the label and the probabilities of each, and print a summary.
 
-    Return the path of what is written, and the model's run.json.
+    Return the path of the output, and the model's run.json.
     """
     path = predictions_path(args.data_path, args.output_path)
     inputs = [] if is_hub_path(args.data_path) else files_of(args.data_path)  # before the output's folder is made

@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def evaluate(model_path: str | os.PathLike, data: str | os.PathLike, **flags) -> Evaluation:
-    """Evaluate a model on the test split of what preprocess.py wrote; return its figures, which are also written.
+    """Evaluate a model on the test split of a processed pickle; write its figures and return them.
 
     `flags` are those of the command line (`compare_base=True`, `limit=100`, `output_path=…`). UserError where the model
     and the data don't fit each other.

@@ -120,9 +120,9 @@ def parse_checked(parser: Parser, argv: list[str] | None) -> tuple[Namespace, Na
 def fine_tune(
     data: str | os.PathLike, model: str | None = None, output: str | os.PathLike | None = None, **flags
 ) -> FineTuned | Forecast:
-    """Train a model on what preprocess.py wrote, and return where it is, its figures and its log.
+    """Train a model on a processed pickle, and return its path, its figures and its log.
 
-    With `dry_run=True`, nothing is trained or written, and what it would take is returned.
+    With `dry_run=True`, nothing is trained or written, and the forecast is returned.
 
     `model` is the base model and `output` the new folder or file.pt, as --model and --output_path; `flags` are those of
     the command line (`epochs=3`, `max_steps=100`, `overwrite=True`, …). UserError where they or the data are wrong.

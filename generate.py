@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
 def generate(
     prompts: str | Sequence[Prompt] = (), model_path: str | os.PathLike = DEFAULT_MODEL, **flags
 ) -> list[dict]:
-    """Return what a model writes: one dictionary per text, like the JSON objects that the script prints.
+    """Return a model's output: one dictionary per text, like the JSON objects that the script prints.
 
     A prompt is a text (to continue, to answer or, for a model that writes emoji, to describe one), a list of messages,
     or an object as in a --prompts_file. `flags` are those of the command line (`max_new_tokens=40`, `greedy=True`, …).
@@ -193,7 +193,7 @@ def text_line(record: dict) -> str:
 
 
 def text_blocks(records: Sequence[dict], labelled: bool) -> Iterator[str]:
-    """Yield what people read: the full texts or the answers, with a blank line between them."""
+    """Yield the output for people: the full texts or the answers, with a blank line between them."""
     for number, record in enumerate(records):
         label = f"{record['model']}:\n" if labelled else ""
         yield ("\n" if number else "") + label + record.get("full_text", record["text"])

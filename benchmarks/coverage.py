@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def title(figure: str) -> str:
-    """Return what the tables call a figure; that of a difference is named "difference in …"."""
+    """Return a figure's title in the tables; that of a difference is "difference in …"."""
     name = figure.removeprefix("difference_")
     return FIGURES[name].title if name == figure else f"difference in {FIGURES[name].title}"
 

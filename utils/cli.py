@@ -19,7 +19,7 @@ MORE_OF_MODEL = "smollm2 is packaged (see README.md); tiny is random, for smoke 
 
 log = logging.getLogger(__name__)
 
-# How alike two names must be (difflib\'s ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones.
+# How alike two names must be (difflib's ratio): 0.8 for a letter too many in six, 0.6 for chance in short ones.
 NEAR = 0.7
 TEXT = "TEXT"  # the metavar of flags whose value may be empty
 
@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
         self._settings_of_run: Callable[[Path, dict, Set[str]], dict] | None = None
 
     def group(self, title: str, *, rare: bool = False) -> Callable[..., None]:
-        """Return what adds flags to the group with this title in the help, as `add_argument` does.
+        """Return a function like `add_argument` that adds flags to the group with this title in the help.
 
         --help_all alone shows rare flags, and the second part of a flag's help, `more`.
         """
@@ -126,7 +126,7 @@ class Parser(argparse.ArgumentParser):
         return flags
 
     def as_arguments(self, options: Mapping[str, object]) -> list[str]:
-        """Return the keyword arguments of a call from Python as a command line; UsageError for what is none."""
+        """Return the keyword arguments of a call from Python as a command line; UsageError for invalid ones."""
         return self._as_arguments("options", options)
 
     def parse_options(self, options: Mapping[str, object], without: Collection[str] = ()) -> argparse.Namespace:

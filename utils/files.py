@@ -103,7 +103,7 @@ def sha256_of(path: Path) -> str:
 
 
 def identity(path: Path) -> tuple[int, ...] | None:
-    """Return what another file or folder at `path` would not have; None where there is nothing."""
+    """Return a key that another file or folder at `path` would not have; None where there is nothing."""
     if not path.exists():
         return None
     found = path.stat()

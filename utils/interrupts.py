@@ -88,7 +88,7 @@ def next_command(script: str, *words: object) -> str:
 
 
 def _launcher() -> list[str]:
-    """Return what starts the script: Python, as it was typed, or torchrun for several processes, or our command."""
+    """Return the launcher of the script: Python, as it was typed, or torchrun for several processes, or our command."""
     script = ["-m", "small_text_fine_tuning", Path(sys.argv[0]).stem] if INSTALLED else [sys.argv[0]]
     if world_size() > 1:
         return ["torchrun", "..." if spans_machines() else f"--nproc_per_node={world_size()}", *script]

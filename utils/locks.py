@@ -65,13 +65,13 @@ def lock_file(path: Path) -> Path:
 
 
 def is_lock(file: Path) -> bool:
-    """Return whether a file has what those of locks have: its holder, or nothing."""
+    """Return whether a file has the content of a lock: its holder, or nothing."""
     with file.open("rb") as opened:
         return opened.read(len(HOLDER)) in (b"", HOLDER)
 
 
 def _target(path: Path) -> Path:
-    """Return where the links in a path lead to, also where they go in circles."""
+    """Return the target of the links in a path, also where they go in circles."""
     return Path(os.path.realpath(path))
 
 
@@ -135,7 +135,7 @@ def _is_at(file: Path, descriptor: int) -> bool:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what dead processes have left of `path`, whose lock this process holds."""
+    """Remove leftovers of dead processes beside `path`, whose lock this process holds."""
     remove_unfinished(path)
     pattern = re.compile(PART.format(name=re.escape(path.name)))
     with suppress(OSError):

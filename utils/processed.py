@@ -78,7 +78,7 @@ def save_processed(path: Path, processed: Processed) -> None:
 
 
 class _HashedFile:
-    """A file to write to, and the SHA-256 of what was written."""
+    """A file to write to, and the SHA-256 of its content."""
 
     def __init__(self, file: BinaryIO):
         self._file, self.sha256 = file, hashlib.sha256()

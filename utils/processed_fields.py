@@ -143,7 +143,7 @@ def _check_cells(name: str, cells: object, types: Collection[type], length: int 
 
 
 def _check_texts(name: str, values: Iterable) -> None:
-    """Check that what is a text can be written to a file: no half of a character is in it."""
+    """Check that texts can be written to a file: they have no half of a character."""
     for value in values:
         if isinstance(value, str) and not value.isascii() and SURROGATE.search(value):
             raise ValueError(f"{name} has a text that is not Unicode, {_shown(ascii(value))}")

@@ -21,7 +21,7 @@ SHELLS = ("/dev/", "/proc/")  # where the names of what a shell pipes are: /dev/
 
 @contextmanager
 def as_os_errors() -> Iterator[None]:
-    """Raise OSError in place of what safetensors, tokenizers and torch make of one; other errors pass."""
+    """Raise OSError in place of the errors into which safetensors, tokenizers and torch turn one; others pass."""
     try:
         yield
     except OSError:
@@ -34,7 +34,7 @@ def as_os_errors() -> Iterator[None]:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the bytes of a file or, up to `MOST_PIPED`, of what a shell pipes. OSError for what else is no file."""
+    """Return the bytes of a file or, up to `MOST_PIPED`, of a shell's pipe. OSError for anything else."""
     kind = path.stat().st_mode
     if stat.S_ISREG(kind) or stat.S_ISDIR(kind):  # a folder raises IsADirectoryError
         return path.read_bytes()

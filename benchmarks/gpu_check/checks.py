@@ -9,7 +9,7 @@ from benchmarks.gpu_check.material import Workplace, make_all
 
 @dataclass(frozen=True)
 class Check:
-    """A function that returns what it found in a few words, or raises FailedError; why a CPU leaves it out, and the
+    """A function that returns its result in a few words, or raises FailedError; why a CPU leaves it out, and the
     optional package that it needs."""
 
     run: Callable[[Workplace], str]

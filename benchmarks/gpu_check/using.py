@@ -87,7 +87,7 @@ def _on_both(work: Workplace, *parts: str, stdin: str = "", **flags: object) -> 
 
 
 def _common(one: bytes, other: bytes) -> int:
-    """Return the length of what both begin with."""
+    """Return the length of the common beginning."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 

@@ -66,7 +66,7 @@ def differences(ours: dict, theirs: dict) -> list[float]:
 
 
 def newest(rows: dict[str, dict]) -> dict:
-    """Return what the row was measured with that was measured last."""
+    """Return the conditions of the latest measurement among the rows."""
     return max((row["measured"] for row in rows.values()), key=lambda measured: measured["date"])
 
 

@@ -26,7 +26,7 @@ def describe(size: str) -> dict:
 
 
 def measured_with(seconds: float) -> dict:
-    """Return what belongs to the rows of one run; measuring `peak` takes six times `seconds`."""
+    """Return the conditions of the rows of one run; measuring `peak` takes six times `seconds`."""
     command = [sys.executable, "-m", "benchmarks.speed.peak", str(seconds)]
     peak = subprocess.run(command, check=True, capture_output=True, text=True)
     return {

@@ -119,7 +119,7 @@ def reviews(epochs: int | None, targets: dict[str, float], size: Size, material:
 
 
 def _same(model: Path) -> dict:
-    """Return what all sides have in common that train the last blocks."""
+    """Return the settings of all sides that train the last blocks."""
     return {"model": model, "batch_size": BATCH_SIZE, "unfreeze_last": LAST, "learning_rate": RATE}
 
 

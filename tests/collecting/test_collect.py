@@ -179,7 +179,7 @@ def test_a_success_resets_the_retries(raw):
         (["mastodon-user", "a na@here.example"], "'a na' is not an account", "NAME@INSTANCE"),
         (["twitter-user", "an a"], "'an a' is not a name: expected at most 20", "as the site does"),
         (["telegram-channel", "the news"], "'the news' is not a name", "as the site does"),
-        (["twitter-search", " "], "nothing to search for", "some words"),
+        (["twitter-search", " "], "--scrape is empty", "leave --scrape out"),
         (["telegram-channel", "news", "--lang", "fr"], "does not give the language of posts", "remove --lang"),
         (
             ["twitter-hashtag", "chat", "--since", "2023-05-02", "--until", "2023-05-02"],

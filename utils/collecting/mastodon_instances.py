@@ -75,7 +75,7 @@ def _posts(timeline: Callable[..., Callable], query: Query, below: str | None) -
 
 
 def _ask(host: str, responses: BadResponses, request: Callable, *args, **kwargs):
-    """Return what a call of Mastodon.py returns, an account or posts; SiteError for any other answer."""
+    """Return the result of a call of Mastodon.py, an account or posts; SiteError for any other answer."""
     from mastodon import MastodonAPIError, MastodonNetworkError, MastodonRatelimitError
 
     responses.forget()

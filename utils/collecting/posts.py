@@ -26,7 +26,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Post:
-    """One post: what collecting needs to know, and `line`, the site's own JSON without a line end."""
+    """One post: the fields that collecting needs, and `line`, the site's own JSON without a line end."""
 
     id: str
     date: datetime.datetime | datetime.date | None

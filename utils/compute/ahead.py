@@ -14,14 +14,14 @@ class Ahead:
         self._results: Iterator | None = None
 
     def start(self, function: Callable, chunks: Sequence[Sequence[str]]) -> tuple:
-        """Start the work, if other processes can do it meanwhile; what does it may ask for no results yet."""
+        """Start the work, if other processes can do it meanwhile; the work must not request results yet."""
         if self._workers.processes > 1:
             parts = self._workers.map(function, chunks, self._work)
             self._results = zip(chain.from_iterable(chunks), chain.from_iterable(parts), strict=True)
         return ()
 
     def map(self, function: Callable, chunks: Sequence[Sequence[str]]) -> Iterator[list]:
-        """Yield what the function makes of each chunk: of texts with which the work has started, if it has."""
+        """Yield the function's results for each chunk, from the work that has started, if any."""
         if self._results is None:
             yield from self._workers.map(function, chunks, self._work)
             return

@@ -143,7 +143,7 @@ class _Finder(MetaPathFinder, Loader):
 
 
 class _KeepingNames(Loader):
-    """Loads the module with which transformers reads what its models define, and lets it keep that."""
+    """Loads the module with which transformers reads its models' public names, and lets it cache them."""
 
     def __init__(self, loader: Loader):
         self.loader = loader

@@ -34,7 +34,7 @@ def forward_in_batches(
     bfloat16: bool = False,
     progress: str | None = None,
 ) -> numpy.ndarray:
-    """Return what `forward` computes for rows {"input_ids", …}, in their order: (rows, width) float64.
+    """Return the results of `forward` for rows {"input_ids", …}, in their order: (rows, width) float64.
 
     `collate` makes the inputs of a batch, which `forward` gets on the model's device; it returns (texts, width).
     `progress` names a bar on stderr (on a terminal only). Every process gets the results of all of them.
@@ -52,7 +52,7 @@ def forward_in_batches(
 def last_token_outputs(
     model: PreTrainedModel, rows: Sequence[dict], collate: Callable[[Sequence[dict]], Inputs], width: int, **options
 ) -> numpy.ndarray:
-    """Return what a classifier's head computes from the last token of rows {"input_ids"}: (rows, width) float64.
+    """Return the outputs of a classifier's head at the last token of rows {"input_ids"}: (rows, width) float64.
 
     `collate` and the options are those of `forward_in_batches`.
     """
@@ -71,7 +71,7 @@ def find_batching(
     collate: Callable[[Sequence[dict]], Inputs],
     tolerance: float = TOLERANCE,
 ) -> Batching:
-    """Return with which other rows each row has the logits that it has alone, by trial on two rows of unlike lengths.
+    """Return the batching that keeps each row's logits as they are alone, by trial on two rows of unlike lengths.
 
     Padding changes what convolutions (ConvBERT) and Fourier transforms (FNet) compute, and a model without a padding
     token may refuse a second row.

@@ -34,7 +34,7 @@ def keep_loaded(load: Callable[..., Opened]) -> Callable[..., Opened]:
 
 
 def _identity(path: Path) -> tuple:
-    """Return what distinguishes a model from another one at the same path: where it is, and when it was saved."""
+    """Return a key that distinguishes models at the same path: the path, and the time of saving."""
     files = [file for pattern in MODEL_FILES for file in path.glob(pattern)] if path.is_dir() else [path]
     stamps = sorted((file.name, file.stat().st_mtime_ns) for file in files if file.is_file())
     return str(path.resolve()), tuple(stamps)

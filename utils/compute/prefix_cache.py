@@ -93,7 +93,7 @@ class PrefixCache:
         return opened is not None and opened.has(rows)
 
     def record(self, model: PreTrainedModel) -> dict | None:
-        """Return what run.json says about the cache that the model trained with; None where there was none."""
+        """Return run.json's record of the cache that the model trained with; None without one."""
         blocks = len(self._frozen_blocks(model))
         opened = self._opened.get(blocks)
         return {"blocks": blocks, "bytes": opened.states.nbytes} if opened else None
@@ -104,7 +104,7 @@ class PrefixCache:
     def plan(
         self, model: PreTrainedModel, collate: Callable, rows: Sequence[dict], *, precision: str, epochs: float
     ) -> CachePlan | None:
-        """Return what `cached_rows` would write for these rows, without writing; None where no block is frozen.
+        """Return the plan of `cached_rows` for these rows, without writing; None where no block is frozen.
 
         UserError, with the reason, where there can be no cache, or where it does not pay off.
         """

@@ -57,7 +57,7 @@ class Workers:
             self._submit(_import_libraries, range(self.processes))
 
     def map(self, function: Callable, chunks: Sequence, work: str) -> Iterator:
-        """Return what the function makes of each chunk, in their order; `work` says in an error what it does.
+        """Return the function's results for the chunks, in their order; `work` names the work in an error.
 
         Several processes start at once, and this one when the first result is requested. UserError if one was killed.
         """

@@ -56,7 +56,7 @@ def compare_evaluations(paths: Sequence[Path]) -> dict:
 
 
 def format_comparison(comparison: dict) -> str:
-    """Return what `compare_evaluations` returned as text for a terminal."""
+    """Return the result of `compare_evaluations` as text for a terminal."""
     figures = COMPARED[comparison["kind"]]
     header = ["model", "base model", *(figure.title for figure in figures)]
     rows = [

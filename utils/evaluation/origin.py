@@ -27,7 +27,7 @@ LONGEST_SAMPLE = 1000  # characters
 
 
 def describe_data(data: Processed, trained: Trained) -> dict:
-    """Return what preprocessing read, dropped and kept, the sizes of the splits and the lengths of their texts."""
+    """Return the rows that preprocessing read, dropped and kept, and the sizes and lengths of texts of the splits."""
     samples = [{name: _cut(text) for name, text in sample.items()} for sample in data.audit.get("samples", [])]
     return {
         "task": data.recipe["task"],

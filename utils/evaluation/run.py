@@ -64,7 +64,7 @@ def evaluate_and_write(args) -> Evaluation:
 def _evaluate_and_write(
     args, data: Processed, output_path: Path, outputs: list[Path], page: Path | None
 ) -> tuple[dict, str]:
-    """Return (what evaluation.json, one of the `outputs`, has, tables). `page` is where the report goes, if anywhere.
+    """Return (the content of evaluation.json, one of the `outputs`; tables). `page` is the report's path, or None.
 
     UserError, with nothing written, if the model was replaced.
     """

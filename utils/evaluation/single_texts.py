@@ -52,7 +52,7 @@ def measure_single_texts(
 
 
 def per_text(rows: Sequence[dict], scores: TokenScores, groups: Sequence[str]) -> dict[str, list]:
-    """Return what compares models text by text: row of the test split, cluster, bytes, and nll in nats of each text."""
+    """Return each text's figures to compare models by: row of the test split, cluster, bytes, and nll in nats."""
     return {
         "row": [row["number"] for row in rows],
         "cluster": cluster_numbers(groups, len(rows)).tolist(),

@@ -21,7 +21,7 @@ def measure_written(
 ) -> dict:
     """Return figures and samples of the texts that each model wrote, as plain JSON values.
 
-    `copying` has what `Copying` found for each model and, under the name `real`, for the first test texts.
+    `copying` has the results of `Copying` for each model and, under the name `real`, for the first test texts.
     """
     texts = {name: [one.text for one in of_model] for name, of_model in written.items()}
     first = test.take(range(copying[real]["texts"]))

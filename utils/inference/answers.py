@@ -58,7 +58,7 @@ def as_conversations(prompts: Sequence[Prompt], system: str | None) -> list[list
 def open_checked_template(
     trained: Trained, conversations: Iterable[Sequence[dict]], name: str = "tuned"
 ) -> ChatTemplate:
-    """Return the model's chat template; UserError where it cannot express what the conversations hold."""
+    """Return the model's chat template; UserError where it cannot express the conversations."""
     template = trained.chat_template
     if not template.has_system and any(conversation[0]["role"] == "system" for conversation in conversations):
         raise UserError(

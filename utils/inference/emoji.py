@@ -94,7 +94,7 @@ def emoji_records(
 
 
 def emoji_lines(records: Sequence[dict], labelled: bool) -> Iterator[str]:
-    """Yield what people read: an emoji per line, or the text that is not one, and a blank line between prompts."""
+    """Yield the output for people: an emoji per line, or the text that is not one, and a blank line between prompts."""
     for number, record in enumerate(records):
         if record["rank"] == 1:
             yield from [""] * (number > 0)

@@ -126,7 +126,7 @@ def nearest_emoji(
 
 
 def memory_entries(train: Split) -> list[list[str]]:
-    """Return what run.json keeps of the training descriptions: a list of [description, emoji]."""
+    """Return the training descriptions for run.json: a list of [description, emoji]."""
     return [list(pair) for pair in zip(train.prompt, train.metadata["emoji"], strict=True)]
 
 

@@ -96,7 +96,7 @@ def _converted(path: str, model: "Trained | Converted") -> "Converted":
 
 
 def _engine(name: str) -> str:
-    """An argument type that tells users of vLLM what to do."""
+    """Return the engine's name; an error for "vllm" says how to serve a model with it."""
     if name == "vllm":
         raise UsageError(
             f"argument --engine: invalid choice: 'vllm' (choose from {', '.join(ENGINES)})",

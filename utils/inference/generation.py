@@ -41,7 +41,7 @@ def generate_texts(
     batch_size: int = BATCH_SIZE,
     progress: str | None = None,
 ) -> list[list[Generated]]:
-    """Return what `generate_from_ids` does, for prompts as text (already in the model's template)."""
+    """Return the same as `generate_from_ids`, for prompts as text (already in the model's template)."""
     return generate_from_ids(model, tokenizer, encode_prompts(tokenizer, prompts), sampling, batch_size, progress)
 
 

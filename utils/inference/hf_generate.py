@@ -43,14 +43,14 @@ def pad_left(prompts: Sequence[Sequence[int]], pad_id: int, device: torch.device
 
 
 def generation_config(end: int, max_new_tokens: int, **options) -> GenerationConfig:
-    """Return deterministic settings: what they don't set comes from the model's own generation_config.json."""
+    """Return deterministic settings; unset ones come from the model's own generation_config.json."""
     neutral = {"do_sample": False, "min_new_tokens": 0, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     options |= {"max_new_tokens": max_new_tokens, "eos_token_id": end, "pad_token_id": end, "use_cache": True}
     return GenerationConfig(**neutral, **options)
 
 
 def generate(model: PreTrainedModel, inputs: dict[str, torch.Tensor], config: GenerationConfig, **options):
-    """Return what `model.generate` returns for the inputs of `pad_left`.
+    """Return the result of `model.generate` for the inputs of `pad_left`.
 
     It drops a mask without padding, and the model then warns that there is none where a prompt begins with the token
     for padding: that warning is not shown.

@@ -74,7 +74,7 @@ class AnswerStreamer:
             self._show(self._held_back)
 
     def end(self) -> None:
-        """Show what was held back and did not become a stop string or half a character."""
+        """Show the text held back that did not become a stop string or half a character."""
         self._show(lambda text: 0)
 
     def _show(self, held_back: Callable[[str], int]) -> None:

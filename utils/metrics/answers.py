@@ -103,7 +103,7 @@ def difference_intervals(
 
 
 def answer_statistics(predictions: Sequence[str], references: Sequence[str], finished: Sequence[bool]) -> np.ndarray:
-    """Return what the figures need of each answer: (answers, 35). ValueError as for the metric."""
+    """Return the statistics of each answer behind the figures: (answers, 35). ValueError as for the metric."""
     predictions, references, finished = map(list, (predictions, references, finished))
     lengths = [len(predictions), len(references), len(finished)]
     if not all(lengths):

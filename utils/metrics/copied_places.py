@@ -8,7 +8,7 @@ _CHARACTER = regex.compile(r"\X")
 
 
 def place_of_run(text: str, run: str) -> tuple[int, int] | None:
-    """Return where (first character, after the last) the first of such runs of words stands in a text; None if nowhere.
+    """Return the place (first character, after the last) of the first of such runs of words in a text, or None.
 
     `run` is the "copied_run" of `Copying`: folded words, joined by spaces. The text is folded character by character
     (extended grapheme cluster, across which NFC composes nothing but the rarest), so that each folded word is known by

@@ -85,7 +85,7 @@ def folded_words(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """Return a text without what does not count in comparisons: case, apostrophes, the spelling of accents."""
+    """Return a text folded for comparisons: without case, apostrophes and the spelling of accents."""
     return normalize("NFC", text).casefold().replace("'", "").replace("’", "")
 
 

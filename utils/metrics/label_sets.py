@@ -52,7 +52,7 @@ def scores_by_label(
 
 
 def _columns(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return of each text what F1 is made of: its right labels, and its given and predicted ones together."""
+    """Return the terms of F1 for each text: its right labels, and its given and predicted ones together."""
     return np.concatenate([labels & predictions, labels.astype(float) + predictions], axis=1)
 
 

@@ -51,7 +51,7 @@ def default_model() -> tuple[str, str]:
 
 
 def describe_base(name: str | None) -> str | None:
-    """Return the name of a base model and, of the packaged one, what it really is."""
+    """Return the name of a base model and, for the packaged one, its real name and its quantization."""
     return f"SmolLM2-135M-Instruct, {PACKAGED_FORMAT}" if name == PACKAGED else name
 
 

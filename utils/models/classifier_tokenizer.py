@@ -78,7 +78,7 @@ def has_template(tokenizer: "PreTrainedTokenizerBase") -> bool:
 def encode_for_classification(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], each: Callable = map
 ) -> tuple[list[array.array], int]:
-    """Return the ids of each text with what surrounds it, and the number of ids after the text, never truncated.
+    """Return the ids of each text in its template, and the number of ids after the text, never truncated.
 
     `tokenizer` is one of `with_template`. `each` maps the encoder to chunks of texts, perhaps in other processes.
     """

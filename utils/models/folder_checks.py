@@ -44,7 +44,7 @@ WHOLE = re.compile(r"U?I\d+|BOOL|torch\.(u?int\d+|bool)")
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError for a folder that holds no complete model, naming what is wrong in it and what to do."""
+    """Raise UserError for a folder that holds no complete model, with the problem and a remedy."""
     try:
         present = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
@@ -106,7 +106,7 @@ def refuse_adapters(name: Path | str, files: list[str]) -> None:
 
 
 def _other_tool(folder: Path, present: list[str]) -> tuple[str, str]:
-    """Return what the folder is, and what to do."""
+    """Return the kind of the folder, and a remedy."""
     if gguf := [name for name in present if name.endswith(".gguf")]:
         return "no model folder, it has a .gguf file", f"name the file: {folder / gguf[0]}"
     for pattern, (what, hint) in OTHER_TOOLS.items():

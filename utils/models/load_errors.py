@@ -41,7 +41,7 @@ def open_with(failure: str, hint: str, function: Callable, *arguments, **options
 
 
 def _explain(error: BaseException) -> tuple[str, str | None]:
-    """Return what is wrong in the model, and what to do where that is more than a general hint."""
+    """Return the problem of the model, and a remedy where there is a specific one."""
     text = one_line(str(error), LONGEST_REASON)
     if "trust_remote_code" in text or "custom code" in text:
         problem = "it needs Python code of its own (auto_map in its config.json), which is never run here"

@@ -56,7 +56,7 @@ def check_output(path: Path, overwrite: bool, *, tries: bool = True) -> None:
 
 
 def log_entries(text: str) -> list:
-    """Return what is in log.jsonl, line by line: a sample text in it may have ends of other lines (U+0085, U+2028)."""
+    """Return the entries of log.jsonl, a line each: a sample text may have other line ends (U+0085, U+2028)."""
     return [json.loads(line) for line in text.split("\n") if line]
 
 
@@ -94,7 +94,7 @@ def is_picture(file: Path) -> bool:
 
 
 def picture_path(path: Path) -> Path:
-    """Return where the loss curves of the model at `path` lie: in its folder, or beside a .pt file."""
+    """Return the path of the loss curves of the model at `path`: in its folder, or beside a .pt file."""
     return path.with_suffix(f".{PICTURE_FILE}") if path.suffix == ".pt" else path / PICTURE_FILE
 
 

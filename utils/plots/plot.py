@@ -38,7 +38,7 @@ WIDTH = 440  # of every plot, in units of the SVG; at 390 px, a phone's, its tex
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture of numbers. `description` says in figures what one sees; `header` and `rows`: the table behind."""
+    """A picture of numbers. `description` is the text alternative; `header` and `rows`: the table behind."""
 
     title: str
     svg: Markup
@@ -47,7 +47,7 @@ class Plot:
     rows: tuple[tuple[str, ...], ...]
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the picture on white, and its title."""
+        """Return the HTML for a notebook: the picture on white, and its title."""
         figure = Markup('<figure style="max-width:36em;margin:1em 0">{}</figure>')
         return str(figure.format(Markup(standalone(self.svg))))
 

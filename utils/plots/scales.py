@@ -17,7 +17,7 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Return where a value lies, rounded to a hundredth; values beyond the axis lie at its ends."""
+        """Return the position of a value, rounded to a hundredth; values beyond the axis lie at its ends."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 2)
 

@@ -95,7 +95,7 @@ def _count_inside(ids: Sequence[array.array], token: int) -> int:
 
 
 def count_emoji(splits: Mapping[str, "Split"], targets: Sequence[Sequence]) -> dict:
-    """Return what the audit adds for emoji: counts of emoji, concepts, descriptions and languages.
+    """Return the audit's counts of emoji, concepts, descriptions and languages.
 
     `targets` are those of the whole table. "shared_descriptions" counts the descriptions that several emoji have.
     """

@@ -218,7 +218,7 @@ def _list_of_turns(cell: str, *, texts: bool = False) -> list[Turn]:
 
 
 def _cell(cell: str | None, role: str) -> Turn:
-    """Return what a cell says as a turn; not a text if it was none in the file, but for a system message's parts."""
+    """Return a cell as a turn; not a text if it was none in the file, but for a system message's parts."""
     if isinstance(cell, NotText):
         value = parse_nested(cell) if role == "system" else None
         if isinstance(value, dict) or (value and isinstance(value[0], dict)):

@@ -103,7 +103,7 @@ class KeptRows:
         return spread
 
     def drop_by_words(self, word_counts: Sequence[int], texts: Sequence[str], filters: Filters) -> None:
-        """Drop what is too short, too long or contains an excluded word; both lists have one entry per row."""
+        """Drop rows that are too short, too long or contain an excluded word; both lists have one entry per row."""
         counts = np.asarray(word_counts)
         self.drop("too short", counts[self.numbers] < filters.min_words)
         if filters.max_words is not None:

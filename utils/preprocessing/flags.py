@@ -171,7 +171,7 @@ def _similarity(value: str) -> float | str:
 
 
 def _group(parser: Parser, title: str, flag: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return what adds common and rare flags to a group of the help, whose title names the tasks that have `flag`."""
+    """Return functions that add common and rare flags to a group of the help, named after the tasks with `flag`."""
     title = f"{title} (--task {_tasks_of(*_kinds_with(flag))})"
     return parser.group(title), parser.group(title, rare=True)
 

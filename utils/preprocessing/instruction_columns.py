@@ -187,7 +187,7 @@ def _marks_of_bad_answers(
 
 
 def _log_columns(chosen: Mapping[str, Sequence[str]], columns: Sequence[str]) -> None:
-    """Say which column holds what, and which are not used."""
+    """Log the columns by role, and the unused ones."""
     shown = [f"{key} in {' or '.join(map(repr, paths))}" for key, paths in chosen.items() if paths and key != "label"]
     used = {find_path(columns, path)[0] for paths in chosen.values() for path in paths}
     unused = [column for column in columns if column not in used]
@@ -206,7 +206,7 @@ def _first_filled(frame: "pandas.DataFrame", columns: Sequence[str]) -> Cells:
 
 
 def _cells(frame: "pandas.DataFrame", path: str) -> Cells:
-    """Return the cells of a column, or what is at a path inside of it."""
+    """Return the cells of a column, or the values at a path inside of it."""
     name, keys = find_path(list(frame), path)
     cells = [cell if isinstance(cell, str) else None for cell in frame[name].tolist()]
     if keys:
@@ -218,7 +218,7 @@ def _cells(frame: "pandas.DataFrame", path: str) -> Cells:
 
 
 def _inside(cell: str | None, keys: Sequence[str]) -> str | None:
-    """Return what is where the keys lead, lists of turns included, which `value_at` would take apart."""
+    """Return the value where the keys lead, lists of turns included, which `value_at` would take apart."""
     value = None if cell is None else parse_nested(cell)
     for key in keys:
         if isinstance(value, list) and len(value) == 1:

@@ -129,7 +129,7 @@ def _repeated(answers: Sequence[Answer], texts: Sequence[str]) -> list[bool]:
 
 
 def _all_text(messages: Sequence[dict]) -> str:
-    """Return what users and assistant say."""
+    """Return the texts of users and assistant."""
     spoken = (message for message in messages if message["role"] != "system")
     return "\n".join(text for message in spoken for text in (message["content"], message.get("input")) if text)
 
@@ -142,7 +142,7 @@ def _groups(answers: Sequence[Answer]) -> list[str]:
 
 
 def _divided_by(answer: Answer) -> str:
-    """Return what is the same for answers to the same first input or, without one, in chats with the same questions."""
+    """Return a key that is equal for answers to the same first input or, without one, to the same questions."""
     questions = [message for message in answer.conversation.messages if message["role"] == "user"]
     return text_key(questions[0].get("input") or "\n".join(question["content"] for question in questions))
 

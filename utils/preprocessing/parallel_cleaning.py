@@ -16,7 +16,7 @@ TEXTS_AT_ONCE = 2_000  # per task of a worker process, which finishes its task a
 
 @dataclass(frozen=True)
 class CleanedTexts:
-    """Cleaned texts in their order, with what filters and the search for duplicates need of each."""
+    """Cleaned texts in their order, with the data of each for filters and the search for duplicates."""
 
     texts: list[str]
     word_counts: list[int]

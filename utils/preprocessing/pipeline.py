@@ -209,7 +209,7 @@ def _processed(
     split_rows: dict[str, Sequence[int]],
     recipe: dict,
 ) -> Processed:
-    """Put the parts together; `recipe` adds to, or replaces, what the recipe of every kind holds."""
+    """Put the parts together; `recipe` adds to, or replaces, the fields that every kind has."""
     task = settings.task
     shared_recipe = {
         "task": task.name,

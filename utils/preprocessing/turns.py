@@ -64,7 +64,7 @@ def read_turns(cell: str, *, texts: bool = False) -> list[Turn] | None:
 
 
 def turns_of(value, *, texts: bool = False) -> list[Turn] | None:
-    """Return the turns in what was read of JSON, like `read_turns`."""
+    """Return the turns in a value read from JSON, like `read_turns`."""
     if isinstance(value, dict):
         inside = next((value[key] for key in _WRAPPERS if key in value), None)
         if inside is not None:

@@ -94,7 +94,7 @@ def check_not_repeated_in(
 
 
 def column_key(name: str) -> str:
-    """Return what makes two column names the same: case, blanks and byte-order marks don't count."""
+    """Return a key that is equal for the same column name: case, blanks and byte-order marks don't count."""
     return "".join(name.replace(BOM, "").split()).casefold()
 
 

@@ -90,7 +90,7 @@ def table_in_zip(path: str) -> str | None:
 
 
 def _refuse_devices(path: str) -> None:
-    """Raise DataError for what is neither a file nor a folder: reading it may never end."""
+    """Raise DataError for a path that is neither a file nor a folder: reading it may never end."""
     place = on_disk(path)
     if place.exists() and not (place.is_file() or place.is_dir()):
         raise DataError(f"{path} is a device or a pipe, not a file", "pipe it in: `cat PATH |` and --data_path -")
@@ -141,7 +141,7 @@ class _LimitedFile(io.RawIOBase):
 
 
 def state_of(path: str) -> FileState:
-    """Return what changes with a file: its size, time of change and identity; None for one that cannot be read."""
+    """Return the state of a file: its size, time of change and identity; None for one that cannot be read."""
     try:
         status = on_disk(path).stat()
     except OSError:
@@ -157,7 +157,7 @@ def check_unchanged(path: str, state: FileState) -> None:
 
 
 def on_disk(path: str) -> Path:
-    """Return where the bytes of a path are: of `STDIN`, in a copy that is deleted when the program ends.
+    """Return the file with the bytes of a path: of `STDIN`, a copy that is deleted when the program ends.
 
     Raises UsageError if nothing is piped in, and DataError if that is empty.
     """

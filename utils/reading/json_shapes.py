@@ -40,7 +40,7 @@ def rows_in(value, name: str) -> Iterable[Mapping]:
 
 
 def kind_of(value) -> str:
-    """Return what to call a JSON value in an error."""
+    """Return the name of a JSON value's kind, for an error."""
     kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return kinds.get(type(value), "a number")
 

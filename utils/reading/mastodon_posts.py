@@ -86,7 +86,7 @@ def _visibility(to: list, cc: list) -> str:
 
 
 def _conversations(posts: list[dict]) -> list[str | None]:
-    """Return what the root of each post's thread names: a conversation, a post that the file lacks, or itself."""
+    """Return the key of each post's thread, from its root: a conversation, a post that the file lacks, or itself."""
     ids = {post["id"] for post in posts}
     parents, roots = {}, []
     for post in posts:

@@ -96,7 +96,7 @@ def texts_by_path(name: str, cells: Sequence[str | None], *, marked: bool = Fals
 
 
 def value_at(cell: str | None, keys: Sequence[str]) -> str | None:
-    """Return, as text, what is in a cell where the keys lead; None if there is nothing."""
+    """Return, as text, the value in a cell where the keys lead; None if there is nothing."""
     if not isinstance(cell, str):
         return None
     value = parse_nested(cell)

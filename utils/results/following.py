@@ -17,13 +17,13 @@ USES = {  # by kind of task: the script and an example of what it takes
 
 
 def after_preprocessing(pickle: Path) -> list[str]:
-    """Return the command that trains on what preprocess.py wrote; the model is named after the file."""
+    """Return the command that trains on the processed pickle; the model is named after the file."""
     named = [] if pickle.stem == "processed" else ["--output_path", Path("models", pickle.stem)]
     return [next_command("fine_tune", "--data", pickle, *named)]
 
 
 def after_foreseeing() -> list[str]:
-    """Return the command that does what --dry_run has foreseen."""
+    """Return the command of the run that --dry_run has estimated."""
     command = typed_command(remove=["--dry_run", "--json"])
     return [command] if command else []
 

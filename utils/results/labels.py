@@ -49,7 +49,7 @@ def load_classifier(
 
 
 def counts_for(classifier: Classifier) -> PredictionCounts | LabelSetCounts | ScoreTotals:
-    """Return what counts the predictions of the classifier."""
+    """Return the counter of the classifier's predictions."""
     if classifier.thresholds is not None:
         return LabelSetCounts(classifier.labels)
     if classifier.gives_scores:
@@ -137,7 +137,7 @@ def _labels_record(classifier: Classifier, text: str | None, labels: Sequence[st
 
 
 def prediction_line(record: dict, width: int) -> str:
-    """Return what people read: the label, as wide as the widest, the probabilities, and the beginning of the text.
+    """Return the output for people: the label, as wide as the widest, the probabilities, and the beginning of the text.
 
     Of a model that gives scores, it is the score instead.
     """

@@ -26,7 +26,7 @@ MOSTLY = 0.8
 
 @dataclass(frozen=True)
 class Cells:
-    """A sample of a column's cells: `kind` is "text" or what else most of the filled ones are."""
+    """A sample of a column's cells: `kind` is "text" or the kind of most filled ones."""
 
     kind: str
     filled: float  # share of the cells
@@ -43,7 +43,7 @@ class Cells:
 
 
 def judge(cells: Sequence[str | None]) -> Cells:
-    """Return what the cells of a column, or a sample of them, are."""
+    """Return the kind of a column's cells, or of a sample of them."""
     stripped = [cell.strip() if isinstance(cell, str) else "" for cell in cells]
     filled = [cell for cell in stripped if cell and cell.casefold() not in MISSING]
     if not filled:

@@ -11,7 +11,7 @@ def words_of(name: str) -> list[str]:
 
 
 def name_key(name: str) -> str:
-    """Return what is the same for "reviewText", "Review_Text" and "review text"."""
+    """Return a key that is the same for "reviewText", "Review_Text" and "review text"."""
     return "".join(words_of(name))
 
 

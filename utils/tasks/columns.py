@@ -65,7 +65,7 @@ def read_rows(
     hub_split: str = "train",
     suggest_task: bool = False,
 ) -> tuple["pandas.DataFrame", list[SourceFile]]:
-    """Return what `to_rows` makes of the files, and where the rows are from.
+    """Return the files' rows by `to_rows`, and their sources.
 
     For a task with labels they have two more columns: label, "" if there is none, and left_out, True if the map leaves
     it out. A first line that looks like those below it is data. `suggest_task`: log another task that the columns seem

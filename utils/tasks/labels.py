@@ -77,7 +77,7 @@ def as_number(label: str) -> float | None:
 
 
 def label_key(label: str) -> str:
-    """Return what makes two labels the same class: case and blanks don't count."""
+    """Return a key that is equal for labels of one class: case and blanks don't count."""
     return " ".join(label.casefold().split())
 
 

@@ -91,7 +91,7 @@ def post_columns(frame: "pandas.DataFrame", nested: Sequence[str]) -> list[PostC
 
 
 def meaning_of(path: str) -> tuple[str, str] | None:
-    """Return what a column's name or a nested path means, and the part of the path that says so; None if nothing."""
+    """Return the meaning of a column's name or a nested path, and the part of the path that has it, or None."""
     parts = path.split(".")
     referenced = False
     for number, part in enumerate(parts, 1):

@@ -39,10 +39,10 @@ def is_filled(cells: "pandas.Series") -> "pandas.Series":
 
 
 def reply_marks(columns: Sequence[PostColumn], authors: Sequence["pandas.Series"], *, labeled: bool) -> Marks | None:
-    """Return which rows are replies; None if no column says so.
+    """Return the marks of replies; None if no column has any.
 
-    `authors` are the columns with the names or ids of those who wrote the rows. Where rows are `labeled`, what has a
-    parent, but is not called a reply, is none.
+    `authors` are the columns with the names or ids of those who wrote the rows. Where rows are `labeled`, one that
+    has a parent, but is not called a reply, is not one.
     """
     judges = {
         "is reply": marked,
@@ -75,7 +75,7 @@ def repost_marks(columns: Sequence[PostColumn], texts: "pandas.Series") -> Marks
 
 
 def kind_of(cells: "pandas.Series") -> str:
-    """Return what the filled cells are: nothing, marks (yes and no), numbers, ids, objects or texts."""
+    """Return the kind of the filled cells: nothing, marks (yes and no), numbers, ids, objects or texts."""
     sample = cells[is_filled(cells)].head(SAMPLE).unique().tolist()
     if not sample:
         return "nothing"
@@ -89,7 +89,7 @@ def kind_of(cells: "pandas.Series") -> str:
 
 
 def marked(cells: "pandas.Series") -> "pandas.Series | None":
-    """Return where a column of marks says yes; None if it holds something else."""
+    """Return a mask of the rows where a column of marks says yes; None if it holds something else."""
     return cells.str.lower().isin(TRUE) if kind_of(cells) in ("marks", "nothing") else None
 
 
@@ -105,7 +105,7 @@ def _any_of(columns: Sequence[PostColumn], judges: dict[str, Callable]) -> Marks
 
 
 def _is_linked(cells: "pandas.Series") -> "pandas.Series":
-    """Return where a column names another post or its author: where it is filled, unless with no or zero."""
+    """Return a mask of the rows where a column names another post or its author: filled, and not with no or zero."""
     return is_filled(cells) & ~cells.str.lower().isin(FALSE)
 
 
@@ -127,7 +127,7 @@ def _is_count(column: PostColumn) -> bool:
 
 
 def _answers(cells: "pandas.Series", authors: Sequence["pandas.Series"]) -> "pandas.Series":
-    """Return where a post answers another: where a list of users, such as twint's, has one beside its author."""
+    """Return a mask of posts that answer another: a list of users, such as twint's, has one beside the author."""
     linked = _is_linked(cells)
     lists = linked & cells.str.startswith("[")
     if lists.any() and authors:
@@ -138,7 +138,7 @@ def _answers(cells: "pandas.Series", authors: Sequence["pandas.Series"]) -> "pan
 
 
 def _references(cells: "pandas.Series", wanted: str) -> "pandas.Series | None":
-    """Return where X's list of referenced tweets has one of the type `wanted`; what those refer to doesn't count."""
+    """Return a mask of rows whose list of X's referenced tweets has one of the type `wanted`, not nested ones."""
     filled = is_filled(cells)
     if filled.any() and not cells.str.contains("replied_to|retweeted|quoted").any():
         return None
@@ -153,7 +153,7 @@ def _has_type(value, wanted: str) -> bool:
 
 
 def _has_parent(cells: "pandas.Series") -> "pandas.Series | None":
-    """Return where a comment answers another one; where posts are beside comments, also where it answers a post."""
+    """Return a mask of comments that answer another one or, where posts are beside comments, a post."""
     if kind_of(cells) == "texts":
         return None
     linked = _is_linked(cells) & (cells != "root")  # yt-dlp's, of what answers no comment

@@ -103,7 +103,7 @@ def _replies(
     threads: "pandas.Series | None",
     infer: bool,
 ) -> tuple:
-    """Return which rows are replies, and in words what decided."""
+    """Return a mask of replies, and the deciding columns in words."""
     if (marks := reply_marks(columns, authors, labeled=not infer)) is not None:
         return marks[0], _names(marks[1])
     if not infer:
@@ -115,7 +115,7 @@ def _replies(
 
 
 def _reposts(columns: Sequence[PostColumn], texts: "pandas.Series", infer: bool) -> tuple:
-    """Return which rows are reposts, and in words what decided."""
+    """Return a mask of reposts, and the deciding columns in words."""
     has_prefix = texts.str.lstrip().str.startswith("RT @") & infer
     marks = repost_marks(columns, texts)
     if marks is not None:
@@ -158,7 +158,7 @@ def _truncated(columns: Sequence[PostColumn]) -> "pandas.Series | None":
 
 
 def _warnings(columns: Sequence[PostColumn]) -> "pandas.Series | str":
-    """Return what each row warns of; where a column only says that it does, "content warning"."""
+    """Return each row's content warning; "content warning" where a column only says that there is one."""
     warnings = []
     for column in columns:
         kind = kind_of(column.cells) if column.meaning == "warning" else "nothing"

@@ -51,7 +51,7 @@ class ControlsShown(logging.Formatter):
 
 @contextmanager
 def controls_shown_on_stdout() -> Iterator[None]:
-    """Within the context, what is printed on a terminal shows these characters. In files and pipes they stay."""
+    """Within the context, show these characters in output to a terminal. In files and pipes they stay."""
     stdout = sys.stdout
     if stdout is None or not stdout.isatty():
         yield

@@ -12,7 +12,7 @@ def width_of(text: str) -> int:
 
 
 def parts(text: str) -> list[str]:
-    """Return what is shown in one place each: a character with its accents, a whole emoji."""
+    """Return the parts of a text that share one place each: a character with its accents, a whole emoji."""
     if text.isascii():
         return list(text)
     found = []

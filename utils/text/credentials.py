@@ -21,7 +21,7 @@ FOR_WORKERS = (
 
 
 def without_credentials(text: str) -> str:
-    """Return the text with *** for what stands before the host of an address, for tokens of the Hub, and for the values
+    """Return the text with *** for user and password in an address, for tokens of the Hub, and for the values
     of environment variables that hold credentials.
     """
     text = HUB_TOKEN.sub(MASK, IN_ADDRESS.sub(rf"\1{MASK}@", text))

@@ -175,7 +175,7 @@ def _candidates(
 
 
 def _hash(forms: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray, int]]]:
-    """Return the MinHash values of some rows, and what `SharedPassages` adds of them."""
+    """Return the MinHash values of some rows, and their passages for `SharedPassages`."""
     values, sampled = np.empty((HASHES, len(forms)), dtype=np.uint32), []
     for block in blocks(len(forms)):
         hashed = hash_rows(forms[block])
@@ -187,7 +187,7 @@ def _hash(forms: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, list[tuple[np.n
 def _own_signatures(
     hashed: Hashed, shared: np.ndarray, is_wanted: np.ndarray, least: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (wanted rows, MinHash values) of what fewer than `least` rows share, then of more and more; no numbers."""
+    """Yield (wanted rows, MinHash values) of shingles that fewer than `least` rows share, then of more; no numbers."""
     before = np.zeros(len(hashed.counts), dtype=np.int64)
     while is_wanted.any() and least <= _LEVELS * shared.max():
         is_own = (shared < least) & ~hashed.has_digit

@@ -10,7 +10,7 @@ _SIGN = re.compile(r"[-−‐-‒–](?=\d)")
 
 
 def description_key(description: str) -> str:
-    """Return what descriptions share that differ only in case, blanks, hyphens and other punctuation of spelling.
+    """Return a key that is equal for descriptions that differ only in case, blanks, hyphens and spelling punctuation.
 
     "Ice-cream" is "ice cream", but "keycap: *" is not "keycap: #", nor "+1" the same as "-1".
     """

@@ -95,7 +95,7 @@ _BEFORE_PUNCTUATION = re.compile(rf" ?{_MARK}(?={_NO_FACE}(?:[)\]}}”’.,;:!?�
 
 
 def remove_stumps(text: str) -> str:
-    """Replace the marks in a text by spaces, and remove what only made sense with the things that were there."""
+    """Replace the marks in a text by spaces, and remove text that only made sense with the removed items."""
     if not _has_marks(text):
         return text
     # Most marks are the first or the last thing of a text.
@@ -139,7 +139,7 @@ def _without_stumps(text: str) -> str:
 
 
 def _windows(text: str) -> list[tuple[int, int]]:
-    """Return where the surroundings of suspects start and end: at blanks, so that each holds whole words."""
+    """Return the starts and ends of the surroundings of suspects: at blanks, so that each holds whole words."""
     windows = []
     for match in _SUSPECT.finditer(text):
         start = max(0, text.rfind(" ", 0, max(0, match.start() - _WINDOW_BEFORE)))

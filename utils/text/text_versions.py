@@ -30,5 +30,5 @@ def beginning(text: str) -> str:
 
 
 def comparable(text: str) -> str:
-    """Return what is the same in all versions of a text, without links and the names in front of a reply."""
+    """Return the form that all versions of a text share, without links and the names in front of a reply."""
     return " ".join(LINK.sub(" ", MENTIONS.sub("", unescape(text), count=1)).split())

@@ -29,7 +29,7 @@ def bare_words(text: str) -> str:
 
 
 def text_key(text: str, words: str | None = None) -> str:
-    """Return what texts share that differ only in case, blanks and punctuation. `words`: its bare words, if known."""
+    """Return a key without case, blanks and punctuation, to compare texts. `words`: its bare words, if known."""
     return (bare_words(text) if words is None else words).replace(" ", "") or text
 
 

@@ -15,7 +15,7 @@ RESAMPLES = 200
 
 
 def calibrate_model(trained: Trained, *arguments, **options) -> dict[str, float | None]:
-    """Divide the model's logits by a temperature, in its head; return what `calibrate` does, which names the arguments.
+    """Divide the model's logits by a temperature, in its head; return the result of `calibrate`, with its arguments.
 
     A model without a linear head keeps its logits, and its temperature is 1.
     """
@@ -54,7 +54,7 @@ def calibrate(
 def fit_calibration(
     logits: numpy.ndarray, labels: Sequence[int], threshold: str, seed: int, *, scalable: bool = True
 ) -> dict[str, float | None]:
-    """Return what `calibrate` does, from logits (texts, classes) and labels; a baseline gets the same as a model."""
+    """Return the same as `calibrate`, from logits (texts, classes) and labels; for models and baselines alike."""
     from scipy.special import softmax
 
     temperature = fit_temperature(logits, labels) if labels and scalable else 1.0

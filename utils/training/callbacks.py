@@ -118,7 +118,7 @@ class ProgressCallback(TrainerCallback):
 
 
 class SamplesCallback(TrainerCallback):
-    """Shows and logs what the model writes after each prompt (token ids) at every evaluation.
+    """Shows and logs the model's text after each prompt (token ids) at every evaluation.
 
     A sample ends with the token `end`, or after `longest` tokens, since an untuned model rarely ends by itself; before
     the first step, which waits for them, after `longest_at_start`.
@@ -143,7 +143,7 @@ class SamplesCallback(TrainerCallback):
         state.log_history.append({"step": state.global_step, "samples": [sample.text for sample in samples]})
 
     def generate(self, seed: int, longest: int, progress: str | None = None) -> list[Generated]:
-        """Return what the model writes now after each prompt, at most `longest` tokens; `progress` names a bar."""
+        """Return the model's text after each prompt, at most `longest` tokens; `progress` names a bar."""
         sampling, options = Sampling(seed=seed, max_new_tokens=longest), {"end": self.end, "progress": progress}
         generated = generate_from_ids(self.base.model, self.base.tokenizer, self.prompts, sampling, **options)
         return [sample for [sample] in generated]
@@ -160,7 +160,7 @@ class FiniteLossCallback(TrainerCallback):
 class InterruptionCallback(TrainerCallback):
     """Saves the state and ends the run after the first Ctrl-C; a second one interrupts at once.
 
-    `action` is what the message on stderr says about the first.
+    `action` is for the message on stderr about the first.
     """
 
     def __init__(self, action: str = "saving"):

@@ -58,7 +58,7 @@ TRAINING_SPLITS = ("train", "validation")  # the test split is for evaluate_mode
 
 @dataclass(frozen=True)
 class Probe:
-    """The linear probe that sets a classifier's head: the `rows` that it takes, and what runs it, before training."""
+    """The linear probe that sets a classifier's head: the `rows` that it takes, and its function."""
 
     rows: Sequence[dict]
     run: Callable[..., numpy.ndarray]  # on these rows, or on those that it gets as `probed`; as `LinearProbe.start`
@@ -230,7 +230,7 @@ def _check_padding(name: str, base: checkpoint.Trained, longest: int) -> None:
 
 
 def _check_room(tokenizer: PreTrainedTokenizerBase, longest: int, *, given: bool) -> None:
-    """Raise UsageError if what surrounds a text leaves no token for it; UserError where the base model is the limit."""
+    """Raise UsageError if the template leaves no token for a text; UserError where the base model is the limit."""
     around = sum(map(len, surroundings(tokenizer)))
     if around < longest:
         return

@@ -44,7 +44,7 @@ class FineTuned:
         return str(self.path)
 
     def describe(self, *, as_json: bool) -> str:
-        """Return what fine_tune.py prints: what was found on the way, and the path; as JSON with the figures."""
+        """Return the output of fine_tune.py: findings on the way, and the path; as JSON with the figures."""
         found = {name: self.run[name] for name in ("label_errors", "folds", "baseline") if name in self.run}
         if as_json:
             return json.dumps({"output_path": str(self.path), "results": self.figures, **found}, ensure_ascii=False)
@@ -55,7 +55,7 @@ class FineTuned:
         return "\n".join([*lines, str(self.path)])
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: where the model is, its figures, and the losses."""
+        """Return the HTML for a notebook: the model's path, its figures, and the losses."""
         plots = loss_curves(thinned(self.log), kept_step(self.log, self.figures))
         return f"<p><code>{html.escape(repr(self))}</code></p>" + "".join(plot._repr_html_() for plot in plots)
 
@@ -76,7 +76,7 @@ def train_and_save(flags: Namespace, parser: Parser, began: float | None = None)
 
 
 def foresee(flags: Namespace, parser: Parser, began: float) -> "Forecast":
-    """Return what `train_and_save` would take, or raise what it would, with nothing written."""
+    """Return the forecast of `train_and_save`, or raise the same errors, with nothing written."""
     distributed.require_single_process("--dry_run")
     request = check_request(flags, parser)
     from utils.training.steps.prepared import foresee_run
@@ -85,7 +85,7 @@ def foresee(flags: Namespace, parser: Parser, began: float) -> "Forecast":
 
 
 def _trained(request: Request, began: float) -> tuple[dict, list[dict]]:
-    """Train and save the model, or finish what an interrupted run had saved; return (run.json's content, the log)."""
+    """Train and save the model, or finish a saved interrupted run; return (run.json's content, the log)."""
     from utils.training.steps import saving, training
     from utils.training.steps.prepared import prepare_run, set_head
 

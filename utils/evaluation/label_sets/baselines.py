@@ -18,7 +18,7 @@ DEFAULT = 1.0  # scikit-learn's own, for data without a validation split
 
 @dataclass(frozen=True)
 class LabelSetBaseline:
-    """A baseline's labels of the test texts (texts, labels), what was chosen on validation, and the time it took."""
+    """A baseline's labels of the test texts (texts, labels), the setting chosen on validation, and the time it took."""
 
     predictions: np.ndarray
     settings: dict

@@ -28,7 +28,7 @@ def predict_test(
 
 
 def notes_on_texts(evaluation: dict, before: Sequence[str] = ()) -> str:
-    """Return what the first line of a report has in parentheses: other notes, and how many texts were cut or empty."""
+    """Return the notes in parentheses in a report's first line: others, and the numbers of cut and of empty texts."""
     notes = [*before]
     if evaluation["truncated_texts"]:
         notes.append(f"{evaluation['truncated_texts']:,} cut to {evaluation['max_length']} tokens")

@@ -15,7 +15,7 @@ WHOLE = (0.0, 1.0)
 
 
 def thresholds(evaluation: dict, points: dict) -> list[Section]:
-    """Return the section on the threshold of the second of two labels and on what moving it would cost."""
+    """Return the section on the threshold of the second of two labels and on the cost of moving it."""
     grid = points["thresholds"]
     if grid is None:
         return []

@@ -65,7 +65,7 @@ def _json(data: dict) -> Markup:
 
 
 def spans(text: Text) -> tuple[list[tuple[str, bool]], str]:
-    """Return what is shown of a text as (part, whether it is marked), and a note where it is cut."""
+    """Return the shown parts of a text as (part, whether it is marked), and a note where it is cut."""
     shown, parts, start = text.text[:LONGEST], [], 0
     for first, last in text.marked:
         if first >= len(shown):

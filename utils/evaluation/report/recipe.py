@@ -88,7 +88,7 @@ def _lengths(lengths: dict) -> Plot:
 
 
 def _repetition(evaluation: dict, training: dict) -> Section:
-    """The command that repeats it, and what else decides the result."""
+    """Return the section with the commands that repeat the run, and the settings that determine the result."""
     run = training["run"]
     results, settings = run["results"], run["arguments"]
     rows = [

@@ -28,7 +28,7 @@ ORDER = tuple(NAMES)  # so that a model has the same color everywhere
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return the names of models and of what they are compared with, this model first."""
+    """Return the names of models, baselines and real texts, this model first."""
     return sorted((name for name in names if name in ORDER), key=ORDER.index)
 
 

@@ -49,14 +49,14 @@ def tested(evaluation: dict) -> int:
 
 
 def own_output(evaluation: dict) -> str:
-    """Return how what the model writes is, in a sentence; nothing for a classifier."""
+    """Return a sentence on the model's own output; nothing for a classifier."""
     kinds = {"generate": writers.own_output, "instruct": answers.own_output, "emoji": emoji.own_output}
     describe = kinds.get(kind_of(evaluation))
     return describe(evaluation) if describe else ""
 
 
 def verdict(evaluation: dict) -> str:
-    """Return whether the model beats what it is compared with, with the interval of the difference, in a sentence."""
+    """Return the verdict in a sentence: whether the model beats its baseline or base, with the interval."""
     kind, unseen = kind_of(evaluation), tested_texts(evaluation)
     difference = evaluation.get("difference") or {}
     if kind == "classify":
@@ -82,7 +82,7 @@ def verdict(evaluation: dict) -> str:
 
 
 def notes(evaluation: dict) -> list[str]:
-    """Return what a reader must know before the figures."""
+    """Return the notes to read before the figures."""
     found = []
     if tested(evaluation) < FEW:
         few = plural(tested(evaluation), f"test {TESTED.get(kind_of(evaluation), 'texts').removesuffix('s')}")
@@ -148,7 +148,7 @@ def _about_texts(evaluation: dict) -> list[str]:
 
 
 def tested_texts(evaluation: dict) -> str:
-    """Return what the figures are of in words: "430 texts it has not seen"."""
+    """Return the tested texts in words: "430 texts it has not seen"."""
     kind, count = kind_of(evaluation), tested(evaluation)
     seen = "that it may have seen" if evaluation.get("trained_on_other_data") else "it has not seen"
     nouns = TESTED.get(kind, "texts")

@@ -25,7 +25,7 @@ ENDS = {"least": "Least surprising", "most": "Most surprising"}
 
 
 def own_output(evaluation: dict) -> str:
-    """Return how much of what it writes is copied, beside people's texts; nothing where that is not known."""
+    """Return a sentence on the share of its texts that is copied, beside people's; nothing where it is not known."""
     if "copies" not in evaluation:
         return ""
     shares = {name: evaluation["copies"][name]["long_run"] for name in ("tuned", "test texts")}

@@ -15,7 +15,7 @@ DEFAULT = 1.0  # scikit-learn's own, for data without a validation split
 
 @dataclass(frozen=True)
 class ScoreBaseline:
-    """A baseline's scores of the test texts (texts,), what was chosen on the validation split, and the time it took."""
+    """A baseline's scores of the test texts (texts,), the setting chosen on validation, and the time it took."""
 
     predictions: np.ndarray
     settings: dict

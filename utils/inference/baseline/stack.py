@@ -29,7 +29,7 @@ DIGITS = 7  # of each number in baseline.json
 
 
 def new_vectorizer(**options) -> "TfidfVectorizer":
-    """Return what makes sublinear TF-IDF of the words and word pairs of a text."""
+    """Return a vectorizer for sublinear TF-IDF of words and word pairs."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=TOKEN, **options)
@@ -92,7 +92,7 @@ def pooled(own: numpy.ndarray, of_words: numpy.ndarray, own_exponent: float, wor
 
 
 def open_stack(model_path: str, run: dict, labels: int) -> Stack | None:
-    """Return what is mixed with the classifier at `model_path`, whose run.json is `run`; None where nothing is.
+    """Return the baseline to mix with the classifier at `model_path`, whose run.json is `run`; None without one.
 
     UserError where its baseline.json is missing or damaged.
     """

@@ -66,7 +66,7 @@ def convert(path: str, trained: Trained) -> Converted:
 
 
 def _what_opens_it(path: str, trained: Trained) -> dict:
-    """Return what `kept.open_kept` needs to open the converted model without the original.
+    """Return the record with which `kept.open_kept` opens the converted model without the original.
 
     Files that changed since this process began may have done so after the model was loaded: they say nothing.
     """
@@ -101,7 +101,7 @@ def _replace(folder: Path, recorded: dict, trained: Trained) -> None:
 
 
 def _record(folder: Path, recorded: dict, trained: Trained) -> None:
-    """Write the tokenizer and what the folder was converted from."""
+    """Write the tokenizer and the record of the original."""
     with atomic_write(folder / TOKENIZER_FILE, "w") as file:
         file.write(trained.tokenizer.backend_tokenizer.to_str())
     with atomic_write(folder / SOURCE_FILE, "w") as file:

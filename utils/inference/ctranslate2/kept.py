@@ -100,7 +100,7 @@ def open_kept(path: str) -> Converted | None:
 
 
 def conversion_folder(path: str) -> Path:
-    """Return where the converted model is kept: NAME.ctranslate2 beside a model on disk, or the Hub's cache."""
+    """Return the folder of the converted model: NAME.ctranslate2 beside a model on disk, or the Hub's cache."""
     model = Path(path).expanduser()
     if model.exists() and model.suffix != ".gguf":
         model = model.resolve()
@@ -116,7 +116,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def source_of(folder: Path) -> dict | None:
-    """Return what a folder was converted from; None where it does not exist or is not ours."""
+    """Return the record of a folder's original; None where the folder does not exist or is not ours."""
     try:
         source = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

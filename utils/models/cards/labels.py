@@ -50,7 +50,7 @@ class ClassifierCard(Card):
         return f"{text}{self._mixture()}Cleaning: {cleaning}."
 
     def _mixture(self) -> str:
-        """Return what is mixed with the model, and where; "" where nothing is."""
+        """Return the text on the mixture with the baseline; "" without one."""
         baseline = self.run.get("baseline") or {}
         if not baseline.get("used"):
             return ""

@@ -22,7 +22,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def exported_files(model_path: Path, file_format: str) -> list[Path]:
-    """Return where the files of a model's export lie: beside it, under its name."""
+    """Return the paths of a model's exported files: beside it, under its name."""
     name = model_path.name.removesuffix(".pt")
     return [model_path.with_name(name + suffix) for suffix in SUFFIXES[file_format]]
 
@@ -32,7 +32,7 @@ def check_export(
 ) -> None:
     """Raise UserError, without heavy imports, where models of this kind have no such format, or a file is in the way.
 
-    `inputs` are what is read, and must not be replaced.
+    `inputs` are read, and must not be replaced.
     """
     writes = kind.problem_type is None
     if writes != (file_format == "gguf"):

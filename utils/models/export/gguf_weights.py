@@ -26,7 +26,7 @@ INSTEAD = "remove --export, or choose a base model such as smollm2 or gpt2"
 
 
 def check_architecture(name: str, config: "PreTrainedConfig") -> None:
-    """Raise UserError where llama.cpp, or what is here, would compute something else than this model."""
+    """Raise UserError where llama.cpp, or this export, would compute something else than this model."""
     if config.model_type not in FIXED:
         problem = f"--export gguf writes models of the architectures {' and '.join(FIXED)}, and {name} is"
         raise UserError(f"{problem} {config.model_type}", INSTEAD)
@@ -40,7 +40,7 @@ def check_architecture(name: str, config: "PreTrainedConfig") -> None:
 
 
 def add_settings(writer: "GGUFWriter", config: "PreTrainedConfig") -> None:
-    """Write what config.json says; the number of rows is that of the vocabulary."""
+    """Write the settings of config.json; the number of rows is that of the vocabulary."""
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)

@@ -50,7 +50,7 @@ def _template(trained: "Trained") -> str | None:
 
 
 def _parts(template: ChatTemplate) -> Mapping[str, str] | None:
-    """Return what a chat template writes before, between and after the texts; None where that depends on more.
+    """Return the text of a chat template before, between and after the texts; None where that depends on more.
 
     For example where it leaves out the reasoning in earlier answers.
     """

@@ -89,7 +89,7 @@ def _encode(trained: Trained, texts: tuple[str, ...]) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what the exporter says about its steps, and about torchvision, which no text needs."""
+    """Silence the exporter's messages on its steps, and on torchvision, which no text needs."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -50,7 +50,7 @@ def drop_unencodable(table: UsableRows, tokenizer: "PreTrainedTokenizerBase", ta
 
 
 def target_text(emoji: str, target: str) -> str:
-    """Return what the model writes for an emoji: the emoji, or its code points."""
+    """Return the text of an emoji that the model writes: the emoji, or its code points."""
     return format_code_points(emoji) if target == "codepoints" else emoji
 
 

@@ -115,5 +115,5 @@ def _package_pairs(pairs: Sequence[EmojiPair], languages: Sequence[str]) -> tupl
 
 
 def _key(pair: EmojiPair) -> tuple[str, str]:
-    """Return what two pairs have in common if one repeats the other."""
+    """Return a key that is equal for two pairs if one repeats the other."""
     return description_key(pair.description), pair.emoji

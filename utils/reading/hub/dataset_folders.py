@@ -27,7 +27,7 @@ COPY_AGAIN = "copy or download the dataset again, or correct that file"
 
 
 def check_dataset_folder(folder: Path, name: str) -> None:
-    """Raise DataError, before datasets opens a folder, where it would search or read what is not in it."""
+    """Raise DataError, before datasets opens a folder, where it would search or read outside of it."""
     place = folder.resolve()
     if place == Path(place.anchor) or any(place.is_relative_to(system) for system in SYSTEM_FOLDERS):
         raise DataError(f"{name} is not the folder of a dataset, it belongs to the system", NAME_SMALLER)
@@ -88,7 +88,7 @@ def check_saved_files(folder: Path, name: str) -> None:
 
 
 def _patterns_of_card(card: Path, name: str) -> Iterator[str]:
-    """Yield what the configurations in a README.md say about where the data files are."""
+    """Yield the paths and patterns of data files in the configurations of a README.md."""
     import yaml
 
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""

@@ -23,7 +23,7 @@ class WantedTexts:
         self._starts = np.cumsum(counts) - counts
 
     def starts_of(self, rows: Sequence[int]) -> np.ndarray:
-        """Return where the shingles of these rows start."""
+        """Return the starts of the shingles of these rows."""
         return self._starts[np.searchsorted(self._rows, rows)]
 
 
@@ -86,7 +86,7 @@ def _runs_of_texts(texts: WantedTexts) -> tuple[np.ndarray, ...]:
 
 
 def _runs(masks: Sequence[np.ndarray], lengths: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return where each run of true values in some texts starts and ends, and where its text does."""
+    """Return the start and end of each run of true values in some texts, and of its text."""
     text_ends = np.cumsum(lengths)
     starts, ends = [], []
     for mask in masks:

@@ -89,7 +89,7 @@ def hash_rows(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
 
 
 def hash_many(rows: Sequence[Sequence[str]], digits: bool = False) -> Hashed:
-    """Return what `hash_rows` does, block by block: it needs fifteen times the memory of what it returns."""
+    """Return the same as `hash_rows`, block by block: that needs fifteen times the memory of its result."""
     hashed = [hash_rows(rows[block], digits) for block in blocks(len(rows))]
     columns = ([getattr(block, field.name) for block in hashed] for field in fields(Hashed))
     return Hashed(*(None if column[0] is None else np.concatenate(column) for column in columns))

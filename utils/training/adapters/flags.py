@@ -37,7 +37,7 @@ def add_lora_flags(parser: Parser) -> None:
 
 
 def adapter_path(flags: Namespace) -> Path | None:
-    """Return where --save_adapter keeps the adapters: beside the folder or the file.pt; None without it."""
+    """Return the path of --save_adapter: beside the folder or the file.pt; None without it."""
     output = flags.output_path
     name = output.stem if output.suffix == ".pt" else output.name
     return output.with_name(f"{name}.adapter") if flags.save_adapter else None

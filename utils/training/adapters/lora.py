@@ -39,7 +39,7 @@ class Lora:
 
 
 def with_adapters(freeze: Freeze, flags: Namespace) -> Freeze:
-    """Return `freeze` itself or, with --lora, what trains adapters in the blocks that it would train."""
+    """Return `freeze` itself or, with --lora, a function that trains adapters in the blocks that it would train."""
     if not flags.lora:
         return freeze
     lora = Lora(flags.lora, flags.lora_alpha, flags.lora_dropout, flags.lora_target, flags.seed)

@@ -19,7 +19,7 @@ from utils.training.encoders.pooling import MEAN, pooling_block
 
 
 def save_adapter(path: Path, trained: Trained, baseline: str | None = None) -> None:
-    """Write what a model with adapters has trained: the adapters, and whole, a classifier's head.
+    """Write the trained weights of a model with adapters: the adapters, and whole, a classifier's head.
 
     With it go the tokenizer, run.json and the text of baseline.json, as with a whole model. UserError where it cannot
     be written.

@@ -47,7 +47,7 @@ def check_can_mix(path: Path, mode: str, validation: Split) -> None:
 def choose_stack(
     fitted: FittedWords, logits: numpy.ndarray, validation: Split, labels: Sequence[str], flags: Namespace
 ) -> tuple[Stack | None, dict]:
-    """Return (the mixture that --with_baseline asks for, what run.json says about it); None where there is to be none.
+    """Return (the mixture that --with_baseline requests, its record in run.json); None where there is to be none.
 
     `logits` (texts, labels) are the classifier's for the validation texts. With "auto", there is a mixture where it
     lowers their mean log loss by more than the standard error of that gain.

@@ -97,7 +97,7 @@ def predict_words(
 
 
 def fit_vectorizer(texts: Sequence[str]) -> tuple:
-    """Return the vectorizer of words and word pairs fitted to texts, and what it makes of them.
+    """Return the vectorizer of words and word pairs fitted to texts, and their vectors.
 
     DataError if they have no word.
     """

@@ -33,7 +33,7 @@ class Embedder:
 
 
 def read_embedder(name: str) -> Embedder | None:
-    """Return what the folder or Hub id of a base model says to sentence-transformers; None if it says nothing."""
+    """Return the settings for sentence-transformers in the folder or Hub id of a base model; None without any."""
     location = resolve(name).location
     modules = _read(name, location, "modules.json")
     if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):

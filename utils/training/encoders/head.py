@@ -56,7 +56,7 @@ class EncoderHead:
         return numpy.diag(scale / deviation), shift - scale * mean / deviation
 
     def features(self, states: numpy.ndarray, dense: tuple[numpy.ndarray, numpy.ndarray] | None) -> numpy.ndarray:
-        """Return what the last layer reads for these states if `dense` has these weights and bias."""
+        """Return the last layer's inputs for these states if `dense` has these weights and bias."""
         if dense is None:
             return states
         weights, bias = dense

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def train_folds(run: PreparedRun) -> dict:
-    """Train once for each fold, with the next seeds, and return what run.json says about it.
+    """Train once for each fold, with the next seeds, and return the record for run.json.
 
     The usual validation split chooses each one's epoch, and the fold that was left out judges it. The model has its
     first weights again afterwards. Folds that were finished before an interruption are not trained again.
@@ -81,7 +81,7 @@ def _fill_prefix_cache(run: PreparedRun) -> None:
 
 
 def _keep_start(run: PreparedRun) -> Callable[[], None]:
-    """Return what gives the model the weights that it has now, and an encoder its pooling."""
+    """Return a function that restores the model's present weights, and an encoder's pooling."""
     model = run.setup.base.model
     config = model.config.to_dict()
     weights = {

@@ -57,7 +57,7 @@ class Activations:
 
 
 def count_activations(model: PreTrainedModel, objective: Objective, row: dict, precision: str) -> Activations:
-    """Return what batches of rows like `row`, the longest one, keep. The model is not changed."""
+    """Return the memory that batches of rows like `row`, the longest one, keep. The model is not changed."""
     width = model.config.get_text_config().hidden_size
     count = partial(_count, model, objective, row, precision)
     try:
@@ -99,7 +99,7 @@ def _count(
 def _without(
     model: PreTrainedModel, skipped: Sequence[torch.nn.Module], inputs: dict, precision: str
 ) -> Iterator[None]:
-    """Within the context, the blocks return what they get."""
+    """Within the context, the blocks return their inputs."""
     if not skipped:
         yield
         return

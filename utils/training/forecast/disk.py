@@ -24,7 +24,7 @@ class DiskNeed:
 def disk_need(
     parameters: Parameters, settings: TrainingSettings, *, saves: int, validates: bool, cache: int
 ) -> DiskNeed:
-    """Return what a run writes that saves its state `saves` times; `cache` are the bytes of the prefix cache.
+    """Return the disk space of a run that saves its state `saves` times; `cache` are the bytes of the prefix cache.
 
     States of a run with adapters have only what trains. An old state is removed when the new one is written, and the
     best one stays. A .pt file is made of a folder.

@@ -38,7 +38,7 @@ from utils.training.forecast.schedule import Schedule, plan_steps, supervised_to
 
 
 def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache, name: str, began: float) -> Forecast:
-    """Return what the run will take. `name` is the base model's, and `began` is of time.monotonic()."""
+    """Return the forecast of the run. `name` is the base model's, and `began` is of time.monotonic()."""
     setup, settings = run.setup, run.settings
     preparation = time.monotonic() - began
     parameters = count(setup.base.model)
@@ -91,7 +91,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
 
 
 def plan_cache(run: Run, cache: PrefixCache) -> tuple[CachePlan | None, str]:
-    """Return what the prefix cache would write, and the decision in words. UserError with --prefix_cache on."""
+    """Return the plan of the prefix cache, and the decision in words. UserError with --prefix_cache on."""
     settings = run.settings
     rows = [*run.rows, *run.validation]
     objective = run.setup.objective
@@ -164,5 +164,5 @@ def _copies(run: Run) -> int:
 
 
 def _label_text(data: Processed, target: object) -> str:
-    """Return what people read for what a model learns of a text."""
+    """Return the target that a model learns from a text, as people read it."""
     return LABEL_KINDS[data.recipe["kind"]].text(target, data.recipe["labels"], data.splits["train"].label)

@@ -15,7 +15,7 @@ LONGEST = 1200  # characters that are shown of each part
 
 @dataclass(frozen=True)
 class Example:
-    """A decoded row: what the model reads, what it learns to write, and the label of a classifier's text."""
+    """A decoded row: the text that the model reads, the text that it learns to write, and a classifier's label."""
 
     context: str
     counted: str
@@ -30,7 +30,7 @@ class Example:
 def example(rows: Sequence[dict], tokenizer: "PreTrainedTokenizerBase", label_text: Callable[[object], str]) -> Example:
     """Return the row of median length: its tokens before the loss, those with a loss, and its label.
 
-    `label_text` returns what people read for a row's "label".
+    `label_text` returns a row's "label" as people read it.
     """
     row = sorted(rows, key=lambda row: len(row["input_ids"]))[len(rows) // 2]
     ids = list(row["input_ids"])

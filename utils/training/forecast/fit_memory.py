@@ -55,7 +55,7 @@ def free_memory(device: str, available: Callable[[], int | None] = available_mem
 
 
 def need_of(run: Run, parameters: Parameters, kept: tuple[float, float]) -> MemoryNeed:
-    """Return what the run takes, if its first batch, and the largest later one, keep so many bytes."""
+    """Return the memory of the run, if its first batch, and the largest later one, keep so many bytes."""
     passes = run.setup.probe is not None or run.cache.may_cache(run.setup.base.model, epochs_of(run))
     keeps = run.setup.objective.keep_start
     return memory_need(parameters, kept, run.settings, keeps_start=keeps, passes_whole=passes)
@@ -75,7 +75,7 @@ def kept_by(run: Run, parameters: Parameters, activations: Activations) -> tuple
 
 
 def activations_of(run: Run) -> Activations:
-    """Return what batches with the longest row keep."""
+    """Return the memory that batches with the longest row keep."""
     longest = max(run.rows, key=lambda row: len(row["input_ids"]))
     return count_activations(run.setup.base.model, run.setup.objective, longest, run.settings.precision)
 

@@ -124,7 +124,7 @@ def _scaled(work: Callable, some: Sequence[dict], rows: Sequence[dict], cost: Ca
 
 
 def measure_steps(run: Run, plan: CachePlan | None, schedule: Schedule) -> StepTimes:
-    """Return what training steps take: the longest batch first, as in training, then a short, a middle and a long one.
+    """Return the times of training steps: the longest batch first, as in training, then a short, a middle, a long one.
 
     The steps are those of training, with optimizer, but for the rate.
     """

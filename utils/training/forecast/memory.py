@@ -76,7 +76,7 @@ def memory_need(
     keeps_start: bool,
     passes_whole: bool = False,
 ) -> MemoryNeed:
-    """Return what training and saving take: of a GPU for one process, of a machine's memory for all processes on it.
+    """Return the memory of training and saving: on a GPU for one process, on a machine for all processes on it.
 
     `kept` are the bytes that the first batch, the longest, keeps for its gradient, and those of the largest later one.
     AdamW's moments are there from the second step on. `keeps_start`: the trained weights are kept as they were before;

@@ -17,7 +17,7 @@ GB = 10**9
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is about to start: what was prepared, its settings, and its rows of both splits."""
+    """A run that is about to start: its setup, its settings, and its rows of both splits."""
 
     setup: TrainingSetup
     settings: TrainingSettings

@@ -8,7 +8,7 @@ from utils.training.prepare import TrainingSetup
 
 
 def seconds_of_samples(setup: TrainingSetup, validation: Sequence[dict], seed: int) -> tuple[float, float]:
-    """Return what the samples before the first step take, and later ones, which are generated here; 0 without any."""
+    """Return the seconds of the samples before the first step, and of later ones, generated here; 0 without any."""
     samples = next((each for each in setup.objective.callbacks if isinstance(each, SamplesCallback)), None)
     if samples is None or not validation:
         return 0.0, 0.0

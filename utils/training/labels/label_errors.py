@@ -56,9 +56,9 @@ def label_error_rows(
 
 
 def write_label_errors(path: Path, train: Split, labels: list[str], probabilities: numpy.ndarray) -> dict:
-    """Write `label_error_rows` of the training split; return what run.json says about them. Nothing is dropped.
+    """Write `label_error_rows` of the training split; return their record for run.json. Nothing is dropped.
 
-    A warning says so where the probabilities are not clearly better than the most frequent label alone.
+    A warning is logged if the probabilities are not clearly better than the most frequent label alone.
     """
     _warn_if_chance(train.label, [labels[number] for number in probabilities.argmax(1)])
     rows = label_error_rows(train, labels, probabilities)
@@ -78,7 +78,7 @@ def _warn_if_chance(given: Sequence[str], predicted: Sequence[str]) -> None:
 
 
 def label_errors_record(path: Path, rows: list[list[str]], texts: int) -> dict:
-    """Return what run.json and evaluation.json say about the rows of a file."""
+    """Return the record of a file's rows in run.json and evaluation.json."""
     return {"path": str(path), "found": len(rows) - 1, "texts": texts}
 
 

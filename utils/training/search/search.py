@@ -97,7 +97,7 @@ def search_settings(
 
 @dataclass(frozen=True)
 class _Search:
-    """The trials of one search, and what they share."""
+    """The trials of one search, and their shared state."""
 
     setup: TrainingSetup
     settings: TrainingSettings

@@ -15,7 +15,7 @@ ALL_BLOCKS = "all"
 
 
 def search_space(defaults: dict, model: PreTrainedModel) -> dict[str, Sequence]:
-    """Return what is tried for each flag: the ends of a range (learning rate, epochs) or all choices."""
+    """Return the values to try for each flag: the ends of a range (learning rate, epochs) or all choices."""
     space = {}
     for name, default in sorted(defaults.items(), key=lambda item: SEARCHED.index(item[0])):
         if name == "learning_rate":

@@ -24,7 +24,7 @@ def unchangeable_flags(flags: Mapping, **further: object) -> dict:
 
 
 def read_arguments(folder: Path, now: Mapping) -> dict | None:
-    """Return the saved flags, with what earlier versions did where they lack one that there is `now`."""
+    """Return the saved flags, with earlier versions' behaviour for those among the flags of `now` that they lack."""
     path = folder / ARGUMENTS_FILE
     if not path.is_file():
         return None

@@ -99,7 +99,7 @@ def find_problem(checkpoint: Path) -> str | None:
 
 
 def _problem_of_best(checkpoint: Path, *, follows_damage: bool) -> str | None:
-    """Return what is wrong with the checkpoint that was the best until this one.
+    """Return the problem of the checkpoint that was the best until this one.
 
     It may be gone where a later one has been better. That one is damaged now, and is made again, just as it was.
     """

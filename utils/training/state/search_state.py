@@ -34,7 +34,7 @@ def has_search(output_path: Path) -> bool:
 
 
 def search_table_path(output_path: Path) -> Path:
-    """Return where the table of all trials is kept: in the model's folder, or beside its one file."""
+    """Return the path of the table of all trials: in the model's folder, or beside its one file."""
     if output_path.suffix == ".pt":
         return output_path.with_suffix(f".{TABLE_FILE}")
     return output_path / TABLE_FILE

@@ -171,7 +171,7 @@ def is_soup_run(path: Path, run: str | None) -> bool:
 
 
 def soup_metadata(path: Path) -> dict | None:
-    """Return what the file of a finished run of a soup says about it; None where it is damaged."""
+    """Return the metadata of a soup's finished run from its file; None where it is damaged."""
     with path.open("rb") as file:
         header = file.read(min(int.from_bytes(file.read(8), "little"), LONGEST_HEADER))
     try:

@@ -69,7 +69,7 @@ class PreparedRun:
 
 
 def foresee_run(request: Request, began: float) -> Forecast:
-    """Return what the run would take; UserError where it would not fit. `began` is of `time.monotonic()`."""
+    """Return the forecast of the run; UserError where it would not fit. `began` is of `time.monotonic()`."""
     with _told_how_to_begin_again(request.flags):
         run = _load(request, writes=False)
         planned = plan_run(run.setup, run.flags, run.precision, run.device, run.prefix_cache)

@@ -31,7 +31,7 @@ from utils.training.state.state_files import ARGUMENTS_FILE
 
 @dataclass(frozen=True)
 class Request:
-    """The complete flags of fine_tune.py, the data that they name, and where the run keeps its state.
+    """The complete flags of fine_tune.py, the data that they name, and the folder of the run's state.
 
     A search may vary the flags in `searchable`, and writes what it found into `flags`.
     """
@@ -53,7 +53,7 @@ class Request:
 
 
 def check_request(flags: Namespace, parser: Parser) -> Request:
-    """Return what `flags` ask for, and complete them. UserError where they contradict the data or what is there."""
+    """Return the request of `flags`, and complete them. UserError if they contradict the data or existing files."""
     state_folder = run_state_folder(flags.output_path)
     check_reporters(flags.report_to)
     _check_output(flags, state_folder)

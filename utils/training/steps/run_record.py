@@ -25,7 +25,7 @@ def build_run_record(
     precision: str,
     device: str,
 ) -> dict:
-    """Return run.json's content: what the model is for, how it was made, and how well it did. Plain JSON values."""
+    """Return run.json's content: the model's task, recipe and results, as plain JSON values."""
     trainable, total = count_parameters(model)
     return {
         "task": data.recipe["task"],

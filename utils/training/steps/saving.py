@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | None) -> dict:
-    """Return run.json's content: the recipe, and what the kind of task, a time limit and a search add to it."""
+    """Return run.json's content: the recipe, and the additions of the kind of task, a time limit and a search."""
     request, model = run.request, run.setup.base.model
     recipe = request.data, request.data_sha256, request.base_model
     record = build_run_record(*recipe, vars(run.flags), model, outcome, run.precision, run.device)
@@ -58,7 +58,7 @@ def complete_record(run: PreparedRun, outcome: TrainingOutcome, search: dict | N
 
 
 def _mix_baseline(run: PreparedRun, rows: Sequence[dict]) -> dict:
-    """Return what run.json says about the mixture of the calibrated model with its baseline."""
+    """Return run.json's record of the mixture of the calibrated model with its baseline."""
     from utils.training.baseline.stack import choose_stack  # it takes scipy
 
     base, data, options = run.setup.base, run.request.data, {"bfloat16": run.precision == "bf16", "progress": "mixing"}
