@@ -42,7 +42,7 @@ def main(model_path: str, data_path: str) -> None:
 
 
 def show(what: str, nll: float, tokens: int) -> None:
-    """Print one line: what is included, perplexity, tokens."""
+    """Print one line: the included tokens' name, perplexity, tokens."""
     print(f"{what:<38} {math.exp(nll / tokens):>8.2f}   {tokens:>9,} tokens", flush=True)
 
 

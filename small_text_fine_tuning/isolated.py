@@ -25,7 +25,7 @@ class Finder:
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return where a module is and what loads it, or None, as `sys.meta_path` asks for."""
+        """Return the spec of a module, or None, as `sys.meta_path` requires."""
         if name == SCRIPTS:
             spec = ModuleSpec(name, None, is_package=True)
             spec.submodule_search_locations = [str(FOLDER)]

@@ -143,7 +143,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, f"{hint}{self._command} --help_all lists the flags")
 
     def _hint(self, flag: str, *, key: bool = False) -> str:
-        """Return what to do instead of an unknown flag, or key, as the beginning of a hint; empty where nothing is."""
+        """Return the alternative to an unknown flag, or key, as the beginning of a hint; empty without one."""
         if flag[2:] in self._hints:
             return f"{self._hints[flag[2:]]}; "
         nearest = self._nearest(flag)

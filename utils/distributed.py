@@ -47,7 +47,7 @@ def spans_machines() -> bool:
 
 
 def require_single_process(feature: str) -> None:
-    """Raise UsageError if there are several processes; `feature` names what works in one process only."""
+    """Raise UsageError if there are several processes; `feature` names the part that works in one process only."""
     if world_size() > 1:
         hint = "start the script with python alone, not with torchrun or accelerate"
         raise UsageError(f"{feature} works in one process only, and there are {world_size()}", hint)

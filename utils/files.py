@@ -46,7 +46,7 @@ def check_place(path: Path) -> None:
 def check_apart(output: Path, inputs: Iterable[str | Path | None]) -> None:
     """Raise UsageError where writing `output` would replace an input, or a folder with an input in it.
 
-    "-" is what stdin comes from, which may be a file. Inputs that are no paths, such as None and the names of the Hub,
+    "-" is the source of stdin, which may be a file. Inputs that are no paths, such as None and the names of the Hub,
     cannot be replaced.
     """
     target = Path(os.path.realpath(output))  # not resolve(), which fails where links go in circles

@@ -80,7 +80,7 @@ def replace_folder(new: Path, path: Path, kept: Collection[str] = ()) -> None:
 
 
 def _remove_replaced(old: Path, path: Path, kept: Collection[str]) -> None:
-    """Remove the folder that `path` has replaced; what came into an entry of `kept` meanwhile is moved to `path`.
+    """Remove the folder that `path` has replaced; new files in an entry of `kept` are moved to `path`.
 
     What cannot be removed is named in the log: the new folder is whole.
     """

@@ -21,7 +21,7 @@ SAME = {  # of ours, that which a script has
     "--push_to_hub_model_id": ("--hub_model_id",),
     "--hub_private_repo": ("--hub_private",),
 }
-OURS = {  # for what each stands
+OURS = {  # the meaning of each
     "output_dir": "output_path",
     "warmup_ratio": "warmup_steps",
     "eval_steps": "save_steps",
@@ -35,7 +35,7 @@ OURS = {  # for what each stands
 }
 PRECISIONS = ("bf16", "fp16")
 TRUTHS = (*PRECISIONS, "use_cpu", "no_cuda", "do_sample")
-ALWAYS = {  # what fine_tune.py does anyway: the values that say so, and what to do for others
+ALWAYS = {  # fixed behaviour of fine_tune.py: the values that agree with it, and hints for others
     "do_train": (("true",), "remove it: fine_tune.py trains"),
     "do_eval": (("true",), "use --eval_strategy no"),
     "load_best_model_at_end": (("true",), "use --eval_strategy no, with which the last weights are kept"),
@@ -76,7 +76,7 @@ FILE_SUFFIXES = (".pkl", ".json", ".jsonl", ".csv", ".tsv")  # of the files that
 def accept_hugging_face_names(parser: Parser, output_file: str | None = None) -> None:
     """Accept Hugging Face's names for those of our flags that the parser has.
 
-    `output_file` is the name of what is written into an --output_dir; without one, it is the new folder itself.
+    `output_file` is the name of the output in an --output_dir; without one, it is the new folder itself.
     """
     same = {
         name: [flag for flag in ours if parser.knows(flag)] for name, ours in SAME.items() if not parser.knows(name)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from utils.distributed import spans_machines, world_size
 from utils.errors import COMMAND, INSTALLED, SCRIPTS
 
-ENDS_ALONE = [  # what schedulers, containers and closed terminals send; Windows lacks the last
+ENDS_ALONE = [  # sent by schedulers, containers and closed terminals; Windows lacks the last
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 FOLLOWS_SECONDS = 5.0  # for an error that a library makes of an interruption

@@ -26,7 +26,7 @@ except ImportError:  # Windows
 log = logging.getLogger(__name__)
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 HOLDER = b"process "  # how the files of locks begin
-PART = r"\.{name}\.[a-z0-9_]{{8}}\.part"  # what `files.atomic_write` calls its temporary file
+PART = r"\.{name}\.[a-z0-9_]{{8}}\.part"  # the name of `files.atomic_write`'s temporary file
 _held: set[int] = set()  # file descriptors, which a forked process must not keep open
 
 

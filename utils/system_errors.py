@@ -16,7 +16,7 @@ MAPPING = re.compile(r"unable to .* file <.*\((\d+)\)")  # of torch.from_file's 
 IN_TORCH = re.compile(r"inline_container|PytorchStreamWriter|iostream error|Parent directory .* does not exist")
 
 MOST_PIPED = 64 << 20
-SHELLS = ("/dev/", "/proc/")  # where the names of what a shell pipes are: /dev/stdin, and /dev/fd/63 of <(command)
+SHELLS = ("/dev/", "/proc/")  # the names of a shell's pipes are there: /dev/stdin, and /dev/fd/63 of <(command)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from utils.errors import UserError
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EINTR}
-NO_PLACE = "No usable temporary directory"  # how tempfile says that it could write nowhere
+NO_PLACE = "No usable temporary directory"  # tempfile's message when it could write nowhere
 
 
 @contextmanager

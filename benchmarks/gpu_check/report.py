@@ -18,7 +18,7 @@ class Result:
 
 
 def line(result: Result, width: int) -> str:
-    """Return the line of a result, whose name is as wide as the widest, and what follows below it."""
+    """Return the line of a result, its name padded to the widest, and the lines below it."""
     first, *rest = result.found.splitlines()
     head = f"{result.name:<{width}}  {result.outcome:<8}  {result.seconds:5.1f} s  {first}"
     return "\n".join([head, *(f"    {each}" for each in rest)])

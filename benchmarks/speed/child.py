@@ -18,14 +18,14 @@ NEVER_SAID = 1
 
 
 def run_to_the_end(command: list[str]) -> str:
-    """Return what is printed about a command that ends on its own."""
+    """Return the measurements of a command that ends on its own."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     return describe(process, started)
 
 
 def run_until(text: str, command: list[str]) -> str:
-    """Return what is printed about a command until it says the text; exit code 1 where it never does."""
+    """Return the measurements of a command until it prints the text; exit code 1 if it never does."""
     started = time.perf_counter()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # a pipe would keep its lines back
     process = subprocess.Popen(

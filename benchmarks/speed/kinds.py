@@ -21,7 +21,7 @@ class Training:
 class Against:
     """An opponent.
 
-    `naive`: what people write first; the others are as fast as their users can make them. `target`: the speed-up that
+    `naive`: a common first version; the others are as fast as their users can make them. `target`: the speed-up that
     we aim for. `tied_head`: it also trains the head, and the embedding with it. `bfloat16`: the format of its matrix
     products.
     """

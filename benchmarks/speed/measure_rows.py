@@ -135,6 +135,6 @@ def _installed(side: Side) -> bool:
 
 
 def empty(folder: Path) -> None:
-    """Make a folder, or remove what is in it."""
+    """Make a folder, or empty it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

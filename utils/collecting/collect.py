@@ -30,7 +30,7 @@ LOG_INTERVAL = 30  # seconds between two lines where there is no terminal for a 
 
 
 def validate_query(query: Query) -> Query:
-    """Return the query with its target in its plain form. Raises UsageError for what the source cannot do."""
+    """Return the query with its target in its plain form. Raises UsageError for unsupported requests."""
     source = SITES.get(query.source)
     if source is None:
         near = difflib.get_close_matches(query.source, SITES, n=1)

@@ -64,7 +64,7 @@ def _module(name: str) -> types.ModuleType:
 
 
 def _search_x(prefix: str, query: Query, below: str | None) -> Iterator[Post]:
-    """Yield what X's search finds, newest first, with its own operators."""
+    """Yield the results of X's search, newest first, with its own operators."""
     operators = {"since": query.since, "until": query.until, "lang": query.language}
     operators["max_id"] = None if below is None else int(below) - 1
     words = [prefix + query.target] + [f"{name}:{value}" for name, value in operators.items() if value is not None]
@@ -132,7 +132,7 @@ def _site_error(error: Exception, responses: BadResponses, warnings: list[str]) 
 
 @contextmanager
 def _warnings_of_snscrape() -> Iterator[list[str]]:
-    """Collect what snscrape logs as a warning or worse, for our error line, instead of showing it."""
+    """Collect snscrape's log messages from warnings up, for our error line, instead of showing them."""
     messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: messages.append(record.getMessage())

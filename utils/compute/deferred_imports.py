@@ -84,7 +84,7 @@ def defer_imports() -> None:
 
 
 def import_meta_kernels() -> bool:
-    """Import what some models need to be built without memory; return whether it was put off until now.
+    """Import the modules that some models need to be built without memory; return whether it was put off until now.
 
     PyTorch has the usual operations of such tensors in C++, and raises NotImplementedError for the others.
     """
@@ -132,7 +132,7 @@ class _Finder(MetaPathFinder, Loader):
             importlib.import_module("torch._prims.rng_prims")  # torch.Generator needs it
 
     def release(self, name: str) -> None:
-        """No longer put off a module, its parents, and what lies under it."""
+        """No longer defer a module, its parents, and its submodules."""
         family = [each for each in self.deferred if f"{name}.".startswith(f"{each}.") or each.startswith(f"{name}.")]
         for member in sorted(family, reverse=True):  # children before their parents
             self.deferred.remove(member)

@@ -11,7 +11,7 @@ import torch
 
 @contextlib.contextmanager
 def replaced_forward(replacements: Mapping[torch.nn.Module, Callable]) -> Iterator[None]:
-    """Within the context, each module's `forward` is its replacement; afterwards it is what it was before.
+    """Within the context, each module's `forward` is its replacement; afterwards it is the former one.
 
     Contexts can be nested: the innermost replacement wins.
     """

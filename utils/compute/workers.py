@@ -25,7 +25,7 @@ from utils.text.credentials import environment_of_workers
 # Processes take 1 to 2 s each for their start, and exchange texts. With both cores busy, 20 MB took longer with two of
 # them, 100 MB did not.
 MANY_BYTES = 50_000_000  # of files: some 500,000 tweets
-EARLY_BYTES = 4_000_000  # of files: reading them takes as long as starting the processes that the user asked for
+EARLY_BYTES = 4_000_000  # of files: reading them takes as long as starting the requested processes
 MOST = 4  # by default: the rest, which this process does, takes as long as the work of four together
 
 

@@ -34,7 +34,7 @@ from utils.processed import Processed, load_processed
 NUM_SAMPLES = 64
 REPEATED = ("compare_base", "limit", "num_samples", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size")
 REPEATED += ("seed", "precision", "base_model")  # flags that change the figures
-Evaluated = tuple[dict, str, Callable[[], None]]  # figures, tables, and what writes the rows of a further file
+Evaluated = tuple[dict, str, Callable[[], None]]  # figures, tables, and the writer of a further file's rows
 log = logging.getLogger(__name__)
 
 

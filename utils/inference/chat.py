@@ -133,7 +133,7 @@ class Dialogue:
         """Begin a new conversation."""
         self.messages: list[dict] = []
         self.first = 0
-        self.saved: dict[Path, bytes] = {}  # what was written of this conversation, by file
+        self.saved: dict[Path, bytes] = {}  # the saved lines of this conversation, by file
 
     def answer(self, instruction: str, show: Callable[[str], None], interrupt: AnswerInterrupt) -> Generated:
         """Return the answer, passing each piece to `show` at once; Ctrl-C ends it with what was shown.

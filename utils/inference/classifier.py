@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from utils.inference.baseline.stack import Stack
     from utils.models.other_classifiers import MakersPipeline
 
-ENOUGH_TOKENS = 8  # to try out what padding changes
+ENOUGH_TOKENS = 8  # to try the effect of padding
 NO_CLEANING = Cleaning(**dict.fromkeys(CHOICES, "keep"))  # for a classifier that fine_tune.py did not train
 FUNCTIONS = {  # by what fine_tune.py trained
     "single_label_classification": "softmax",
@@ -36,7 +36,7 @@ _batchings: "WeakKeyDictionary[PreTrainedModel, Batching]" = WeakKeyDictionary()
 class Classifier:
     """A model and everything that its predictions depend on, as in training.
 
-    `tokenizer` adds what surrounds a text. `threshold` is for the probability of the second of two labels; with None,
+    `tokenizer` adds the template. `threshold` is for the probability of the second of two labels; with None,
     the most likely label is predicted. `thresholds` are those of each label by itself, of a model that gives several.
     Texts are truncated to `max_length` tokens. `pipeline` is that of a model that fine_tune.py did not train.
     """
@@ -51,7 +51,7 @@ class Classifier:
     run: dict
     pipeline: "MakersPipeline | None" = None
     thresholds: list[float] | None = None
-    stack: "Stack | None" = None  # what its probabilities are mixed with
+    stack: "Stack | None" = None  # its baseline, mixed with its probabilities
 
     @property
     def function(self) -> str:
@@ -78,7 +78,7 @@ class Predictions:
     probabilities: "numpy.ndarray"  # (texts, labels), float64, calibrated; scores where `function` is "none"
     labels: list[str | tuple[str, ...] | float | None]  # or the labels, or the score, of a model that gives these
     truncated: int  # the number of texts that were too long
-    lengths: list[int]  # the tokens that the model read of each text and what surrounds it; 0 where nothing is left
+    lengths: list[int]  # the tokens that the model read of each text with its template; 0 for an empty text
 
 
 def open_classifier(model_path: str, trained: checkpoint.Trained | None = None) -> Classifier:
@@ -200,7 +200,7 @@ def classify_texts(
 
 
 def encode_texts(classifier: Classifier, texts: Sequence[str]) -> tuple[list[dict], int]:
-    """Return (the model's inputs of each cleaned text, with what surrounds it and cut; how many were too long)."""
+    """Return (the model's inputs of each cleaned text, in its template and cut; how many were too long)."""
     if classifier.pipeline is not None:
         return classifier.pipeline.encode(texts, classifier.max_length)
     encoded, tail = encode_for_classification(classifier.tokenizer, texts)

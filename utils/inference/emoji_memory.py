@@ -168,7 +168,7 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _mix(memory: EmojiMemory, own: Sequence[RankedEmoji], nearest: Mapping[str, float]) -> list[RankedEmoji]:
-    """The mixture of the model's first DEPTH emoji with the nearest ones, and after it what else the model has.
+    """The mixture of the model's first DEPTH emoji with the nearest ones, followed by the model's others.
 
     So an emoji has one probability, however many are requested.
     """

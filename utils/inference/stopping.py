@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-REPLACEMENT = "\ufffd"  # what the bytes of an incomplete character decode to
+REPLACEMENT = "\ufffd"  # the decoded form of an incomplete character
 DECODE_OPTIONS = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
 
 

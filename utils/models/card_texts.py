@@ -11,7 +11,7 @@ MARKUP = {character: "\\" + character for character in "\\`*[]~$#!"}
 MARKUP |= {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 PLAIN = str.maketrans(MARKUP)
 AT_WORD_ENDS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # inside a word, it is no markup
-LINKS = re.compile(r":(?=//)|(?<=www)\.|(?<=\w)@(?=\w)")  # what becomes a link by itself
+LINKS = re.compile(r":(?=//)|(?<=www)\.|(?<=\w)@(?=\w)")  # texts that become links by themselves
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
 HIDDEN = re.compile("[" + "".join(map(re.escape, map(chr, SHOWN))) + "\t\n]")
 
@@ -55,7 +55,7 @@ def yaml_text(fields: dict) -> str:
 
 
 def python_text(text: str) -> str:
-    """Return the text as a literal of Python, without a tag; `repr` already shows what hides other characters."""
+    """Return the text as a literal of Python, without a tag; `repr` already shows characters that hide others."""
     return TAG.sub(r"\\x3c", repr(text))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 # The class whose tokenizer is tokenizer.json and nothing else. Others build a part of it anew when they are loaded
-# (GPT-NeoX: what surrounds a text).
+# (GPT-NeoX: the tokens around a text).
 PLAIN_TOKENIZER = "TokenizersBackend"
 
 

@@ -16,7 +16,7 @@ COPY_AGAIN = "copy it again, or train it again"
 
 
 def open_with(failure: str, hint: str, function: Callable, *arguments, **options) -> Any:
-    """Return what a library's function that opens a model returns; for whatever it raises, UserError(failure: reason).
+    """Return the result of a library's function that opens a model; for its errors, raise UserError(failure: reason).
 
     Libraries have no common error for a folder that they cannot open: they raise KeyError, AttributeError, ImportError,
     AssertionError, and a tokenizer in Rust even what is no Exception. So what decides is where it is raised: in the

@@ -43,7 +43,7 @@ def model_card(run: dict, evaluation: dict | None = None) -> str:
 
 
 def marked(card: str) -> str:
-    """Return a card with a last line, which its readers don't see, that tells `is_edited` what the card was."""
+    """Return a card with a last line, hidden from readers, by which `is_edited` recognizes the original."""
     return f"{card}\n<!-- sha256 of the card as it was written: {_digest(card)} -->\n"
 
 
@@ -79,11 +79,11 @@ def is_edited(folder: Path) -> bool:
 
 
 def _unmarked(folder: Path) -> set[str]:
-    """Return the digests of the cards that an earlier version would have written for what is in the folder."""
+    """Return the digests of the cards that an earlier version would have written for the folder."""
     try:
         run, evaluation = (_read_object(folder / name) for name in (RUN_FILE, "evaluation.json"))
         cards = [model_card(run), *([model_card(run, evaluation)] if evaluation else [])]
-    except (LookupError, TypeError, ValueError, AttributeError):  # of files that lack what a card tells
+    except (LookupError, TypeError, ValueError, AttributeError):  # of files that lack fields of a card
         return set()
     return {_digest(card) for card in cards}
 

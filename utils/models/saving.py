@@ -135,7 +135,7 @@ def save(path: Path, trained: Trained, log_lines: str, card: str, baseline: str 
 def write_picture(path: Path, history: list[dict], results: dict) -> Path | None:
     """Write the loss curves of a model that was saved as a .pt file beside it; those of a folder are there already.
 
-    Return where they are, None where no losses were logged. What cannot be written is a warning: the model is saved.
+    Return their path, None without logged losses. A failure is a warning, because the model is saved.
     """
     picture = picture_path(path)
     if path.suffix == ".pt" and (svg := training_svg(history, results)):

@@ -8,7 +8,7 @@ from utils.plots.lines import Limit
 from utils.plots.plot import INK, PAPER, WIDTH, Plot, draw, element
 from utils.plots.scales import Scale, limits, number, tick_step
 
-BAR, GAP = 16, 8  # height of a bar, and what is between two names
+BAR, GAP = 16, 8  # height of a bar, and the gap between two names
 
 
 def bars(

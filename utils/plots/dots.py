@@ -6,7 +6,7 @@ from utils.plots.frame import LINE, RIGHT, color, header, line, marker, shortene
 from utils.plots.plot import MUTED, WIDTH, Plot, draw
 from utils.plots.scales import Scale, limits, tick_step
 
-STEP, GAP = 18, 10  # height of a dot's line, and what is between two names
+STEP, GAP = 18, 10  # height of a dot's line, and the gap between two names
 
 
 def dots_with_intervals(

@@ -22,7 +22,7 @@ COLORS = tuple(
     f"var(--series-{number},{color})"
     for number, color in enumerate(("#0072b2", "#d55e00", "#009e73", "#aa4499", "#8c6d00", "#56607a"), start=1)
 )
-# The last four by name, since what draws PNG files takes "sans-serif" for Arial, and leaves all text out without it.
+# The last four by name, since the PNG renderer takes "sans-serif" for Arial, and leaves all text out without it.
 FONTS = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', "
     "Arial, 'Liberation Sans', 'Noto Sans', 'DejaVu Sans', sans-serif"

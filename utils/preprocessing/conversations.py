@@ -75,7 +75,7 @@ class Conversation:
 
 
 class Row(NamedTuple):
-    """A row's cells; what was not a text in the file is `NotText`."""
+    """A row's cells; those that were not texts in the file are `NotText`."""
 
     messages: str | None = None
     dialog: str | None = None

@@ -14,7 +14,7 @@ from utils.preprocessing.near_duplicates import NEAR_DUPLICATE
 if TYPE_CHECKING:
     from utils.tasks.base import Task
 
-HINTS = {  # reason for dropping a row → what to do about it
+HINTS = {  # reason for dropping a row → hint
     "reply": "--keep_replies keeps them",
     "retweet": "--keep_retweets keeps them",
     "cut off": "--keep_cut keeps them; the file has no whole version of these texts",
@@ -65,12 +65,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class FilteredRows:
-    """The rows that passed every filter, in the order of the file, and what happened to the others."""
+    """The rows that passed every filter, in the order of the file, and counts of the others."""
 
     texts: list[str]
     labels: list[str | None]
     groups: list[str]
-    parts: Sequence[Hashable]  # what must stay together even of groups that are too large for a split
+    parts: Sequence[Hashable]  # parts that stay together even in groups that are too large for a split
     metadata: dict[str, list]  # other columns: id, date, language, … of posts (the user only with keep_users)
     dropped: dict[str, int]  # reason → number of rows
     cleaned: dict[str, int]  # kind of noise → number of texts that had it

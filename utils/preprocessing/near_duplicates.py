@@ -65,7 +65,7 @@ def drop_near_duplicates(
 
 
 def conversation_parts(messages: Sequence[dict]) -> tuple[tuple[str, ...], Hashable]:
-    """Return the parts of a conversation that must all be similar, and what near duplicates must have in common.
+    """Return the parts of a conversation that must all be similar, and a key that near duplicates must share.
 
     That is everything where a single letter matters: short answers, numbers, and the signs of formulas and code.
     """

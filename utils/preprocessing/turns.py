@@ -159,7 +159,7 @@ def turn_of(role: str | None, content) -> Turn:
 
 
 def _join_parts(parts: list) -> tuple[str, str | None]:
-    """Return the texts of the parts, each a paragraph, and what cannot be used: a reason, "" for an unknown part."""
+    """Return the texts of the parts, each a paragraph, and the reason against one ("" if unknown), or None."""
     texts = []
     for part in parts:
         kind = str(part.get("type") or "").casefold() if isinstance(part, dict) else ""

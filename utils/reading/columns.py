@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from utils.reading.read_frame import SourceFile
 
-REPEATED = "repeated"  # the key in a frame's attrs: what `repeated_names` returns
+REPEATED = "repeated"  # the key in a frame's attrs of the result of `repeated_names`
 MOST_COLUMNS = 10_000  # of a table; pandas takes minutes for millions of them
 # Missing cells take memory that they do not take in the file: two bytes can leave 10,000 of them missing.
 MISSING_ALWAYS, MISSING_PER_CELL = 10_000_000, 20

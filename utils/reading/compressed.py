@@ -29,7 +29,7 @@ TEXT_FORMATS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz", b"PK\x03\x04": ".zip"}
 DAMAGES = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-# Files in a .zip that are no table: what macOS adds, hidden ones, and what is said about the data.
+# Files in a .zip that are not tables: macOS's additions, hidden files, and descriptions of the data.
 BESIDE_TABLES = re.compile(
     r"(?:.*/)?(?:__MACOSX/.*|\..*|(?:readme|license|licence|licenses)(?:\.[a-z]+)?)", re.IGNORECASE
 )
@@ -60,7 +60,7 @@ def open_decompressed(path: str) -> Iterator[BinaryIO]:
 
 
 def compression(path: str) -> str:
-    """Return the ending that says how a file is compressed, "" if it is not; of stdin, by what it holds."""
+    """Return the suffix of a file's compression, "" without one; that of stdin, by its content."""
     if path == STDIN:
         with on_disk(path).open("rb") as file:
             start = file.read(8)

@@ -99,7 +99,7 @@ class TextFile:
 
 
 def open_text(path: str) -> TextFile:
-    """Recognize a file's encoding and line ends; what is compressed is decompressed.
+    """Recognize a file's encoding and line ends; compressed files are decompressed.
 
     Raises DataError if the file cannot be read, or is empty, binary or damaged.
     """

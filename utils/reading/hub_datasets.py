@@ -73,7 +73,7 @@ def _location_on_disk(folder: Path) -> DatasetLocation:
 
 
 def _keep_libraries_quiet() -> None:
-    """Show bars of downloads only, on a terminal, and no log lines: what matters in them is in our errors."""
+    """Show bars of downloads only, on a terminal, and no log lines: our errors have the important ones."""
     import datasets
     import huggingface_hub
 

@@ -27,7 +27,7 @@ CONFIGURATIONS_LISTED = re.compile(r"vailable(?: configs)?: (\[.*\])")  # in the
 
 @dataclass(frozen=True)
 class DatasetLocation:
-    """A dataset, or one configuration of it; `str()` gives what people type."""
+    """A dataset, or one configuration of it; `str()` gives its address as people type it."""
 
     repo: str  # the Hub's repo_id, or a folder
     configuration: str | None
@@ -151,7 +151,7 @@ def _hub_builder(location: DatasetLocation):
 
 
 def _cached_builder(location: DatasetLocation, why: str, error: Exception):
-    """Return the builder of what is in the local cache of the revision, as it was last downloaded."""
+    """Return the builder of the revision in the local cache, as it was last downloaded."""
     import datasets
     from datasets.naming import camelcase_to_snakecase
     from datasets.packaged_modules.cache.cache import Cache
@@ -192,7 +192,7 @@ def _which_configuration(location: DatasetLocation, names: str, where: str = "")
 
 
 def _explained(error: Exception, location: DatasetLocation, builder) -> UserError:
-    """Return the error to show for what datasets raised; each class was seen to occur."""
+    """Return our error for one that datasets raised; each class has occurred."""
     from datasets import data_files, exceptions
 
     listed = CONFIGURATIONS_LISTED.search(str(error)) if isinstance(error, ValueError) else None

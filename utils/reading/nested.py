@@ -107,7 +107,7 @@ def value_at(cell: str | None, keys: Sequence[str]) -> str | None:
 
 
 def join_texts(texts: Iterable[str]) -> str:
-    """Return the texts, one per line, without blank and repeated ones and what is an object."""
+    """Return the texts, one per line, without blank and repeated ones and objects."""
     return "\n".join(dict.fromkeys(text for text in texts if text.strip() and not isinstance(text, NotText)))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from utils.errors import DataError
 from utils.reading.encodings import BOM, LONGEST_LINE, decode_mixed
 
-BYTES_AT_ONCE = 1 << 16  # what a pipe holds
+BYTES_AT_ONCE = 1 << 16  # the capacity of a pipe
 
 
 def is_redirected() -> bool:

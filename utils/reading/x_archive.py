@@ -38,7 +38,7 @@ NO_TWEETS = (
     "expected data/tweets.js, as in X's own archive of an account; "
     "archives from before 2019 hold a tweets.csv: unpack it and name that file"
 )
-Parts = dict[str, Callable[[], bytes]]  # what errors call a file → a function that reads it
+Parts = dict[str, Callable[[], bytes]]  # a file's name in errors → a function that reads it
 
 
 def is_x_archive(path: Path) -> bool:

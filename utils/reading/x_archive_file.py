@@ -21,7 +21,7 @@ CUT_OFF = "the file is cut off or was changed; unpack or download the archive ag
 
 
 def objects_of(text: bytes, name: str, key: str = "tweet") -> Iterator[dict]:
-    """Yield every tweet, or note, of the file whose UTF-8 bytes are `text`; `name` is what errors call the file.
+    """Yield every tweet, or note, of the file whose UTF-8 bytes are `text`; `name` is for errors.
 
     An element of the list is {"tweet": {…}} ({"noteTweet": {…}}) or, in older archives, the tweet itself. Plain JSON
     lists are accepted. Raises DataError with line and column for invalid JSON.
@@ -52,7 +52,7 @@ def _elements(text: bytes, name: str, key: str) -> Iterator:
         except json.JSONDecodeError as error:
             if decoded >= len(text):
                 raise _invalid(name, error.msg, text.decode(), passed + error.pos) from error
-            # Twice as much as what was too little, so that a very long element is not parsed again and again.
+            # Twice as much as last time, so that a very long element is not parsed again and again.
             more = max(PIECE, 2 * (len(piece) - position))
             piece, passed = piece[position:] + decoder.decode(text[decoded : decoded + more]), passed + position
             decoded, position = decoded + more, 0

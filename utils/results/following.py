@@ -6,7 +6,7 @@ from pathlib import Path
 from utils.interrupts import next_command, typed_command
 from utils.tasks.kinds import KINDS
 
-USES = {  # by kind of task: the script and an example of what it takes
+USES = {  # by kind of task: the script and an example of its input
     "generate": ("generate", "--prompt", "I just"),
     "classify": ("classify", "--text", "Works like a charm"),
     "multilabel": ("classify", "--text", "Works like a charm"),

@@ -40,7 +40,7 @@ TITLE_WORDS = _set_of("""
     title titles headline heading subject summary description caption titel titre titulo titolo uberschrift betreff
     zusammenfassung beschreibung descripcion resumen
 """)
-# Words of what belongs to something else than the row itself.
+# Words for things that belong to something else than the row itself.
 FOREIGN_WORDS = _set_of("""
     user users author profile bio account quoted quote retweeted retweet reblog repost reposted referenced reply replies
     parent root embed embeds entities facets card includes source location place attachments response answer developer

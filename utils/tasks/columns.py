@@ -196,7 +196,7 @@ def choose_columns(
 def log_choice(
     rows: int, text: Choice, label: Choice | None, paths: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> None:
-    """Log which columns of how many rows, of all files or of those with these paths, hold what."""
+    """Log the columns of text and labels and the number of rows, of all files or of those with these paths."""
     of_files = f" of {paths[0]}" + f" and {len(paths) - 1:,} more" * (len(paths) > 1) if paths else ""
     and_label = "" if label is None else f", the label in column {label.name!r}"
     if len(labels) > 1:

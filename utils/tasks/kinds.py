@@ -25,7 +25,7 @@ class Kind:
     evaluation_flags: tuple[str, ...] = ()
     training_defaults: Mapping[str, float | int | None] = field(default_factory=dict)
     pipeline_tag: str = "text-generation"
-    problem_type: str | None = None  # what the model learns, as transformers names it; None: to write
+    problem_type: str | None = None  # transformers' name of the learning problem; None: to write
     labels: str | None = None  # the value of --labels that asks for this kind
 
     @property

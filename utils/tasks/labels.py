@@ -84,7 +84,7 @@ def label_key(label: str) -> str:
 def read_labels(cells: Iterable[str | None], label_map: LabelMap | None) -> tuple[list[str], list[bool]]:
     """Return the class of every cell ("" if it holds no label), and whether it is a label that the map leaves out.
 
-    Without a map, the class is what the cell says, in its most frequent spelling where several differ in case alone,
+    Without a map, the class is the cell's text, in its most frequent spelling where several differ in case alone,
     which is logged. Whole numbers are written as such ("1.0" is "1") if all labels are whole numbers. A label that the
     map leaves out is returned unchanged.
     """
@@ -199,7 +199,7 @@ def conflicting_labels(keys: Sequence[str], labels: Sequence[str], keep_majority
 
 
 def _usual_spellings(counts: Counter[str], spelled: dict[str, str]) -> dict[str, str]:
-    """Return for each label the most frequent spelling of its class; log what else is `spelled` in the cells."""
+    """Return for each label the most frequent spelling of its class; log other `spelled` forms in the cells."""
     usual: dict[str, str] = {}
     for label, _ in counts.most_common():
         usual.setdefault(label_key(label), label)

@@ -62,7 +62,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class PostColumn:
-    """A column, or a path inside one, with what its name means: one of `NAMES`."""
+    """A column, or a path inside one, with the meaning of its name: one of `NAMES`."""
 
     path: str
     meaning: str
@@ -113,7 +113,7 @@ def meaning_of(path: str) -> tuple[str, str] | None:
 
 
 def name_of(part: str) -> str:
-    """Return the words of a part of a path, joined, without what posts are called in front: "lang" of "Tweet Lang"."""
+    """Return the words of a part of a path, joined, without words for a post in front: "lang" of "Tweet Lang"."""
     words = [word.lower() for word in WORD.findall(part)]
     while words and words[0] in CONTAINERS:
         words = words[1:]

@@ -14,7 +14,7 @@ REVIEWS = Task(
         *("textoriginal", "textdisplay", "selftext", "texte", "avis", "commentaire", "kommentar", "rezension"),
         *("freitext", "texto", "reseña", "comentario", "opinión", "testo", "recensione", "tekst"),
     ),
-    # A name that says what is meant comes first: a file of stances has a column "target", too.
+    # Specific names come first: a file of stances has a column "target", too.
     label_columns=(
         *("label", "labels", "sentiment", "airline_sentiment", "stance", "polarity", "emotion", "liked"),
         *("overall", "rating", "ratings", "stars", "star_rating", "star", "score"),

@@ -75,7 +75,7 @@ class TableColumns:
         raise DataError(problem, f"name it with --{content}_column")
 
     def parts(self, names: Sequence[str]) -> list[Part]:
-        """Return where the cells of columns or paths are."""
+        """Return the parts with the cells of columns or paths."""
         found = [find_path(self.names, name) for name in names]
         return [(self.names.index(place[0]), place[1]) for place in found if place is not None]
 

@@ -20,7 +20,7 @@ BAR_MOVES = re.compile(r"\n*(?:\x1b\[A)*")  # to the line of a bar
 
 
 class _Changed:
-    """A text stream that changes what is written on it; `bars` lets pass how tqdm moves."""
+    """A text stream that changes what is written on it; `bars` lets tqdm's cursor movements pass."""
 
     def __init__(self, stream: TextIO, change: Callable[[str], str], bars: bool):
         self._stream = stream

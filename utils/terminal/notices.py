@@ -44,7 +44,7 @@ def _with_short_paths(text: str, width: int) -> str:
 
 
 def say_what_is_done(began: float, done: str, written: Sequence[Path] = (), following: Sequence[str] = ()) -> None:
-    """Write what was `written` since `began` (time.monotonic); on a terminal also what was `done`, and what follows."""
+    """Print the paths `written` since `began` (time.monotonic); on a terminal also what is `done`, and next commands."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     took = f"in {duration(time.monotonic() - began)}"
     sizes = [f"{path} ({size(path)})" for path in written]

@@ -22,7 +22,7 @@ def progress_bar(description: str, total: int | None = None, unit: str = "rows")
 
 
 def training_bar(description: str, total: int, initial: int = 0) -> "tqdm":
-    """Return a bar of steps, of at least 10 characters on 80 columns; what it says behind them is its postfix's alone.
+    """Return a bar of steps, of at least 10 characters on 80 columns; its postfix alone follows them.
 
     It shows only on a terminal.
     """

@@ -53,7 +53,7 @@ def html_to_text(html: str) -> str:
 def _html_parser() -> "etree.HTMLParser":
     from lxml import etree
 
-    # `huge_tree` allows 2,048 levels instead of 256; what is deeper is lost.
+    # `huge_tree` allows 2,048 levels instead of 256; deeper markup is lost.
     return etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
 
 

@@ -8,7 +8,7 @@ _NO_INPUT |= {"noinputprovided", "noinputgiven", "noinputavailable", "noput", "n
 _NOTHING = {"none", "null", "nan", "notapplicable"}
 _NO_OUTPUT = {"nooutput", "nooutputrequired", "nooutputneeded", "nooutputnecessary"}
 _NOT_APPLICABLE = re.compile(r"\W*(?:N/A|n/a|NA|N\.A\.?|n\.a\.)\W*")  # but not Na, which is sodium
-# A tag says that there is no answer, whatever follows it.
+# A tag marks a missing answer, regardless of the rest.
 _NO_OUTPUT_TAG = re.compile(r"\W*<\s*no[\s_-]?(?:out|in)put\b", re.IGNORECASE)
 _MAX_CHARACTERS = 40
 

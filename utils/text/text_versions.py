@@ -5,11 +5,11 @@ from html import unescape
 
 MENTIONS = re.compile(r"(?<!\s)\s*+(?:@\w++\s++)+")
 LINK = re.compile(r"https?:\S*")
-MORE = (  # what sites write behind a text that they cut
+MORE = (  # sites' words behind a text that they cut
     r"(?:read|show|see|view) more|continue reading|mehr (?:anzeigen|lesen)|weiterlesen|全文|展开"
     r"|(?:en )?voir plus|lire la suite|afficher plus|(?:ver|leer|mostrar) más|(?:ver|ler|mostrar) mais"
 )
-# "…", perhaps a link or "more" behind it, and what the cut left of a character or of a link in front of it.
+# "…", perhaps a link or "more" behind it, and the rest of a cut character or link in front of it.
 CUT_END = re.compile(
     r"(?:\s++ht{0,2}p?s?(?=…)|\ufffd)*+\s*+"
     rf"(?:(?:…|\.{{3}})\s*(?i:{MORE}|more)\W*|(?:…|\.{{3}})?\]?\s*+(?:https?:\S*+\s*+)?)\Z"

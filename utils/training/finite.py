@@ -15,7 +15,7 @@ LEAST_SCALE = 1e-4  # of a loss in float16, where fairseq's scaler gives up, too
 
 
 def check_step(trainer: Trainer, loss: torch.Tensor, gradient_norm: torch.Tensor | float | None) -> None:
-    """Raise UserError, in all processes, where the step just taken had a loss or a gradient that is no number.
+    """Raise UserError, in all processes, where the step just taken had a loss or a gradient that is not a number.
 
     `loss` is the sum since it was last logged. A gradient that overflows in float16 is normal: its step is skipped, and
     the scaler lowers the scale, until that is so small that no text can be the reason. (accelerate does not notice what

@@ -42,7 +42,7 @@ def _wandb_works_offline() -> bool:
         return mode.lower() in WITHOUT_SERVER
     if os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes"):
         return True
-    settings = configparser.ConfigParser()  # what `wandb offline` writes
+    settings = configparser.ConfigParser()  # the setting that `wandb offline` writes
     settings.read(Path(os.environ.get("WANDB_DIR", "."), "wandb", "settings"))
     return settings.get("default", "mode", fallback="") in WITHOUT_SERVER
 

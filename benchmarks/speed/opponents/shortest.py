@@ -17,7 +17,7 @@ def classify(model: str, text: str) -> None:
 
 
 def generate(model: str, prompt: str, new_tokens: str) -> None:
-    """Print the prompt and what follows."""
+    """Print the prompt and its continuation."""
     from transformers import pipeline
 
     lengths = {"max_new_tokens": int(new_tokens), "min_new_tokens": int(new_tokens)}

@@ -88,7 +88,7 @@ def _curves(
 def _calibration(
     right: np.ndarray, predictions: np.ndarray, probabilities: np.ndarray, temperature: float, clusters, seed: int
 ) -> dict:
-    """The bins of the probabilities of what was predicted, and of those before the temperature, which decide alike."""
+    """The bins of the predictions' probabilities, and of those before the temperature, which decide alike."""
     stages = {"after": probabilities}
     if temperature != 1:
         logarithms = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))

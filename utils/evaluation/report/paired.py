@@ -13,7 +13,7 @@ from utils.metrics.scores import score_differences
 from utils.metrics.shares import share_difference_interval
 
 SEED = 0
-MEASURED = {  # of each kind: what "per_text" must have
+MEASURED = {  # the fields that "per_text" must have, by kind
     "generate": ("nll", "bytes"),
     "instruct": ("nll", "bytes"),
     "classify": ("label", "prediction"),

@@ -21,7 +21,7 @@ _named: dict[Path, str] = {}  # the base models that --base_model names, by the 
 
 
 def name_base(adapter: str, base: str | None) -> None:
-    """Let `base` be the base model of the adapter in a folder, whatever that says; None: let it be what that says.
+    """Set `base` as the base model of the adapter in a folder; None: the one that the folder names.
 
     UsageError where the folder is no adapter, UserError where there is none.
     """

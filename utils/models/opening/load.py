@@ -61,7 +61,7 @@ def _has_plain_tokenizer(folder: Path) -> bool:
             and "auto_map" not in tokenizer
         )
     except (OSError, ValueError, LookupError, TypeError):
-        return False  # AutoTokenizer reports what is wrong
+        return False  # AutoTokenizer reports the problem
 
 
 def load_causal_lm(base: BaseModel) -> "PreTrainedModel":

@@ -83,7 +83,7 @@ def read_builtin() -> tuple[list[RawEmojiRow], list[SourceFile]]:
 def package_names(emojis: Sequence[str], languages: Sequence[str]) -> list[RawEmojiRow]:
     """Return a row for every name of the emoji in these languages.
 
-    English names include the package's aliases and, in the language `UNICODE`, what Unicode calls their characters.
+    English names include the package's aliases and, in the language `UNICODE`, Unicode's names of their characters.
     """
     emoji.config.load_language(list(languages))
     rows = []

@@ -64,7 +64,7 @@ def tfidf_logistic_regression(
     threshold: str = "auto",
     seed: int = 0,
 ) -> Baseline:
-    """Train what `fit_words` does, which also says what it raises, and predict the labels of the test texts.
+    """Train as `fit_words` does, with its errors, and predict the labels of the test texts.
 
     `threshold` and `seed` are those of `fit_calibration`. It is deterministic.
     """

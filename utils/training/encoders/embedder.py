@@ -62,7 +62,7 @@ def _pooling(stated: dict) -> str | None:
 
 
 def _prompt(usage: dict) -> str:
-    """Return what belongs before a text to classify: the default prompt, one for classification, or that of queries.
+    """Return the prompt before a text to classify: the default prompt, one for classification, or that of queries.
 
     That of queries counts only where stored texts have one of their own, as in e5, which never saw a text without;
     elsewhere (arctic-embed) it is for searching.

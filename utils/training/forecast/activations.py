@@ -51,7 +51,7 @@ class Activations:
     width: int
 
     def of(self, rows: int, length: int, blocks: int, *, checkpointing: bool = False) -> float:
-        """Return the bytes for a batch; with `checkpointing`, all blocks but one keep only what goes into them."""
+        """Return the bytes for a batch; with `checkpointing`, all blocks but one keep only their inputs."""
         each = 4 * rows * length * self.width if checkpointing else self.per_block.of(rows, length)
         return self.with_one.of(rows, length) + max(0, blocks - 1) * each
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from utils.training.flags import TrainingSettings
 from utils.training.forecast.schedule import Schedule
 
-SPREAD = 0.15  # of times: other work on the machine, and what cannot be measured before
+SPREAD = 0.15  # of times: for other work on the machine, and for parts that cannot be measured before
 SPREAD_OF_A_TIME_LIMIT = 0.05  # its schedule reads the clock
 SPREAD_OF_A_SEARCH = 0.3  # its trials have other lengths and numbers of blocks
 MEAN_EPOCHS = 1.25  # of a trial, in those of a run: between half and twice as many
@@ -18,7 +18,7 @@ class Measured:
     preparation: float
     probe: float
     filling: float  # of the prefix cache
-    first_step: float  # beyond what it takes later
+    first_step: float  # beyond its later time
     steps: float  # all of a run
     spread: float
     evaluation: float

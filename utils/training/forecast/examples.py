@@ -9,7 +9,7 @@ from utils.terminal.controls import SHOWN
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-OPEN, CLOSE = "⟦", "⟧"  # around what counts
+OPEN, CLOSE = "⟦", "⟧"  # around the part that counts
 LONGEST = 1200  # characters that are shown of each part
 
 

@@ -17,7 +17,7 @@ LARGEST_HEADER = 10**8  # bytes, of a safetensors file
 def check_loading(name: str, available: Callable[[], int | None] = available_memory) -> None:
     """Raise UserError where the weights of the base model `name`, a folder or in the Hub's cache, cannot fit.
 
-    They train in float32. What has no safetensors files, and what is still to download, is not known.
+    They train in float32. Sizes without safetensors files, and of files still to download, are not known.
     """
     folder = _folder(name)
     needed = FLOAT32 * sum(map(_numbers, folder.glob("*.safetensors"))) if folder else 0

@@ -54,7 +54,7 @@ class StepTimes:
 
 @contextlib.contextmanager
 def with_states(run: Run, plan: CachePlan | None, rows: Sequence[dict]) -> Iterator[list[dict]]:
-    """Within the context, the rows have what a prefix cache would give them, and the model starts from there."""
+    """Within the context, the rows have the hidden states of a prefix cache, and the model starts from there."""
     if plan is None:
         yield list(rows)
         return
@@ -183,7 +183,7 @@ class _Stopwatch(TrainerCallback):
 
 
 def _seconds_when_done(device: torch.device) -> float:
-    """Return the time when the device has done what it was told: a GPU would do a step's work within the next one."""
+    """Return the time when the device has finished its work: a GPU would do a step's work within the next one."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

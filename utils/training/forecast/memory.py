@@ -16,7 +16,7 @@ FLOAT32, BFLOAT16 = 4, 2  # bytes
 # Bytes of a number in 4 bits: half a byte, one for each 64, and four for each 256 of these (`frozen_weights`).
 FOUR_BITS = 0.5 + (1 + 4 / 256) / 64
 ADAMW = 8  # bytes per trained parameter: two moments in float32
-SPREAD, HIGH_SPREAD = 1.08, 1.2  # what the allocator and the matrix library take besides (docs/results.md)
+SPREAD, HIGH_SPREAD = 1.08, 1.2  # for the allocator and the matrix library (docs/results.md)
 
 
 @dataclass(frozen=True)

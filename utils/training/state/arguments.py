@@ -8,7 +8,7 @@ from utils.errors import UsageError, UserError
 from utils.training.state.state_files import ARGUMENTS_FILE, read_object
 
 RENAMED_FLAGS = {"average_runs": "model_soup"}  # old name → new, in the states that earlier versions wrote
-# Flags that earlier versions lacked, and what runs did then.
+# Flags that earlier versions lacked, and the behaviour of their runs.
 ADDED_FLAGS = {"lr_scheduler_type": "linear", "eval_strategy": None, "eval_on_start": None, "time_limit": None}
 ADDED_FLAGS |= {"lora": None, "lora_alpha": 32, "lora_dropout": 0.0, "lora_target": "all-linear", "load_in_4bit": False}
 ADDED_FLAGS |= {"base_model": None, "folds": None, "with_baseline": "off"}

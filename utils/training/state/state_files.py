@@ -23,7 +23,7 @@ CHECKPOINT = re.compile(r"checkpoint-\d+")
 LAST_WRITTEN = "trainer_state.json"  # by transformers; a checkpoint without it is incomplete
 CHECKSUMS = "checksums.json"  # of the other files, written when all are complete; earlier versions wrote none
 PROGRESS = "progress.json"  # written first: the run's id, and what transformers does not save; not by earlier versions
-UNFINISHED = ".tmp" + 6 * "[A-Za-z0-9]"  # what safetensors writes and then renames, if it was killed
+UNFINISHED = ".tmp" + 6 * "[A-Za-z0-9]"  # safetensors' temporary file, if it was killed before renaming it
 CHECKPOINT_FILES = (  # in the order of their removal: without checksums, nothing is taken for whole
     *(CHECKSUMS, f".{CHECKSUMS}.part", LAST_WRITTEN, "optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth"),
     *(

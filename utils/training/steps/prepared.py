@@ -49,9 +49,9 @@ class PreparedRun:
     setup: TrainingSetup
     validation_texts: int
     time_limit: TimeLimit | None = None
-    label_errors: dict | None = None  # what run.json says about those that --label_errors found
-    folds: dict | None = None  # what run.json says about --folds
-    baseline: "FittedWords | None" = None  # what --with_baseline mixes with the classifier
+    label_errors: dict | None = None  # run.json's record of --label_errors
+    folds: dict | None = None  # run.json's record of --folds
+    baseline: "FittedWords | None" = None  # the baseline that --with_baseline mixes with the classifier
 
     @property
     def flags(self) -> Namespace:

@@ -28,19 +28,19 @@ class TimeLimit:
     clock: Callable[[], float]
     used_before: float = 0.0  # by earlier processes of an interrupted run
     evaluation: float = 0.0
-    uncached: float = 0.0  # what an evaluation takes without a prefix cache, as those after training do
+    uncached: float = 0.0  # seconds of an evaluation without a prefix cache, as after training
     state: float = 0.0
     saving: float = 0.0
     evaluations_after: int = 0
     model_bytes: int = 0
     state_bytes: int = 0
-    spare: float = 0.0  # for what nobody measures: the end of the process, above all
+    spare: float = 0.0  # for unmeasured work: the end of the process, above all
     runs_left: int = 1  # of a model soup, with the one at hand
     run_began: float = 0.0  # when the run at hand did, as `used` counts
     evaluates: bool = True
     evaluated: bool = False  # whether an evaluation is measured
     epochs: float = math.inf  # about how many there is time for
-    now: float = 0.0  # what `used` returned last: asking it again takes all processes
+    now: float = 0.0  # the last result of `used`: a new one takes all processes
     ended: bool = False  # whether it was the time that ended the training
 
     def used(self) -> float:

@@ -65,7 +65,7 @@ def _seconds_per_row(limit: TimeLimit, setup: TrainingSetup, flags: Namespace, d
     sample = random.Random(0).sample(rows, min(len(rows), MEASURED_ROWS))
     with frozen_weights(model, settings_from(flags, precision, device)), autocast(device, precision):
         model.to(device)
-        objective.evaluate(model, sample[:1])  # imports and allocates what it needs
+        objective.evaluate(model, sample[:1])  # makes its imports and allocations
         began = limit.used()
         objective.evaluate(model, sample)
         seconds = limit.used() - began
@@ -100,7 +100,7 @@ def _estimate_saving(limit: TimeLimit, model: PreTrainedModel, folder: Path) -> 
     while not folder.is_dir():
         folder = folder.parent
     data = os.urandom(min(WRITTEN_BYTES, limit.state_bytes))
-    seconds = min(_seconds_to_write(limit, folder, data) for _ in range(2))  # one may wait for what others have written
+    seconds = min(_seconds_to_write(limit, folder, data) for _ in range(2))  # one may wait for the writes of others
     limit.state = OF_A_STATE * seconds * limit.state_bytes / len(data)
     limit.saving = saving_seconds(limit.state, limit.model_bytes, limit.state_bytes)
 
