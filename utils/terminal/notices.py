@@ -44,7 +44,7 @@ def _with_short_paths(text: str, width: int) -> str:
 
 
 def say_what_is_done(began: float, done: str, written: Sequence[Path] = (), following: Sequence[str] = ()) -> None:
-    """Print the paths `written` since `began` (time.monotonic); on a terminal also what is `done`, and next commands."""
+    """Print the paths `written` since `began` (time.monotonic); on a terminal also the work `done` and what follows."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
     took = f"in {duration(time.monotonic() - began)}"
     sizes = [f"{path} ({size(path)})" for path in written]
