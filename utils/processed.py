@@ -131,9 +131,7 @@ def _checksum(sha256: "hashlib._Hash") -> bytes:
 
 def _pack(split: Split) -> dict:
     columns = {name: list(getattr(split, name)) for name in COLUMNS}
-    flat = array.array("I")
-    for ids in split.ids:
-        flat.extend(ids)
+    flat = array.array("I", b"".join(split.ids))
     if sys.byteorder == "big":
         flat.byteswap()
     lengths = [len(ids) for ids in split.ids]

@@ -22,9 +22,9 @@ from utils.errors import UserError
 from utils.temporary import explain_temporary_errors, temporary_folder
 from utils.text.credentials import environment_of_workers
 
-# Processes take 1 to 2 s each for their start, and exchange texts. With both cores busy, 20 MB took longer with two of
-# them, 100 MB did not.
-MANY_BYTES = 50_000_000  # of files: some 500,000 tweets
+# Processes take half a second each for their start, and exchange texts. On two free cores, two of them save a sixth of
+# the time of 10 MB and a fourth of that of 20 MB, for a fifth and an eighth more processor time (docs/results.md).
+MANY_BYTES = 10_000_000  # of files: some 100,000 tweets
 EARLY_BYTES = 4_000_000  # of files: reading them takes as long as starting the requested processes
 MOST = 4  # by default: the rest, which this process does, takes as long as the work of four together
 

@@ -32,6 +32,7 @@ REPOST_PARENT = re.compile("(?:retweeted|reposted)(?:tweet|status)?(?:results?)?
 REPOST_PREFIX = re.compile(r"\s*RT @\w+:?\s*")
 
 MORE_LENGTH = 40  # of "Read more" in any language, with blanks around it
+SIGN_OF_CUT = r"…|\.\.\.|\(cont\)|\n"  # not compiled, because Arrow searches for it faster than `re`
 # Every alternative starts with a plain character, so that `re` can skip quickly.
 CERTAINLY_CUT = re.compile(
     r"https?(?::/{0,2}(?:t(?:\.(?:c(?:o(?:/\w*)?)?)?)?)?)?…\s*\Z"  # the link itself is cut
@@ -142,12 +143,12 @@ def are_cut(texts: "pandas.Series", truncated: "pandas.Series | None") -> "panda
     """Return which texts are cut off; where the file says so itself (`truncated`), any that ends in "…" is."""
     import pandas
 
-    # Most texts fail the fast tests for signs of a cut.
-    marks = [
+    is_cut = texts.str.contains(SIGN_OF_CUT).to_numpy(dtype=bool, copy=True)  # most have no sign
+    is_cut[is_cut] = [
         ("…" in text or "..." in text or "(cont)" in text or "\n" in text[-MORE_LENGTH:]) and _is_cut(text)
-        for text in texts.tolist()
+        for text in texts[is_cut].tolist()
     ]
-    cut = pandas.Series(marks, texts.index, dtype=bool)
+    cut = pandas.Series(is_cut, texts.index)
     if truncated is not None:
         cut |= truncated & texts.str[-LONGEST_END:].str.contains(ENDS_OPEN)
     return cut
