@@ -39,7 +39,7 @@ class BaseModel:
 
     @property
     def described(self) -> str:
-        """What errors call the model without its adapters."""
+        """The name of the model without its adapters, for errors."""
         return f"{self.location or 'tiny'}, the base model of the adapter {self.name}," if self.adapters else self.name
 
 
