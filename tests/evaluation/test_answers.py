@@ -239,7 +239,8 @@ def test_figures_and_answers_are_those_of_plain_loops(call):
     per_text = evaluation["per_text"]
     assert per_text["row"] == list(range(7))
     tuned = evaluation["tuned"]
-    assert sum(per_text["nll"]) == pytest.approx(math.log(tuned["perplexity"]["value"]) * tuned["tokens"], rel=1e-5)
+    together = math.log(tuned["perplexity"]["value"]) * tuned["tokens"]
+    assert sum(per_text["nll"]) == pytest.approx(together, abs=1e-3)  # each has four decimals
     assert per_text["finished"] == [row["tuned"]["finished"] for row in rows]
     samples = evaluation["samples"]
     assert [one["tuned"]["text"] for one in samples] == [row["tuned"]["text"] for row in rows]
