@@ -178,6 +178,7 @@ class _OutOfTimeError(Exception):
 
 
 def _render(tokenizer: "PreTrainedTokenizerBase", messages: Conversation, answered: bool = False) -> str:
+    import transformers.utils.chat_template_utils  # noqa: F401 (its import must not count towards the time limit)
     from jinja2 import TemplateError
 
     render, options = tokenizer.apply_chat_template, {"tokenize": False, "add_generation_prompt": not answered}

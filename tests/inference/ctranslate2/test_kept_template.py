@@ -161,6 +161,22 @@ def test_neither_torch_nor_transformers_is_imported(models, words):
     assert len(answers) == (2 if words == ["--chat"] else 1)
 
 
+def test_the_time_limit_of_a_template_is_not_for_importing_transformers(models):
+    code = f"""if True:
+    import sys
+    class Watch:
+        def find_spec(self, name, *_):
+            if name == "transformers.utils.chat_template_utils":
+                print(sys.gettrace())
+    sys.meta_path.insert(0, Watch())
+    from utils.inference.ctranslate2.kept import open_kept
+    template = open_kept({str(models / "ending")!r}).chat_template
+    template.render([{{"role": "user", "content": "Hi"}}, {{"role": "assistant", "content": "No"}}] * {TURNS + 1})
+    """
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stderr, run.stdout) == (0, "", "None\n")
+
+
 @pytest.mark.parametrize("damage", [{}, {"end": "1"}, {"skeletons": [1]}, {"skeletons": [[["user"], ["Hi"]]]}])
 def test_a_damaged_template_is_read_from_the_model(chat, models, damage):
     path = models / "ending.ctranslate2" / SOURCE_FILE
