@@ -82,6 +82,13 @@ def test_keys_that_differ_in_case_alone_are_columns_of_one_name(tmp_path, read):
         read(str(path), RequestedColumns())
 
 
+def test_columns_of_one_name_keep_their_spellings_in_the_output(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"text": text, "By": "x", "by": "y", "BY": "z"}) for text, *_ in ROWS))
+    table, _ = open_table_to_classify(str(path), RequestedColumns(), header=True)
+    assert table.columns == ["text", "By", "by", "BY"]
+
+
 def test_the_file_that_has_them_is_named(tmp_path):
     paths = [
         written(tmp_path, "a.csv", ["text", "label", "more"]),
@@ -130,11 +137,13 @@ def test_parquet_and_keys_that_an_object_has_twice(tmp_path):
     for name, lines in (
         ("a.jsonl", ['{"text": "t", "label": "a"}', '{"text": "t", "label": "a", "label": "b"}']),
         ("a.json", ['[{"text": "t", "label": "a", "label": "b"}]']),
+        ("c.json", ['[{"text": "t", "label": "b", "label": "a", "label": "b"}]']),
     ):
         (tmp_path / name).write_text("\n".join(lines))
         with pytest.raises(DataError) as caught:
             read_rows(REVIEWS, [str(tmp_path / name)], RequestedColumns())
-        assert "the key 'label' is there twice in one object, with different values" in caught.value.problem
+        problem = "the key 'label' is there twice in one object, with different values: 'a' and 'b'"
+        assert problem in caught.value.problem
         assert "cut off" not in caught.value.hint
     (tmp_path / "b.jsonl").write_text('{"text": "t", "label": "a", "label": "a"}')
     assert read_rows(REVIEWS, [str(tmp_path / "b.jsonl")], RequestedColumns())[0]["label"].tolist() == ["a"]

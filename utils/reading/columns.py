@@ -47,11 +47,11 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def repeated_names(names: Sequence[str]) -> dict[str, str]:
-    """Return the unique names of the columns that share their name with others, each with the name that they share."""
-    count = Counter(map(column_key, names))
-    first = {column_key(name): name.strip() for name in reversed(names)}
-    unique = zip(unique_names(names), map(column_key, names), strict=True)
-    return {column: first[key] for column, key in unique if key and count[key] > 1}
+    """Return the unique names of the columns that share their name with others, each with its own spelling of it."""
+    keys = list(map(column_key, names))
+    count = Counter(keys)
+    columns = zip(unique_names(names), names, keys, strict=True)
+    return {column: name.strip() for column, name, key in columns if key and count[key] > 1}
 
 
 def check_not_repeated(
@@ -66,14 +66,14 @@ def check_not_repeated(
 
     A column that was `requested` by its number, or by its unique name, is the one that is meant.
     """
-    shared = repeated.get(column)
-    if shared is None or (requested is not None and column_key(requested) != column_key(shared)):
+    key = column_key(repeated.get(column, ""))
+    if not key or (requested is not None and column_key(requested) != key):
         return
-    numbers = [number for number, name in enumerate(columns) if repeated.get(name) == shared]
+    numbers = [number for number, name in enumerate(columns) if column_key(repeated.get(name, "")) == key]
     if len(numbers) < 2:
         return
     listed = f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
-    problem = f"{path}: {len(numbers)} columns are named {shared!r}, numbers {listed} counted from 0"
+    problem = f"{path}: {len(numbers)} columns are named {repeated[column]!r}, numbers {listed} counted from 0"
     rename = "give the others different names in the file"
     raise DataError(problem, f"name one by its number: {flag}{numbers[0]}; or {rename}" if flag else rename)
 

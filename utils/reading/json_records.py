@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+import reprlib
 from collections.abc import Iterable, Iterator
 
 from utils.errors import DataError
@@ -39,10 +40,10 @@ def _with_each_key_once(pairs: list[tuple[str, object]]) -> dict:
     """Return an object; ValueError where one of its keys has two values, of which a dict would keep the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        first = dict(reversed(pairs))
-        for key, value in found.items():
-            if first[key] != value:
-                raise ValueError(f"the key {key!r} is there twice in one object, with different values")
+        for key, value in pairs:
+            if value != found[key]:
+                values = f"{reprlib.repr(value)} and {reprlib.repr(found[key])}"
+                raise ValueError(f"the key {key!r} is there twice in one object, with different values: {values}")
     return found
 
 

@@ -234,7 +234,7 @@ def _union(frames: list):
     for frame in frames:
         marked, shared = frame.attrs.pop(NOT_TEXT, {}), frame.attrs.pop(REPEATED, {})
         frame.columns = [spelling.setdefault(column_key(column), column) for column in frame.columns]
-        repeated.update((spelling[column_key(column)], spelling[column_key(name)]) for column, name in shared.items())
+        repeated |= {spelling[column_key(column)]: name for column, name in shared.items()}
         marks.append({spelling[column_key(column)]: mark for column, mark in marked.items()})
     union = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     union.attrs[REPEATED] = repeated
