@@ -1,7 +1,7 @@
 """Read files of instructions into conversations, and count the unusable rows by reason.
 
 A conversation is a list of messages {"role": "system" | "user" | "assistant", "content": text}; the user's message of
-an Alpaca row with an input also has the key "input". Texts are stripped and have \n as line ends, but are otherwise
+an Alpaca row with an input also has the key "input". Texts are stripped and have \\n as line ends, but are otherwise
 unchanged, because indentation, code and entities are part of the question and of the answer.
 """
 

@@ -46,7 +46,7 @@ class Candidate:
 
     @cached_property
     def sample(self) -> Sequence[str | None]:
-        """Return the cells of some rows, which are the same rows for each column."""
+        """The cells of some rows, which are the same rows for each column."""
         return self._read()
 
     @cached_property

@@ -28,7 +28,7 @@ class LabelMap:
 
     @property
     def classes(self) -> set[str]:
-        """Return the names on the right-hand sides."""
+        """The names on the right-hand sides."""
         return {*self.names.values(), *(name for _, _, name in self.ranges)}
 
     def class_of(self, label: str) -> str | None:

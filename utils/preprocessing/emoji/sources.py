@@ -36,7 +36,10 @@ _NUMBERED_COLUMN = re.compile("(?:" + "|".join(COLUMNS["code_points"]) + r")[_.-
 def read_emoji_rows(
     paths: Sequence[str], *, text_column: str | None = None, hub_split: str = "train"
 ) -> tuple[list[RawEmojiRow], list[SourceFile]]:
-    """Return every row of the files; DataError if there are no or two columns of descriptions, or not the one named."""
+    """Return every row of the files.
+
+    DataError for a file without a column of descriptions, or without the one named, or with two of one name.
+    """
     frame, sources = read_frame(paths, hub_split=hub_split)
     columns = list(frame)
     found = {content: find_columns(columns, names) for content, names in COLUMNS.items()}

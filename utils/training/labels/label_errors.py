@@ -72,7 +72,7 @@ def _warn_if_chance(given: Sequence[str], predicted: Sequence[str]) -> None:
 
     right = sum(map(operator.eq, given, predicted))
     most = Counter(given).most_common(1)[0][1]
-    if right == 0 or binomtest(right, len(given), most / len(given), alternative="greater").pvalue > CHANCE:
+    if binomtest(right, len(given), most / len(given), alternative="greater").pvalue > CHANCE:
         figures = f"{right:,} of {len(given):,} texts, and the most frequent label for {most:,}"
         log.warning("warning: the linear probe is right for %s: the labels that it calls wrong may be right", figures)
 
