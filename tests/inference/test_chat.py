@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 from answering_models import CHAT_TEMPLATE, answer_to, save_model
+from generating import chain
 from running import assert_one_error, run_script
+from small_models import tiny_tokenizer
 
 import generate
 from utils.errors import UserError
@@ -26,7 +28,7 @@ from utils.inference.generation import generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.inference.streaming import AnswerInterrupt
 from utils.models import checkpoint
-from utils.models.chat_templates import with_length
+from utils.models.chat_templates import set_chat_template, with_length
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
@@ -210,6 +212,16 @@ def test_a_save_that_someone_changed_is_left_as_it_is(models, tmp_path):
         dialogue.save(path)
     assert path.read_text() == "mine now"
     assert dialogue.messages == said("Hi", answer.text)
+
+
+def test_an_answer_is_remembered_as_in_training_without_white_space_around_it():
+    tokenizer = tiny_tokenizer()
+    set_chat_template(tokenizer, "plain")
+    trained = checkpoint.Trained(chain(tokenizer, "\n", " ", "4", "\t", None), tokenizer, {"kind": "instruct"})
+    writer = functools.partial(generate_from_ids, trained.model, tokenizer)
+    dialogue = Dialogue(trained, writer, Sampling(max_new_tokens=6, do_sample=False))
+    assert dialogue.answer("2 + 2?", lambda piece: None, AnswerInterrupt()).text == " 4\t"
+    assert dialogue.messages == said("2 + 2?", "4")
 
 
 def test_commands(chat, models):

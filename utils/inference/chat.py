@@ -138,7 +138,8 @@ class Dialogue:
     def answer(self, instruction: str, show: Callable[[str], None], interrupt: AnswerInterrupt) -> Generated:
         """Return the answer, passing each piece to `show` at once; Ctrl-C ends it with what was shown.
 
-        A turn without an answer does not join the conversation. DataError where the context is too short.
+        An answer joins the conversation as in training, without white space around it, and a turn without one does not
+        join it. DataError where the context is too short.
         """
         messages = [*self.messages, *instruction_prompt(instruction)]
         first, prompt_ids = self._encode(messages)
@@ -153,7 +154,7 @@ class Dialogue:
             finished = False
         self.answers += 1
         if streamer.text.strip():
-            self.messages = [*messages, {"role": "assistant", "content": streamer.text}]
+            self.messages = [*messages, {"role": "assistant", "content": strip_text(streamer.text)}]
             self.first = first
         return Generated(streamer.text, len(streamer.ids), finished)
 
