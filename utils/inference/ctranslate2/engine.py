@@ -1,9 +1,10 @@
 """Texts through CTranslate2, in int8 on a CPU; neither PyTorch nor transformers is imported."""
 
-import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import ctranslate2
@@ -92,22 +93,30 @@ def _stream(
     generator, tokenizer, request: Request, sampling: Sampling, end: int, streamer: "AnswerStreamer"
 ) -> Iterator[tuple[Request, list[int]]]:
     """Yield (request, its new ids) once, after the streamer got each of them, as transformers' `generate` does it."""
-    stop, closed = StopStrings(tokenizer, sampling.stop), threading.Event()
+    stop, steps, closed = StopStrings(tokenizer, sampling.stop), SimpleQueue(), threading.Event()
+
+    def take(step: ctranslate2.GenerationStepResult) -> bool:
+        steps.put(step)
+        return closed.is_set()
+
     prompt = tokenizer.convert_ids_to_tokens(request.prompt_ids)
-    options = _options(sampling, request.max_new_tokens, end)
-    # The steps come from another thread, so that this one notices Ctrl-C between them. Where that ends the answer, the
-    # other thread ends at its next token.
-    steps = generator.generate_tokens(prompt, callback=lambda step: closed.is_set(), **options)
-    streamer.put(numpy.array(request.prompt_ids))
-    try:
-        with contextlib.closing(steps):
-            for step in steps:
+    options = _options(sampling, request.max_new_tokens, end) | {"include_prompt_in_result": False}
+    # Another thread calls CTranslate2, so that this one notices Ctrl-C between the tokens. Where that ends the answer,
+    # the other one ends at its next token and is waited for: Python aborts if it exits while CTranslate2 calls `take`,
+    # as it may with `generate_tokens`.
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
+        answer.add_done_callback(lambda _: steps.put(None))
+        try:
+            streamer.put(numpy.array(request.prompt_ids))
+            for step in iter(steps.get, None):
                 request.new_ids.append(step.token_id)
                 streamer.put(numpy.array([step.token_id]))
                 if stop(request.prompt_ids, request.new_ids):
                     break
-    finally:
-        closed.set()
+        finally:
+            closed.set()
+    answer.result()  # raises what CTranslate2 did
     streamer.end()
     yield request, request.new_ids
 
