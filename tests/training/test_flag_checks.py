@@ -26,24 +26,6 @@ def test_missing_flags_get_the_defaults_of_the_kind(kind):
     assert {name: getattr(flags, name) for name in kind.training_defaults} == dict(kind.training_defaults) | given
 
 
-@pytest.mark.parametrize(
-    ("words", "warmup"),
-    [
-        ([], 0.06),
-        (["--lora", 4], 0.2),
-        (["--lora", 4, "--warmup_steps", 0.06], 0.06),
-        (["--lora", 4, "--warmup_ratio", 0], 0),
-        (["--lora", 4, "--lr_scheduler_type", "constant"], 0.06),  # which has none
-        (["--lora", 4, "--lr_scheduler_type", "cosine"], 0.2),
-    ],
-)
-def test_adapters_have_a_longer_warmup(words, warmup):
-    parser = build_parser()
-    flags = parser.parse_args([str(word) for word in words])
-    complete_flags(flags, parser, GENERATE)
-    assert flags.warmup_steps == warmup
-
-
 def test_epochs_are_not_searched_where_steps_are_given():
     assert "epochs" not in completed(parsed("--max_steps", 3), GENERATE)
 

@@ -56,7 +56,7 @@ GENERATE = Kind(
     training_flags=_OF_WRITERS,
     evaluation_flags=("compare_base", "max_new_tokens", "num_samples"),
     training_defaults=_defaults(epochs=2.0, learning_rate=1e-4),
-    lora_rate=2e-3,
+    lora_rate=1.5e-3,
 )
 CLASSIFY = Kind(
     name="classify",

@@ -1,20 +1,18 @@
 """Checks that flags of fine_tune.py fit each other and the kind of task of the data."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Set
 
-from utils.cli import Parser
 from utils.errors import UsageError
 from utils.tasks.kinds import KINDS, Kind
 from utils.training.adapters.flags import check_lora_flags
 from utils.training.flags import verb_phrases
 
 EXPORT_FLAGS = ("export", "export_type")
-LORA_WARMUP = 0.2  # a shorter one lets the loss of some seeds rise at the high rate of adapters (docs/results.md)
 HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_private")
 
 
-def complete_flags(flags: Namespace, parser: Parser, kind: Kind) -> list[str]:
+def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list[str]:
     """Set the missing flags to the defaults of the kind of task; return the names of those that --search may vary.
 
     UsageError for a flag of other kinds of task, or for flags that contradict each other.
@@ -30,8 +28,6 @@ def complete_flags(flags: Namespace, parser: Parser, kind: Kind) -> list[str]:
     if flags.lora and "learning_rate" in missing:
         missing["learning_rate"] = kind.lora_rate
     vars(flags).update(missing)
-    if flags.lora and "warmup_steps" not in parser.given and flags.lr_scheduler_type != "constant":
-        flags.warmup_steps = LORA_WARMUP
     if flags.time_limit and "epochs" in missing and not flags.search:
         flags.epochs = None
     if flags.export and flags.with_baseline != "off":
@@ -45,7 +41,7 @@ def complete_flags(flags: Namespace, parser: Parser, kind: Kind) -> list[str]:
     return [name for name in missing if name != "epochs" or not flags.max_steps]
 
 
-def _check_validation(flags: Namespace, parser: Parser) -> None:
+def _check_validation(flags: Namespace, parser: ArgumentParser) -> None:
     """Raise UsageError where --eval_strategy contradicts other flags."""
     strategy = flags.eval_strategy
     if strategy == "steps" and flags.save_steps is None:
@@ -60,7 +56,7 @@ def _check_validation(flags: Namespace, parser: Parser) -> None:
         raise UsageError(f"--early_stopping_patience {patience} counts evaluations", "remove --eval_strategy no")
 
 
-def _check_schedule(flags: Namespace, parser: Parser) -> None:
+def _check_schedule(flags: Namespace, parser: ArgumentParser) -> None:
     """Raise UsageError where the requested warmup is impossible."""
     if flags.time_limit and flags.warmup_steps >= 1:
         problem = (

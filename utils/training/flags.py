@@ -109,7 +109,7 @@ def _add_training_flags(parser: Parser) -> None:
     rate, few = _defaults("learning_rate"), "a few blocks take 5e-4"
     add("--learning_rate", "--lr", type=positive_float, default=SUPPRESS, help=rate, more=few)
     add_rare("--weight_decay", type=non_negative_float, default=SUPPRESS, help=_defaults("weight_decay"))
-    warmup = "number of steps, or below 1 a fraction of all steps (default: %(default)s; 0.2 with --lora)"
+    warmup = "number of steps, or below 1 a fraction of all steps (default: %(default)s)"
     add_rare("--warmup_steps", type=non_negative_float, default=0.06, help=warmup)
     scheduler = f"learning rate after the warmup: {', '.join(SCHEDULERS)} (default: %(default)s)"
     add_rare("--lr_scheduler_type", choices=SCHEDULERS, default="linear", metavar="NAME", help=scheduler)
