@@ -105,9 +105,9 @@ def _stream(
     # the other one ends at its next token and is waited for: Python aborts if it exits while CTranslate2 calls `take`,
     # as it may with `generate_tokens`.
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
-        answer.add_done_callback(lambda _: steps.put(None))
         try:
+            answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
+            answer.add_done_callback(lambda _: steps.put(None))
             streamer.put(numpy.array(request.prompt_ids))
             for step in iter(steps.get, None):
                 request.new_ids.append(step.token_id)
