@@ -2,6 +2,7 @@
 
 import pytest
 from small_models import tiny_tokenizer
+from tokenizers import AddedToken
 
 from utils.errors import DataError, UserError
 from utils.models.chat_templates import TEMPLATES, encode_answers, open_chat_template, set_chat_template, with_length
@@ -78,6 +79,19 @@ def test_other_tools_make_the_same_ids(template, conversation):
         conversation = [{"role": "user", "content": merged}, *conversation[1:]]
     theirs = form.tokenizer.apply_chat_template(conversation, add_generation_prompt=True)["input_ids"]
     assert form.encode([conversation]) == [theirs]
+
+
+@pytest.mark.parametrize("side", ["lstrip", "rstrip"])
+def test_special_tokens_that_take_up_white_space_make_the_same_ids(side):
+    tokenizer = tiny_tokenizer()
+    names = ["<|user|>", "<|assistant|>", "<|end|>"]
+    tokenizer.add_tokens([AddedToken(name, special=True, **{side: True}) for name in names], special_tokens=True)
+    tokenizer.chat_template = OWN.replace("<|end|>", " <|end|> ")
+    form = open_chat_template(tokenizer)
+    ids = tokenizer.apply_chat_template(TURNS, add_generation_prompt=True)["input_ids"]
+    assert form.encode([TURNS]) == [ids]
+    assert form.end == tokenizer.convert_tokens_to_ids("<|end|>")
+    assert form.render(TURNS) == tokenizer.apply_chat_template(TURNS, add_generation_prompt=True, tokenize=False)
 
 
 def test_what_looks_like_a_special_token_in_a_text_is_text():

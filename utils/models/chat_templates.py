@@ -83,13 +83,16 @@ class ChatTemplate:
 
     def render(self, conversation: Conversation) -> str:
         """Return the prompt as text."""
-        return "".join(_fill(self.skeleton(_shape(conversation), 1), conversation))
+        return "".join(_fill([self._with_slots(_shape(conversation), 1)], conversation))
 
     def skeleton(self, shape: Shape, number: int = 1) -> list[str]:
         """Return the template for conversations of one shape, with slots: text, special token, text, …, text.
 
         DataError, about the conversation with this number, where the template refuses such conversations.
         """
+        return self.special_tokens.split(self._with_slots(shape, number))
+
+    def _with_slots(self, shape: Shape, number: int) -> str:
         messages = []
         for place, (role, has_input, has_length) in enumerate(shape):
             content, input_text, length = (_SLOT.format(3 * place + part) for part in range(3))
@@ -102,7 +105,7 @@ class ChatTemplate:
                 message["content"] += f"\n\nAnswer length: {length}"
             messages.append(message)
         try:
-            return self.special_tokens.split(_render(self.tokenizer, messages))
+            return _render(self.tokenizer, messages)
         except _RefusedError as error:
             hint = "remove the conversation, or use another --template"
             raise DataError(f"conversation {number}: the chat template refuses it: {error}", hint) from error
@@ -148,9 +151,16 @@ def open_chat_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
 
 
 def special_tokens_pattern(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern:
-    """Return the pattern that splits a text at special tokens; tokenizers encode the texts between them one by one."""
-    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return re.compile("(" + "|".join(map(re.escape, sorted(special, key=len, reverse=True))) + ")")
+    """Return the pattern that splits a text at special tokens; tokenizers encode the texts between them one by one.
+
+    Some, such as Phi-3's, take up the white space before or after them, which is in no piece then.
+    """
+    special = [token for token in tokenizer.added_tokens_decoder.values() if token.special]
+    special.sort(key=lambda token: len(token.content), reverse=True)
+    tokens = "|".join(re.escape(token.content) for token in special)
+    before = "|".join(re.escape(token.content) for token in special if token.lstrip) or "(?!)"
+    after = "|".join(f"(?<={re.escape(token.content)})" for token in special if token.rstrip) or "(?!)"
+    return re.compile(rf"(?:\s*(?={before}))?({tokens})(?:(?:{after})\s*)?")
 
 
 def encode_answers(
