@@ -12,14 +12,13 @@ class Kind:
     """The properties of one kind of task.
 
     Flags are named as in the parsed arguments (`label_column`) and belong to the kinds that list them alone.
-    `training_defaults` and `lora_rate` are those of fine_tune.py, by measurement (docs/results.md).
+    `training_defaults` are those of fine_tune.py, by measurement (docs/results.md).
     """
 
     name: str
     verb_phrase: str  # "a model trained to …"
     third_person: str  # "a model that …"
     data: str  # the rows that preprocess.py reads
-    lora_rate: float  # the default of --learning_rate with --lora
     preprocess_flags: tuple[str, ...] = ()
     training_flags: tuple[str, ...] = ()
     evaluation_flags: tuple[str, ...] = ()
@@ -56,7 +55,6 @@ GENERATE = Kind(
     training_flags=_OF_WRITERS,
     evaluation_flags=("compare_base", "max_new_tokens", "num_samples"),
     training_defaults=_defaults(epochs=2.0, learning_rate=1e-4),
-    lora_rate=1.5e-3,
 )
 CLASSIFY = Kind(
     name="classify",
@@ -67,7 +65,6 @@ CLASSIFY = Kind(
     training_flags=("class_weights", "oversample", "augment", "threshold", "label_errors", "with_baseline", "folds"),
     evaluation_flags=("errors_path", "label_errors", "escape_formulas"),
     training_defaults=_defaults(epochs=2.0, learning_rate=4e-5, batch_size=32, unfreeze_last=16),
-    lora_rate=4e-4,
     pipeline_tag="text-classification",
     problem_type="single_label_classification",
     labels="class",
@@ -81,7 +78,6 @@ SCORE = Kind(
     training_flags=("folds",),
     evaluation_flags=("errors_path", "escape_formulas"),
     training_defaults=CLASSIFY.training_defaults,
-    lora_rate=CLASSIFY.lora_rate,
     pipeline_tag="text-classification",
     problem_type="regression",
     labels="score",
@@ -97,7 +93,6 @@ INSTRUCT = Kind(
         *("compare_base", "max_new_tokens", "limit", "answers_path", "repetition_penalty", "no_repeat_ngram_size"),
     ),
     training_defaults=_defaults(epochs=1.0, learning_rate=1e-4, unfreeze_last=16),
-    lora_rate=1e-3,
 )
 EMOJI = Kind(
     name="emoji",
@@ -108,7 +103,6 @@ EMOJI = Kind(
     training_flags=(*_OF_WRITERS, "augment"),
     evaluation_flags=("compare_base", "limit", "errors_path", "escape_formulas"),
     training_defaults=_defaults(epochs=5.0, learning_rate=4e-4, batch_size=32, unfreeze_last=12),
-    lora_rate=4e-3,
 )
 MULTILABEL = Kind(
     name="multilabel",
@@ -118,7 +112,6 @@ MULTILABEL = Kind(
     preprocess_flags=(*_OF_POSTS, "labels", "label_column", "keep_conflicts"),
     evaluation_flags=("errors_path", "escape_formulas"),
     training_defaults=CLASSIFY.training_defaults,
-    lora_rate=CLASSIFY.lora_rate,
     pipeline_tag="text-classification",
     problem_type="multi_label_classification",
     labels="multi",

@@ -9,6 +9,7 @@ from utils.training.adapters.flags import check_lora_flags
 from utils.training.flags import verb_phrases
 
 EXPORT_FLAGS = ("export", "export_type")
+LORA_RATE = 10  # times the rate without adapters; at 20 times, the loss of some seeds rises early (docs/results.md)
 HUB_FLAGS = ("push_to_hub", "push_trained", "model_path", "hub_model_id", "hub_private")
 
 
@@ -26,7 +27,7 @@ def complete_flags(flags: Namespace, parser: ArgumentParser, kind: Kind) -> list
             )
     missing = {name: value for name, value in kind.training_defaults.items() if name not in flags}
     if flags.lora and "learning_rate" in missing:
-        missing["learning_rate"] = kind.lora_rate
+        missing["learning_rate"] *= LORA_RATE
     vars(flags).update(missing)
     if flags.time_limit and "epochs" in missing and not flags.search:
         flags.epochs = None

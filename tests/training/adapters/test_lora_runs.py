@@ -81,7 +81,7 @@ def test_the_model_is_plain_and_differs_from_its_base_by_products_of_that_rank(t
     run = json.loads((trained / "run.json").read_text())
     assert run["total_parameters"] == random_model("llama").num_parameters()
     assert run["trainable_parameters"] == sum(2 * sum(after[name].shape) for name in adapted)
-    assert (run["arguments"]["lora"], run["arguments"]["learning_rate"]) == (2, 1.5e-3)  # fifteen times the usual rate
+    assert (run["arguments"]["lora"], run["arguments"]["learning_rate"]) == (2, 1e-3)  # ten times the usual rate
     assert "LoRA adapters of rank 2" in (trained / "README.md").read_text()
 
 

@@ -19,7 +19,7 @@ def add_lora_flags(parser: Parser) -> None:
     add, add_rare = parser.group("training"), parser.group("training", rare=True)
     more = (
         "They train beside the frozen weights of the blocks of --unfreeze_last, which saves memory, and are merged "
-        "into them at the end. 16 is usual. The default learning rate is 10 times as high, 15 times to write texts"
+        "into them at the end. 16 is usual. The default learning rate is 10 times as high"
     )
     add(
         "--lora", type=positive_int, metavar="RANK", help="train LoRA adapters of this rank, not the weights", more=more
