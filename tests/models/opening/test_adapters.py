@@ -61,7 +61,7 @@ def test_what_peft_wrote_gives_the_logits_that_it_had_there(tmp_path, base, opti
     [
         ({"peft_type": "IA3"}, "of the type IA3"),
         ({"megatron_config": {"a": 1}}, "with megatron_config"),
-        ({"base_model_name_or_path": None}, "does not say what"),
+        ({"base_model_name_or_path": None}, "does not name the base model"),
         ({"base_model_name_or_path": "/nowhere/base"}, "is an adapter of /nowhere/base: there is no model"),
         ({"r": 2}, "does not fit its base model"),
         ({"r": 10**12}, "has the rank 1000000000000, its weights 3"),
