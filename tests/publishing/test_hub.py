@@ -522,7 +522,7 @@ def test_the_token_that_hf_auth_login_stores(hub, call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b/c", "ana/my cat", "ana/cat.git", "-cat", "https://huggingface.co/ana/cat", "x" * 97]
+    "name", ["a/b/c", "ana/my cat", "ana/cat.git", "-cat", "https://huggingface.co/ana/cat", "x" * 97]
 )
 @pytest.mark.parametrize("how", [["--push_trained"], ["--push_to_hub", "--data", "none.pkl"]])
 def test_an_invalid_name_on_the_hub(name, how, capsys):
