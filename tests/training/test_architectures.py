@@ -1,6 +1,5 @@
 """Every architecture trains, and is the same when it is opened again, or is refused before it trains."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from small_classifiers import encoder_tokenizer, labeled_data, opinions
 from small_models import processed_data, weights_of
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from fine_tune import build_parser
 from utils.compute.likelihood import score_texts
 from utils.compute.prefix_cache import OFF
 from utils.errors import UserError
@@ -19,10 +19,7 @@ from utils.training.prepare import TrainingSetup, prepare
 
 pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 LONG = "a text that is longer than all of these models take, so that it is cut to their length"
-FLAGS = {"max_length": None, "augment": False, "seed": 1, "train_head": False, "loss_on": "response"}
-FLAGS |= {"class_weights": "none", "oversample": False, "threshold": "auto", "max_steps": None, "batch_size": 2}
-FLAGS |= {"gradient_accumulation_steps": 1, "search": None, "label_errors": None, "lora": None}
-FLAGS |= {"load_in_4bit": False}
+FLAGS = ["--seed", "1", "--class_weights", "none", "--batch_size", "2"]
 TEXTS = processed_data(train=["a red cat", "the tall tree", LONG], validation=["one more day", LONG])
 LABELED = labeled_data(
     {"train": [*opinions(11), (LONG, "pos")], "validation": [*opinions(2, 20), (LONG, "neg")]}, ["neg", "pos"]
@@ -31,7 +28,7 @@ UNLIMITED = ("bloom", "mamba", "xlnet", "xglm")
 
 
 def prepared(data, folder: str, unfreeze_last: int | None = None) -> TrainingSetup:
-    flags = Namespace(**FLAGS, unfreeze_last=unfreeze_last)
+    flags = build_parser().parse_args([*FLAGS, "--unfreeze_last", str(unfreeze_last or "all")])
     setup = prepare(data, folder, flags, "cpu", "fp32", OFF)
     if setup.probe:
         setup.probe.run()
