@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -20,6 +21,8 @@ from utils.models.tokenization import start_and_end
 
 if TYPE_CHECKING:
     from utils.inference.streaming import AnswerStreamer
+
+SECONDS_TO_RELEASE = 1.0  # far more than CTranslate2 takes to forget a callback
 
 
 def open_text_generator(
@@ -99,23 +102,29 @@ def _stream(
         steps.put(step)
         return closed.is_set()
 
+    released = threading.Event()
+    weakref.finalize(take, released.set)
     prompt = tokenizer.convert_ids_to_tokens(request.prompt_ids)
     options = _options(sampling, request.max_new_tokens, end) | {"include_prompt_in_result": False}
     # Another thread calls CTranslate2, so that this one notices Ctrl-C between the tokens. Where that ends the answer,
-    # the other one ends at its next token and is waited for: Python aborts if it exits while CTranslate2 calls `take`,
-    # as it may with `generate_tokens`.
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
-            answer.add_done_callback(lambda _: steps.put(None))
-            streamer.put(numpy.array(request.prompt_ids))
-            for step in iter(steps.get, None):
-                request.new_ids.append(step.token_id)
-                streamer.put(numpy.array([step.token_id]))
-                if stop(request.prompt_ids, request.new_ids):
-                    break
-        finally:
-            closed.set()
+    # the other one ends at its next token and is waited for, and so is CTranslate2's own thread, which releases `take`
+    # after the result is there: Python aborts if it exits while one of its functions is called or released there.
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
+                answer.add_done_callback(lambda _: steps.put(None))
+                streamer.put(numpy.array(request.prompt_ids))
+                for step in iter(steps.get, None):
+                    request.new_ids.append(step.token_id)
+                    streamer.put(numpy.array([step.token_id]))
+                    if stop(request.prompt_ids, request.new_ids):
+                        break
+            finally:
+                closed.set()
+    finally:
+        del take
+        released.wait(SECONDS_TO_RELEASE)
     answer.result()  # raises what CTranslate2 did
     streamer.end()
     yield request, request.new_ids
