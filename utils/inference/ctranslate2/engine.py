@@ -109,20 +109,19 @@ def _stream(
     # Another thread calls CTranslate2, so that this one notices Ctrl-C between the tokens. Where that ends the answer,
     # the other one ends at its next token and is waited for, and so is CTranslate2's own thread, which releases `take`
     # after the result is there: Python aborts if it exits while one of its functions is called or released there.
+    pool = ThreadPoolExecutor(1)
     try:
-        with ThreadPoolExecutor(1) as pool:
-            try:
-                answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
-                answer.add_done_callback(lambda _: steps.put(None))
-                streamer.put(numpy.array(request.prompt_ids))
-                for step in iter(steps.get, None):
-                    request.new_ids.append(step.token_id)
-                    streamer.put(numpy.array([step.token_id]))
-                    if stop(request.prompt_ids, request.new_ids):
-                        break
-            finally:
-                closed.set()
+        answer = pool.submit(generator.generate_batch, [prompt], callback=take, **options)
+        answer.add_done_callback(lambda _: steps.put(None))
+        streamer.put(numpy.array(request.prompt_ids))
+        for step in iter(steps.get, None):
+            request.new_ids.append(step.token_id)
+            streamer.put(numpy.array([step.token_id]))
+            if stop(request.prompt_ids, request.new_ids):
+                break
     finally:
+        closed.set()
+        pool.shutdown()
         del take
         released.wait(SECONDS_TO_RELEASE)
     answer.result()  # raises what CTranslate2 did
