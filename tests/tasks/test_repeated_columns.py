@@ -82,6 +82,15 @@ def test_keys_that_differ_in_case_alone_are_columns_of_one_name(tmp_path, read):
         read(str(path), RequestedColumns())
 
 
+def test_rows_that_spell_a_key_differently_are_an_error_that_no_flag_answers(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"Text": "a film", "label": "a"}\n{"text": "a play", "label": "b"}\n')
+    with pytest.raises(DataError) as caught:
+        read_rows(REVIEWS, [str(path)], RequestedColumns())
+    assert caught.value.problem == f"{path}: some rows call a column 'Text', others 'text'"
+    assert caught.value.hint == "give it one name in all rows"
+
+
 def test_columns_of_one_name_keep_their_spellings_in_the_output(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(json.dumps({"text": text, "By": "x", "by": "y", "BY": "z"}) for text, *_ in ROWS))

@@ -90,7 +90,17 @@ def check_not_repeated_in(
     if column in repeated:
         for source, filled in columns_by_source(frame, sources):
             of_source = {name: shared for name, shared in repeated.items() if name in filled}
+            _check_spelled_alike(source.path, frame, of_source, column)
             check_not_repeated(source.path, list(frame), of_source, column, flag, requested)
+
+
+def _check_spelled_alike(path: str, frame: "pandas.DataFrame", repeated: Mapping[str, str], column: str) -> None:
+    """Raise DataError if each row of a file has one of several spellings of the chosen column's name, as in JSON."""
+    key = column_key(repeated.get(column, ""))
+    spellings = {name: spelled for name, spelled in repeated.items() if column_key(spelled) == key}
+    if len(set(spellings.values())) > 1 and frame[list(spellings)].notna().sum(axis=1).max() < 2:
+        listed = ", others ".join(map(repr, spellings.values()))
+        raise DataError(f"{path}: some rows call a column {listed}", "give it one name in all rows")
 
 
 def column_key(name: str) -> str:
