@@ -9,7 +9,7 @@ from small_models import changed, random_model, weights_of
 from training_runs import TEXTS, VALIDATION, interrupted, logged, rows_of, run_training
 
 from utils.errors import UserError
-from utils.training import trainer
+from utils.training.state import resumable_trainer
 from utils.training.state.saved_states import find_problem, newest_whole_checkpoint, seal
 
 CHANGES = {"epochs": 4, "save_total_limit": 3, "learning_rate": 0.003}
@@ -148,7 +148,7 @@ def test_older_states_stay_until_the_new_one_is_written(tmp_path, monkeypatch):
         seen.append(sorted(path.name for path in tmp_path.iterdir()))
         seal(checkpoint)
 
-    monkeypatch.setattr("utils.training.trainer.seal", record)
+    monkeypatch.setattr(resumable_trainer, "seal", record)
     train(random_model("gpt2", max_position_embeddings=80), tmp_path, save_total_limit=1)
     assert seen[1] == ["checkpoint-3", "checkpoint-6"]
     assert seen[2] == ["checkpoint-6", "checkpoint-9"]
@@ -160,7 +160,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("point", ["_save_optimizer_and_scheduler", "_save_scaler", "_save_rng_state", "seal"])
 def test_a_run_that_is_killed_while_it_saves_continues(point, whole, tmp_path, monkeypatch):
-    owner, calls = trainer if point == "seal" else trainer.ObjectiveTrainer, []
+    owner, calls = resumable_trainer if point == "seal" else resumable_trainer.ResumableTrainer, []
     run = getattr(owner, point)
 
     def die(*arguments):

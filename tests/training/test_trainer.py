@@ -12,8 +12,8 @@ from training_runs import TEXTS, VALIDATION, interrupted, logged, rows_of, run_t
 
 from utils.inference.generation import generate_texts
 from utils.inference.sampling import Sampling
-from utils.training import trainer
 from utils.training.freezing import freeze_parameters
+from utils.training.state import resumable_trainer
 
 
 def plain_loss(model, rows) -> torch.Tensor:
@@ -335,13 +335,13 @@ def test_the_losses_before_an_interruption_count_in_the_log(logging_steps, tmp_p
 
 def copy_of_each_state(monkeypatch, folder: Path) -> None:
     """Copy the state folder after each checkpoint, as a kill would leave it, into folder/STEP."""
-    seal = trainer.seal
+    seal = resumable_trainer.seal
 
     def sealing(checkpoint):
         seal(checkpoint)
         shutil.copytree(checkpoint.parent, folder / checkpoint.name.partition("-")[2])
 
-    monkeypatch.setattr(trainer, "seal", sealing)
+    monkeypatch.setattr(resumable_trainer, "seal", sealing)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from utils.training.finite import check_weights
 from utils.training.flags import TrainingSettings
 from utils.training.objectives import Objective
 from utils.training.reporters import reporter_callbacks
+from utils.training.state.resumable_trainer import PENDING_VALIDATION
 from utils.training.state.run_state import explain_state_errors
 from utils.training.state.saved_states import newest_whole_checkpoint
 from utils.training.state.state_files import (
@@ -27,7 +28,7 @@ from utils.training.state.state_files import (
 )
 from utils.training.time_limit.callback import TimeLimitCallback
 from utils.training.time_limit.limit import TimeLimit
-from utils.training.trainer import PENDING_VALIDATION, ObjectiveTrainer
+from utils.training.trainer import ObjectiveTrainer
 
 log = logging.getLogger(__name__)
 
