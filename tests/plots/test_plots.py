@@ -1,6 +1,7 @@
 """Plots, read back from their SVG: numbers lie where they belong, and strangers' texts are texts."""
 
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import pytest
 
@@ -67,6 +68,34 @@ def test_bars_are_as_long_as_their_values():
     assert widths[0] == pytest.approx(4 * widths[1], abs=0.1) and len(widths) == 2
     assert plot.rows == (("reply", "200"), ("retweet", "50"), ("none", "–"))
     assert bars("t", [], {"rows": []}, "rows", "d").rows == ()
+
+
+def test_names_are_whole_in_several_lines_where_they_are_long():
+    names = ["conflicting labels", "unqualified or minimally-qualified variant", "kept"]
+    for plot in (
+        bars("Dropped", names, {"rows": [3, 2, 1]}, "rows", "d"),
+        dots_with_intervals("F1", names, {"this model": [FIGURE] * 3}, "F1", "d"),
+    ):
+        shown = [text for text in elements(plot, "text") if text.get("text-anchor") == "end"]
+        assert [text.text for text in shown] == [
+            "conflicting labels",
+            "unqualified or",
+            "minimally-qualified variant",
+            "kept",
+        ]
+        places = [float(text.get("y")) for text in shown]
+        assert all(after - before >= 15 for before, after in pairwise(places))
+
+
+@pytest.mark.parametrize(
+    ("ys", "place"), [([3, 2, 1], "above"), ([3, 1, 2], "below"), ([1, 2, 3], "below"), ([1, 3, 1], "above")]
+)
+def test_the_name_of_a_mark_is_beside_its_curve(ys, place):
+    curve = Series("loss", [0, 50, 100], ys)
+    plot = lines("Loss", [curve], "step", "nats", "d", marks=[Mark(50, ys[1], "kept: step 50")], y_range=(0, 4))
+    [name] = [text for text in elements(plot, "text") if text.text == "kept: step 50"]
+    ring = next(one for one in elements(plot, "circle") if one.get("fill") == "none")
+    assert (float(name.get("y")) < float(ring.get("cy"))) == (place == "above")
 
 
 def test_a_histogram_has_its_counts_and_limits():

@@ -539,10 +539,10 @@ def test_an_invalid_name_on_the_hub(name, how, capsys):
         (["--data", "x.pkl", *CAT], "are for a model that is pushed"),
         (["--data", "x.pkl", "--hub_private"], "are for a model that is pushed"),
         (["--data", "x.pkl", "--model_path", "m"], "--model_path is for --push_trained"),
-        (["--push_trained", *CAT, "--epochs", "2"], "--push_trained does not train, so --epochs makes no sense"),
-        (["--push_trained", *CAT, "--seed", "42"], "--push_trained does not train, so --seed makes no sense"),
-        (["--push_trained", *CAT, "--push_to_hub"], "so --push_to_hub makes no sense"),
-        (["--push_trained", *CAT, "--data", "x", "--lr", "1"], "so --data_path, --learning_rate makes no sense"),
+        (["--push_trained", *CAT, "--epochs", "2"], "--push_trained does not train, and takes no --epochs"),
+        (["--push_trained", *CAT, "--seed", "42"], "--push_trained does not train, and takes no --seed"),
+        (["--push_trained", *CAT, "--push_to_hub"], "and takes no --push_to_hub"),
+        (["--push_trained", *CAT, "--data", "x", "--lr", "1"], "and takes no --data_path, --learning_rate"),
     ],
 )
 def test_flags_that_make_no_sense_together(words, expected, capsys):

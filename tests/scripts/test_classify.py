@@ -248,7 +248,7 @@ def test_scores_are_those_of_scikit_learn(cli, topics, data):
     for label, *values in zip(present, *figures, strict=True):
         assert list(scores["per_label"][label].values()) == pytest.approx(values)
     assert "2 rows have labels that the model does not have ('dogs', 'cats'; it has 'food', 'price', 'staff')" in err
-    assert f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} on 60 labelled rows" in err
+    assert f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} on 60 labeled rows" in err
 
 
 def test_numbers_as_labels_are_compared_as_numbers(cli, model, data):

@@ -112,7 +112,7 @@ def test_words_that_make_no_sense_alone(call, tmp_path, capsys):
     assert_one_error(capsys.readouterr().err, "--export_type is for --export gguf")
     code, _, err = call("--model_path", tmp_path / "model", "--epochs", 2, train=False)
     assert code == 2
-    assert_one_error(err, "--export with --model_path does not train, so --epochs makes no sense")
+    assert_one_error(err, "--export with --model_path does not train, and takes no --epochs")
     code, _, err = call("--model_path", tmp_path / "base", train=False)
     assert code == 1
     assert_one_error(err, "base is not a model that fine_tune.py wrote")

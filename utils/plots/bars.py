@@ -3,7 +3,20 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from utils.plots.frame import LINE, RIGHT, color, frame, header, line, series_line, shortened, text_width, words, x_axis
+from utils.plots.frame import (
+    LINE,
+    RIGHT,
+    color,
+    frame,
+    header,
+    line,
+    name_at_left,
+    room_for_names,
+    series_line,
+    text_width,
+    words,
+    x_axis,
+)
 from utils.plots.lines import Limit
 from utils.plots.plot import INK, PAPER, WIDTH, Plot, draw, element
 from utils.plots.scales import Scale, limits, number, tick_step
@@ -28,18 +41,19 @@ def bars(
     present = [value for column in values.values() for value in column if value is not None]
     elements, top = header(title, "", list(values))
     top -= 6
-    labels_width = min(190, max(map(text_width, names), default=0)) + 8
+    labels_width, labels_height = room_for_names(names)
+    labels_width += 8
     at_end = max((text_width(pattern.format(value)) for value in present), default=0) + 8
     high = limits(present, include=[0])[1] if present else 1
     x = Scale(0, high or 1, labels_width, WIDTH - RIGHT - at_end)
-    height = BAR * len(values) + GAP
+    height = max(BAR * len(values) + GAP, labels_height + 2)
     bottom = top + height * len(names)
     axis = x_axis(x, bottom, x_title, tick_step(0, x.high, 6), top)
     drawn = []
     for place, name in enumerate(names):
-        y = top + place * height + GAP / 2
-        text_y = y + BAR * len(values) / 2 + 4
-        drawn.append(words(shortened(name, labels_width - 8), labels_width - 8, text_y, text_anchor="end"))
+        middle = top + (place + 0.5) * height
+        y = middle - BAR * len(values) / 2
+        drawn += name_at_left(name, labels_width - 8, middle)
         for order, column in enumerate(values.values()):
             value = column[place]
             if value is None:

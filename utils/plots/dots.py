@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from utils.plots.frame import LINE, RIGHT, color, header, line, marker, shortened, text_width, words, x_axis
+from utils.plots.frame import LINE, RIGHT, color, header, line, marker, name_at_left, room_for_names, x_axis
 from utils.plots.plot import MUTED, WIDTH, Plot, draw
 from utils.plots.scales import Scale, limits, tick_step
 
@@ -30,19 +30,20 @@ def dots_with_intervals(
     x_range = limits(ends, include=[0] if zero else ())
     elements, top = header(title, "", list(figures))
     top -= 4
-    left = min(190, max(map(text_width, names), default=0)) + 12
+    names_width, names_height = room_for_names(names)
+    left = names_width + 12
     x = Scale(*x_range, left, WIDTH - RIGHT)
-    height = STEP * len(figures) + GAP
+    height = max(STEP * len(figures) + GAP, names_height + 2)
     bottom = top + height * len(names)
     elements += x_axis(x, bottom, x_title, tick_step(*x_range, 6), top)
     if zero:
         elements.append(line(x(0), top, x(0), bottom, stroke=MUTED, stroke_width=1.5))
     for place, name in enumerate(names):
         middle = top + place * height + height / 2
-        elements.append(words(shortened(name, left - 12), left - 10, middle + 4, text_anchor="end"))
+        elements += name_at_left(name, left - 10, middle)
         for order, column in enumerate(figures.values()):
             if figure := column[place]:
-                y = top + place * height + GAP / 2 + (order + 0.5) * STEP
+                y = middle + (order + 0.5 - len(figures) / 2) * STEP
                 low, high = x(figure["low"]), x(figure["high"])
                 elements.append(line(low, y, high, y, stroke=color(order), stroke_width=2))
                 elements += [line(end, y - 4, end, y + 4, stroke=color(order), stroke_width=2) for end in (low, high)]

@@ -10,6 +10,7 @@ from utils.plots.scales import Scale, tick_label, tick_step, ticks
 
 HEIGHT = 270  # of a plot, without its legend
 RIGHT, LINE = 14, 18  # margin; height of a line of text
+NAME_LINE, LONGEST_NAME = 15, 200  # height and width of a line of a name at the left
 SIZE = 13
 NARROW, BROAD = set(" ijlftrI.,:;'|!()[]/-"), set("mwMW@%—…")
 
@@ -145,7 +146,7 @@ def _ems(character: str) -> float:
 def shortened(text: str, width: float, size: float = SIZE) -> str:
     """Return the text, cut with an ellipsis where it is wider than `width`."""
     text = visible(text)
-    if text_width(text, size) <= width:
+    if text_width(text, size) <= width + 0.01:  # a width that was computed from this text is rounded
         return text
     kept, room = "", width - text_width("…", size)
     for character in text:
@@ -154,6 +155,20 @@ def shortened(text: str, width: float, size: float = SIZE) -> str:
             break
         kept += character
     return kept.rstrip() + "…"
+
+
+def room_for_names(names: Sequence[str]) -> tuple[float, float]:
+    """Return the width and height of the largest of these names, which long ones reach in several lines."""
+    parts = [wrapped(name, LONGEST_NAME) for name in names]
+    width = max((text_width(line) for lines in parts for line in lines), default=0)
+    return width, NAME_LINE * max(map(len, parts), default=0)
+
+
+def name_at_left(name: str, right: float, middle: float) -> list:
+    """Return a name that ends at `right`, its lines around `middle`."""
+    lines = wrapped(name, LONGEST_NAME)
+    first = middle + 4 - NAME_LINE * (len(lines) - 1) / 2
+    return [words(line, right, first + NAME_LINE * place, text_anchor="end") for place, line in enumerate(lines)]
 
 
 def wrapped(text: str, width: float, size: float = SIZE) -> list[str]:

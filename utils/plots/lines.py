@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from utils.plots.frame import color, frame, line, marker, series_line, shortened, text_width, words
 from utils.plots.plot import INK, MUTED, PAPER, WIDTH, Plot, draw, element
@@ -72,8 +73,8 @@ def lines(
             edge = [*zip(one.x, one.high, strict=True), *reversed(list(zip(one.x, one.low, strict=True)))]
             path = " ".join(f"{x(across)},{y(up)}" for across, up in edge)
             elements += [element("polygon", points=path, fill=color(order), fill_opacity=0.18, class_="band")]
-    for order, one in enumerate(series):
-        points = [(x(across), y(up)) for across, up in zip(one.x, one.y, strict=True)]
+    curves = [[(x(across), y(up)) for across, up in zip(one.x, one.y, strict=True)] for one in series]
+    for order, points in enumerate(curves):
         if len(points) > 1 and not dots:
             elements += [series_line(order, points)]
         if dots or len(points) == 1 or len(points) <= MARKED / 2:
@@ -83,9 +84,7 @@ def lines(
         elements += [_beside(limit.text, x(limit.x), y.end + 12)]
     for mark in marks:
         elements += [element("circle", cx=x(mark.x), cy=y(mark.y), r=6, fill="none", stroke=INK, stroke_width=2)]
-        falls = any(one.y and one.y[0] > mark.y for one in series)  # the curve comes from above: the name goes below
-        below = falls and y(mark.y) + 22 < y.start
-        elements += [_beside(mark.text, x(mark.x), y(mark.y) + (20 if below else -10))]
+        elements += [_beside_curves(mark.text, x(mark.x), y(mark.y), y.start, curves)]
     header, rows = _table(x_title, series)
     return Plot(title, draw(title, description, axes.height, elements), description, header, rows)
 
@@ -94,6 +93,32 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     """The range of an axis that ends where the values do."""
     finite = [value for value in values if math.isfinite(value)]
     return (min(finite), max(finite)) if finite and min(finite) < max(finite) else limits(finite)
+
+
+def _beside_curves(text: str, x: float, y: float, bottom: float, curves: Sequence[Sequence[tuple]]) -> tuple:
+    """A text above a point or, where a curve would run through it there, below it."""
+    width = text_width(text) + 8
+    left, right = (x, x + width) if x + width <= WIDTH else (x - width, x)
+
+    def crossed(top: float) -> bool:
+        return any(
+            min(start[1], end[1]) < top + 16 and max(start[1], end[1]) > top
+            for points in curves
+            for start, end in pairwise(_within(points, left, right))
+        )
+
+    below = crossed(y - 22) and not crossed(y + 8) and y + 22 < bottom
+    return _beside(text, x, y + (20 if below else -10))
+
+
+def _within(points: Sequence[tuple[float, float]], left: float, right: float) -> list[tuple[float, float]]:
+    """The part of a curve whose x goes up that lies between two places."""
+    kept = []
+    for (x0, y0), (x1, y1) in pairwise(points):
+        low, high = max(x0, left), min(x1, right)
+        if low < high:
+            kept += [(at, y0 + (y1 - y0) * (at - x0) / (x1 - x0)) for at in (low, high)]
+    return kept
 
 
 def _beside(text: str, x: float, y: float) -> tuple:

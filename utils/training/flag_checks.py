@@ -80,7 +80,7 @@ def _check_prefix_cache(flags: Namespace) -> None:
 def _refuse_useless(flag: str, useless: Set[str]) -> None:
     if useless:
         names = ", ".join(f"--{name}" for name in sorted(useless))
-        raise UsageError(f"{flag} does not train, so {names} makes no sense", f"remove {names}")
+        raise UsageError(f"{flag} does not train, and takes no {names}", f"remove {names}")
 
 
 def _check_folds(flags: Namespace) -> None:

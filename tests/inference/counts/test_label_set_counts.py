@@ -32,6 +32,14 @@ def test_labels_of_others_are_named():
     assert counts.scores()["rows"] == 2
 
 
+def test_one_label_of_others(caplog):
+    counts = LabelSetCounts(["food"])
+    counts.add([("food",)], ["food;parking"])
+    counts.log_labels(counts.scores(), "topics")
+    problem = "1 label is not one of the model's ('parking'; it has 'food')"
+    assert f"warning: column 'topics': {problem}, left out of the scores" in caplog.text
+
+
 def test_of_many_labels_of_others_a_few_are_kept(caplog):
     counts = LabelSetCounts(["food"])
     counts.add([("food",)] * 1000, [f"food;topic {number}" for number in range(1000)])
@@ -39,4 +47,4 @@ def test_of_many_labels_of_others_a_few_are_kept(caplog):
     assert len(counts.unknown.first) == 6
     counts.log_labels(counts.scores(), "topics")
     listed = ", ".join(f"'topic {number}'" for number in range(5))
-    assert f"1,000 labels are not the model's ({listed}, …; it has 'food') and are left out" in caplog.text
+    assert f"1,000 labels are not the model's ({listed}, …; it has 'food'), left out" in caplog.text

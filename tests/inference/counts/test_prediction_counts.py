@@ -33,7 +33,7 @@ def test_scores_of_rows_in_pieces_are_those_of_scikit_learn_at_once():
         assert list(scores["per_label"][label].values()) == pytest.approx(expected)
     assert counts.predicted == {label: predicted.count(label) for label in LABELS}
     table = counts.table(scores)
-    assert table.endswith(f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} on 90 labelled rows")
+    assert table.endswith(f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} on 90 labeled rows")
 
 
 def test_rows_without_text_or_label_have_no_score():
@@ -69,7 +69,7 @@ def test_mostly_unknown_labels_give_no_scores_unless_asked_for(caplog):
     problem = "2 rows have labels that the model does not have ('5', '4'; it has '0', '1')"
     assert caplog.messages == [
         f"warning: no scores for column 'stars': {problem}",
-        f"warning: column 'stars': {problem} and are left out of the scores",
+        f"warning: column 'stars': {problem}, left out of the scores",
     ]
 
 

@@ -42,13 +42,13 @@ def test_texts_without_labels_are_divided_by_group():
         (split(["a", "b", "c"] * 2, ["x", "y"] * 3), "data.pkl has 6 training texts in 3 groups, too few"),
         (
             split(list("abcdefghijk"), ["x"] * 8 + ["y"] * 3),
-            "would have no text labeled 'y': there are 3 training texts",
+            "would have no text labeled 'y': the training split has 3",
         ),
-        (split(list("abcdef"), ["x", "y"] * 3), "would have no text labeled 'x': there are 3 training texts"),
-        (split(list("abcdefgh"), ["x"] * 8), "would have no text labeled 'y': there are 0 training texts"),
+        (split(list("abcdef"), ["x", "y"] * 3), "would have no text labeled 'x': the training split has 3"),
+        (split(list("abcdefgh"), ["x"] * 8), "would have no text labeled 'y': the training split has 0"),
         (
             split(list("abcdefgh") + ["i"] * 9, ["x"] * 8 + ["y"] * 9),
-            "would have no text labeled 'y': there are 9 training texts in 1 groups",
+            "would have no text labeled 'y': the training split has 9 in 1 group",
         ),
     ],
     ids=["few rows", "few groups", "few of a label", "few of each label", "one label", "a label in one group"],

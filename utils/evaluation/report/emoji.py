@@ -1,7 +1,8 @@
 """Sections of the report on models that find emoji: how high the right one is ranked, how sure it is, and examples."""
 
 import re
-import unicodedata
+
+import emoji
 
 from utils.evaluation.report.section import Section, Table, Text, Texts
 from utils.evaluation.report.shown import NAMES, hundredfold, in_order, listed, percent
@@ -47,7 +48,9 @@ def _ranks(evaluation: dict) -> Section:
         f"The test descriptions are {evaluation['measured_on']}: {rows:,} descriptions of {evaluation['concepts']:,} "
         "concepts. A skin tone or gender other than the described one is a mistake. Intervals are over concepts.",
         "The nearest training description, by its spelling, can only find emoji that have one; "
-        + (f"those of {known:,} of these {rows:,} descriptions have." if known else "none of these have."),
+        + (
+            f"the right ones of {known:,} of these {rows:,} descriptions do." if known else "none of the right ones do."
+        ),
     )
     return Section("Rank of the right emoji", sentences, tuple(plots))
 
@@ -113,7 +116,7 @@ def _example(one: dict, depth: int) -> tuple[Text, ...]:
 
 
 def _right(one: dict, depth: int) -> Text:
-    others = [emoji for emoji in one["right"] if emoji != one["emoji"]]
+    others = [other for other in one["right"] if other != one["emoji"]]
     place = f"at place {one['place']}" if one["place"] else f"not among the first {depth}"
     return Text("right", " ".join([one["emoji"], _name(one["concept"]), *others]), place)
 
@@ -129,11 +132,11 @@ def _ranked(one: dict) -> Text:
 
 
 def _name(concept: str) -> str:
-    """Return a concept in words: of data that has code points alone ("1F922"), Unicode's name of the first."""
+    """Return a concept in words: of data that has code points alone ("1F922"), the name of that emoji."""
     if not CODE_POINTS.fullmatch(concept):
         return concept
-    first = chr(int(concept.split()[0], 16))
-    return unicodedata.name(first).lower() if unicodedata.category(first) == "So" else concept
+    known = emoji.EMOJI_DATA.get("".join(chr(int(point, 16)) for point in concept.split()))
+    return known["en"].strip(":").replace("_", " ") if known else concept
 
 
 def _mistakes(evaluation: dict) -> Section:

@@ -86,7 +86,7 @@ def notes(evaluation: dict) -> list[str]:
     found = []
     if tested(evaluation) < FEW:
         few = plural(tested(evaluation), f"test {TESTED.get(kind_of(evaluation), 'texts').removesuffix('s')}")
-        found.append(f"Only {few}: the intervals are wide, and rare mistakes missing.")
+        found.append(f"Only {few}: the intervals are wide, and rare mistakes may be missing.")
     if "per_text" not in evaluation:
         found.append("An earlier version wrote this evaluation, without the points that pictures need: evaluate again.")
     if evaluation.get("trained_on_other_data"):

@@ -98,10 +98,10 @@ class LabelSetCounts:
         text = format_table(["predicted", "rows", "share", *(["precision", "recall", "F1"] if scores else [])], lines)
         if scores:
             text += f"\nmacro F1 {scores['macro_f1']:.3f}, micro F1 {scores['micro_f1']:.3f}, all labels right "
-            text += f"{scores['subset_accuracy']:.3f} on {scores['rows']:,} labelled rows"
+            text += f"{scores['subset_accuracy']:.3f} on {scores['rows']:,} labeled rows"
         return text
 
     def log_labels(self, scores: dict | None, column: str) -> None:
         """Log which labels the model does not have, and why there are no scores where there are none."""
-        what, otherwise = "labels are not the model's", "no row with text has labels"
-        self.unknown.log(scores, column, self.labels, what=what, otherwise=otherwise)
+        what = ("label is not one of the model's", "labels are not the model's")
+        self.unknown.log(scores, column, self.labels, what=what, otherwise="no row with text has labels")

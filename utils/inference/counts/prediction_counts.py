@@ -93,13 +93,13 @@ class PredictionCounts:
         text = format_table(header, lines)
         if scores:
             text += f"\naccuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f} "
-            text += f"on {scores['rows']:,} labelled rows"
+            text += f"on {scores['rows']:,} labeled rows"
         return text
 
     def log_labels(self, scores: dict | None, column: str) -> None:
         """Log which labels the model does not have, and why there are no scores where there are none."""
-        what, otherwise = "rows have labels that the model does not have", "no row with text has a label"
-        self.unknown.log(scores, column, self.labels, what=what, otherwise=otherwise)
+        what = ("row has a label that the model does not have", "rows have labels that the model does not have")
+        self.unknown.log(scores, column, self.labels, what=what, otherwise="no row with text has a label")
 
     def _label_of(self, cell: str) -> str | None:
         label = " ".join(cell.split())

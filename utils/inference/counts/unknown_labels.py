@@ -19,14 +19,16 @@ class UnknownLabels:
         if label not in self.first and len(self.first) <= MAX_LISTED:
             self.first.append(label)
 
-    def log(self, scores: dict | None, column: str, labels: Sequence[str], *, what: str, otherwise: str) -> None:
+    def log(
+        self, scores: dict | None, column: str, labels: Sequence[str], *, what: tuple[str, str], otherwise: str
+    ) -> None:
         """Log them, and why there are no scores where there are none: else, it is as `otherwise` says.
 
-        `labels` are the model's; "3 rows have labels …" continues the count with `what`.
+        `labels` are the model's; `what` continues the count, of one and of several: "3 rows have labels …".
         """
         unknown = ", ".join(map(repr, self.first[:MAX_LISTED])) + ", …" * (len(self.first) > MAX_LISTED)
-        problem = f"{self.count:,} {what} ({unknown}; it has {', '.join(map(repr, labels))})"
+        problem = f"{self.count:,} {what[self.count != 1]} ({unknown}; it has {', '.join(map(repr, labels))})"
         if scores is None:
             log.warning("warning: no scores for column %r: %s", column, problem if self.count else otherwise)
         elif self.count:
-            log.warning("warning: column %r: %s and are left out of the scores", column, problem)
+            log.warning("warning: column %r: %s, left out of the scores", column, problem)

@@ -92,6 +92,6 @@ def _verify(path: Path, trained: Trained, number_format: str) -> None:
             raise RuntimeError(f"{path} does not have the weights of the model: {name}")
     expected, actual = (probe_logits(each, trained.tokenizer) for each in (trained.model, model))
     error = ((expected - actual).norm() / expected.norm()).item()
-    log.info("read back, the file gives the logits of the model but for %.2g of their norm", error)
+    log.info("read back, the file gives logits that differ from the model's by %.2g of their norm", error)
     if not error <= of_logits:
         raise RuntimeError(f"{path} does not give the logits of the model: off by {error} of their norm")

@@ -71,13 +71,13 @@ def _verify(path: Path, trained: Trained) -> None:
     from onnxruntime import InferenceSession
 
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
-    for texts in (TEXTS, TEXTS[:1]):
+    for texts, which in ((TEXTS, "a padded batch"), (TEXTS[:1], "a text alone")):
         inputs = _encode(trained, texts)
         with torch.inference_mode():
             expected = trained.model(**dict(zip(INPUTS, inputs, strict=True))).logits.numpy()
         given = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
         difference = numpy.abs(session.run([OUTPUT], given)[0] - expected).max()
-        log.info("ONNX Runtime gives the logits of the model but for %.2g", difference)
+        log.info("logits of %s: ONNX Runtime's differ from the model's by at most %.2g", which, difference)
         if not difference <= TOLERANCE * max(1.0, numpy.abs(expected).max()):
             raise RuntimeError(f"{path} does not give the logits of the model: off by {difference}")
 

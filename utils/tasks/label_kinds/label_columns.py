@@ -84,7 +84,7 @@ def several_columns(columns: Sequence[str], requested: str | None) -> dict[str, 
 def label_cell(names: Sequence[str], cells: Sequence[str | None], row: int) -> str:
     """Return the labels of a row whose columns with these names say yes or no, as one cell. DataError for others.
 
-    An empty cell is a no, unless all are: then nobody has labelled the row, and the cell is empty.
+    An empty cell is a no, unless all are: then nobody has labeled the row, and the cell is empty.
     """
     said = [cell.strip().casefold() if isinstance(cell, str) else "" for cell in cells]
     if all(each in MISSING for each in said):

@@ -38,8 +38,8 @@ def fold_of_groups(path: Path, train: Split, labels: list[str] | None, folds: in
 
 def _too_few(train: Split, label: str, groups: int, folds: int) -> DataError:
     texts = train.label.count(label)
-    number = f"{texts:,} training texts" + (f" in {groups:,} groups" if groups < texts else "")
-    problem = f"--folds {folds}: a fold would have no text labeled {label!r}: there are {number}"
+    number = f"{texts:,}" + (f" in {groups:,} group{'s' * (groups != 1)}" if groups < texts else "")
+    problem = f"--folds {folds}: a fold would have no text labeled {label!r}: the training split has {number}"
     return DataError(problem, "lower --folds, or preprocess more rows")
 
 
