@@ -16,7 +16,9 @@ def read_config(path: Path) -> dict:
     try:
         text = read_file(path).decode().replace("\r\n", "\n")
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "name a YAML file after --config") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", "name a YAML file, or the run.json of a model, after --config"
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not YAML: {error}", "write one `flag: value` per line") from error
     settings = _read_json(path, text) if path.suffix == ".json" else None  # YAML's reader takes seconds for a run.json

@@ -286,7 +286,7 @@ def test_the_mistakes(call):
     shown = evaluation["most_confident_mistakes"]
     assert [mistake["text"] for mistake in shown] == [row["text"] for row in mistakes[:10]]
     assert [mistake["probability"] for mistake in shown] == pytest.approx(confidence[:10], abs=1e-5)
-    assert f"the most confident 10 of {len(mistakes)} mistakes" in out
+    assert f"the 10 most confident of {len(mistakes)} mistakes" in out
     assert all(row["text"] in out for row in mistakes[:10])
 
 
@@ -327,7 +327,7 @@ def test_labels_that_are_probably_wrong(call):
     code, out, _ = call()
     assert code == 0
     found = json.loads(Path("mine/evaluation.json").read_text("utf-8"))["probable_label_errors"]
-    assert f"confident of another one: {found['texts']} (--report shows them)" in out
+    assert f"call wrong: {found['texts']} (--report shows them)" in out
     assert "Northcutt" in found["method"]
     assert found["texts"] == len(found["shown"]) <= 10
     assert {error["text"] for error in found["shown"]} <= set(wrong)

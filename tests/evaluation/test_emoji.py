@@ -223,7 +223,7 @@ def test_mistakes_are_shown_and_written(call):
     )
     shown = evaluation["most_confident_mistakes"]
     assert [one["description"] for one in shown] == [row["description"] for row in rows][:10]
-    assert f"the most confident 10 of {len(rows)} mistakes:" in out
+    assert f"the 10 most confident of {len(rows)} mistakes:" in out
     assert f"{rows[0]['description']}  " in out
     assert out.endswith("written: base/evaluation.json and mistakes.csv\n")
 

@@ -146,16 +146,13 @@ def format_classifier_report(evaluation: dict) -> str:
             for mistake in shown
         ]
         parts += [
-            f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
+            f"the {len(shown)} most confident of {evaluation['mistakes']:,} mistakes:",
             format_table(["probability", "prediction", "label", "text"], rows),
         ]
     if "label_errors" in evaluation:
         parts.append(describe_label_errors(evaluation["label_errors"], "test"))
     if wrong := evaluation["probable_label_errors"]["texts"]:
-        parts.append(
-            f"labels that are probably wrong, because the model and TF-IDF are confident of another one: {wrong:,} "
-            "(--report shows them)"
-        )
+        parts.append(f"labels that both the model and TF-IDF call wrong: {wrong:,} (--report shows them)")
     return "\n\n".join(parts)
 
 

@@ -133,7 +133,7 @@ def format_emoji_report(evaluation: dict) -> str:
             for mistake in shown
         ]
         parts += [
-            f"the most confident {len(shown)} of {evaluation['mistakes']:,} mistakes:",
+            f"the {len(shown)} most confident of {evaluation['mistakes']:,} mistakes:",
             format_table(["probability", "rank of the right emoji", "description", "written", "right"], rows),
         ]
     return "\n\n".join(parts)
