@@ -94,7 +94,8 @@ def _repetition(evaluation: dict, training: dict) -> Section:
     rows = [
         ("base model", str(evaluation.get("base_model_description") or evaluation.get("base_model") or "–")),
         ("trained", f"{run['trainable_parameters']:,} of {run['total_parameters']:,} parameters"),
-        ("steps", f"{results['steps']:,} ({results['epochs']:.3g} epochs)"),
+        ("steps", f"{results['steps']:,}"),
+        ("epochs", f"{results['epochs']:.3g}"),
         *[(title, f"{settings[name]:g}") for name, title in SETTINGS.items() if _is_number(settings.get(name))],
         ("training took", f"{results['train_seconds']:,.0f} s on {run['device']} in {run['precision']}"),
         ("seed", str(run["seed"])),
