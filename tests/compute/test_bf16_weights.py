@@ -4,7 +4,7 @@ import pytest
 import torch
 from small_models import changed, random_model, weights_of
 
-from utils.compute.bf16_weights import weights_in_bf16
+from utils.compute.bf16_weights import scores_in_float32, weights_in_bf16
 from utils.training.freezing import freeze_parameters
 
 
@@ -34,3 +34,14 @@ def test_all_matrices_but_the_head_are_in_bfloat16():
         halves = {name for name, parameter in model.named_parameters() if parameter.dtype == torch.bfloat16}
         assert halves == {name for name in before if name.endswith("proj.weight")}
     assert changed(before, weights_of(model)) == set()
+
+
+def test_a_score_is_computed_in_float32():
+    head = torch.nn.Linear(8, 1)
+    head.bias.data.fill_(1994.3)
+    model, states = torch.nn.Sequential(torch.nn.Linear(8, 8), head), torch.rand(4, 8)
+    expected = model(states)
+    with weights_in_bf16(model, enabled=True, all_layers=True), torch.autocast("cpu", torch.bfloat16):
+        with scores_in_float32(model):
+            torch.testing.assert_close(model(states), expected, rtol=0, atol=0.05)
+        assert "forward" not in vars(head)

@@ -111,6 +111,36 @@ def test_a_file_gets_one_column_and_is_compared_with_its_scores(model, stars, tm
     assert f"MAE {expected:.3f}" in err
 
 
+@pytest.mark.parametrize(("factor", "added"), [(0.1, 2000), (1e-9, 0), (123456.7, 0)])
+def test_scores_of_any_size_and_distance_from_0(stars, tmp_path, capsys, factor, added):
+    with stars.open() as file:
+        texts = [(row["review"], added + factor * float(row["stars"])) for row in csv.DictReader(file)]
+    table, pickled = tmp_path / "far.csv", tmp_path / "far.pkl"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("review", "stars"), *texts])
+    words = ["--task", "reviews", "--labels", "score", "--data", table, "--model", "tiny", "--output_path", pickled]
+    assert run_script(preprocess.main, *words, "--near_duplicates", "off") == 0
+    model = trained("bert", pickled, "--precision", "bf16")
+    run, deviation = json.loads((model / "run.json").read_text()), np.std([score for _, score in texts])
+    assert run["results"]["validation_rmse_after"] < 0.7 * deviation
+    scores = {}
+    for precision in ("fp32", "bf16"):
+        out = tmp_path / f"{precision}.csv"
+        words = ["--data", table, "--output_path", out, "--device", "cpu", "--precision", precision]
+        assert run_script(classify.main, "--model_path", model, *words) == 0
+        with out.open() as file:
+            scores[precision] = np.array([float(row["score"]) for row in csv.DictReader(file)])
+    assert np.abs(scores["bf16"] - scores["fp32"]).max() < 0.25 * deviation  # the rounding of the states
+    errors = tmp_path / "errors.csv"
+    words = ["--data", pickled, "--errors_path", errors, "--device", "cpu"]
+    assert run_script(evaluate_model.main, "--model_path", model, *words) == 0
+    with errors.open() as file:
+        rows = list(csv.DictReader(file))
+    given = dict(texts)
+    assert [float(row["score"]) for row in rows] == pytest.approx([given[row["text"]] for row in rows], rel=1e-12)
+    assert np.std([float(row["prediction"]) for row in rows]) > 0.3 * deviation
+
+
 def test_lines_for_people(model, capsys):
     capsys.readouterr()
     assert (

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from utils import distributed
 from utils.compute.batching import PADDED, Batching, batches_by_length
-from utils.compute.bf16_weights import weights_in_bf16
+from utils.compute.bf16_weights import scores_in_float32, weights_in_bf16
 from utils.compute.device import autocast
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
 from utils.compute.onednn_linear import onednn_linear
@@ -59,7 +59,7 @@ def last_token_outputs(
     skippable_modules(model)
 
     def forward(inputs: Inputs) -> torch.Tensor:
-        with compute_only(model, last_token_mask(model, inputs)):
+        with compute_only(model, last_token_mask(model, inputs)), scores_in_float32(model):
             return model(**inputs).logits
 
     return forward_in_batches(model, rows, collate, forward, width, **options)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -138,10 +139,10 @@ def _check_contents(path: Path, run: dict) -> None:
     if run.get("kind") == EMOJI.name and not run["targets"]:
         raise _damaged(path, "targets are empty")
     calibration = run.get("calibration") or {}
-    for field in ("temperature", "threshold", "scale"):
+    for field, least, most in (("temperature", 1e-6, 1e9), ("threshold", 1e-6, 1e9), ("scale", 0, math.inf)):
         value = calibration.get(field)
         if value is not None and (
-            not isinstance(value, int | float) or isinstance(value, bool) or not 1e-6 < value < 1e9
+            not isinstance(value, int | float) or isinstance(value, bool) or not least < value < most
         ):
             raise _damaged(path, f"calibration: {field} is {value!r}, not a number above 0")
     thresholds = calibration.get("thresholds")

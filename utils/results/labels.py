@@ -17,6 +17,7 @@ from utils.models.opening.adapter_folder import name_base
 from utils.results.columns_to_classify import ColumnsToClassify
 from utils.tasks.label_kinds.label_columns import label_cell
 from utils.tasks.label_kinds.label_sets import SEPARATOR
+from utils.tasks.label_kinds.scores import score_cell
 from utils.tasks.labels import label_key, list_labels, parse_label_map
 from utils.terminal.tables import one_line
 
@@ -102,7 +103,7 @@ def new_columns(classifier: Classifier) -> list[str]:
 def new_cells(classifier: Classifier, predictions: Predictions, escaped: Callable[[str], str]) -> list[list[str]]:
     """Return the cells of `new_columns` for each text, empty where there is none; labels are `escaped`."""
     if classifier.gives_scores:
-        return [["" if score is None else f"{score:.6f}"] for score in predictions.labels]
+        return [["" if score is None else score_cell(score)] for score in predictions.labels]
     return [
         [escaped(_label_cell(name)), *("" if name is None else f"{probability:.6f}" for probability in row)]
         for name, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)

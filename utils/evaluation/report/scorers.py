@@ -6,6 +6,7 @@ from utils.evaluation.report.section import Section, Text, Texts
 from utils.evaluation.report.shown import NAMES, share_histogram
 from utils.evaluation.report.words import plural, value
 from utils.plots.dots import dots_with_intervals
+from utils.tasks.label_kinds.scores import given_score_cell
 
 TFIDF = "tfidf_ridge"
 SHOWN = {name: NAMES[name] for name in ("tuned", TFIDF)}
@@ -47,7 +48,8 @@ def _errors(counted: dict, evaluation: dict) -> Section:
 
 def _largest(errors: list[dict]) -> Section:
     entries = tuple(
-        (Text(f"score {error['score']:g}, predicted {error['prediction']:.2f}", error["text"]),) for error in errors
+        (Text(f"score {given_score_cell(error['score'])}, predicted {error['prediction']:.2f}", error["text"]),)
+        for error in errors
     )
     sentence = "Where a text clearly supports the prediction, the given score may be wrong."
     return Section("The largest errors", (sentence,), texts=(Texts(f"The {len(errors)} largest", entries),))

@@ -14,6 +14,7 @@ from utils.metrics.figures import SCORING
 from utils.metrics.histogram import shared_histogram
 from utils.metrics.scores import score_differences, score_intervals, scores_by_part
 from utils.processed import Processed
+from utils.tasks.label_kinds.scores import given_score_cell, score_cell
 from utils.terminal.tables import figure_rows, format_table, one_line
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def evaluate_scorer(classifier: Classifier, data: Processed, *, seed: int, preci
         "per_text": {
             "row": rows,
             "label": test.label,
-            "prediction": [round(score, 6) for score in predictions.tolist()],
+            "prediction": [float(score_cell(score)) for score in predictions.tolist()],
             "cluster": cluster_numbers(test.group, len(rows)).tolist(),
         },
     }
@@ -82,7 +83,7 @@ def format_scorer_report(evaluation: dict) -> str:
     settings = baseline["settings"]
     chosen = "defaults: no validation split" if settings["validation_rmse"] is None else "the best on validation"
     rows = [
-        [f"{error['prediction']:.2f}", f"{error['score']:g}", one_line(error["text"])]
+        [f"{error['prediction']:.2f}", given_score_cell(error["score"]), one_line(error["text"])]
         for error in evaluation["largest_errors"]
     ]
     return "\n\n".join(
@@ -102,4 +103,5 @@ def error_rows(errors: list[dict]) -> Iterator[list[str]]:
     """Yield the header and a row for each text: text, score, prediction and error, the largest error first."""
     yield ["text", "score", "prediction", "error"]
     for error in errors:
-        yield [error["text"], f"{error['score']:g}", f"{error['prediction']:.6f}", f"{error['error']:.6f}"]
+        cells = [score_cell(error[name]) for name in ("prediction", "error")]
+        yield [error["text"], given_score_cell(error["score"]), *cells]

@@ -106,4 +106,14 @@ def text(target: float, names: Sequence[str], train_labels: Sequence[float]) -> 
     return f"{target * score_scale(train_labels):.6g}"
 
 
+def score_cell(score: float) -> str:
+    """Return a predicted score for a table: six decimals, or six significant digits where 0 is near."""
+    return f"{score:.6f}" if score == 0 or abs(score) >= 0.1 else f"{score:.6g}"
+
+
+def given_score_cell(score: float) -> str:
+    """Return a score of the data for a table, with all its digits."""
+    return f"{score:.15g}"
+
+
 SCORES = LabelKind(read, settle, strata, check, lambda labels: [NAME], audit, targets, text)

@@ -3,9 +3,10 @@
 The head learns scaled scores, and is scaled back when the run ends: the folder alone gives plain scores in any tool.
 """
 
+import contextlib
 import math
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy
@@ -13,6 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from utils.compute.batching import IGNORED, collate_labeled
+from utils.compute.bf16_weights import scores_in_float32
 from utils.compute.last_block import compute_only, last_token_mask, skippable_modules
 from utils.errors import UserError
 from utils.inference.classifier import classifier_logits
@@ -42,13 +44,19 @@ def regression(base: Trained, class_weights: None, data: Processed) -> Objective
     return Objective(
         collate=partial(collate_labeled, pad_id=padding_id(base.tokenizer), side=base.tokenizer.padding_side),
         loss=_squared_error,
-        forward_context=lambda model, inputs: compute_only(model, last_token_mask(model, inputs)),
+        forward_context=_forward_context,
         evaluate=partial(_evaluate_regression, base, score_scale(data.splits["train"].label)),
         metric="rmse",
         greater_is_better=False,
         keep_start=True,
         decode=partial(base.tokenizer.decode, skip_special_tokens=True),
     )
+
+
+@contextlib.contextmanager
+def _forward_context(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> Iterator[None]:
+    with compute_only(model, last_token_mask(model, inputs)), scores_in_float32(model):
+        yield
 
 
 def _squared_error(outputs, labels: torch.Tensor, num_items_in_batch=None) -> torch.Tensor:
