@@ -80,6 +80,12 @@ def test_the_label_map_of_training_applies():
     assert counts.unknown.count == 0
 
 
+def test_a_file_with_the_classes_of_the_label_map_is_compared():
+    counts = PredictionCounts(["bad", "good"], parse_label_map("1-2=bad,4-5=good"))
+    counts.add(["bad", "good", "bad", "bad", "bad"], ["bad", "Good", "good", "1", "fair"])
+    assert (counts.scores()["rows"], counts.scores()["accuracy"]) == (4, 0.75)
+
+
 def test_empty_and_truncated_texts_are_logged(caplog):
     counts = PredictionCounts(["0", "1"])
     counts.add(["0", None], truncated=1)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class PredictionCounts:
     """The predicted labels, and how often they are the rows' labels. Its size does not depend on the number of rows.
 
-    `label_map` is the one of training: a label that it leaves out does not count.
+    `label_map` is the one of training: a label that it leaves out does not count, unless it is the name of a class.
     """
 
     def __init__(self, labels: Sequence[str], label_map: LabelMap | None = None):
@@ -104,7 +104,9 @@ class PredictionCounts:
     def _label_of(self, cell: str) -> str | None:
         label = " ".join(cell.split())
         if self.label_map is not None:
-            return self.label_map.class_of(label)
+            of_map = self.label_map.class_of(label)
+            is_word = of_map is None and as_number(label) is None  # the star 0 may be left out, and a class be named 0
+            return self._by_key.get(label_key(label)) if is_word else of_map
         if label in self.predicted:
             return label
         if label.casefold() in MISSING:
