@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks.speed.crowd import busy
+from utils import process
 from utils.errors import DataError, UsageError, UserError
 from utils.interrupts import ToldInterrupt
 from utils.process import run
@@ -71,19 +74,22 @@ def test_a_reader_that_leaves_is_no_error(lines):
 
 
 CHOSEN = {
-    "by us": ({}, "10000"),
-    "count": ({"GOMP_SPINCOUNT": "7"}, "7"),
-    "policy": ({"OMP_WAIT_POLICY": "passive"}, "0"),
+    "by us": ({}, 0, "10000"),
+    "by us, beside other work": ({}, 9999, "0"),
+    "count": ({"GOMP_SPINCOUNT": "7"}, 0, "7"),
+    "policy": ({"OMP_WAIT_POLICY": "passive"}, 0, "0"),
 }
 
 
-@pytest.mark.parametrize(("chosen", "spins"), CHOSEN.values(), ids=CHOSEN.keys())
-def test_threads_wait_as_long_as_the_user_says_or_briefly(chosen, spins):
-    """OpenMP prints what it has read when it is loaded, with torch."""
+@pytest.mark.parametrize(("chosen", "running", "spins"), CHOSEN.values(), ids=CHOSEN.keys())
+def test_threads_wait_as_long_as_the_user_says_or_briefly(chosen, running, spins, tmp_path):
+    """OpenMP prints what it has read when it is loaded, with torch. `running`: threads on the whole machine."""
+    (tmp_path / "loadavg").write_text(f"0.20 0.18 0.12 {running + 1}/10000 11206\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
-    code = "from utils.process import run; run(lambda: __import__('torch').get_num_threads() and 0)"
+    code = "import pathlib, sys; from utils import process; process.RUNNING = pathlib.Path(sys.argv[1])"
+    code += "; process.run(lambda: __import__('torch').get_num_threads() and 0)"
     shown = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, str(tmp_path / "loadavg")],
         cwd=ROOT,
         env={**environment, "OMP_DISPLAY_ENV": "verbose", **chosen},
         capture_output=True,
@@ -91,3 +97,16 @@ def test_threads_wait_as_long_as_the_user_says_or_briefly(chosen, spins):
         check=True,
     )
     assert f"GOMP_SPINCOUNT = '{spins}'" in shown.stderr
+
+
+@pytest.mark.skipif(not process.RUNNING.exists(), reason="only Linux says how many threads are running")
+def test_busy_processes_are_seen():
+    with busy(2 * os.cpu_count()) as others:
+        assert all(other.poll() is None for other in others)
+        time.sleep(0.5)
+        assert process.processors_are_busy()
+
+
+def test_a_system_that_does_not_say_what_runs_is_not_busy(monkeypatch, tmp_path):
+    monkeypatch.setattr(process, "RUNNING", tmp_path / "missing")
+    assert not process.processors_are_busy()

@@ -1,18 +1,16 @@
-"""Temperatures and thresholds against brute force."""
+"""Temperatures against brute force, and what is fitted to which model."""
 
-import itertools
 import logging
 
 import numpy
 import pytest
 from scipy.special import log_softmax
-from sklearn.metrics import f1_score
 from small_classifiers import labeled_data, opinions
 from small_models import changed, weights_of
 
 from utils.models import checkpoint
 from utils.models.classifier_tokenizer import find_head, with_template
-from utils.training.calibration import _best_threshold, calibrate, calibrate_model, fit_temperature, fit_threshold
+from utils.training.calibration import calibrate, calibrate_model, fit_temperature
 from utils.training.rows import labeled_rows
 
 
@@ -49,36 +47,6 @@ def test_a_small_split_without_a_mistake_does_not_make_everything_certain():
     assert 0.2 < temperature < 0.9
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_best_threshold_is_that_of_brute_force(seed):
-    generator = numpy.random.default_rng(seed)
-    labels = generator.integers(2, size=15)
-    second = numpy.round(generator.random(15) * 0.7 + labels * 0.2, 1)  # with ties
-    found = _best_threshold(second, labels)
-    scores = {t: f1_score(labels, second >= t, average="macro") for t in numpy.arange(0.0, 1.01, 0.01)}
-    assert f1_score(labels, second >= found, average="macro") == pytest.approx(max(scores.values()))
-    edges = [0.0, *sorted(set(second)), 1.0]
-    middles = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
-    equal = [
-        t for t in middles if f1_score(labels, second >= t, average="macro") == pytest.approx(max(scores.values()))
-    ]
-    assert abs(found - 0.5) == pytest.approx(min(abs(t - 0.5) for t in equal))
-
-
-@pytest.mark.parametrize(("labels", "expected"), [([1, 1, 1], 0.05), ([0, 0, 0], 0.95)])
-def test_a_resample_of_one_class(labels, expected):
-    assert _best_threshold(numpy.array([0.1, 0.5, 0.9]), numpy.array(labels)) == pytest.approx(expected)
-
-
-def test_a_threshold_follows_a_model_that_underrates_the_second_class():
-    generator = numpy.random.default_rng(0)
-    labels = generator.integers(2, size=2000)
-    second = numpy.clip(generator.normal(0.15 + 0.2 * labels, 0.05), 0, 1)
-    found = fit_threshold(numpy.stack([1 - second, second], axis=1), labels, seed=0)
-    assert found == pytest.approx(0.25, abs=0.02)
-    assert found == fit_threshold(numpy.stack([1 - second, second], axis=1), labels, seed=0)
-
-
 @pytest.fixture(scope="module")
 def trained():
     return checkpoint.load_base_classifier("tiny", ["neg", "pos"], seed=0)
@@ -91,17 +59,17 @@ def rows(trained):
 
 
 def test_a_given_threshold_is_kept(trained, rows):
-    assert calibrate(trained, rows, "0.3", 0)["threshold"] == 0.3
-    assert 0 < calibrate(trained, rows, "auto", 0)["threshold"] < 1
+    assert calibrate(trained, rows, "0.3")["threshold"] == 0.3
+    assert 0 < calibrate(trained, rows, "auto")["threshold"] < 1
 
 
 def test_without_validation_texts_nothing_is_fitted(trained):
-    assert calibrate(trained, [], "auto", 0) == {"temperature": 1.0, "threshold": 0.5}
+    assert calibrate(trained, [], "auto") == {"temperature": 1.0, "threshold": 0.5}
 
 
 def test_more_than_two_classes_have_no_threshold(rows):
     three = checkpoint.load_base_classifier("tiny", ["a", "b", "c"], seed=0)
-    found = calibrate(three, rows, "auto", 0)
+    found = calibrate(three, rows, "auto")
     assert found["threshold"] is None
     assert found["temperature"] != 1.0
 
@@ -126,7 +94,7 @@ def test_logits_that_no_layer_scales_keep_their_temperature(monkeypatch, caplog,
     rows = labeled_rows(data, base.tokenizer, 128, ["validation"])["validation"]
     assert find_head(base.model, trained.tokenizer) is None
     before = weights_of(base.model)
-    found = calibrate_model(trained, rows, "0.4", 1)
+    found = calibrate_model(trained, rows, "0.4")
     assert found == {"temperature": 1.0, "threshold": 0.4}
     assert not changed(before, weights_of(base.model))
     kind = type(base.model).__name__

@@ -62,7 +62,7 @@ def evaluate_classifier(
     threshold = classifier.run.get("arguments", {}).get("threshold", "auto")  # fitted for both, or given for both
     baselines = {
         MAJORITY: majority_class(train, test.prompt, labels),
-        TFIDF: tfidf_logistic_regression(train, validation, test.prompt, labels, threshold, seed),
+        TFIDF: tfidf_logistic_regression(train, validation, test.prompt, labels, threshold),
     }
 
     def measure(predictions, probabilities) -> dict:

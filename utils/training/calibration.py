@@ -8,10 +8,10 @@ import numpy
 from utils.inference.classifier import classifier_logits
 from utils.models.checkpoint import Trained
 from utils.models.classifier_tokenizer import find_head, fold_temperature
+from utils.training.threshold import fit_threshold
 
 log = logging.getLogger(__name__)
 TEMPERATURES = (0.05, 20.0)
-RESAMPLES = 200
 
 
 def calibrate_model(trained: Trained, *arguments, **options) -> dict[str, float | None]:
@@ -32,7 +32,6 @@ def calibrate(
     trained: Trained,
     validation_rows: Sequence[dict],
     threshold: str,
-    seed: int,
     *,
     bfloat16: bool = False,
     scalable: bool = True,
@@ -45,14 +44,14 @@ def calibrate(
     labels = [row["label"] for row in validation_rows]
     options = {"bfloat16": bfloat16, "progress": "calibrating"}
     logits = classifier_logits(trained.model, trained.tokenizer, validation_rows, **options)
-    calibration = fit_calibration(logits, labels, threshold, seed, scalable=scalable)
+    calibration = fit_calibration(logits, labels, threshold, scalable=scalable)
     temperature, cut = calibration.values()
     log.info("fitted on validation: temperature %.3f%s", temperature, "" if cut is None else f", threshold {cut:.3f}")
     return calibration
 
 
 def fit_calibration(
-    logits: numpy.ndarray, labels: Sequence[int], threshold: str, seed: int, *, scalable: bool = True
+    logits: numpy.ndarray, labels: Sequence[int], threshold: str, *, scalable: bool = True
 ) -> dict[str, float | None]:
     """Return the same as `calibrate`, from logits (texts, classes) and labels; for models and baselines alike."""
     from scipy.special import softmax
@@ -63,7 +62,7 @@ def fit_calibration(
     elif threshold != "auto":
         cut = float(threshold)
     else:
-        cut = fit_threshold(softmax(logits / temperature, axis=1), labels, seed) if labels else 0.5
+        cut = fit_threshold(softmax(logits / temperature, axis=1)[:, 1], labels) if labels else 0.5
     return {"temperature": temperature, "threshold": cut}
 
 
@@ -84,33 +83,3 @@ def fit_temperature(logits: numpy.ndarray, labels: Sequence[int]) -> float:
 
     minimum = minimize_scalar(loss, bounds=numpy.log(TEMPERATURES), method="bounded")
     return float(numpy.exp(minimum.x))
-
-
-def fit_threshold(probabilities: numpy.ndarray, labels: Sequence[int], seed: int) -> float:
-    """Return the probability of the second class from which on predicting it gives the best macro F1.
-
-    `probabilities` are (texts, 2). It is the median over resamples of the rows, since the best threshold of one small
-    split is luck; of equally good thresholds, the nearest to 0.5.
-    """
-    second, labels = numpy.asarray(probabilities)[:, 1], numpy.asarray(labels)
-    generator = numpy.random.default_rng(seed)
-    draws = (generator.integers(len(labels), size=len(labels)) for _ in range(RESAMPLES))
-    return float(numpy.median([_best_threshold(second[draw], labels[draw]) for draw in draws]))
-
-
-def _best_threshold(second: numpy.ndarray, labels: numpy.ndarray) -> float:
-    order = numpy.argsort(second)
-    second, positive = second[order], labels[order] == 1
-    # Cut k predicts the first class for the k lowest rows. Rows of equal probability stay together.
-    cuts = numpy.concatenate([[0], numpy.flatnonzero(numpy.diff(second)) + 1, [len(second)]])
-    edges = numpy.concatenate([[0.0], second, [1.0]])
-    thresholds = (edges[cuts] + edges[cuts + 1]) / 2
-    positives_below = numpy.concatenate([[0], numpy.cumsum(positive)])[cuts]
-    true_positives, false_negatives = positive.sum() - positives_below, positives_below
-    true_negatives, false_positives = cuts - positives_below, len(second) - cuts - true_positives
-    wrong = false_negatives + false_positives
-    f1_of_second = 2 * true_positives / numpy.maximum(1, 2 * true_positives + wrong)
-    f1_of_first = 2 * true_negatives / numpy.maximum(1, 2 * true_negatives + wrong)
-    macro_f1 = (f1_of_first + f1_of_second) / 2
-    best = thresholds[macro_f1 >= macro_f1.max() - 1e-12]
-    return float(best[numpy.abs(best - 0.5).argmin()])

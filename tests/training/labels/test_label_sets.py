@@ -8,7 +8,6 @@ from sklearn.metrics import f1_score
 from utils.compute.batching import IGNORED
 from utils.training.labels.label_sets import (
     SET_FITTING,
-    _best_threshold,
     _binary_cross_entropy,
     fit_each_label,
     fit_label_thresholds,
@@ -26,23 +25,24 @@ def test_the_loss_counts_supervised_labels_alone():
     assert row["label"] == [IGNORED] * 2
 
 
-def test_the_best_threshold_is_the_best_of_all_cuts():
+def test_each_label_has_the_threshold_of_its_best_f1_and_an_absent_one_has_a_half():
     generator = numpy.random.default_rng(0)
-    for _ in range(20):
-        probabilities, has = generator.random(30).round(1), generator.random(30) < 0.3
-        cuts = numpy.concatenate([[0.0], numpy.unique(probabilities) + 1e-9])
-        best = max(f1_score(has, probabilities >= cut, zero_division=0) for cut in cuts)
-        found = f1_score(has, probabilities >= _best_threshold(probabilities, has), zero_division=0)
-        assert found == pytest.approx(best)
+    chances = generator.beta([0.3, 1, 1], [3, 1, 9], size=(5000, 3))
+    labels = (generator.random(chances.shape) < chances).astype(float)
+    labels[:, 2] = 0
+    found = fit_label_thresholds(chances, labels)
+    assert found[2] == 0.5
+    for column, has, threshold in zip(chances.T[:2], labels.T[:2], found[:2], strict=True):
+        best = max(f1_score(has, column >= cut) for cut in numpy.arange(0.05, 0.95, 0.01))
+        assert f1_score(has, column >= threshold) > best - 0.01
+    assert found[0] < found[1]
 
 
-def test_a_label_of_few_texts_shares_the_threshold_of_all_labels():
-    labels = numpy.array([[1, 0]] * 10 + [[0, 0]] * 9 + [[0, 1]])
-    probabilities = numpy.where(labels == 1, 0.2, 0.1)
-    probabilities[-1, 1] = 0.002  # by which alone all texts would get the label
-    probabilities[:-1, 1] = 0.001
-    assert fit_label_thresholds(probabilities, labels, seed=1) == pytest.approx([0.15, 0.15])
-    assert fit_label_thresholds(probabilities, numpy.zeros((20, 2)), seed=1) == [0.5, 0.5]
+def test_one_text_alone_does_not_give_its_label_to_all_texts():
+    labels = numpy.array([[0.0]] * 19 + [[1.0]])
+    probabilities = numpy.array([[0.02]] * 10 + [[0.2]] * 9 + [[0.03]])
+    [threshold] = fit_label_thresholds(probabilities, labels)
+    assert threshold > 0.03
 
 
 def test_a_rare_label_gets_its_frequency_and_the_others_are_told_apart():

@@ -39,7 +39,7 @@ def most_frequent_set(train: Split, test_texts: Sequence[str], names: Sequence[s
 
 
 def tfidf_one_vs_rest(
-    train: Split, validation: Split, test_texts: Sequence[str], names: Sequence[str], seed: int
+    train: Split, validation: Split, test_texts: Sequence[str], names: Sequence[str]
 ) -> LabelSetBaseline:
     """Fit a logistic regression for each label to the sublinear TF-IDF of words and word pairs of the train split.
 
@@ -57,7 +57,7 @@ def tfidf_one_vs_rest(
         thresholds, macro_f1 = [0.5] * len(names), None
         if len(validation):
             probabilities = _probabilities(models, vectorizer.transform(validation.prompt))
-            thresholds = fit_label_thresholds(probabilities, held_out, seed)
+            thresholds = fit_label_thresholds(probabilities, held_out)
             macro_f1 = float(f1_score(held_out, probabilities >= thresholds, average="macro", zero_division=0))
         found[inverse] = models, thresholds, macro_f1
     best = max(found, key=lambda inverse: found[inverse][2] or 0.0)

@@ -57,7 +57,7 @@ def evaluate_labels(classifier: Classifier, data: Processed, *, seed: int, preci
     train, validation = data.splits["train"], data.splits["validation"]
     baselines = {
         FREQUENT: most_frequent_set(train, test.prompt, names),
-        TFIDF: tfidf_one_vs_rest(train, validation, test.prompt, names, seed),
+        TFIDF: tfidf_one_vs_rest(train, validation, test.prompt, names),
     }
     of_words = baselines[TFIDF].predictions
     difference = label_set_differences(labels, predictions, of_words, test.group, seed)

@@ -15,7 +15,7 @@ from utils.inference.baseline.stack import Stack, WordModel, pooled, read_words
 from utils.models.run_file import BASELINE_FILE
 from utils.processed import Split
 from utils.training.baseline.tfidf import fit_words, label_indices
-from utils.training.calibration import fit_threshold
+from utils.training.threshold import fit_threshold
 
 log = logging.getLogger(__name__)
 FOLDS = 5
@@ -55,7 +55,7 @@ def choose_stack(
     if flags.with_baseline == "auto" and len(validation) < FEWEST:
         log.info("the baseline is not mixed in: %d validation texts are too few to tell", len(validation))
         return None, {"used": False, "validation_texts": len(validation)}
-    stack, record = _fit_stack(fitted, logits, validation, labels, flags.threshold, flags.seed)
+    stack, record = _fit_stack(fitted, logits, validation, labels, flags.threshold)
     used = flags.with_baseline == "on" or record["gain"] > record["gain_error"]
     log.info(
         "the baseline is %s: out of fold on validation, it lowers the log loss by %.4f ± %.4f (standard error)",
@@ -66,7 +66,7 @@ def choose_stack(
 
 
 def _fit_stack(
-    fitted: FittedWords, logits: numpy.ndarray, validation: Split, labels: Sequence[str], threshold: str, seed: int
+    fitted: FittedWords, logits: numpy.ndarray, validation: Split, labels: Sequence[str], threshold: str
 ) -> tuple[Stack, dict]:
     """Return (the mixture, its record).
 
@@ -79,7 +79,7 @@ def _fit_stack(
     cut = None
     if len(labels) == 2:
         mixed = pooled(own, of_words, of_model, exponent)
-        cut = fit_threshold(mixed, expected, seed) if threshold == "auto" else float(threshold)
+        cut = fit_threshold(mixed[:, 1], expected) if threshold == "auto" else float(threshold)
     gains = _gains(own, of_words, expected, validation.group)
     record = {
         "exponents": {"model": of_model, "tfidf": exponent},

@@ -62,21 +62,20 @@ def tfidf_logistic_regression(
     test_texts: Sequence[str],
     labels: Sequence[str],
     threshold: str = "auto",
-    seed: int = 0,
 ) -> Baseline:
     """Train as `fit_words` does, with its errors, and predict the labels of the test texts.
 
-    `threshold` and `seed` are those of `fit_calibration`. It is deterministic.
+    `threshold` is that of `fit_calibration`. The result is deterministic.
     """
     begin = time.perf_counter()
     words, settings = fit_words(train, validation, labels)
     seconds = time.perf_counter() - begin
-    found = predict_words(words, validation, test_texts, labels, threshold, seed)
+    found = predict_words(words, validation, test_texts, labels, threshold)
     return replace(found, settings={**settings, **found.settings}, train_seconds=seconds + found.train_seconds)
 
 
 def predict_words(
-    words: WordModel, validation: Split, test_texts: Sequence[str], labels: Sequence[str], threshold: str, seed: int
+    words: WordModel, validation: Split, test_texts: Sequence[str], labels: Sequence[str], threshold: str
 ) -> Baseline:
     """Predict the labels of the test texts, with a temperature and a threshold by the same code as a trained model's.
 
@@ -88,7 +87,7 @@ def predict_words(
 
     begin = time.perf_counter()
     logits = words.log_probabilities(validation.prompt)
-    calibration = fit_calibration(logits, label_indices(validation, labels), threshold, seed)
+    calibration = fit_calibration(logits, label_indices(validation, labels), threshold)
     seconds = time.perf_counter() - begin
     probabilities = softmax(words.log_probabilities(test_texts) / calibration["temperature"], axis=1)
     cut = calibration["threshold"]

@@ -58,7 +58,7 @@ def _judge_classifier(
     )
     scalable = find_head(base.model, base.tokenizer) is not None
     expected = [row["label"] for row in validation]
-    temperature, cut = fit_calibration(calibrating, expected, flags.threshold, flags.seed, scalable=scalable).values()
+    temperature, cut = fit_calibration(calibrating, expected, flags.threshold, scalable=scalable).values()
     probabilities = softmax(logits / temperature, axis=1)
     if flags.with_baseline != "off":
         stack, _ = choose_stack(baseline, calibrating / temperature, fitted_on, labels, flags)
@@ -66,9 +66,7 @@ def _judge_classifier(
             probabilities = stack.probabilities(log_softmax(logits / temperature, axis=1), judged.prompt)
             cut = stack.threshold
     predicted = probabilities.argmax(axis=1) if cut is None else (probabilities[:, 1] >= cut).astype(int)
-    of_words = predict_words(
-        baseline.words, data.splits["validation"], judged.prompt, labels, flags.threshold, flags.seed
-    )
+    of_words = predict_words(baseline.words, data.splits["validation"], judged.prompt, labels, flags.threshold)
     truth = [row["label"] for row in held_out]
     return {
         "tuned": _figures(truth, predicted, len(labels)),

@@ -17,10 +17,9 @@ from utils.models.tokenization import padding_id
 from utils.processed import Processed
 from utils.training.linear_probe import FOLDS, Fitting, Regression, constant_direction, fit_regression
 from utils.training.objectives import Objective
+from utils.training.threshold import expected_f1, fit_threshold
 
 log = logging.getLogger(__name__)
-RESAMPLES = 200
-LEAST_FITTED = 5  # validation texts of a label that gets a threshold of its own
 
 
 def multi_label_classification(base: Trained, class_weights: None, data: Processed) -> Objective:
@@ -117,43 +116,19 @@ def finish_label_sets(
         options = {"bfloat16": bfloat16, "progress": "thresholds"}
         probabilities = expit(classifier_logits(base.model, base.tokenizer, validation_rows, **options))
         labels = numpy.array([row["label"] for row in validation_rows])
-        thresholds = fit_label_thresholds(probabilities, labels, flags.seed)
+        thresholds = fit_label_thresholds(probabilities, labels)
     base.model.config.thresholds = dict(zip(names, thresholds, strict=True))
     shown = ", ".join(f"{name} {threshold:.3f}" for name, threshold in base.model.config.thresholds.items())
     log.info("thresholds fitted on validation: %s", shown)
     return {"thresholds": thresholds}
 
 
-def fit_label_thresholds(probabilities: numpy.ndarray, labels: numpy.ndarray, seed: int) -> list[float]:
-    """Return for each label the probability from which on predicting it gives the best F1: both are (texts, labels).
+def fit_label_thresholds(probabilities: numpy.ndarray, labels: numpy.ndarray) -> list[float]:
+    """Return for each label the probability from which on a text gets it, with the best F1 to be expected.
 
-    It is the median over resamples of the rows, since the best threshold of one small split is luck. Labels of fewer
-    than five rows share the threshold that is best for all labels together: one row alone would give its label to most
-    texts. It is 0.5 where no row has a label.
+    Both are (texts, labels). It is 0.5 where no text has a label.
     """
-    generator = numpy.random.default_rng(seed)
-    draws = [generator.integers(len(labels), size=len(labels)) for _ in range(RESAMPLES)]
-    labels = labels.astype(bool)
-
-    def median(columns: numpy.ndarray, have: numpy.ndarray) -> float:
-        return float(numpy.median([_best_threshold(columns[draw].ravel(), have[draw].ravel()) for draw in draws]))
-
-    shared = median(probabilities, labels)
     return [
-        median(column, has) if has.sum() >= LEAST_FITTED else shared
+        fit_threshold(column, has, expected_f1) if has.any() else 0.5
         for column, has in zip(probabilities.T, labels.T, strict=True)
     ]
-
-
-def _best_threshold(probabilities: numpy.ndarray, has: numpy.ndarray) -> float:
-    """Return the middle between the last probability that is to be predicted and the next one; 0.5 if no row has it."""
-    if not has.any():
-        return 0.5
-    order = numpy.argsort(-probabilities)
-    probabilities, has = probabilities[order], has[order]
-    true = numpy.cumsum(has)
-    f1 = 2 * true / (numpy.arange(1, len(has) + 1) + has.sum())
-    last = numpy.append(probabilities[1:] < probabilities[:-1], True)  # rows of equal probability stay together
-    place = int(numpy.where(last, f1, -1.0).argmax())
-    following = probabilities[place + 1] if place + 1 < len(probabilities) else 0.0
-    return float((probabilities[place] + following) / 2)

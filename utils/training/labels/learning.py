@@ -32,7 +32,7 @@ def _finish_classes(
     base: Trained, data: Processed, validation_rows: Sequence[dict], flags: Namespace, *, bfloat16: bool
 ) -> dict:
     """Fit the temperature, which the head then carries, and the threshold."""
-    return calibrate_model(base, validation_rows, flags.threshold, flags.seed, bfloat16=bfloat16)
+    return calibrate_model(base, validation_rows, flags.threshold, bfloat16=bfloat16)
 
 
 LEARNING = {
