@@ -56,9 +56,10 @@ def train(size: Size, material: Material) -> Comparison:
 def evaluate(size: Size, material: Material) -> Comparison:
     """Evaluate on a few texts; the opponent knows the perplexity alone, and ours also writes a text."""
     model, data = material.file("smollm2"), material.file("least-tweets.pkl")
-    flags = {"model_path": model, "data": data, "num_samples": 1, "output_path": material.runs / "evaluation.json"}
+    flags = {"model_path": model, "data": data, "num_samples": 1, "max_new_tokens": NEW_TOKENS}
+    flags["output_path"] = material.runs / "evaluation.json"
     return Comparison(
-        title=f"evaluate_model.py: {LEAST} tweets and one sample",
+        title=f"evaluate_model.py: {LEAST} tweets and one sample of {NEW_TOKENS} tokens",
         ours=Side("ours", words("evaluate_model.py", **flags)),
         against=(Against(Side("a script for the perplexity alone", words(*SHORTEST, "perplexity", model, data))),),
         start=True,

@@ -181,7 +181,7 @@ class LabelerCard(Card):
             errors = f"It gave {mistakes:,} of {texts:,} test texts a label too many or too few."
         return [
             f"It knows only its {len(self.run['labels'])} labels. {errors}",
-            "A threshold is the probability with the best F1 on the validation split. The probabilities are not "
+            "Each threshold has the best F1 to be expected on the validation split. The probabilities are not "
             "calibrated, and rare labels were learned from few texts.",
             "It repeats the judgments and prejudices of whoever labeled the training texts. Don't let it alone decide "
             "about people.",
