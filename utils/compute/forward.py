@@ -59,10 +59,11 @@ def last_token_outputs(
     skippable_modules(model)
 
     def forward(inputs: Inputs) -> torch.Tensor:
-        with compute_only(model, last_token_mask(model, inputs)), scores_in_float32(model):
+        with compute_only(model, last_token_mask(model, inputs)):
             return model(**inputs).logits
 
-    return forward_in_batches(model, rows, collate, forward, width, **options)
+    with scores_in_float32(model):
+        return forward_in_batches(model, rows, collate, forward, width, **options)
 
 
 def find_batching(
