@@ -26,6 +26,7 @@ from utils.training.state.state_files import (
     read_object,
     remove_checkpoint,
 )
+from utils.training.state.weights import require_same_base
 from utils.training.time_limit.callback import TimeLimitCallback
 from utils.training.time_limit.limit import TimeLimit
 from utils.training.trainer import ObjectiveTrainer
@@ -69,6 +70,7 @@ def train(
     if resume:
         with explain_state_errors(state_folder):
             checkpoint = str(newest_whole_checkpoint(state_folder))
+        require_same_base(model, Path(checkpoint))
         log.info("continuing from %s", checkpoint)
     elif distributed.is_main_process():
         for unfinished in checkpoints(state_folder):

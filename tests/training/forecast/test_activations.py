@@ -36,7 +36,7 @@ def kept_in_full(run, rows: list[dict]) -> int:
 
 
 @pytest.mark.parametrize(("kind", "unfreeze_last"), [("llama", None), ("llama", 2), ("opt", None), ("gpt_neox", 1)])
-def test_a_few_tokens_say_what_a_long_batch_keeps(kind, unfreeze_last):
+def test_a_few_tokens_tell_the_memory_of_a_long_batch(kind, unfreeze_last):
     sizes = LARGE if kind != "opt" else {"hidden_size": 64, "ffn_dim": 128, "word_embed_proj_dim": 64, "dropout": 0.0}
     run = planned_run(kind, unfreeze_last, model=sizes)
     row = max(run.rows, key=lambda row: len(row["input_ids"]))
@@ -67,7 +67,7 @@ def test_adapters_are_counted_beside_weights_that_are_in_bfloat16_already():
     assert counted["all"] - counted["adapters"] > casts / 2
 
 
-def test_a_shorter_row_has_the_same_share_of_what_counts():
+def test_a_shorter_row_has_the_same_share_of_supervised_tokens():
     row = {"input_ids": list(range(40)), "loss_start": 30}
     assert shorten(row, 8) == {"input_ids": list(range(8)), "loss_start": 6}
     assert len(shorten({"input_ids": [1, 2, 3], "loss_start": 1}, 8)["input_ids"]) == 8

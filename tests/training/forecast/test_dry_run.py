@@ -47,7 +47,7 @@ def everything() -> set[str]:
     ],
     ids=str,
 )
-def test_what_it_says_is_what_training_logs(texts, capsys, words, cache):
+def test_the_forecast_agrees_with_the_log_of_training(texts, capsys, words, cache):
     before = everything()
     forecast = foreseen(capsys, "--data", texts, *words)
     assert everything() == before
@@ -81,7 +81,7 @@ def test_rows_that_are_cut_or_left_out_are_counted(texts, capsys):
     assert (forecast["cut"], forecast["left_out"]) == (len(longer), 0)
 
 
-def test_the_text_is_for_people_and_says_what_else_counts(texts, capsys):
+def test_the_text_for_people_has_the_notes(texts, capsys):
     words = ["--epochs", 9, "--model_soup", 2, "--early_stopping_patience", 1]
     assert run_script(fine_tune.main, *FLAGS, "--data", texts, *words, "--dry-run") == 0
     out = capsys.readouterr().out
@@ -108,7 +108,7 @@ def test_from_python_nothing_changes(texts):
     assert forecast.steps == 1
 
 
-def test_what_training_refuses_is_refused(texts, capsys):
+def test_the_errors_are_those_of_training(texts, capsys):
     before = everything()
     assert run_script(fine_tune.main, *FLAGS, "--data", texts, "--dry_run", "--prefix_cache", "on") == 2
     assert_one_error(capsys.readouterr().err, "--prefix_cache on", "all blocks train")

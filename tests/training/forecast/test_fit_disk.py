@@ -18,21 +18,26 @@ pytestmark = pytest.mark.usefixtures("_no_progress_bars")
 
 @pytest.mark.parametrize("unfreeze_last", [None, 1])
 def test_states_and_model_are_as_large_as_their_files(tmp_path, unfreeze_last):
-    run = planned_run(unfreeze_last=unfreeze_last, model=LARGE, max_steps=1)
+    changes = {"max_steps": 2, "save_steps": 1}
+    run = planned_run(unfreeze_last=unfreeze_last, model=LARGE, **changes)
     need = disk_of(run, 0)
     model = run.setup.base.model
-    run_training(model, run.rows, run.validation, tmp_path / "state", max_steps=1)
-    size = sum(path.stat().st_size for path in (tmp_path / "state").rglob("*") if path.is_file())
-    assert need.state == pytest.approx(size, rel=0.03)
+    run_training(model, run.rows, run.validation, tmp_path / "state", **changes)
+    first, last = (
+        sum(path.stat().st_size for path in (tmp_path / "state" / f"checkpoint-{step}").iterdir()) for step in (1, 2)
+    )
+    assert need.state == pytest.approx(first, rel=0.03)
+    assert need.last_state == pytest.approx(last, rel=0.03)
+    assert need.states == need.state + need.last_state
     model.save_pretrained(tmp_path / "model")
     assert need.model - 4e6 == pytest.approx((tmp_path / "model" / "model.safetensors").stat().st_size, rel=0.01)
 
 
 def test_more_states_are_there_at_once_than_are_kept():
     run = planned_run(epochs=5)
-    assert disk_of(run, 0).states == 3  # a new one is written before an old one goes
-    assert disk_of(planned_run(epochs=1), 0).states == 1
-    assert disk_of(planned_run(epochs=5, save_total_limit=9), 0).states == 5
+    assert disk_of(run, 0).number == 3  # a new one is written before an old one goes
+    assert disk_of(planned_run(epochs=1), 0).number == 1
+    assert disk_of(planned_run(epochs=5, save_total_limit=9), 0).number == 5
     assert disk_of(run, 1000).peak == disk_of(run, 0).peak + 1000
 
 

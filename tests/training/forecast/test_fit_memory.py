@@ -51,13 +51,13 @@ def test_the_advised_setting_is_accepted(share, caplog):
     assert steps == run.settings.batch_size  # an optimizer step takes the texts that it took
 
 
-def test_what_cannot_fit_at_all_is_told_to_take_another_model():
+def test_a_run_that_cannot_fit_is_advised_to_take_another_model():
     with pytest.raises(UserError, match="at least") as caught:
         check_memory(planned_run(), lambda: 10)
     assert "--model" in caught.value.hint
 
 
-def test_what_may_not_fit_is_a_warning(caplog):
+def test_a_run_that_may_not_fit_is_a_warning(caplog):
     run = planned_run(model=LARGE, batch_size=12)
     need = needs(run)
     with caplog.at_level(logging.WARNING):
@@ -65,7 +65,7 @@ def test_what_may_not_fit_is_a_warning(caplog):
     assert "may not fit" in caplog.text
 
 
-def test_what_fits_and_what_nobody_knows_is_not_worth_a_word(caplog):
+def test_runs_that_fit_and_unknown_memory_pass_in_silence(caplog):
     run = planned_run()
     check_memory(run, lambda: 2**40)
     check_memory(run, lambda: None)
@@ -82,7 +82,7 @@ def test_the_pass_that_fills_a_prefix_cache_counts_where_one_is_filled(mode, epo
     assert without < 4 * parameters.total
 
 
-def test_the_need_grows_with_what_trains():
+def test_the_need_grows_with_the_trained_blocks():
     assert needs(planned_run()).low > needs(planned_run(unfreeze_last=1)).low
     states = 4 * 3 * sum(each.numel() for each in planned_run(model=LARGE).setup.base.model.parameters())
     assert needs(planned_run(model=LARGE, batch_size=1)).low >= states  # gradients and AdamW's two moments, in float32
@@ -113,7 +113,7 @@ def test_on_a_gpu_frozen_weights_are_counted_as_small_as_they_train():
     assert low() - low(load_in_4bit=True) == 2 * frozen - frozen * (1 / 2 + 1 / 64 + 4 / (64 * 256)) - 2 * largest
 
 
-def test_what_pytorch_keeps_of_a_gpu_is_free(monkeypatch):
+def test_memory_that_pytorch_keeps_of_a_gpu_is_free(monkeypatch):
     numbers = {"mem_get_info": (10, 100), "memory_reserved": 60, "memory_allocated": 20}
     for name, value in numbers.items():
         monkeypatch.setattr(torch.cuda, name, lambda value=value: value)

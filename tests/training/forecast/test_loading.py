@@ -24,7 +24,7 @@ def test_weights_count_in_float32_whatever_their_files_have(folder):
     assert "--model" in caught.value.hint
 
 
-def test_what_is_not_known_is_not_refused(folder, tmp_path):
+def test_unknown_sizes_are_not_refused(folder, tmp_path):
     path, _ = folder
     check_loading(str(path), lambda: None)
     check_loading("tiny", lambda: 0)

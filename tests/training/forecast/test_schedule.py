@@ -45,7 +45,7 @@ def test_the_steps_are_those_of_the_training(tmp_path, changes):
     assert tokens == logged(outcome, "num_input_tokens_seen")[-1]
 
 
-def test_what_counts_is_what_has_a_label():
+def test_tokens_with_a_label_are_supervised():
     run = planned_run()
     rows = [{**row, "loss_start": start} for row, start in zip(run.rows, (0, 1, 2, 3, 1, 1), strict=False)]
     labels = run.setup.objective.collate(rows)["labels"][:, 1:]

@@ -75,7 +75,7 @@ def forecast_run(run: Run, data: Processed, flags: Namespace, cache: PrefixCache
         memory_free=memory_free,
         disk=disk.peak,
         disk_parts={
-            f"{disk.states} saved state{'s' * (disk.states != 1)}": disk.states * disk.state,
+            f"{disk.number} saved state{'s' * (disk.number != 1)}": disk.states,
             "prefix cache": disk.cache,
             "runs of the soup": disk.soup,
             "the model": disk.model * _copies(run),
@@ -153,6 +153,7 @@ def _measure(
         first_samples=first_samples,
         samples=samples,
         state=disk.state / speed,
+        last_state=disk.last_state / speed,
         end=_copies(run) * (disk.model / speed + loading) + calibration,
         judging=judging,
     )

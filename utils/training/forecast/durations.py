@@ -24,7 +24,8 @@ class Measured:
     evaluation: float
     first_samples: float  # before the first step, which are short
     samples: float
-    state: float  # to save one
+    state: float  # to save one before the last step
+    last_state: float
     end: float  # to save the model, to load it again and to calibrate it
     judging: float = 0.0  # of all folds together, on all training texts
 
@@ -51,7 +52,7 @@ def add_up(
     training = measured.first_step + measured.steps
     validation = (measured.evaluation + measured.samples) * len(schedule.validated)
     at_the_start = (measured.evaluation + measured.first_samples) * starts
-    saving = measured.state * len(schedule.saved)
+    saving = measured.state * (len(schedule.saved) - 1) + measured.last_state
     without_samples = measured.evaluation * len(schedule.validated)
     parts = {
         "start": measured.preparation,

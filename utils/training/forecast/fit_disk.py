@@ -27,12 +27,11 @@ def check_disk(run: Run, cache: int, free: Callable[[Path], tuple[int, int]] = f
         problem = f"the model takes {gigabytes(need.model)}, and {gigabytes(left_for_model)} are free in {where}"
         raise UserError(problem, "free some space there, or choose another --output_path")
     if need.peak > left:
-        states = (
-            f"{need.states} states of {gigabytes(need.state)}"
-            if need.states > 1
-            else f"a state of {gigabytes(need.state)}"
+        states = f"{need.number} states of" if need.number > 1 else "a state of"
+        problem = (
+            f"training writes {states} {gigabytes(need.states)} and a model of {gigabytes(need.model)}, "
+            f"{gigabytes(need.peak)} at the most"
         )
-        problem = f"training writes {states} and a model of {gigabytes(need.model)}, {gigabytes(need.peak)} at the most"
         raise UserError(f"{problem}, and {gigabytes(left)} are free in {place}", _advice(run, cache, left))
 
 

@@ -10,7 +10,6 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, Trainer, Traine
 from transformers.trainer_pt_utils import nested_gather
 
 from utils import distributed
-from utils.models.opening.adapters import adapter_layers
 from utils.terminal.progress import late_bars_of_transformers
 from utils.training.finite import check_step, check_weights
 from utils.training.state.saved_states import seal
@@ -22,6 +21,7 @@ from utils.training.state.state_files import (
     read_run_id,
     write_progress,
 )
+from utils.training.state.weights import FROZEN, frozen_checksum, require_weights, write_weights
 from utils.training.time_limit.limit import TimeLimit
 
 log = logging.getLogger(__name__)
@@ -46,12 +46,12 @@ class ResumableTrainer(Trainer):
         self._time_limit = time_limit
         if time_limit:
             self.evaluate = time_limit.measuring_evaluation(self.evaluate)
-            self._save_checkpoint = time_limit.measuring_state(self._save_checkpoint)
+            self._save_checkpoint = time_limit.measuring_state(self._save_checkpoint, lambda: self._is_over)
         self._restored = {}
         self._states_kept = states_kept
         interruptions = [callback for callback in callbacks if hasattr(callback, "stopping_at_once")]
         self._stopping_at_once = interruptions[0].stopping_at_once if interruptions else contextlib.nullcontext
-        self._has_adapters = bool(adapter_layers(model))
+        self._frozen = frozen_checksum(model)
 
     def _validate(self, rows: Sequence[dict]) -> dict[str, float]:
         """Return the figures of a validation split."""
@@ -87,7 +87,7 @@ class ResumableTrainer(Trainer):
                     "warning: the run began %s the prefix cache: its weights will differ in their last digits",
                     "without" if self._cached else "with",
                 )
-            self._restored["stopped"] |= self.state.global_step >= self.state.max_steps
+            self._restored["stopped"] |= self._is_over  # an earlier version's
         return prepared
 
     def _restore_progress(self) -> None:
@@ -121,14 +121,21 @@ class ResumableTrainer(Trainer):
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *arguments, **options)
 
     def _save(self, output_dir=None, state_dict=None):
-        """Save the model or, of one with adapters, only what trains: the rest is the base model's."""
-        if self._has_adapters:
-            state_dict = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
-        super()._save(output_dir, state_dict)
+        """Save the weights that train: the others are the base model's."""
+        if self.args.should_save:
+            write_weights(self.model, Path(output_dir))
 
     def _issue_warnings_after_load(self, load_result):
-        if not self._has_adapters:
-            super()._issue_warnings_after_load(load_result)
+        require_weights(self.model, load_result.missing_keys)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.ended_by in ("time", "early stopping") or self.state.global_step >= self.state.max_steps
+
+    def _save_optimizer_and_scheduler(self, output_dir):
+        """Save what a next step needs, if there is one."""
+        if not self._is_over:
+            super()._save_optimizer_and_scheduler(output_dir)
 
     def _save_checkpoint(self, model, trial):
         """Save the state and its checksums; older states stay until they are written."""
@@ -137,11 +144,10 @@ class ResumableTrainer(Trainer):
         checkpoint = Path(folder, f"checkpoint-{self.state.global_step}")
         pending = nested_gather(self._tr_loss, self.args.parallel_mode).mean().item()
         loss = {"logged": self._total_loss_scalar, "pending": pending, "step": self._globalstep_last_logged}
-        stopped = self.ended_by in ("time", "early stopping")
         time = {"time": self._time_limit.state_dict()} if self._time_limit else {}  # all processes ask for it
         if self.args.should_save:
-            progress = {RUN_ID: read_run_id(Path(folder)), "seed": self.args.seed, "loss": loss}
-            write_progress(checkpoint, progress | {"stopped": stopped, "cached": self._cached} | time)
+            progress = {RUN_ID: read_run_id(Path(folder)), "seed": self.args.seed, "loss": loss, FROZEN: self._frozen}
+            write_progress(checkpoint, progress | {"stopped": self._is_over, "cached": self._cached} | time)
         with late_bars_of_transformers():
             super()._save_checkpoint(model, trial)
         distributed.barrier()  # each process has written its random numbers' state

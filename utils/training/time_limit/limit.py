@@ -13,15 +13,17 @@ from utils.errors import UserError
 
 ENDING = 1.5  # seconds, in which a process with a model of 135 million parameters ends
 SPARE = 0.01  # of the limit
+LAST_STATE = 1 / 3  # of another one's size: the trained weights without AdamW's two moments
+LEAST_MEASURED = 0.2  # of the model's size: the time of writing less says little about that of the model
 
 
 @dataclass
 class TimeLimit:
     """The time that a command may take, in seconds. `clock` returns those since it began, the same in all processes.
 
-    The last part is for the end: `evaluation` and `state` are what an evaluation and a saved state take, and `saving`
-    what the model takes after them, with `evaluations_after` more evaluations. They are estimates until they are
-    measured; then each is the longest yet.
+    The last part is for the end: `evaluation` and `state` are what an evaluation and a state take that is saved before
+    the last step, and `saving` what the model takes after them, with `evaluations_after` more evaluations. They are
+    estimates until they are measured; then each is the longest yet.
     """
 
     seconds: float
@@ -79,7 +81,7 @@ class TimeLimit:
 
     def _end_of_run(self) -> float:
         """Return the seconds of the evaluation and the saved state with which a training ends."""
-        return self.state + self.evaluates * self.evaluation
+        return LAST_STATE * self.state + self.evaluates * self.evaluation
 
     def _after_runs(self) -> float:
         """Return the seconds that come after the last training."""
@@ -98,7 +100,7 @@ class TimeLimit:
 
         return measured
 
-    def measuring_state(self, save: Callable) -> Callable:
+    def measuring_state(self, save: Callable, is_last: Callable[[], bool]) -> Callable:
         """Return the function, which also measures what saving a state takes, and so what saving the model will."""
         measured_before = False
 
@@ -106,9 +108,11 @@ class TimeLimit:
             nonlocal measured_before
             began = self.used()
             save(*arguments, **options)
-            seconds = self.used() - began
+            share = LAST_STATE if is_last() else 1.0
+            seconds = (self.used() - began) / share
             self.state = max(self.state, seconds) if measured_before else seconds
-            self.saving = saving_seconds(self.state, self.model_bytes, self.state_bytes)
+            if share * self.state_bytes >= LEAST_MEASURED * self.model_bytes:
+                self.saving = saving_seconds(self.state, self.model_bytes, self.state_bytes)
             measured_before = True
 
         return measured

@@ -39,7 +39,7 @@ def fit_to_time(
     """
     model, rows = setup.base.model, dict(setup.rows)
     limit.evaluates = bool(rows["validation"]) and flags.eval_strategy != "no"
-    limit.evaluations_after = (setup.objective.metric in ("macro_f1", "average_precision")) + (flags.model_soup > 1)
+    limit.evaluations_after = (setup.objective.metric in ("macro_f1", "average_precision")) + flags.model_soup - 1
     limit.evaluations_after += flags.with_baseline != "off"  # to which the mixture is fitted
     limit.runs_left = flags.model_soup
     _estimate_saving(limit, model, folder)
@@ -96,10 +96,10 @@ def _estimate_saving(limit: TimeLimit, model: PreTrainedModel, folder: Path) -> 
     """Note how long saving a state and the model may take, from the model's size and the speed of the disk."""
     sizes = [(each.numel() * each.element_size(), each.requires_grad) for each in model.parameters()]
     limit.model_bytes = sum(size for size, _ in sizes)
-    limit.state_bytes = limit.model_bytes + 2 * sum(size for size, trains in sizes if trains)  # Adam's two means
+    limit.state_bytes = 3 * sum(size for size, trains in sizes if trains)  # with AdamW's two moments
     while not folder.is_dir():
         folder = folder.parent
-    data = os.urandom(min(WRITTEN_BYTES, limit.state_bytes))
+    data = os.urandom(min(WRITTEN_BYTES, limit.model_bytes))
     seconds = min(_seconds_to_write(limit, folder, data) for _ in range(2))  # one may wait for the writes of others
     limit.state = OF_A_STATE * seconds * limit.state_bytes / len(data)
     limit.saving = saving_seconds(limit.state, limit.model_bytes, limit.state_bytes)
