@@ -95,8 +95,28 @@ def test_without_a_validation_before_training_nobody_knows_whether_it_is_better(
     assert outcome.after is not None
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_run_that_makes_the_average_worse_is_left_out(place, tmp_path, caplog):
+    """Runs are good ones, and one with random noise in its weights."""
+    caplog.set_level(logging.INFO)
+    folder, model = tmp_path / "average", random_model("gpt2")
+    folder.mkdir()
+    weights, outcomes = single_runs(tmp_path, 2, **LONG)
+    astray = {name: weight + torch.randn_like(weight) for name, weight in weights[0].items()}
+    runs = list(zip(weights, outcomes, strict=True))
+    runs.insert(place, (astray, replace(outcomes[0], after=99.0)))
+    for number, (each, outcome) in enumerate(runs):
+        about = json.dumps(vars(outcome))
+        save_file(each, folder / f"run-{number + 1}.safetensors", metadata={"outcome": about})
+    outcome = run(train_soup, folder, model, resume=True, **THREE)
+    assert_same_weights(model, mean_of(weights))
+    assert outcome.after == pytest.approx(run_evaluation(model), rel=1e-6)
+    assert outcome.history[-1] == {"run": "average", **outcome.history[-1]}
+    assert outcome.history[-1]["eval_bits_per_byte"] == outcome.after
+    assert any(line.startswith("average of 2 of 3 runs: validation bits per byte") for line in caplog.messages)
+
+
 def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
-    """One run is good, and the other has random noise in its weights."""
     folder, model = tmp_path / "average", random_model("gpt2")
     folder.mkdir()
     weights, [good] = single_runs(tmp_path, 1, learning_rate=1e-3)
@@ -107,7 +127,8 @@ def test_an_average_that_is_worse_is_not_kept(tmp_path, caplog):
     outcome = run(train_soup, folder, model, resume=True, model_soup=2)
     assert_same_weights(model, weights[0])
     assert (outcome.after, outcome.better) == (good.after, True)
-    assert "warning: the average is worse than the best of the runs, which is kept" in caplog.messages
+    assert "average" not in [entry["run"] for entry in outcome.history]
+    assert "warning: no average is better than the best of the runs, which is kept" in caplog.messages
 
 
 @pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])

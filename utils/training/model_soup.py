@@ -1,20 +1,22 @@
 """A model soup: several runs from the same start, each in an order of its own, and the average of their weights.
 
-Runs fine-tuned from one base end close to one another, and the mean of their weights beats each of them (Wortsman et
-al. 2022, "Model soups"), while one longer run learns its texts by heart (docs/results.md).
+Runs fine-tuned from one base end close to one another, and the mean of their weights beats each of them, while one
+longer run learns its texts by heart (docs/results.md). A run that went wrong would spoil the mean, so that the soup is
+the "greedy" one of M. Wortsman et al., "Model soups" (ICML 2022, arXiv:2203.05482).
 """
 
 import json
 import logging
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from utils.argument_types import LARGEST_SEED
@@ -56,7 +58,7 @@ def train_soup(
 ) -> TrainingOutcome:
     """Train `settings.model_soup` times as `train` does, with seeds from `settings.seed` on, and average.
 
-    If the average is worse on the validation split than the best run, the model keeps that run's weights.
+    The average is that of the runs which make it better on the validation split; without one, that of all.
     """
     shared = prefix_cache, time_limit
     if settings.model_soup == 1:
@@ -92,26 +94,55 @@ def train_soup(
     with explain_state_errors(state_folder):
         runs = [safe_open(file, "pt") for file in files]
         outcomes = [TrainingOutcome(**json.loads(run.metadata()["outcome"])) for run in runs]
-        for name, parameter in parameters.items():  # one at a time: memory never has to hold all runs
-            parameter.data = average(name, [run.get_tensor(name) for run in runs])
     history = [{**entry, "run": number + 1} for number, outcome in enumerate(outcomes) for entry in outcome.history]
     steps, seconds = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("steps", "seconds"))
     soup = replace(outcomes[0], steps=steps, seconds=seconds, history=history)
     if not validation_rows:
+        _average(parameters, runs)
         return soup
-    metrics = _evaluate(model, objective, validation_rows, settings)
-    history.append({"run": "average", **{f"eval_{name}": value for name, value in metrics.items()}})
-    after, best_run = metrics[objective.metric], objective.best(outcome.after for outcome in outcomes)
+    evaluate = partial(_evaluate, model, objective, validation_rows, settings)
+    kept, metrics = _greedy_average(parameters, runs, outcomes, objective, evaluate)
+    if metrics:
+        history.append({"run": "average", **{f"eval_{name}": value for name, value in metrics.items()}})
+    best_run = objective.best(outcome.after for outcome in outcomes)
+    after = metrics.get(objective.metric, best_run)
     name = soup.metric.replace("_", " ")
-    log.info("average of %d runs: validation %s %.4f; best single run: %.4f", len(files), name, after, best_run)
-    if objective.is_better(best_run, after):
-        log.warning("warning: the average is worse than the best of the runs, which is kept")
-        best = load_file(files[[outcome.after for outcome in outcomes].index(best_run)])
-        for name, parameter in parameters.items():
-            parameter.data = best[name]  # adapters of the average have another rank
-        after = best_run
+    log.info(
+        "average of %d of %d runs: validation %s %.4f; best single run: %.4f", kept, len(runs), name, after, best_run
+    )
+    if kept == 1:
+        log.warning("warning: no average is better than the best of the runs, which is kept")
     better = None if soup.before is None else objective.is_better(after, soup.before)  # None: --eval_on_start off
     return replace(soup, after=after, better=better)
+
+
+def _greedy_average(
+    parameters: Mapping[str, torch.nn.Parameter],
+    runs: Sequence[safe_open],
+    outcomes: Sequence[TrainingOutcome],
+    objective: Objective,
+    evaluate: Callable[[], dict[str, float]],
+) -> tuple[int, dict[str, float]]:
+    """Give the parameters the average of runs, from the best one on: the next one joins if that is not worse.
+
+    Return the number of runs in the average, and its metrics by `evaluate`; {} for a single run.
+    """
+    order = sorted(range(len(runs)), key=lambda number: outcomes[number].after, reverse=objective.greater_is_better)
+    kept, metrics, value = order[:1], {}, outcomes[order[0]].after
+    for joining in order[1:]:
+        tried = sorted([*kept, joining])
+        _average(parameters, [runs[number] for number in tried])
+        found = evaluate()
+        if not objective.is_better(value, found[objective.metric]):
+            kept, metrics, value = tried, found, found[objective.metric]
+    _average(parameters, [runs[number] for number in kept])
+    return len(kept), metrics
+
+
+def _average(parameters: Mapping[str, torch.nn.Parameter], runs: Sequence[safe_open]) -> None:
+    """Give the parameters the average of runs: one parameter at a time, or memory would have to hold all runs."""
+    for name, parameter in parameters.items():
+        parameter.data = average(name, [run.get_tensor(name) for run in runs])
 
 
 def average(name: str, weights: Sequence[torch.Tensor]) -> torch.Tensor:
