@@ -116,7 +116,7 @@ def json_block(card):
 # --- model card ---
 
 
-def test_the_front_matter_is_what_the_hub_reads():
+def test_the_hub_reads_the_front_matter():
     assert front_matter(model_card(RUN)) == {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
@@ -148,6 +148,12 @@ def test_a_base_model_folder_goes_by_its_name(tmp_path):
     assert "base_model" not in front_matter(card)
     assert "The base model is earlier-model (named" in card
     assert str(tmp_path) not in card
+
+
+def test_a_step_and_an_epoch_are_singular():
+    results = RUN["results"] | {"steps": 1, "epochs": 1.0, "train_seconds": 2.0}
+    assert "1 step (1 epoch) in 2 s on cpu" in model_card(RUN | {"results": results})
+    assert "2 steps (0.5 epochs) in" in model_card(RUN | {"results": results | {"steps": 2, "epochs": 0.5}})
 
 
 def test_the_card_describes_the_run():

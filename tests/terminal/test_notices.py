@@ -59,7 +59,7 @@ def three_hours_ago() -> float:
     return time.monotonic() - 3 * 3600 - 10
 
 
-def test_the_last_lines_say_what_was_written_how_long_it_took_and_what_to_type(tmp_path, monkeypatch):
+def test_the_last_lines_name_the_files_the_time_and_the_next_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
     for name, count in (("weights", 1_300_000), ("run.json", 40_000)):
@@ -82,7 +82,7 @@ def test_the_last_lines_say_what_was_written_how_long_it_took_and_what_to_type(t
     assert shown(say_what_is_done, three_hours_ago(), "2 texts") == ["2 texts in 3 h 0 min"]
 
 
-def test_elsewhere_only_what_was_written_is_said(tmp_path, capsys):
+def test_elsewhere_only_the_written_files_are_named(tmp_path, capsys):
     path = tmp_path / "file"
     path.write_bytes(b"")
     logged(say_what_begins, "generate", "3 texts")

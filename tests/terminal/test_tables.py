@@ -45,6 +45,15 @@ def test_an_interval_is_written_with_its_pattern():
     assert with_interval({"value": 1.25, "low": 1.2, "high": 1.3049}, "{:.2f}") == "1.25 [1.20, 1.30]"
 
 
+def test_an_interval_that_would_look_like_0_has_digits():
+    tiny = {"value": 2.5423e-9, "low": 1e-9, "high": 0.0003}
+    assert with_interval(tiny, "{:.3f}") == "2.54e-09 [1e-09, 0.0003]"
+    assert with_interval(tiny, "{:+.3f}") == "+2.54e-09 [+1e-09, +0.0003]"
+    assert with_interval(tiny, "{:.1%}") == "0.0% [0.0%, 0.0%]"
+    assert with_interval(tiny | {"high": 0.01}, "{:.3f}") == "0.000 [0.000, 0.010]"
+    assert with_interval(dict.fromkeys(tiny, 0.0), "{:.3f}") == "0.000 [0.000, 0.000]"
+
+
 def test_rows_of_figures_have_their_titles_and_patterns():
     measured = {"value": 0.125, "low": 0.1, "high": 0.15}
     bleu, _, rouge_l, finished, *_ = figure_rows(ANSWERS, [{"bleu": measured, "rouge_l": measured}, {"bleu": None}])

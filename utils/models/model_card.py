@@ -14,6 +14,7 @@ from utils.models.card_texts import code, fenced, json_text, plain, yaml_text
 from utils.models.model_card_kinds import CARDS, Card
 from utils.models.run_file import RUN_FILE
 from utils.tasks.kinds import KINDS
+from utils.terminal.numbers import rounded
 from utils.terminal.tables import figure_rows, markdown_table
 
 CARD_FILE = "README.md"
@@ -134,7 +135,8 @@ def _results(card: Card, kind: str) -> str:
     before, after = (results[f"validation_{card.validation_metric}_{when}"] for when in ("before", "after"))
     validation = "There was no validation split, so nothing was measured during training."
     if before is not None and after is not None:
-        figures = f"{before:.4f} before training → {after:.4f} after ({after - before:+.4f})"
+        change = f"{'+' * (after >= before)}{rounded(after - before, 4)}"
+        figures = f"{rounded(before, 4)} before training → {rounded(after, 4)} after ({change})"
         part = f", on {results['validation_rows']:,} of its texts" if "validation_rows" in results else ""
         validation = f"Validation {card.validation_title}: {figures}{part}."
     if "folds" in card.run:
@@ -172,7 +174,9 @@ def _recipe(run: dict) -> str:
     recipe = {"template": run["template"], "cleaning": run["cleaning"], "arguments": arguments}
     libraries = ", ".join(f"{plain(name)} {plain(version)}" for name, version in run["versions"].items())
     device, precision, seed = (plain(run[name]) for name in ("device", "precision", "seed"))
-    steps = f"{results['steps']:,} steps ({results['epochs']:.3g} epochs) in {results['train_seconds']:,.0f} s"
+    number, epochs = results["steps"], results["epochs"]
+    steps = f"{number:,} step{'s' * (number != 1)} ({epochs:.3g} epoch{'s' * (epochs != 1)})"
+    steps += f" in {results['train_seconds']:,.0f} s"
     return f"## Recipe\n\n{steps} on {device} in {precision}, seed {seed}. Made with {libraries}.\n\n" + fenced(
         "json", json_text(recipe)
     )

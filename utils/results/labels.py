@@ -19,6 +19,7 @@ from utils.tasks.label_kinds.label_columns import label_cell
 from utils.tasks.label_kinds.label_sets import SEPARATOR
 from utils.tasks.label_kinds.scores import score_cell
 from utils.tasks.labels import label_key, list_labels, parse_label_map
+from utils.terminal.numbers import rounded
 from utils.terminal.tables import one_line
 
 log = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ def prediction_line(record: dict, width: int) -> str:
             "label": None if record["labels"] is None else f"{SEPARATOR} ".join(record["labels"]) or "none",
         }
     if "score" in record:
-        shown = "–" if record["score"] is None else f"{record['score']:.3f}"
+        shown = "–" if record["score"] is None else rounded(record["score"], 3)
         return f"{shown:>7}  {one_line(record['text'] or '', 80) or 'no text'}"
     name = "score" if "scores" in record else "probability"
     probabilities = record.get("probabilities") or record.get("scores") or {}

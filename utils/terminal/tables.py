@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NO_FIGURE = "–"
 NARROWEST_TEXT, MOST_HEADER_LINES = 12, 3
+_DIGIT = re.compile("[1-9]")
 _NUMBER = re.compile(r"[-+−]?\d")
 
 
@@ -74,11 +75,14 @@ def confusion_rows(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> li
 def with_interval(figure: dict | None, pattern: str) -> str:
     """Return a figure {"value", "low", "high"} and its 95% interval, formatted with `pattern`: "1.25 [1.20, 1.31]".
 
-    "–" for a figure that could not be measured.
+    "–" for a figure that could not be measured. Where all would look like 0 and are not, they have three digits.
     """
     if figure is None:
         return NO_FIGURE
-    value, low, high = (pattern.format(figure[key]) for key in ("value", "low", "high"))
+    numbers = [figure[key] for key in ("value", "low", "high")]
+    if figure["value"] and pattern.endswith("f}") and not any(_DIGIT.search(pattern.format(each)) for each in numbers):
+        pattern = "{:+.3g}" if "+" in pattern else "{:.3g}"
+    value, low, high = map(pattern.format, numbers)
     return f"{value} [{low}, {high}]"
 
 

@@ -20,6 +20,7 @@ from utils.inference.generation import Generated, generate_from_ids
 from utils.inference.sampling import Sampling
 from utils.interrupts import ENDS_ALONE
 from utils.models.checkpoint import Trained
+from utils.terminal.numbers import rounded
 from utils.terminal.progress import training_bar
 from utils.terminal.times import time_left
 from utils.training.time_limit.limit import TimeLimit
@@ -72,7 +73,7 @@ class ProgressCallback(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "eval_loss" in logs:
             shown = [name for name in SHOWN_METRICS if f"eval_{name}" in logs]
-            metrics = [f"{name.replace('_', ' ')} {logs[f'eval_{name}']:.4f}" for name in shown]
+            metrics = [f"{name.replace('_', ' ')} {rounded(logs[f'eval_{name}'], 4)}" for name in shown]
             self._write(f"step {state.global_step}: validation {', '.join(metrics)}")
         elif "loss" in logs:
             now = (time.perf_counter(), state.num_input_tokens_seen)

@@ -7,6 +7,7 @@ from utils.evaluation.report.shown import NAMES, share_histogram
 from utils.evaluation.report.words import plural, value
 from utils.plots.dots import dots_with_intervals
 from utils.tasks.label_kinds.scores import given_score_cell
+from utils.terminal.numbers import rounded
 
 TFIDF = "tfidf_ridge"
 SHOWN = {name: NAMES[name] for name in ("tuned", TFIDF)}
@@ -30,7 +31,7 @@ def _by_score(parts: list[dict]) -> Section:
         "Mean prediction by given score", names, figures, "mean prediction", f"{sentence}.", name_title="given score"
     )
     rows = tuple(
-        (name, f"{part['texts']:,}", f"{part['score']:.3f}", *(value(part[model]) for model in SHOWN))
+        (name, f"{part['texts']:,}", rounded(part["score"], 3), *(value(part[model]) for model in SHOWN))
         for name, part in zip(names, parts, strict=True)
     )
     header = ("given score", "texts", "their mean", *(f"mean of {title}" for title in SHOWN.values()))
@@ -48,7 +49,7 @@ def _errors(counted: dict, evaluation: dict) -> Section:
 
 def _largest(errors: list[dict]) -> Section:
     entries = tuple(
-        (Text(f"score {given_score_cell(error['score'])}, predicted {error['prediction']:.2f}", error["text"]),)
+        (Text(f"score {given_score_cell(error['score'])}, predicted {rounded(error['prediction'], 2)}", error["text"]),)
         for error in errors
     )
     sentence = "Where a text clearly supports the prediction, the given score may be wrong."

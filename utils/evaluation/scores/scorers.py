@@ -15,6 +15,7 @@ from utils.metrics.histogram import shared_histogram
 from utils.metrics.scores import score_differences, score_intervals, scores_by_part
 from utils.processed import Processed
 from utils.tasks.label_kinds.scores import given_score_cell, score_cell
+from utils.terminal.numbers import rounded
 from utils.terminal.tables import figure_rows, format_table, one_line
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def format_scorer_report(evaluation: dict) -> str:
     settings = baseline["settings"]
     chosen = "defaults: no validation split" if settings["validation_rmse"] is None else "the best on validation"
     rows = [
-        [f"{error['prediction']:.2f}", given_score_cell(error["score"]), one_line(error["text"])]
+        [rounded(error["prediction"], 2), given_score_cell(error["score"]), one_line(error["text"])]
         for error in evaluation["largest_errors"]
     ]
     return "\n\n".join(

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Sequence
 
 from utils.tasks.labels import MISSING, as_number
+from utils.terminal.numbers import rounded
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +66,10 @@ class ScoreTotals:
         spread = self.summary()["predicted"]
         if spread["mean"] is None:
             return "no text has a score"
-        text = "predicted scores: mean {mean:.3f}, from {lowest:.3f} to {highest:.3f}".format(**spread)
+        mean, lowest, highest = (rounded(spread[name], 3) for name in ("mean", "lowest", "highest"))
+        text = f"predicted scores: mean {mean}, from {lowest} to {highest}"
         if scores:
-            text += f"\nMAE {scores['mae']:.3f}, RMSE {scores['rmse']:.3f}"
+            text += f"\nMAE {rounded(scores['mae'], 3)}, RMSE {rounded(scores['rmse'], 3)}"
             text += "" if scores["spearman"] is None else f", Spearman {scores['spearman']:.3f}"
             text += f" on {scores['rows']:,} rows with a score"
         return text

@@ -3,6 +3,7 @@
 from utils.models.card_texts import code, fenced, plain, python_text, shell_text
 from utils.models.cards.card import ERRORS_NOT_MEASURED, Card
 from utils.models.run_file import BASELINE_FILE
+from utils.terminal.numbers import rounded
 from utils.terminal.tables import confusion_rows, markdown_table
 
 SCORES = ("precision", "recall", "f1")
@@ -125,7 +126,7 @@ class ScorerCard(Card):
             cut = self.evaluation["truncated_texts"]
             truncated = f" {cut:,} test texts were too long for it and were cut." if cut else ""
             off = self.evaluation["tuned"]["mae"]["value"]
-            errors = f"On the test texts it was off by {off:.3f} on average.{truncated}"
+            errors = f"On the test texts it was off by {rounded(off, 3)} on average.{truncated}"
         return [
             f"It gives a number to every text, even to one that nobody could score. {errors}",
             "Its scores go towards the mean of the training scores where a text says little, so that very low and very "
