@@ -27,7 +27,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("script", "flag"), NUMBERS)
-def test_what_is_no_number_or_too_large_is_refused(script, flag, capsys):
+def test_numbers_that_are_too_large_or_none_are_refused(script, flag, capsys):
     parser = script.build_parser()
     action = parser._option_string_actions[flag]
     for value in (*NO_NUMBERS, *TOO_LARGE):

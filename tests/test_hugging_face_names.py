@@ -92,7 +92,7 @@ def test_a_flag_of_training_is_translated(words, ours):
     ],
     ids=lambda value: " ".join(map(str, value)).replace("--", "") if isinstance(value, list) else "",
 )
-def test_what_means_something_else_is_refused(words, said):
+def test_names_with_another_meaning_are_refused(words, said):
     with pytest.raises(UsageError) as raised:
         parsed(fine_tune, *words)
     assert said in str(raised.value)

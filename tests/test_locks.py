@@ -193,7 +193,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, caplog):
     assert f"no locks here, so make sure that no other run writes {tmp_path}/m" in caplog.text
 
 
-def test_what_cannot_be_written_is_left_to_whoever_writes():
+def test_a_folder_that_cannot_be_locked_is_left_to_the_writer():
     with one_writer(Path("/proc/none/m")):
         pass
 

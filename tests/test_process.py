@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(("kind", "code"), [(UserError, 1), (UsageError, 2), (DataError, 3)])
-def test_run_prints_what_users_cause_and_returns_its_code(capsys, kind, code):
+def test_run_prints_the_errors_of_users_and_returns_their_code(capsys, kind, code):
     def main():
         raise kind("line one\n  and two", "do\tthis")
 
@@ -107,6 +107,6 @@ def test_busy_processes_are_seen():
         assert process.processors_are_busy()
 
 
-def test_a_system_that_does_not_say_what_runs_is_not_busy(monkeypatch, tmp_path):
+def test_a_system_without_a_load_average_is_not_busy(monkeypatch, tmp_path):
     monkeypatch.setattr(process, "RUNNING", tmp_path / "missing")
     assert not process.processors_are_busy()

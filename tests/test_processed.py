@@ -77,7 +77,7 @@ def refused(path):
     return loading
 
 
-def test_what_is_saved_comes_back(path, saved):
+def test_saved_data_comes_back(path, saved):
     path.write_bytes(saved)
     assert load_processed(path) == PROCESSED
     assert [type(ids) for ids in load_processed(path).splits["train"].ids] == [array.array] * 4
@@ -330,7 +330,7 @@ def test_values_that_repeat_themselves_without_end_are_refused(refused, saved, w
         b"id,text\n1,hello\n",
     ],
 )
-def test_what_is_no_pickle_is_refused(refused, content):
+def test_other_files_are_refused(refused, content):
     assert "is not a processed pickle" in refused(content).problem
 
 

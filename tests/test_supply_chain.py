@@ -75,7 +75,7 @@ def dangers(source: str) -> list[str]:
         "requests.get(address, verify=False)",
     ],
 )
-def test_a_call_that_may_run_what_it_reads_is_found(line):
+def test_a_call_that_may_run_its_input_is_found(line):
     assert dangers(line)
 
 
@@ -94,7 +94,7 @@ def test_a_safe_call_is_none(line):
     assert dangers(line) == []
 
 
-def test_no_source_runs_what_it_reads():
+def test_no_source_runs_its_input():
     found = {path.name: dangers(path.read_text(encoding="utf-8")) for path in SOURCES}
     # Worker processes get a function in a file of their parent's, in a folder that only this user can write to.
     assert found.pop("workers.py") == ["pickle.loads(path.read_bytes())"]

@@ -38,7 +38,7 @@ def test_a_full_disk_is_one_whoever_writes(tmp_path, write):
     assert caught.value.errno in (errno.ENOSPC, errno.EIO)
 
 
-def test_safetensors_says_what_the_system_said(tmp_path):
+def test_safetensors_repeats_the_error_of_the_system(tmp_path):
     with pytest.raises(FileNotFoundError), as_os_errors():
         save_file(WEIGHTS, tmp_path / "missing" / "file.safetensors")
 

@@ -9,7 +9,7 @@ from utils import system_errors
 from utils.system_errors import read_file
 
 
-def test_a_file_and_what_a_shell_pipes(tmp_path):
+def test_files_and_pipes_have_an_end(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
     assert read_file(tmp_path / "a") == b"one"
     reading, writing = os.pipe()
@@ -20,7 +20,7 @@ def test_a_file_and_what_a_shell_pipes(tmp_path):
     os.close(reading)
 
 
-def test_what_has_no_end(tmp_path, monkeypatch):
+def test_devices_have_no_end(tmp_path, monkeypatch):
     monkeypatch.setattr(system_errors, "MOST_PIPED", 1000)
     (tmp_path / "link").symlink_to("/dev/zero")
     with pytest.raises(OSError, match="more than 1,000 bytes"):

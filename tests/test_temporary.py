@@ -68,7 +68,7 @@ def test_no_usable_tmpdir_at_all_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "No such file", "x"), ConnectionError("refused")])
-def test_what_is_no_matter_of_the_disk_passes(error):
+def test_errors_that_are_not_of_the_disk_pass(error):
     with pytest.raises(type(error)), explain_temporary_errors():
         raise error
 
@@ -81,7 +81,7 @@ def test_a_folder_elsewhere_raises_what_the_system_says(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_removed_is_tried_twice(tmp_path, monkeypatch):
+def test_a_removal_that_fails_is_tried_twice(tmp_path, monkeypatch):
     file, folder = tmp_path / "file", tmp_path / "folder"
     for failures, gone in ((1, True), (9, False)):
         folder.mkdir(exist_ok=True)

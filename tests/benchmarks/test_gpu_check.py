@@ -127,7 +127,7 @@ def test_two_commands_run_together_and_the_first_failure_counts():
         shell().run_together([waiting, python("exit(4)")], stdin="typed")
 
 
-def test_what_cannot_be_made_is_tried_once(work, monkeypatch):
+def test_material_that_cannot_be_made_is_tried_once(work, monkeypatch):
     tried = []
 
     def maker(work, path):
@@ -142,7 +142,7 @@ def test_what_cannot_be_made_is_tried_once(work, monkeypatch):
     assert len(tried) == 1
 
 
-def test_everything_is_made_and_what_needs_another_thing_comes_later(work, monkeypatch):
+def test_everything_is_made_after_the_things_it_needs(work, monkeypatch):
     assert sorted(name for names in AT_ONCE for name in names) == sorted(MAKERS)
     made = []
 

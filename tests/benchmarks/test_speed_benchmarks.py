@@ -75,7 +75,7 @@ def test_the_clock_stops_when_a_command_has_said_it(tmp_path):
         measure.run((PYTHON, "-c", "print('never')"), tmp_path / "log", until="step 1/")
 
 
-def test_what_is_beyond_the_least_command_is_multiplied():
+def test_the_time_beyond_the_least_command_is_multiplied():
     measured = Measured(seconds=9.0, least_seconds=5.0, megabytes=1.0)
     assert measure.work_seconds(measured, 10) == 40
     assert measure.command_seconds(measured, 10) == 45
@@ -89,7 +89,7 @@ def writes(name: str, path, needs=(), whole=False) -> Side:
     return Side(name, *commands[: 1 if whole else 2], needs=needs)
 
 
-def test_sides_take_turns_and_what_is_not_installed_is_left_out(tmp_path):
+def test_sides_take_turns_and_missing_packages_are_left_out(tmp_path):
     notes = tmp_path / "notes"
     against = tuple(
         Against(writes(name, notes, needs), naive, 2.0)

@@ -24,7 +24,7 @@ def test_a_rate_limit_with_a_date_is_waited_out(raw, capfd):
     ("value", "seconds"),
     [("7", 7), ("in a while", 15), ("-3", 15), ("99999999999999999999", 3600), ("2020-01-01T00:00:00Z", 1)],
 )
-def test_what_the_headers_of_a_rate_limit_say(raw, header, value, seconds):
+def test_the_headers_of_a_rate_limit_are_explained(raw, header, value, seconds):
     site = mastodon_site(toots(50))
     site.script(Answer(429, headers={header: value}), at=2)
     with Loopback(site) as server:

@@ -106,7 +106,7 @@ def test_xs_rate_limit(raw, behind_proxy):
     assert ids(raw) == newest_first(found)
 
 
-def test_what_x_answers_today(raw, scrape, behind_proxy):
+def test_the_answer_of_x_today_is_explained(raw, scrape, behind_proxy):
     site = x_site(tweets(45))
     with behind_proxy(site):
         assert scrape("twitter-hashtag", "chat", "--limit", 25)[0] == 0

@@ -36,7 +36,7 @@ def reader(tmp_path):
     return found
 
 
-def test_what_transformers_defines_is_the_same_when_it_was_kept(home):
+def test_kept_names_are_those_that_transformers_defines(home):
     """Fails where a new version of transformers calls the function, or has it, elsewhere: the names are read anew."""
     module = ModuleType("reader")
     setattr(module, READER, getattr(import_utils, READER))

@@ -68,7 +68,7 @@ def as_numbers(seen: torch.Tensor) -> torch.Tensor:
     ],
     ids=["causal", "both ways", "left", "right", "numbers"],
 )
-def test_what_comes_out_and_its_gradients_are_those_of_the_definition(groups, mask, is_causal, seen):
+def test_outputs_and_gradients_are_those_of_the_definition(groups, mask, is_causal, seen):
     given = [part.requires_grad_() for part in states(groups)]
     exact = [part.detach().double().requires_grad_() for part in given]
     found, weights = short_attention(Layer(groups), *given, mask, is_causal=is_causal)

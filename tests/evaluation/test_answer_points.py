@@ -98,7 +98,7 @@ def test_samples_are_the_first_rows(measured):
             assert (one[name]["text"], one[name]["finished"]) == (some[place].text, some[place].finished)
 
 
-def test_what_compares_models_is_of_each_row_in_order(measured):
+def test_figures_to_compare_models_are_of_each_row_in_order(measured):
     answers, split, nll, found = measured
     texts = found["per_text"]
     assert texts["row"] == [3 * row for row in range(ROWS)]

@@ -140,7 +140,7 @@ def test_emoji_count_as_words():
         (split(["a", "!"], ["good", "bad"]), "no word"),
     ],
 )
-def test_what_cannot_be_trained_on_is_an_error(train, message):
+def test_texts_of_one_class_or_without_words_are_an_error(train, message):
     with pytest.raises(DataError, match=message):
         tfidf_logistic_regression(train, VALIDATION, ["x"], LABELS)
 

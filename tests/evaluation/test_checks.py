@@ -43,7 +43,7 @@ def test_a_flag_is_refused_by_the_kinds_that_have_no_use_for_it(kind):
                 check_flags(no_flags(**{flag: 1}), kind)
 
 
-def test_a_refused_flag_says_what_it_is_for():
+def test_a_refused_flag_is_explained():
     with pytest.raises(UsageError) as error:
         check_flags(no_flags(errors_path=Path("m.csv")), "generate")
     expected = (

@@ -118,7 +118,7 @@ def test_examples_are_right_and_wrong_rows_with_their_first_emoji(case):
     assert [len(some) for some in few.values()] == [1, 0]
 
 
-def test_what_compares_models_is_of_each_row_in_order(case):
+def test_figures_to_compare_models_are_of_each_row_in_order(case):
     found = points(*case)["per_text"]
     assert found["row"] == [10 * row for row in range(ROWS)]
     assert found["cluster"] == [row // 2 for row in range(ROWS)]

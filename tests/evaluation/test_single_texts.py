@@ -80,7 +80,7 @@ def test_every_text_is_in_the_histogram(found):
     }
 
 
-def test_what_compares_models_has_every_test_text_in_its_order(found):
+def test_figures_to_compare_models_are_of_each_text_in_order(found):
     tuned = random_model("gpt2", seed=0)
     texts = found[1]
     assert texts["row"] == list(range(len(TEST)))

@@ -79,7 +79,7 @@ def test_the_base_model_is_prompted_with_its_own_template_or_else_the_tuned_ones
     [["--instruction", "a"], ["--chat"], ["--prompt", "a", "--system", "b"], ["--prompt", "a", "--length", "long"]],
 )
 @pytest.mark.parametrize("name", ["tweets", "base"])
-def test_a_model_of_another_kind_says_what_it_takes(cli, models, name, flags):
+def test_a_model_of_another_kind_names_its_own_input(cli, models, name, flags):
     code, out, err = cli("--model_path", models / name, *flags)
     assert (code, out) == (1, "")
     assert "--prompt" in assert_one_error(err, str(models / name), flags[-2] if len(flags) > 2 else flags[0])

@@ -80,7 +80,7 @@ def said(*texts: str, system: str = "") -> list[dict]:
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
-def test_every_answer_sees_what_was_said_and_draws_anew(chat, models):
+def test_every_answer_sees_the_conversation_and_draws_anew(chat, models):
     first, again, third = records_of(chat(models / "endless", "Hi\n\n  \nHi\r\nMore", "--json", *SIX))
     assert [record["prompt"] for record in (first, again, third)] == ["Hi", "Hi", "More"]
     assert first["text"] == answer_to(models / "endless", said("Hi"))

@@ -87,7 +87,7 @@ def test_an_encoder_that_sees_padding_gets_texts_of_one_length_together(tmp_path
         assert row == pytest.approx(by_hand(classifier, text), abs=1e-5)
 
 
-def test_bfloat16_is_what_autocast_computes_and_leaves_the_weights_as_they_are(classifier):
+def test_bfloat16_computes_as_autocast_and_leaves_the_weights_alone(classifier):
     """Held in bfloat16 for a while, weights are those that autocast casts them to each time."""
     before = weights_of(classifier.model)
     found = classify_texts(classifier, TEXTS, bfloat16=True).probabilities
@@ -138,7 +138,7 @@ def test_texts_that_are_the_same_once_cleaned_are_computed_once(small, monkeypat
     assert found.lengths[0] == found.lengths[3] == found.lengths[5]
 
 
-def test_what_is_too_long_is_cut_before_the_end_of_the_template(small):
+def test_long_texts_are_cut_before_the_end_of_the_template(small):
     asking = replace(small, tokenizer=with_template(small.tokenizer, "{prompt} =?"), max_length=20)
     found = classify_texts(asking, ["x" * 100_000, "x" * 16, "y" * 17])
     assert found.truncated == 2

@@ -79,7 +79,7 @@ def test_it_is_loaded_once_and_again_when_it_is_another_one(models, tmp_path, na
     assert generate_emoji("cat", name, 12) == first
 
 
-def test_generate_emoji_refuses_what_it_cannot_do(models):
+def test_generate_emoji_refuses_impossible_requests(models):
     with pytest.raises(UserError, match="does not write emoji"):
         generate_emoji("cat", str(models / "tweets"))
     with pytest.raises(UserError, match="description 1 is empty"):

@@ -133,7 +133,7 @@ def test_a_model_that_knows_the_table_ranks_the_right_one_first(known):
     assert all(one.probability <= other.probability + 1e-4 for one, other in zip(free, found, strict=True))
 
 
-def test_what_is_written_freely_is_checked(known):
+def test_freely_written_answers_are_checked(known):
     model = trained()
     [ranked] = rank_unconstrained(model, ["cat"], 5)
     assert len(ranked) == 5

@@ -57,7 +57,7 @@ def test_bf16_writes_with_the_rounding_of_bf16(cli, tmp_path):
         (["--precision", "bf16"], "--precision bf16"),
     ],
 )
-def test_what_an_engine_cannot_do_is_refused_by_name_before_anything_is_loaded(cli, flags, refused):
+def test_an_engine_refuses_flags_by_name_before_anything_is_loaded(cli, flags, refused):
     code, out, err = cli("--model_path", "missing.pt", "--engine", "ctranslate2", *flags)
     assert (code, out) == (2, "")
     assert "--engine transformers" in assert_one_error(err, f"--engine ctranslate2 does not support {refused}")

@@ -184,7 +184,7 @@ def test_empty_answers_have_figures(answers):
     ("predictions", "references", "finished", "message"),
     [([], [], [], "no answers"), (["a"], ["a"], [], "no answers"), (["a"], ["a"], [True, True], r"\[1, 1, 2\]")],
 )
-def test_what_cannot_be_measured_is_an_error(answers, predictions, references, finished, message):
+def test_missing_answers_are_an_error(answers, predictions, references, finished, message):
     with pytest.raises(ValueError, match=message):
         measure(answers, predictions, references, finished)
 

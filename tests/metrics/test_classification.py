@@ -227,7 +227,7 @@ def test_certain_and_wrong_is_no_infinite_loss(metric):
         ([0], [0], [[1.0]], r"shape \(1, 1\)"),
     ],
 )
-def test_what_cannot_be_measured_is_an_error(metric, predictions, references, probabilities, message):
+def test_wrong_predictions_and_labels_are_an_error(metric, predictions, references, probabilities, message):
     with pytest.raises(ValueError, match=message):
         metric.compute(predictions=predictions, references=references, probabilities=probabilities)
 

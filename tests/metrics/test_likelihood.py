@@ -83,7 +83,7 @@ def test_intervals_hold_the_value_and_follow_the_seed(likelihood):
         ([1.0], counts([1], [0], [0]), "no bytes"),
     ],
 )
-def test_what_cannot_be_measured_is_an_error(likelihood, nll, references, message):
+def test_values_without_a_likelihood_are_an_error(likelihood, nll, references, message):
     with pytest.raises(ValueError, match=message):
         likelihood.compute(predictions=nll, references=references)
 

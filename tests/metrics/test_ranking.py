@@ -49,6 +49,6 @@ def test_the_interval_is_over_clusters():
         (lambda: measure(clusters=["one"]), "1 clusters of 6 rows"),
     ],
 )
-def test_what_cannot_be_measured(call, message):
+def test_rankings_that_do_not_fit_the_rows_are_an_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()

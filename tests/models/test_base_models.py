@@ -95,7 +95,7 @@ def test_weights_come_in_float32_whatever_they_are_on_disk(folder):
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_folder_with_a_file_missing_says_what_is_missing_and_what_is_there(folder, missing):
+def test_a_folder_without_a_file_names_it_and_those_that_are_there(folder, missing):
     (folder / missing).unlink()
     error = user_error(resolve, str(folder))
     wanting, present = error.problem.split("missing; it has")

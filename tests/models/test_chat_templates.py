@@ -94,7 +94,7 @@ def test_special_tokens_that_take_up_white_space_make_the_same_ids(side):
     assert form.render(TURNS) == tokenizer.apply_chat_template(TURNS, add_generation_prompt=True, tokenize=False)
 
 
-def test_what_looks_like_a_special_token_in_a_text_is_text():
+def test_the_name_of_a_special_token_in_a_text_is_text():
     form = format_of("plain")
     (ids,) = form.encode([[{"role": "user", "content": "Say <|endoftext|>"}]])
     assert ids.count(END) == 1
@@ -125,7 +125,7 @@ def test_an_answer_follows_its_prompt_and_ends():
         ("{% for m in messages %}{{ m['content'] }} {% endfor %}", "<|endoftext|>", True, False),
     ],
 )
-def test_what_a_template_has(template, end, has_system, has_input):
+def test_the_parts_of_a_template_are_found(template, end, has_system, has_input):
     form = format_of(template)
     assert form.tokenizer.convert_ids_to_tokens(form.end) == end
     assert (form.has_system, form.has_input) == (has_system, has_input)
@@ -142,7 +142,7 @@ def test_what_a_template_has(template, end, has_system, has_input):
         (OWN, WITH_INPUT, "<|user|>Make it louder.\n\nhello\n\nAnswer length: short<|end|>\n<|assistant|>"),
     ],
 )
-def test_a_length_is_asked_for_at_the_end_of_what_the_user_says(template, conversation, text):
+def test_a_length_is_asked_for_at_the_end_of_the_users_words(template, conversation, text):
     assert format_of(template).render(with_length(conversation, "short")).endswith(text)
 
 

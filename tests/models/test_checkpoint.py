@@ -243,7 +243,7 @@ DAMAGED_FILES = {
 
 
 @pytest.mark.parametrize(("files", "fields", "reason"), DAMAGED_FILES.values(), ids=DAMAGED_FILES.keys())
-def test_a_damaged_file_says_what_is_wrong_in_it(files, fields, reason, tmp_path):
+def test_the_fault_of_a_damaged_file_is_named(files, fields, reason, tmp_path):
     path = tmp_path / "model.pt"
     saving.save(path, trained(), LOG, CARD)
     packed = torch.load(path, weights_only=True)
@@ -316,7 +316,7 @@ def test_a_trained_model_is_replaced_with_overwrite_only(name, tmp_path):
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_what_is_not_ours_is_never_emptied(overwrite, tmp_path):
+def test_foreign_folders_are_never_emptied(overwrite, tmp_path):
     for path in (tmp_path / "thesis", tmp_path / "thesis.pt"):
         path.mkdir()
         (path / "thesis.tex").write_text("years of work")

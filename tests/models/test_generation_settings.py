@@ -77,7 +77,7 @@ def test_every_template_and_tokenizer_gives_the_same_prompt_and_end(tokenizer, t
 
 
 @pytest.mark.parametrize("name", ["model", "model.pt"])
-def test_what_is_pushed_writes_the_same(name, tmp_path):
+def test_a_pushed_model_writes_the_same_texts(name, tmp_path):
     path, pushed = tmp_path / name, tmp_path / "pushed"
     _, ids, end = writer(path, "qwen2", "no_bos", "chatml")
     pushed.mkdir()

@@ -66,7 +66,7 @@ def test_causal_models_pass(config_class, options):
 
 
 @pytest.mark.parametrize(("config_class", "options"), SEES_THE_FUTURE.values(), ids=SEES_THE_FUTURE.keys())
-def test_a_model_that_sees_what_follows_does_not_write_but_may_classify(config_class, options):
+def test_a_model_that_sees_later_tokens_may_classify_but_not_write(config_class, options):
     model, tokenizer = made(config_class, options), tokenizer_of(options)
     error = user_error(lambda: check_open_model("m", model, tokenizer, writes=True))
     assert "sees the tokens that follow" in error.problem

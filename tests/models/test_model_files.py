@@ -80,7 +80,7 @@ def test_files_of_others_stay_and_ours_go(exchanges, model, monkeypatch, caplog)
     checkpoint.load(str(model))
 
 
-def test_what_we_wrote_for_the_old_model_goes(model):
+def test_our_files_of_the_old_model_are_removed(model):
     run = json.loads((model / "run.json").read_text())
     (model / "run.json").write_text(
         json.dumps({**run, "search": {"trials": 2}, "files": [*run["files"], "odd.vocabulary"]})

@@ -66,7 +66,7 @@ def test_one_label_of_several(tmp_path, name):
     ids=["regression", "regressions", "one", "several", "single"],
 )
 @pytest.mark.parametrize("name", ["bert", "llama"])
-def test_what_the_logits_mean(tmp_path, name, options, function):
+def test_the_meaning_of_the_logits_is_found(tmp_path, name, options, function):
     assert check(foreign(tmp_path, name, **options)).function == function
 
 
@@ -82,7 +82,7 @@ def test_either_side_of_padding(tmp_path, name, side):
     check(foreign(tmp_path, name, tokenizer_changes={"padding_side": side}))
 
 
-def test_texts_beyond_what_the_model_takes(tmp_path):
+def test_texts_longer_than_the_context(tmp_path):
     folder = foreign(tmp_path, "bert", tokenizer_changes={"model_max_length": 12})
     assert classify_texts(check(folder), TEXTS).truncated > 0
 

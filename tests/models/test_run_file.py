@@ -24,7 +24,7 @@ EMOJI = {
     ],
     ids=["instruct", "emoji", "generate", "classify"],
 )
-def test_what_fine_tune_writes_is_whole(tmp_path, fields):
+def test_a_run_file_by_fine_tune_is_complete(tmp_path, fields):
     (tmp_path / "run.json").write_text(json.dumps(COMMON | fields), encoding="utf-8")
     assert read_run(tmp_path / "run.json") == COMMON | fields
 
@@ -65,7 +65,7 @@ WHOLE = {field: dict.fromkeys(parts, "x") for field, parts in RECORD.items()}
 WHOLE["data"]["sources"] = [SOURCE]
 
 
-def test_what_model_cards_tell_is_complete():
+def test_a_complete_run_file_has_all_that_model_cards_need():
     check_record("m", WHOLE)
     check_record("m", WHOLE | {"cleaning": None})  # of instructions
 
@@ -79,7 +79,7 @@ def test_what_model_cards_tell_is_complete():
     ],
     ids=["empty", "null", "sources"],
 )
-def test_what_model_cards_lack_is_named(changes, words):
+def test_entries_that_model_cards_lack_are_named(changes, words):
     assert words in user_error(check_record, "m", WHOLE | changes).problem
 
 

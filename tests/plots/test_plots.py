@@ -41,7 +41,7 @@ def test_a_curve_goes_through_its_points():
     assert plot.rows == (("0", "4"), ("50", "1"), ("100", "2"))
 
 
-def test_what_is_no_number_leaves_the_curve_without_a_gap():
+def test_values_that_are_no_numbers_leave_no_gap_in_a_curve():
     plot = lines("t", [Series("a", [0, 1, 2, 3], [1, None, float("nan"), 2])], "x", "y", "d")
     assert plot.rows == (("0", "1"), ("3", "2"))
 

@@ -208,7 +208,7 @@ def test_the_error_for_no_rows_names_the_filters(frame, changes, problem, hint):
     assert hint in caught.value.hint
 
 
-def test_the_audit_counts_what_was_cleaned_and_shows_three_texts():
+def test_the_audit_counts_cleaned_texts_and_shows_three():
     texts = [f"{text} https://example.org/{number}" for number, text in enumerate(DISTINCT[:9])]
     filtered = kept(rows(*texts, DISTINCT[20] + " &amp; co"))
     assert filtered.cleaned["urls"] == 9
@@ -282,6 +282,6 @@ def test_no_upper_limit():
     assert kept(rows("word " * 2000), max_words=None).texts == ["word " * 1999 + "word"]
 
 
-def test_what_a_site_writes_in_place_of_a_removed_post_is_no_text():
+def test_the_notice_for_a_removed_post_is_no_text():
     filtered = kept(rows("[removed]", DISTINCT[0], " [deleted]\n", f"[deleted] {DISTINCT[1]}"), min_words=1)
     assert (len(filtered.texts), filtered.dropped) == (2, {"removed post": 2})

@@ -157,7 +157,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_a_row_teaches(found, name):
+def test_the_text_and_the_answer_of_each_format(found, name):
     row, messages = FORMATS[name]
     read = found([row])
     assert answers(read) == [tuple(messages)]
@@ -259,7 +259,7 @@ DROPPED = {
 
 @pytest.mark.parametrize("multi_turn", [False, True])
 @pytest.mark.parametrize("name", DROPPED)
-def test_what_is_dropped(found, name, multi_turn):
+def test_dropped_rows_are_counted(found, name, multi_turn):
     row, reason = DROPPED[name]
     read = found([row], multi_turn=multi_turn)
     assert (read.kept, read.dropped) == ([], {reason: 1})
@@ -295,7 +295,7 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_what_is_changed_is_counted(found, name):
+def test_changed_rows_are_counted(found, name):
     row, messages, kind = CHANGED[name]
     read = found([row])
     assert (answers(read), read.dropped, read.changed) == ([tuple(messages)], {}, {kind: 1})
@@ -366,7 +366,7 @@ def test_a_named_column_that_is_not_there(found):
         ({"chosen": 1, "responses": ["a", "b"]}, "no columns of instructions and answers"),
     ],
 )
-def test_files_that_are_refused_with_what_is_expected(found, row, words):
+def test_refused_files_get_the_expected_format(found, row, words):
     with pytest.raises(DataError, match=words):
         found([row])
 

@@ -52,7 +52,7 @@ def test_rows_of_a_part_stay_together():
     assert sum(len({parts[row] for row in numbers}) for numbers in split_rows.values()) == 100
 
 
-def test_what_cannot_be_divided_is_a_warning(caplog):
+def test_a_split_that_is_impossible_is_a_warning(caplog):
     parts = ["same"] * 40 + [str(row) for row in range(60)]
     _, numbers = sizes(rows(["instruction 0"] * 100, parts), "alpaca")
     assert numbers == [85, 10, 5]

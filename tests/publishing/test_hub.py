@@ -204,7 +204,7 @@ def test_a_base_model_of_the_hub_keeps_its_name(hub, call, work):
     assert pushed["base_model"] == pushed["arguments"]["model"] == "openai-community/gpt2"
 
 
-def test_a_push_again_replaces_what_was_there(hub, call, work):
+def test_a_second_push_replaces_the_first(hub, call, work):
     old = {"chat_template.jinja": b"{{ messages }}", "notes.txt": b"my own", "config.json": b"{}"}
     hub.site.models["ana/cat"] = Model(private=False, files=dict(old))
     for commits in (1, 1):  # what is there already is not pushed once more
@@ -306,7 +306,7 @@ def test_a_classifier_of_an_earlier_version_is_pushed_in_todays_form(hub, call, 
     assert "pipeline(\"text-classification\", model='ana/cat', truncation=True)" in card
 
 
-def test_an_earlier_card_keeps_what_its_owner_wrote(hub, call, classifier, tmp_path):
+def test_an_earlier_card_keeps_its_owners_words(hub, call, classifier, tmp_path):
     """Here, the sentence about other tools is that of the first version."""
     run = {**json.loads((classifier / "run.json").read_text()), "self_contained": False}
     card = model_card(run)
@@ -382,7 +382,7 @@ def test_a_refusal_names_the_command_that_tries_again(hub, call, work, name):
     assert contents(work / "my models/mine") == before
 
 
-def test_the_command_that_tries_again_does_what_was_wanted(hub, call):
+def test_the_command_that_tries_again_pushes(hub, call):
     hub.site.script(refusal(500, "No"), on=COMMIT)
     _, _, err = call("--push_trained", "--model_path", "models/mine", *CAT, "--hub_private")
     assert call(*command_in(assert_one_error(err, "500")))[:2] == (0, f"{hub.url}/ana/cat\n")

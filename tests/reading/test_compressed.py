@@ -143,7 +143,7 @@ PIPED = {
 
 
 @pytest.mark.parametrize("content", PIPED.values(), ids=PIPED)
-def test_what_is_piped_in_is_recognized(pipe, content):
+def test_compressed_input_from_a_pipe_is_recognized(pipe, content):
     pipe(content)
     frame, (source,) = read_frame(["-"])
     assert frame.to_dict("list") == EXPECTED

@@ -190,7 +190,7 @@ CELL = st.text(st.sampled_from('ab" ,;\t\n\réß\x85\u2028😀'), max_size=6)
     delimiter=st.sampled_from(",\t"),
     line_end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_what_is_written_is_read_again(tmp_path_factory, rows, delimiter, line_end):
+def test_written_cells_are_read_again(tmp_path_factory, rows, delimiter, line_end):
     path = tmp_path_factory.mktemp("tables") / ("a.csv" if delimiter == "," else "a.tsv")
     header = [f"column {number}" for number in range(len(rows[0]))]
     path.write_bytes(encode_rows([header, *rows], CsvDialect(delimiter, True, line_end)))

@@ -48,7 +48,7 @@ def data_failure(path: str, split: str = "train") -> DataError:
     return error
 
 
-def test_what_names_a_dataset():
+def test_names_of_datasets_are_recognized():
     assert is_hub_path("hf://user/name")
     assert not is_hub_path("data/hf.csv")
 
@@ -107,7 +107,7 @@ def test_json_lines_keep_nested_values_and_large_numbers(folder):
     }
 
 
-def test_csv_says_what_was_guessed(folder, caplog):
+def test_the_guessed_format_of_csv_is_logged(folder, caplog):
     columns, _ = read_hub_dataset(folder({"train.csv": "text,id,tag\nhello,007,x\nNA,8,y\n"}), "train")
     assert columns == {"text": ["hello", None], "id": ["7", "8"], "tag": ["x", "y"]}
     (line,) = caplog.messages
@@ -142,7 +142,7 @@ def test_labels_are_their_names_and_media_stay_undecoded(folder, tmp_path, caplo
     assert "left out face, faces" in line
 
 
-def test_what_save_to_disk_wrote(folder, tmp_path):
+def test_a_folder_of_save_to_disk_is_read(folder, tmp_path):
     from datasets import Dataset, DatasetDict
 
     rows = Dataset.from_dict({"text": ["a", "b", "c"]})

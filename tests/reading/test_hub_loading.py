@@ -255,7 +255,7 @@ def test_datasets_of_the_hub(online):
 
 
 @pytest.mark.parametrize("path", REFUSED)
-def test_what_the_hub_does_not_give(online, path):
+def test_datasets_that_the_hub_does_not_give(online, path):
     code, problem, hint = online[0][path]
     assert code == REFUSED[path][0]
     assert problem.startswith(REFUSED[path][1])

@@ -61,7 +61,7 @@ def test_which_list_is_read_is_logged(read, caplog):
     assert "a.json: the rows are the objects in 'posts'; not those in 'users'" in caplog.text
 
 
-def test_one_post_is_a_row_and_not_what_is_in_it(read):
+def test_one_post_is_a_row_and_its_parts_are_not(read):
     post = {"text": "x", "media": [{"url": "a"}, {"url": "b"}], "user": {"urls": [{"u": 1}]}}
     assert read("a.json", json.dumps(post, indent=1))["text"].tolist() == ["x"]
 
@@ -88,7 +88,7 @@ def test_objects_one_after_another(read, name, indent, between):
     assert read(name, content).to_dict("list") == EXPECTED
 
 
-def test_what_is_wrong_with_objects_one_after_another(fails):
+def test_the_fault_of_objects_one_after_another_is_named(fails):
     assert "line 5, column 6" in fails("a.json", '{\n "a": 1\n}\n{\n "a" 2\n}\n').problem
     assert "line 3, column 1" in fails("a.json", '{\n "a": 1,\n}\n').problem
     assert "line 1, column" in fails("a.json", '// note\n[{"a": 1}]').problem

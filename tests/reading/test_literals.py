@@ -37,7 +37,7 @@ def test_turns_as_python_and_numpy_write_them(written):
         (r"['\d+ \'x\'']", [r"\d+ 'x'"]),
     ],
 )
-def test_what_a_literal_is(text, value):
+def test_literals_are_recognized(text, value):
     assert parse_literal(text) == value
 
 
@@ -59,5 +59,5 @@ def test_what_a_literal_is(text, value):
         "[" * 9999,
     ],
 )
-def test_what_is_no_literal(text):
+def test_other_texts_are_no_literals(text):
     assert parse_literal(text) is None

@@ -222,7 +222,7 @@ def test_a_long_thread_is_one_conversation():
     assert set(values("conversation", posts(*thread))) == {"0"}
 
 
-def test_visibility_is_what_the_api_says():
+def test_visibility_is_that_of_the_api():
     said = ["public", "unlisted", "private", "direct", "local", None]
     rows = posts(*[status(n, "hello", visibility=visibility) for n, visibility in enumerate(said)])
     assert values("visibility", rows) == ["public", "unlisted", "private", "direct", "local", "unknown"]

@@ -54,7 +54,7 @@ def frame_of(tmp_path):
         ([{"a": True, "b": 1, "c": "x"}], [], "c", ["x"]),
     ],
 )
-def test_paths_of_what_is_inside_and_their_cells(frame_of, rows, paths, path, cells):
+def test_paths_of_nested_values_and_their_cells(frame_of, rows, paths, path, cells):
     frame = frame_of(*rows)
     assert nested_paths(frame) == paths
     assert nested_cells(frame, path) == (cells or ["true", "false"])

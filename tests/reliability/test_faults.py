@@ -53,7 +53,7 @@ def test_after_every_fault_the_old_or_the_new_output_is_whole():
         ({}, None, "", "other"),
     ],
 )
-def test_what_is_left_is_judged(changes, code, err, outcome):
+def test_files_that_are_left_are_judged(changes, code, err, outcome):
     after = {name: content for name, content in {**OLD, **changes}.items() if (name, content) != ("work/data", None)}
     verdict = judge(CASE, OLD, NEW, after, Ended(code, "", err, []), cannot_remove=False)
     assert verdict.outcome == outcome
@@ -78,7 +78,7 @@ print(ended.code, ended.out.strip(), Path("a").read_bytes(), Path("b").read_byte
 """
 
 
-def test_a_call_may_write_half_of_what_it_was_asked_to(tmp_path):
+def test_a_call_may_write_half_of_its_bytes(tmp_path):
     options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(HELPERS)}, "capture_output": True}
     ended = subprocess.run([sys.executable, "-c", WRITES_SHORT], text=True, **options)
     if "seccomp" in ended.stderr or "is for Linux" in ended.stderr:
@@ -86,6 +86,6 @@ def test_a_call_may_write_half_of_what_it_was_asked_to(tmp_path):
     assert ended.stdout.strip() == "0 4 1 2 5 b'1XY4a' b'12345678'", ended.stderr
 
 
-def test_what_cannot_be_removed_may_stay():
+def test_files_that_cannot_be_removed_may_stay():
     after = {**OLD, "work/.model.part": b"x"}
     assert judge(CASE, OLD, NEW, after, Ended(1, "", TOLD, []), cannot_remove=True).outcome == "old whole"

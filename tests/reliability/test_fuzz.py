@@ -40,12 +40,12 @@ def test_how_a_case_ends_is_noticed(case, end):
     assert forked.in_a_child(case, longest=1).end == end
 
 
-def test_what_a_case_takes_is_measured():
+def test_the_memory_and_time_of_a_case_are_measured():
     taken = forked.in_a_child(lambda: len(b"x" * (200 << 20)))
     assert 190 << 20 < taken.bytes < 300 << 20
 
 
-def test_a_failing_file_is_kept_and_cut_to_what_is_needed(tmp_path):
+def test_a_failing_file_is_kept_and_cut_to_the_failing_part(tmp_path):
     def use(path):
         if b"bad" in path.read_bytes():
             raise ValueError("bad")

@@ -41,7 +41,7 @@ WHOLE = {
     ],
     ids=["weights", "log", "record", "names"],
 )
-def test_the_soak_sees_what_differs(name, found):
+def test_the_soak_sees_differences(name, found):
     assert soak_training.difference(WHOLE, WHOLE) is None
     assert name.partition(".")[0] in soak_training.difference({**WHOLE, name: found}, WHOLE)
 

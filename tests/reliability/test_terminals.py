@@ -141,7 +141,7 @@ def print_and_fail() -> int:
     raise ValueError(EVIL)
 
 
-def test_what_python_and_libraries_write(here):
+def test_output_of_python_and_libraries_is_recognized(here):
     code, written = on_terminal(run, print_and_fail)
     assert code == 1
     assert not FORBIDDEN.search(written)

@@ -311,7 +311,7 @@ def test_files_without_a_header_are_known_by_their_labels(cli, model, data):
         assert [row[:3] for row in rows[1:]] == [list(row) for row in zip(texts, truth, labels, strict=True)]
 
 
-def test_tab_separated_text_stays_what_it_is(cli, model, data, tmp_path):
+def test_tab_separated_text_keeps_its_quotes(cli, model, data, tmp_path):
     path = data('tweet\tid\n"quoted" one\t1\n', "tweets.tsv")
     output = tmp_path / "out.tsv"
     assert cli("--model_path", model, "--data_path", path, "--output_path", output)[0] == 0

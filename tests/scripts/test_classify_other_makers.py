@@ -85,7 +85,7 @@ def test_a_table_has_the_columns_of_the_kind(cli, models, tmp_path, kind, name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_json_says_what_the_numbers_are(cli, models, kind):
+def test_json_names_the_kind_of_numbers(cli, models, kind):
     records = json_of(cli("--model_path", models[kind], "--json", *typed(TEXTS[:1])))
     [expected] = plain(models[kind], TEXTS[:1])
     [record] = records

@@ -54,7 +54,7 @@ def trained(call, tmp_path):
     return training
 
 
-def test_what_is_written(trained, tmp_path):
+def test_the_files_and_the_record_of_a_classifier(trained, tmp_path):
     run = trained(*FAST, "--save_steps", 1)
     folder = tmp_path / "model"
     assert {file.name for file in folder.iterdir()} == MODEL_FILES - {"generation_config.json"}

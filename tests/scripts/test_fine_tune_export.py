@@ -65,7 +65,7 @@ def test_a_model_that_is_trained_already(call, tmp_path):
     assert len((tmp_path / "other.gguf").read_bytes()) < len(before)
 
 
-def test_what_is_refused_before_training(call, tmp_path):
+def test_impossible_exports_are_refused_before_training(call, tmp_path):
     for kind, problem in (("opt", "architectures gpt2 and llama"), ("gpt2", "activation_function gelu_new")):
         options = {"activation_function": "relu"} if kind == "gpt2" else {}
         random_model(kind, **SHAPE, **options).save_pretrained(tmp_path / kind)

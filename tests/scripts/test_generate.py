@@ -283,7 +283,7 @@ def test_a_missing_model_names_the_command_that_makes_one(cli, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_model_folder_with_a_file_missing_is_named_with_what_is_there(cli, folder, tmp_path, missing):
+def test_a_model_folder_without_a_file_is_an_error_that_lists_its_files(cli, folder, tmp_path, missing):
     for file in folder.iterdir():
         if file.name != missing:
             (tmp_path / file.name).write_bytes(file.read_bytes())

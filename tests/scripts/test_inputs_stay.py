@@ -71,7 +71,7 @@ def test_an_output_that_is_an_input_is_refused(inputs, capsys, command):
         "classify --model_path m --data_path - --output_path tables/a.csv",
     ],
 )
-def test_what_the_shell_gives_as_stdin_is_an_input(inputs, capsys, monkeypatch, command):
+def test_a_file_that_the_shell_gives_as_stdin_is_an_input(inputs, capsys, monkeypatch, command):
     before = digests(inputs)
     script, *words = command.split()
     with (inputs / "tables" / "a.csv").open() as stdin:

@@ -370,7 +370,7 @@ def test_raw_rows_without_a_header(made, written):
     assert texts(data) == sorted(f'"{text}' for text in SENTENCES)
 
 
-def test_what_is_piped_in_is_a_file_without_a_name(made, written, monkeypatch):
+def test_piped_input_is_a_file_without_a_name(made, written, monkeypatch):
     content = "id;text\n" + "".join(f"{number};{text}\n" for number, text in enumerate(SENTENCES))
     from_file = made("--data", written("a.csv", content))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))

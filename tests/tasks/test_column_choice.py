@@ -171,7 +171,7 @@ def test_tables_of_texts(table):
         (TWEETS, "tags:list,id:number", "no column looks like"),
     ],
 )
-def test_what_is_not_clear_is_refused_by_name(task, table, said):
+def test_unclear_columns_are_refused_by_name(task, table, said):
     with pytest.raises(DataError) as caught:
         choose(task, columns_of(table))
     assert said in caught.value.problem

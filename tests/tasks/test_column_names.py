@@ -35,5 +35,5 @@ def test_the_words_of_a_name(name, words):
         ("post.record.text", False),
     ],
 )
-def test_what_belongs_to_somebody_else(name, foreign):
+def test_columns_about_somebody_else_are_recognized(name, foreign):
     assert is_foreign(name) == foreign

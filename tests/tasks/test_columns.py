@@ -183,7 +183,7 @@ def test_the_label_in_a_list_beside_the_text(tmp_path):
         ({"tags": ["so so good", "no no"]}, None, "no column looks like the text"),
     ],
 )
-def test_what_is_not_clearly_the_text_is_refused_with_the_paths(both_ways, row, requested, said):
+def test_an_unclear_text_column_is_refused_with_the_paths(both_ways, row, requested, said):
     rows = [json.loads(json.dumps(row).replace("We", word)) for word in ("We", "They", "You")]
     with pytest.raises(DataError) as caught:
         both_ways(TWEETS, rows, text=requested)

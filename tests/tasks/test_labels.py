@@ -78,7 +78,7 @@ def test_a_map_that_says_nothing_clear_is_refused(text, problem):
         (["none", "against"], ["none", "against"]),  # a stance, and no missing one
     ],
 )
-def test_a_label_is_what_the_cell_says(cells, labels):
+def test_a_label_is_the_text_of_its_cell(cells, labels):
     assert read_labels(cells, None) == (labels, [False] * len(cells))
 
 

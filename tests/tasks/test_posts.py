@@ -17,14 +17,14 @@ def tweets(**columns):
     "column",
     ["inReplyToTweetId", "in_reply_to_status_id", "In_Reply_To_Status_ID_str", "in_reply_to_tweet_id"],
 )
-def test_a_reply_is_what_the_reply_column_says(column):
+def test_the_reply_column_decides_about_replies(column):
     ids = ["1623000000000000001", "", None, "null", "NaN", "1.6e18"]
     texts = ["no at sign", "@ann hello", "@ann hello", "@ann hello", "hello", "@ann hello"]
     rows = tweets(**{"text": texts, column: ids})
     assert rows["is_reply"].tolist() == [True, False, False, False, False, True]
 
 
-def test_a_reply_is_what_the_type_column_says():
+def test_the_type_column_decides_about_replies():
     rows = tweets(
         text=["@ann hi", "hi", "hi", "@ann hi", "hi", "hi"],
         Type=["normal", "reply", "Retweet", "quoting", "replied_to", "retweeted"],
@@ -50,7 +50,7 @@ def test_the_reply_column_goes_before_the_type_column():
 
 
 @pytest.mark.parametrize("column", ["isRetweet", "is_retweet"])
-def test_a_retweet_is_what_its_mark_says(column):
+def test_the_mark_decides_about_retweets(column):
     marks = ["t", "f", "True", "False", "1", "0", "", None]
     rows = tweets(**{column: marks})
     assert rows["is_retweet"].tolist() == [True, False, True, False, True, False, False, False]
@@ -341,7 +341,7 @@ def test_content_warnings(columns, warnings):
         ({"user": ['{"is_private":true}', "{}"], "protected": ["True", "True"]}, NOTHING),
     ],
 )
-def test_what_was_not_written_for_everybody(columns, private):
+def test_posts_for_some_people_are_recognized(columns, private):
     assert tweets(**columns)["is_private"].tolist() == private
 
 

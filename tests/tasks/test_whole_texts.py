@@ -95,7 +95,7 @@ def test_versions_are_chosen_row_by_row(caplog):
 
 
 @pytest.mark.parametrize("key", ["full_text", "text"])
-def test_a_retweet_is_whole_in_what_it_repeats(key):
+def test_a_retweet_is_whole_in_the_post_it_repeats(key):
     status = json.dumps({key: WHOLE, "user": {"screen_name": "ann"}})
     assert texts(text=RETWEET, retweeted_status=status) == f"RT @ann: {WHOLE}"
     assert texts(text="My own words", retweeted_status=status) == "My own words"
@@ -170,7 +170,7 @@ def test_texts_that_are_not_cut(text):
     assert to_rows(pd.DataFrame({"text": [text]}), "text")["is_cut"].tolist() == [False]
 
 
-def test_what_the_file_calls_truncated_is_cut():
+def test_posts_marked_as_truncated_are_cut():
     frame = pd.DataFrame({"text": ["And so… https://t.co/a", "And so…", "And so on"], "truncated": ["True"] * 3})
     assert to_rows(frame, "text")["is_cut"].tolist() == [True, True, False]
     assert not to_rows(frame.assign(truncated="False"), "text")["is_cut"].any()

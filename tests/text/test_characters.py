@@ -136,7 +136,7 @@ def test_every_alphabet_survives():
         "日本語、「引用」。한국어 ไทย العربية עברית",
     ],
 )
-def test_what_people_write_survives(text):
+def test_peoples_own_characters_survive(text):
     assert clean(text, Cleaning(emoji="keep")) == text
     assert clean(text, DEFAULT) == text
 

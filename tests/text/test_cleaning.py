@@ -31,7 +31,7 @@ def test_every_field_has_choices_and_its_default_is_one_of_them():
 
 
 @pytest.mark.parametrize("mentions", ["remove", "placeholder"])
-def test_a_model_of_before_these_rules_sees_what_it_saw_in_training(mentions):
+def test_a_model_from_before_these_rules_sees_texts_as_in_training(mentions):
     saved = asdict(Cleaning(html="unescape", mentions=mentions))
     del saved["rules"]
     text = "RT @a: !! RT @b: (via @ann.bsky.social) a<br />b &lt;3 on youtu.be/AbC1 or http://t.co/abc. @Jo-Doe u/ann"

@@ -25,7 +25,7 @@ from utils.text.credentials import environment_of_workers, without_credentials
         ("/home/ana/.token and Ana Lovelace", "/home/ana/.token and Ana Lovelace"),
     ],
 )
-def test_what_is_hidden(text, shown, monkeypatch):
+def test_credentials_are_hidden(text, shown, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://ana:pass/word@host:1")
     monkeypatch.setenv("SOME_API_KEY", "abcd1234efgh")
     monkeypatch.setenv("HF_TOKEN_PATH", "/home/ana/.token")

@@ -43,7 +43,7 @@ def test_a_column_full_of_escapes(cell, kind, text):
         [],
     ],
 )
-def test_what_may_be_meant_stays(cells):
+def test_escapes_that_may_be_meant_stay(cells):
     assert find_escapes(cells) == {}
 
 

@@ -36,7 +36,7 @@ PLAIN = ("", "a=1", "1-2", "x@y.org", "#1", "— dash", "…", "(=1)", "'quoted'
 
 
 @pytest.mark.parametrize("cell", RUN.values(), ids=RUN)
-def test_what_runs_gets_an_apostrophe(cell):
+def test_formulas_get_an_apostrophe(cell):
     assert without_formula(cell) == "'" + cell
 
 

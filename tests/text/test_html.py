@@ -87,7 +87,7 @@ def test_markup_without_end_is_no_trouble(tag):
     assert html_to_text("<p>Start</p>" + tag * 50_000).startswith("Start")
 
 
-def test_deep_markup_keeps_what_it_holds():
+def test_deep_markup_keeps_its_text():
     assert html_to_text("<div>" * 1000 + "deep" + "</div>" * 1000 + "<p>after</p>") == "deep\n\nafter"
 
 
@@ -122,7 +122,7 @@ def test_tags_among_text(text, without):
         *("<hello><there>", "x <= y >= z <> w << 2", "&"),
     ],
 )  # fmt: skip
-def test_what_is_no_tag_survives(text):
+def test_other_angle_brackets_survive(text):
     assert remove_tags(text) == text
     assert clean(text, Cleaning()) == text
 

@@ -44,7 +44,7 @@ def test_urls(text, cleaned):
         *("wait.no/10 as.is/20", "x.y/z..."),
     ],
 )  # fmt: skip
-def test_what_is_no_link_survives(text):
+def test_other_texts_than_links_survive(text):
     assert clean(text, only(urls="remove")) == text
 
 

@@ -60,7 +60,7 @@ def test_stumps(text, cleaned):
         ("me and @bob went, and so did I", "me and went, and so did I"),
     ],
 )
-def test_what_people_wrote_stays(text, cleaned):
+def test_texts_by_people_stay(text, cleaned):
     assert clean(text, DEFAULT) == cleaned
 
 

@@ -34,7 +34,7 @@ def test_help_has_the_defaults_by_kind_of_task(flag, default):
     assert default in help_of(flag)
 
 
-def test_help_says_what_a_flag_is_for_and_not_its_old_name():
+def test_help_explains_each_flag_without_its_old_name():
     assert "to classify texts or write emoji: also train" in help_of("--augment")
     assert "--model_soup N" in help_of("--model_soup")
     shown = build_parser().format_help(everything=True)

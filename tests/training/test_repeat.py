@@ -64,7 +64,7 @@ def first(work):
     return work / "first" / "run.json"
 
 
-def test_what_is_repeated_is_not_written_over_what_was(first, capsys):
+def test_a_repeated_run_does_not_overwrite_the_first(first, capsys):
     capsys.readouterr()
     assert train("--config", first) == 2
     assert "--output_path" in assert_one_error(capsys.readouterr().err, "but not a new output")

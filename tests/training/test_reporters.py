@@ -58,7 +58,7 @@ def test_a_login_for_another_server_does_not_count(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("wandb")
-def test_what_wandb_offline_has_set_is_accepted(tmp_path):
+def test_the_offline_mode_of_wandb_is_accepted(tmp_path):
     (tmp_path / "wandb").mkdir()
     (tmp_path / "wandb" / "settings").write_text("[default]\nmode = offline\n")
     check_reporters(["wandb"])

@@ -64,7 +64,7 @@ def test_the_newest_whole_state_is_found(name, damage, stopped, tmp_path, caplog
 
 
 @pytest.mark.parametrize("damaged", [["11"], ["11", "9"], ["9"]], ids="-".join)
-def test_a_run_resumed_from_what_is_whole_equals_an_uninterrupted_one(damaged, whole, stopped, tmp_path):
+def test_a_run_resumed_from_a_whole_state_equals_an_uninterrupted_one(damaged, whole, stopped, tmp_path):
     state = tmp_path / "state"
     shutil.copytree(stopped, state)
     for step in damaged:

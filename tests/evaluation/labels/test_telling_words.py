@@ -50,7 +50,7 @@ def test_long_and_odd_texts_cost_few_classifications(classifier, text, monkeypat
     assert all(len(each["words"]) <= 60 and 0 < each["drop"] <= 1 for each in found)
 
 
-def test_what_the_model_does_not_read_tells_nothing(classifier):
+def test_words_that_the_model_does_not_read_tell_nothing(classifier):
     """A token is a byte: of these words, the first ones fit."""
     text = " ".join(f"word{number:02d}" for number in range(40))
     shown = {each["words"] for label in (0, 1) for each in telling_words(classifier, [text], [label])[0]}

@@ -74,7 +74,7 @@ def test_the_figures_are_those_of_the_evaluation(two):
     assert plots["F1 of each label"].rows[1][4] == with_interval(two["tuned"]["f1"], "{:.3f}")
 
 
-def test_what_moving_the_threshold_would_cost(two):
+def test_the_cost_of_moving_the_threshold(two):
     section, grid = by_title(two)["The threshold"], two["points"]["thresholds"]
     (right, wrong), (missed, found) = two["tuned"]["confusion_matrix"]
     now, lower, higher, caution = section.sentences
@@ -208,7 +208,7 @@ def test_an_evaluation_of_an_earlier_version(two):
     assert "earlier version" in render(old)
 
 
-def test_what_a_reader_must_know_is_noted(two):
+def test_notes_name_the_positive_class_and_missing_texts(two):
     page = render({**two, "truncated_texts": 1, "texts_left_out": 2})
     assert "Precision, recall and F1 are those of “good”" in page
     assert "1 text was cut to 64 tokens." in page

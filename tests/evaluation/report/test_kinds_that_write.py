@@ -173,7 +173,7 @@ def test_the_page_shows_strangers_texts_as_text(kind):
     assert body.count("<mark>") == body.count("</mark>")
 
 
-def test_every_picture_says_what_one_sees_and_has_its_table(kind):
+def test_every_picture_has_a_description_and_a_table(kind):
     for section in kind[0].sections(kind[1]()):
         for plot in section.plots:
             assert re.search(r"\d", plot.description)
@@ -280,7 +280,7 @@ def test_a_concept_that_is_a_code_point_has_its_name(concept, shown):
 
 
 @pytest.mark.parametrize(("known", "words"), [(0, "none of the right ones do."), (2, "the right ones of 2 of these ")])
-def test_what_the_nearest_description_can_find(known, words):
+def test_emoji_that_the_nearest_description_can_find(known, words):
     assert words in emoji.sections(finding() | {"rows_of_trained_emoji": known})[0].sentences[1]
 
 

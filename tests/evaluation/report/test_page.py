@@ -60,7 +60,7 @@ def test_a_page_reads_without_network_and_script_and_embeds_its_figures(evaluati
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_picture_says_what_it_shows_and_has_a_table_behind_it(evaluations, task):
+def test_every_picture_has_a_description_and_a_table(evaluations, task):
     page = Page(render(evaluations[task]))
     pictures = page.named("svg")
     assert len(pictures) >= 3
@@ -88,7 +88,7 @@ def test_an_evaluation_of_an_earlier_version_has_a_page(evaluations, task):
     assert "Training data" not in render(old)
 
 
-def test_what_is_too_large_is_left_out_and_said():
+def test_large_parts_are_left_out_with_a_note():
     data = {"kind": "generate", "per_text": {"nll": list(range(300_000))}}
     assert "(per_text) is in the file alone" in render_page(EMPTY, data)
     data["points"] = list(range(300_000))
@@ -165,7 +165,7 @@ def _negative(figure: dict) -> dict:
         ),
     ],
 )
-def test_the_verdict_says_what_the_interval_allows(evaluation, expected):
+def test_the_verdict_follows_the_interval(evaluation, expected):
     assert verdict(evaluation) == expected
 
 

@@ -74,7 +74,7 @@ def test_places_of_emoji_are_compared():
         ({"per_text": {"nll": None}}, "has no figures of single texts"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(changes, words):
+def test_figures_of_other_texts_are_not_compared(changes, words):
     with pytest.raises(DataError, match=words):
         check_paired({A: writer([1.0, 2.0]), B: writer([1.0, 2.0], **changes)}, "generate")
     old = writer([1.0, 2.0])

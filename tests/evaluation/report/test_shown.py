@@ -27,7 +27,7 @@ def test_a_histogram_of_samples_of_different_sizes_is_in_per_cent():
     assert medians(counted) == "test texts 6"
 
 
-def test_an_excerpt_says_what_is_cut():
+def test_an_excerpt_marks_its_cuts():
     piece = {"text": "bcd", "cut_before": 1, "cut_after": 2_000, "copied": [1, 2]}
     text = shown_excerpt("tuned", piece, "note")
     assert (text.text, text.marked) == ("bcd", ((1, 2),))

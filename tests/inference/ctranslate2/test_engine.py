@@ -56,7 +56,7 @@ def both(request, tmp_path_factory, _no_progress_bars):
     [{}, {"min_new_tokens": 9}, {"no_repeat_ngram_size": 2}, {"stop": ("a", "é")}],
     ids=str,
 )
-def test_what_is_not_drawn_is_what_transformers_writes(both, settings):
+def test_greedy_texts_are_those_of_transformers(both, settings):
     model, write = both
     ids, tokenizer = encode_prompts(tiny_tokenizer(), PROMPTS), tiny_tokenizer()
     sampling = Sampling(**{**GREEDY, **settings})

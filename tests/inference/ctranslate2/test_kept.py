@@ -40,7 +40,7 @@ def texts(converted, **settings):
     return write(encode_prompts(converted.tokenizer, PROMPTS), Sampling(max_new_tokens=20, **settings))
 
 
-def test_it_writes_what_the_original_does(path):
+def test_a_kept_model_writes_the_texts_of_the_original(path):
     assert open_kept(path) is None
     converted = convert(path, checkpoint.load(path))
     kept = open_kept(path)

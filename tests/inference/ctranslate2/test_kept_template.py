@@ -106,7 +106,7 @@ def test_the_prompts_are_those_of_transformers(name, template):
             assert opened.encode(asked) == expected.encode(asked)
 
 
-def test_what_changes_with_the_day_is_not_kept():
+def test_a_template_that_changes_with_the_day_is_not_kept():
     template = "{{ strftime_now('%Y') }}" + CHAT_TEMPLATE
     opened = kept(tokenizer_of("tiny", template))
     assert opened.render([{"role": "user", "content": "Hi"}]).startswith(f"{time.strftime('%Y')}<user>Hi")

@@ -24,7 +24,7 @@ def test_the_scores_are_those_of_scikit_learn():
         assert all(scores[name]["low"] < scores[name]["value"] < scores[name]["high"] for name in expected)
 
 
-def test_what_is_undefined_is_none():
+def test_undefined_figures_are_none():
     first, second, third = class_scores(np.array([0, 0]), np.array([0, 1]), np.array([[0.6, 0.3, 0.1]] * 2))
     assert first["precision"]["value"] == 0.5
     assert (second["precision"], second["recall"]["value"], second["f1"]["value"]) == (None, 0.0, 0.0)

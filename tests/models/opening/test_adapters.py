@@ -48,7 +48,7 @@ def configure(folder, **changed):
 
 
 @pytest.mark.parametrize("options", [{}, {"use_rslora": True}, {"use_dora": True}, {"alpha_pattern": {"q_proj": 9}}])
-def test_what_peft_wrote_gives_the_logits_that_it_had_there(tmp_path, base, options):
+def test_an_adapter_of_peft_gives_the_logits_that_it_had_there(tmp_path, base, options):
     folder = made_by_peft(tmp_path / "adapter", base, **options)
     trained = checkpoint.load(str(folder))
     assert type(trained.model) is type(random_model("llama"))

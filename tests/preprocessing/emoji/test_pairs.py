@@ -25,7 +25,7 @@ PAIRS = [
 ]
 
 
-def test_targets_are_sorted_by_what_the_model_writes():
+def test_targets_are_sorted_by_the_text_that_the_model_writes():
     assert list_targets(PAIRS, "emoji") == [
         ["👋", "👋", "Faces", "1F44B"],
         ["👋🏻", "👋🏻", "Faces", "1F44B"],

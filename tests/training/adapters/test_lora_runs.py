@@ -185,9 +185,7 @@ def test_a_soup_of_adapters_is_the_mean_of_the_runs_and_has_an_adapter_too(base,
 
 
 @pytest.mark.parametrize("words", [["--dry_run", "--json"], ["--max_steps", 2, "--time_limit", "1h"]])
-def test_what_is_measured_before_training_computes_in_bfloat16_as_training_does(
-    words, base, processed, tmp_path, capsys
-):
+def test_measurements_before_training_compute_in_bfloat16_too(words, base, processed, tmp_path, capsys):
     flags = ["--data", processed, "--model", base, *LORA[:2], "--precision", "bf16", "--device", "cpu", "--epochs", 1]
     trains(capsys, *flags, *words, "--output_path", tmp_path / "out")
 

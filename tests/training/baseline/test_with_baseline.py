@@ -146,7 +146,7 @@ def test_folds_judge_the_mixture(call, tmp_path):
     assert alone["mean"]["tuned"]["accuracy"] < 1.0
 
 
-def test_what_cannot_be_mixed(call, tmp_path):
+def test_impossible_mixtures_are_refused(call, tmp_path):
     code, out, err = call("--with_baseline", "on", validation=4)
     assert (code, out) == (3, "")
     assert_one_error(err, "has 4 validation texts, too few for --with_baseline on")

@@ -54,7 +54,7 @@ def test_texts_without_labels_are_divided_by_group():
     ids=["few rows", "few groups", "few of a label", "few of each label", "one label", "a label in one group"],
 )
 @pytest.mark.filterwarnings("ignore:The least populated class")
-def test_what_cannot_be_divided(train, problem):
+def test_impossible_folds_are_refused(train, problem):
     error = user_error(fold_of_groups, DATA, train, ["x", "y"], 4, 0)
     assert isinstance(error, DataError)
     assert problem in error.problem

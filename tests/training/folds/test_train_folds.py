@@ -189,7 +189,7 @@ def test_figures_of_folds_that_no_run_noted_are_not_taken(tmp_path, folds):
     ],
     ids=str,
 )
-def test_what_is_refused_before_any_work(call, data, tmp_path, words, found):
+def test_unsuitable_flags_are_refused_before_any_work(call, data, tmp_path, words, found):
     code, out, err = call(data, "--folds", 3, *words)
     assert (code, out) == (3 if words[-1] == 50 else 2, "")
     assert all(word in err for word in found)
