@@ -51,12 +51,14 @@ def _revision() -> str | None:
 
 
 def _processor() -> str:
+    """Return the processor's name, with its family and model where the system has them: clouds give many one name."""
     information = Path("/proc/cpuinfo")
     if information.exists():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        if names:
-            return names[0]
+        lines = (line.partition(":") for line in information.read_text(encoding="utf-8").splitlines())
+        found = {name.strip(): value.strip() for name, _, value in lines}
+        if name := found.get("model name"):
+            numbers = [found[key] for key in ("cpu family", "model") if key in found]
+            return name + " (family {}, model {})".format(*numbers) * (len(numbers) == 2)
     return platform.processor() or platform.machine()
 
 
