@@ -47,11 +47,11 @@ def test_an_interval_is_written_with_its_pattern():
 
 def test_an_interval_that_would_look_like_0_has_digits():
     tiny = {"value": 2.5423e-9, "low": 1e-9, "high": 0.0003}
-    assert with_interval(tiny, "{:.3f}") == "2.54e-09 [1e-09, 0.0003]"
-    assert with_interval(tiny, "{:+.3f}") == "+2.54e-09 [+1e-09, +0.0003]"
-    assert with_interval(tiny, "{:.1%}") == "0.0% [0.0%, 0.0%]"
-    assert with_interval(tiny | {"high": 0.01}, "{:.3f}") == "0.000 [0.000, 0.010]"
-    assert with_interval(dict.fromkeys(tiny, 0.0), "{:.3f}") == "0.000 [0.000, 0.000]"
+    assert with_interval(tiny, "{:,.3f}") == "2.54e-09 [1e-09, 0.0003]"
+    assert with_interval(tiny, "{:+,.3f}") == "+2.54e-09 [+1e-09, +0.0003]"
+    assert with_interval(tiny, "{:.3f}") == "0.000 [0.000, 0.000]"  # a share
+    assert with_interval(tiny | {"high": 0.01}, "{:,.3f}") == "0.000 [0.000, 0.010]"
+    assert with_interval(dict.fromkeys(tiny, 0.0), "{:,.3f}") == "0.000 [0.000, 0.000]"
 
 
 def test_rows_of_figures_have_their_titles_and_patterns():

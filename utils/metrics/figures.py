@@ -60,8 +60,8 @@ FIGURES = {
         Figure("micro_f1", "micro F1"),
         Figure("subset_accuracy", "all labels right"),
         # models that score texts
-        Figure("mae", "mean absolute error", greater_is_better=False),
-        Figure("rmse", "root mean squared error", greater_is_better=False),
+        Figure("mae", "mean absolute error", "{:,.3f}", greater_is_better=False),
+        Figure("rmse", "root mean squared error", "{:,.3f}", greater_is_better=False),
         Figure("spearman", "Spearman's rank correlation", optional=True),
         # models that write emoji
         Figure("top_1", "top-1"),

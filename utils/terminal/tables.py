@@ -75,12 +75,13 @@ def confusion_rows(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> li
 def with_interval(figure: dict | None, pattern: str) -> str:
     """Return a figure {"value", "low", "high"} and its 95% interval, formatted with `pattern`: "1.25 [1.20, 1.31]".
 
-    "–" for a figure that could not be measured. Where all would look like 0 and are not, they have three digits.
+    "–" for a figure that could not be measured. A comma in `pattern` is for figures of any size: where all would look
+    like 0 and are not, they have three digits.
     """
     if figure is None:
         return NO_FIGURE
     numbers = [figure[key] for key in ("value", "low", "high")]
-    if figure["value"] and pattern.endswith("f}") and not any(_DIGIT.search(pattern.format(each)) for each in numbers):
+    if "," in pattern and figure["value"] and not any(_DIGIT.search(pattern.format(each)) for each in numbers):
         pattern = "{:+.3g}" if "+" in pattern else "{:.3g}"
     value, low, high = map(pattern.format, numbers)
     return f"{value} [{low}, {high}]"

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from utils.evaluation.report.section import Section, Text, Texts
 from utils.evaluation.report.shown import NAMES, share_histogram
-from utils.evaluation.report.words import plural, value
+from utils.evaluation.report.words import plural
+from utils.metrics.figures import FIGURES
 from utils.plots.dots import dots_with_intervals
 from utils.tasks.label_kinds.scores import given_score_cell
 from utils.terminal.numbers import rounded
+from utils.terminal.tables import with_interval
 
 TFIDF = "tfidf_ridge"
 SHOWN = {name: NAMES[name] for name in ("tuned", TFIDF)}
@@ -23,15 +25,15 @@ def _by_score(parts: list[dict]) -> Section:
     """The mean prediction of the texts of each score: a perfect model gives each text its own."""
     names = [f"{part['lowest']:g}" + f" to {part['highest']:g}" * (part["highest"] > part["lowest"]) for part in parts]
     first, last = parts[0], parts[-1]
-    sentence = f"{plural(first['texts'], 'text')} with a score of {names[0]} get {value(first['tuned'])} on average"
+    sentence = f"{plural(first['texts'], 'text')} with a score of {names[0]} get {_value(first['tuned'])} on average"
     if len(parts) > 1:
-        sentence += f", and {plural(last['texts'], 'text')} with {names[-1]} get {value(last['tuned'])}"
+        sentence += f", and {plural(last['texts'], 'text')} with {names[-1]} get {_value(last['tuned'])}"
     figures = {title: [part[name] for part in parts] for name, title in SHOWN.items()}
     plot = dots_with_intervals(
         "Mean prediction by given score", names, figures, "mean prediction", f"{sentence}.", name_title="given score"
     )
     rows = tuple(
-        (name, f"{part['texts']:,}", rounded(part["score"], 3), *(value(part[model]) for model in SHOWN))
+        (name, f"{part['texts']:,}", rounded(part["score"], 3), *(_value(part[model]) for model in SHOWN))
         for name, part in zip(names, parts, strict=True)
     )
     header = ("given score", "texts", "their mean", *(f"mean of {title}" for title in SHOWN.values()))
@@ -39,9 +41,14 @@ def _by_score(parts: list[dict]) -> Section:
     return Section("Low and high scores", (f"{sentence}.", also), (replace(plot, header=header, rows=rows),))
 
 
+def _value(figure: dict) -> str:
+    """Return a score or an error, of any size, with its interval."""
+    return with_interval(figure, FIGURES["mae"].pattern)
+
+
 def _errors(counted: dict, evaluation: dict) -> Section:
     tuned, words = (figures["mae"] for figures in (evaluation["tuned"], evaluation["baselines"][TFIDF]))
-    sentence = f"A prediction is off by {value(tuned)} on average, and by {value(words)} with TF-IDF."
+    sentence = f"A prediction is off by {_value(tuned)} on average, and by {_value(words)} with TF-IDF."
     title = "Errors: prediction minus given score"
     plot = share_histogram(title, counted, "prediction minus given score", "texts", sentence)
     return Section("Sizes of the errors", (sentence,), (plot,))

@@ -160,13 +160,13 @@ def _compared(figure: dict | None, other: str, measure: str, unseen: str, *, les
     """Say which is better. With `less`, a figure is good where it is small."""
     if figure is None:
         return f"Was measured on {unseen}."
-    gain = _negated(figure) if less else figure
-    shown = _difference(figure, FIGURES["accuracy"].pattern)
+    gain, like = (_negated(figure), FIGURES["mae"]) if less else (figure, FIGURES["accuracy"])
+    shown = _difference(figure, like.pattern)
     if gain["low"] > 0:
         return f"Beats {other} by {shown} in {measure} on {unseen}."
     if gain["high"] < 0:
         return f"Is worse than {other}, by {shown} in {measure} on {unseen}."
-    signed = with_interval(figure, "{:+.3f}")
+    signed = with_interval(figure, like.difference_pattern)
     return f"Is not clearly better than {other}: {signed} in {measure} on {unseen}."
 
 
