@@ -27,9 +27,9 @@ def check_disk(run: Run, cache: int, free: Callable[[Path], tuple[int, int]] = f
         problem = f"the model takes {gigabytes(need.model)}, and {gigabytes(left_for_model)} are free in {where}"
         raise UserError(problem, "free some space there, or choose another --output_path")
     if need.peak > left:
-        states = f"{need.number} states of" if need.number > 1 else "a state of"
+        states = f"{need.number} states" if need.number > 1 else "a state"
         problem = (
-            f"training writes {states} {gigabytes(need.states)} and a model of {gigabytes(need.model)}, "
+            f"training writes {states} ({gigabytes(need.states)}) and a model ({gigabytes(need.model)}), "
             f"{gigabytes(need.peak)} at the most"
         )
         raise UserError(f"{problem}, and {gigabytes(left)} are free in {place}", _advice(run, cache, left))
