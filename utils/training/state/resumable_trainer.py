@@ -73,6 +73,10 @@ class ResumableTrainer(Trainer):
             return "time"
         return "early stopping" if self._stopped_early else "steps" if self.args.max_steps > 0 else "epochs"
 
+    @property
+    def _is_over(self) -> bool:
+        return self.ended_by in ("time", "early stopping") or self.state.global_step >= self.state.max_steps
+
     def _prepare_for_training(self, max_steps, train_dataloader, resume_from_checkpoint):
         """Also find what transformers does not: the best state, if the folder was moved, and what progress.json has."""
         prepared = super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
@@ -127,10 +131,6 @@ class ResumableTrainer(Trainer):
 
     def _issue_warnings_after_load(self, load_result):
         require_weights(self.model, load_result.missing_keys)
-
-    @property
-    def _is_over(self) -> bool:
-        return self.ended_by in ("time", "early stopping") or self.state.global_step >= self.state.max_steps
 
     def _save_optimizer_and_scheduler(self, output_dir):
         """Save what a next step needs, if there is one."""

@@ -24,8 +24,7 @@ from utils.training.state.state_files import (
 
 log = logging.getLogger(__name__)
 
-NOT_READ = {CHECKSUMS, "training_args.bin"}
-ALWAYS_THERE = ("optimizer.pt", "scheduler.pt")  # in every checkpoint, of any version
+ALWAYS_THERE = ("optimizer.pt", "scheduler.pt")  # in every checkpoint of an earlier version
 CHUNK = 2**22
 
 
@@ -34,7 +33,7 @@ def seal(checkpoint: Path) -> None:
     for path in checkpoint.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    files = {path.name: _fingerprint(path) for path in sorted(checkpoint.iterdir()) if path.name not in NOT_READ}
+    files = {path.name: _fingerprint(path) for path in sorted(checkpoint.iterdir()) if path.name != CHECKSUMS}
     part = checkpoint / f".{CHECKSUMS}.part"
     with part.open("w", encoding="utf-8") as file:
         json.dump(files, file, indent=1)
