@@ -74,11 +74,17 @@ def growth(row: dict) -> Iterator[str]:
     cells = []
     for step in row["steps"]:
         work, whole = (median(seconds_of(step, seconds)) for seconds in (work_seconds, command_seconds))
-        speed = f"{step['count'] / work:,.1f}" if work > 0 else "too short to tell"
-        cells.append([f"{step['count']:,}", f"{whole:.1f}", f"{work:.1f}", speed, megabytes(step)])
+        count = step["count"]
+        cells.append([f"{count:,}", f"{whole:.1f}", f"{work:.1f}", _speed(count, work), megabytes(step)])
     unit = row["unit"]
     columns = (unit, "whole command, s", "without start-up, s", f"{unit} per second without start-up", "memory, MB")
     yield from table(f"Growing data: {row['title']}", columns, cells)
+
+
+def _speed(count: int, seconds: float) -> str:
+    if seconds <= 0:
+        return "too short to tell"
+    return f"{count / seconds:,.{0 if count / seconds >= 100 else 1}f}"
 
 
 def comparisons(rows: Iterable[dict], usual: dict) -> Iterator[str]:

@@ -77,8 +77,10 @@ def test_beside_other_work_seconds_are_relative_to_the_same_turn():
 
 
 def test_growing_data():
-    row = {"kind": "growth", "unit": "tweets", "steps": [record("x", 3.0) | {"count": 1000}]}
-    assert "| 1,000 | 3.0 | 2.0 | 500.0 | 50 |" in written({"more": row})
+    row = {"kind": "growth", "unit": "tweets", "steps": [record("x", 3.0) | {"count": count} for count in (1001, 25)]}
+    lines = written({"more": row})
+    assert "| 1,001 | 3.0 | 2.0 | 500 | 50 |" in lines
+    assert "| 25 | 3.0 | 2.0 | 12.5 | 50 |" in lines
 
 
 def test_quality_is_compared_seed_by_seed_with_the_best_opponent():
