@@ -37,7 +37,7 @@ def check_export(
     writes = kind.problem_type is None
     if writes != (file_format == "gguf"):
         purpose, instead = ("write", "onnx") if file_format == "gguf" else ("classify or score texts", "gguf")
-        problem = f"--export {file_format} is for models that {purpose}, and this one is to {kind.verb_phrase}"
+        problem = f"--export {file_format} is for models that {purpose}, and this one {kind.third_person}"
         raise UsageError(problem, f"use --export {instead}")
     if file_format == "onnx" and (missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]):
         problem = f"--export onnx: the package {missing[0]} is not installed"
