@@ -21,8 +21,8 @@ def padded(found: list[list[int]]) -> int:
     return sum(len(batch) * max(LENGTHS[row] for row in batch) for batch in found)
 
 
-def ordered(epoch: int, seed: int = 42, *, mixed: bool = False) -> list[list[int]]:
-    order = ShuffledLengthGroupedSampler(ROWS, SIZE, seed, mixed=mixed)
+def ordered(epoch: int, seed: int = 42) -> list[list[int]]:
+    order = ShuffledLengthGroupedSampler(ROWS, SIZE, seed)
     order.set_epoch(epoch)
     return batches(order)
 
@@ -46,20 +46,3 @@ def test_the_longest_batch_comes_first_and_the_others_in_random_order():
 def test_the_order_depends_on_seed_and_epoch():
     assert ordered(1) == ordered(1)
     assert len({str(ordered(*which)) for which in ((0,), (1,), (2,), (1, 99))}) == 4
-
-
-def test_batches_of_mixed_lengths_resemble_one_another_and_waste_a_fifth_on_padding():
-    found = ordered(1, mixed=True)
-    assert sorted(row for batch in found for row in batch) == list(range(len(ROWS)))
-    assert max(LENGTHS) in [LENGTHS[row] for row in found[0]]  # if memory is too small, the first step says so
-    assert 1.1 * sum(LENGTHS) < padded(found) < 1.25 * sum(LENGTHS)
-    fewest, fewest_of_similar = (
-        min(sum(LENGTHS[row] for row in batch) for batch in order[:-1]) for order in (found, ordered(1))
-    )
-    assert fewest > 3 * fewest_of_similar
-
-
-def test_few_rows_of_mixed_lengths_are_still_in_batches_of_similar_ones():
-    few = ROWS[: 6 * SIZE]
-    mixed, similar = (list(ShuffledLengthGroupedSampler(few, SIZE, 42, mixed=mixed)) for mixed in (True, False))
-    assert mixed == similar

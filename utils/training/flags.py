@@ -54,7 +54,6 @@ class TrainingSettings:
     time_limit: float | None = None  # seconds, of the whole command
     eval_on_start: str | None = None  # off: the model before training is not validated
     folds: int | None = None  # trainings on parts of the texts, before that of the model
-    lora: int | None = None  # the rank of adapters; None: the weights themselves train
     load_in_4bit: bool = False  # frozen matrices, while adapters train
 
 

@@ -5,12 +5,9 @@ import random
 from collections.abc import Iterator, Sequence
 
 import torch
-from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from utils.compute.batching import IGNORED
-
-SORTED_TOGETHER = 4  # batches, where lengths are mixed
-
 
 
 class ShuffledLengthGroupedSampler(LengthGroupedSampler):
@@ -20,16 +17,11 @@ class ShuffledLengthGroupedSampler(LengthGroupedSampler):
     again, so that steps undo what earlier ones learned (docs/results.md). The order depends on the seed and the epoch
     alone, so a resumed epoch continues in its own order. At the end, the index just past the last row is repeated
     until the length is a multiple of `multiple`.
-
-    With `mixed`, lengths within a batch differ more, which takes more padding: the high learning rates of adapters need
-    batches that resemble one another (docs/results.md, "LoRA").
     """
 
-    def __init__(self, rows: Sequence[dict], batch_size: int, seed: int, multiple: int = 1, *, mixed: bool = False):
+    def __init__(self, rows: Sequence[dict], batch_size: int, seed: int, multiple: int = 1):
         super().__init__(batch_size, rows)
         self.seed = seed
-        # None: transformers' own number, up to 50
-        self.sorted_together = max(1, min(SORTED_TOGETHER, len(rows) // (4 * batch_size))) if mixed else None
         self.fillers = [len(rows)] * (-len(rows) % multiple)
         self.set_epoch(0)
 
@@ -41,7 +33,7 @@ class ShuffledLengthGroupedSampler(LengthGroupedSampler):
         return super().__len__() + len(self.fillers)
 
     def __iter__(self) -> Iterator[int]:
-        order = get_length_grouped_indices(self.lengths, self.batch_size, self.sorted_together, self.generator)
+        order = list(super().__iter__())
         end = len(order) // self.batch_size * self.batch_size
         longest, *batches = [order[start : start + self.batch_size] for start in range(0, end, self.batch_size)] or [[]]
         random.Random(self.generator.initial_seed()).shuffle(batches)

@@ -55,7 +55,6 @@ class ObjectiveTrainer(ResumableTrainer):
         if validation_rows and settings.early_stopping_patience:
             self.add_callback(EarlyStoppingCallback(settings.early_stopping_patience))
         self.objective = objective
-        self._mixes_lengths = settings.lora is not None
         self._frozen_modules = frozen_modules(model)  # found once, since that takes long
 
     @property
@@ -97,8 +96,7 @@ class ObjectiveTrainer(ResumableTrainer):
         batch = self.args.train_batch_size * processes
         rows = self.train_dataset if processes == 1 else self.train_dataset[:-1]  # without the unsupervised row
         accumulated = batch * self.args.gradient_accumulation_steps
-        multiple = batch if processes > 1 else 1
-        return ShuffledLengthGroupedSampler(rows, accumulated, self.args.seed, multiple, mixed=self._mixes_lengths)
+        return ShuffledLengthGroupedSampler(rows, accumulated, self.args.seed, multiple=batch if processes > 1 else 1)
 
     def create_scheduler(self, num_training_steps: int, optimizer=None):
         """Warm up for less than all steps: the first step of a warmup has a rate of 0, and would train nothing.

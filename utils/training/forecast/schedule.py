@@ -49,7 +49,7 @@ def plan_steps(rows: Sequence[dict], settings: TrainingSettings, *, validates: b
     per_epoch = math.ceil(math.ceil(len(rows) / settings.batch_size) / settings.gradient_accumulation_steps)
     epochs = settings.epochs or 1  # with a time limit, as many as there is time for
     steps = settings.max_steps or math.ceil(epochs * per_epoch)
-    sampler = ShuffledLengthGroupedSampler(rows, size, settings.seed, mixed=settings.lora is not None)
+    sampler = ShuffledLengthGroupedSampler(rows, size, settings.seed)
     epochs = []
     for epoch in range(min(ORDERED_EPOCHS, math.ceil(steps / per_epoch))):
         sampler.set_epoch(epoch)
