@@ -171,7 +171,7 @@ def _notes(evaluation: dict) -> str:
     if evaluation["threshold"] is not None:
         notes.append(f"which is predicted from a probability of {evaluation['threshold']:.3f}")
     if evaluation.get("with_baseline"):
-        notes.append("its probabilities are mixed with those of the baseline that it was saved with")
+        notes.append("the model's probabilities are mixed with those of its own TF-IDF baseline")
     return notes_on_texts(evaluation, notes)
 
 
