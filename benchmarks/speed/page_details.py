@@ -84,7 +84,8 @@ def growth(row: dict) -> Iterator[str]:
 def _speed(count: int, seconds: float) -> str:
     if seconds <= 0:
         return "too short to tell"
-    return f"{count / seconds:,.{0 if count / seconds >= 100 else 1}f}"
+    speed = count / seconds
+    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.1f}"
 
 
 def comparisons(rows: Iterable[dict], usual: dict) -> Iterator[str]:

@@ -82,7 +82,7 @@ def test_impossible_exports_are_refused_before_training(call, tmp_path):
 def test_of_a_classifier_and_of_one_that_writes(call, tmp_path, capsys, monkeypatch):
     code, _, err = call("--export", "onnx")
     assert code == 2
-    assert "--export gguf" in assert_one_error(err, "--export onnx is for models that classify", "this one writes")
+    assert "--export gguf" in assert_one_error(err, "--export onnx is for models that classify", "one writes texts")
     rows = {"train": opinions(12), "validation": opinions(4), "test": opinions(4)}
     save_processed(tmp_path / "data.pkl", labeled_data(rows, ["neg", "pos"]))
     words = ["--data", tmp_path / "data.pkl", "--output_path", tmp_path / "model", "--model", "tiny", *FAST, "--export"]
